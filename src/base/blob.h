@@ -1,0 +1,27 @@
+#ifndef BASE_BLOB_H
+#define BASE_BLOB_H
+/* Immutable counted bytes: a payload is stored once and shared by reference between workers.
+ * Counting is atomic; the content must not change after the first blob_ref or hand-over. */
+#include "base/str.h"
+
+#include <stdatomic.h>
+
+struct blob {
+    atomic_uint refs;
+    uint32_t n;
+    char bytes[];
+};
+
+/* A copy of s with one reference. s.n < 4 GiB, capped by the caller. */
+struct blob *blob_new(struct str s);
+/* n uninitialised bytes to be filled before it is shared. */
+struct blob *blob_alloc(size_t n);
+struct blob *blob_ref(struct blob *b);
+/* Frees at the last reference; NULL is legal. */
+void blob_unref(struct blob *b);
+static inline struct str blob_str(const struct blob *b)
+{
+    return b ? (struct str){ b->bytes, b->n } : STR_NONE;
+}
+
+#endif

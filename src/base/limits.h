@@ -1,0 +1,56 @@
+#ifndef BASE_LIMITS_H
+#define BASE_LIMITS_H
+/*
+ * Every limit of the program: name, default, least, most, unit, meaning. The configuration rows
+ * under `limits:` are made from this list, so each limit has a setting. A module takes what it
+ * needs from a const struct limits that it is given; nothing reads a default by itself.
+ */
+#include <stdint.h>
+
+#define KIB(n) ((uint64_t)(n) * 1024)
+#define MIB(n) ((uint64_t)(n) * 1024 * 1024)
+
+/* clang-format off */
+#define LIMITS_LIST(X)                                                                             \
+    /* name, default, least, most, unit, help */                                                   \
+    X(connections_max, 10000, 1, 1000000, COUNT, "open connections of all services together")      \
+    X(mqtt_packet_max_bytes, MIB(1), 128, MIB(256), BYTES, "largest MQTT packet from a client that is connected") \
+    X(mqtt_connect_max_bytes, KIB(16), 128, MIB(1), BYTES, "largest CONNECT packet")               \
+    X(mqtt_connect_timeout_ms, 10000, 100, 600000, MS, "time from accept to a whole CONNECT")      \
+    X(mqtt_topic_max_bytes, 1024, 1, 65535, BYTES, "longest topic name or filter")                 \
+    X(mqtt_topic_levels_max, 64, 1, 1024, COUNT, "levels in a topic name or filter")               \
+    X(mqtt_subscriptions_max, 1000, 1, 1000000, COUNT, "subscriptions of one session")             \
+    X(mqtt_inflight_max, 100, 1, 65535, COUNT, "unacknowledged QoS 1 messages to one client, and from it (Receive Maximum)") \
+    X(mqtt_queue_max_messages, 10000, 1, 100000000, COUNT, "messages waiting for one client")      \
+    X(mqtt_queue_max_bytes, MIB(16), 1024, MIB(65536), BYTES, "bytes waiting for one client")      \
+    X(mqtt_retained_max, 100000, 0, 100000000, COUNT, "retained topics")                           \
+    X(mqtt_keepalive_max_s, 0, 0, 65535, COUNT, "longest keep-alive in seconds that is granted (0: as the client asks)") \
+    X(http_head_max_bytes, KIB(16), 512, MIB(1), BYTES, "request line and header fields together") \
+    X(http_fields_max, 100, 4, 1000, COUNT, "header fields of one request")                        \
+    X(http_body_max_bytes, MIB(1), 0, MIB(4096), BYTES, "body of one request")                     \
+    X(http_head_timeout_ms, 10000, 100, 600000, MS, "time from the first byte to the end of the head") \
+    X(http_body_timeout_ms, 30000, 100, 3600000, MS, "longest pause while a body arrives or an answer leaves") \
+    X(http_idle_timeout_ms, 60000, 100, 3600000, MS, "keep-alive connection without a request")    \
+    X(http_requests_max, 100000, 1, 1000000000, COUNT, "requests on one connection")               \
+    X(ws_message_max_bytes, MIB(1), 126, MIB(256), BYTES, "one WebSocket message")                 \
+    X(json_depth_max, 32, 1, 1000, COUNT, "nesting of a JSON value")                               \
+    X(record_payload_max_bytes, KIB(256), 64, MIB(16), BYTES, "payload of one record")             \
+    X(socket_line_max_bytes, KIB(256), 128, MIB(16), BYTES, "one line on the local socket")        \
+    X(socket_clients_max, 64, 1, 10000, COUNT, "connections to the local socket")                  \
+    X(send_queue_max_bytes, MIB(4), KIB(16), MIB(4096), BYTES, "bytes waiting to leave on one connection") \
+    X(devices_max, 10000, 1, 10000000, COUNT, "devices that records may name")                     \
+    X(streams_per_device_max, 256, 1, 65535, COUNT, "streams of one device")
+/* clang-format on */
+
+enum limit_unit { LIMIT_COUNT, LIMIT_BYTES, LIMIT_MS };
+
+struct limits {
+#define LIMIT_FIELD(name, def, least, most, unit, help) uint64_t name;
+    LIMITS_LIST(LIMIT_FIELD)
+#undef LIMIT_FIELD
+};
+
+/* All at their defaults. */
+struct limits limits_default(void);
+
+#endif

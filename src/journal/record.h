@@ -1,0 +1,44 @@
+#ifndef JOURNAL_RECORD_H
+#define JOURNAL_RECORD_H
+/*
+ * A record: one thing that a device handed over. Views only; whoever makes a record says how long
+ * they live. Its identity is (origin, origin_seq): the uuid of the journal where it was born and
+ * its number there. Forwarded to another journal it keeps that and gets a local seq of its own.
+ */
+#include "base/str.h"
+#include "base/uuid.h"
+
+enum record_kind {
+    RECORD_READING = 1,
+    RECORD_DETECTION = 2,
+    RECORD_STATUS = 3,
+    RECORD_EVENT = 4,
+    RECORD_RESULT = 5,
+};
+#define RECORD_KINDS 6 /* one more than the largest */
+
+/* Field limits that the format and the identity rules set (not settings). */
+#define RECORD_DEVICE_MAX  50 /* [A-Za-z0-9_-]{1,50} */
+#define RECORD_STREAM_MAX  64 /* [A-Za-z0-9_.-]{1,64} */
+#define RECORD_CONTENT_MAX 64 /* content type, printable ASCII, may be empty (JSON) */
+
+struct record {
+    enum record_kind kind;
+    struct str device, stream, content_type;
+    int64_t wall_ns;    /* device time, UTC ns since 1970 */
+    uint64_t uptime_ns; /* the uptime clock of the machine where it was born; 0 unknown */
+    struct uuid boot;   /* that machine's boot; all zero: unknown */
+    uint64_t seq;       /* in the journal that holds it; 0 before it was appended */
+    struct uuid origin; /* filled on reading; all zero in an append means: born here */
+    uint64_t origin_seq;
+    struct str payload;
+};
+
+bool record_device_valid(struct str device);
+bool record_stream_valid(struct str stream);
+/* "reading" …; NULL for a number that is no kind. */
+const char *record_kind_name(unsigned kind);
+/* 0 when the name is no kind. */
+enum record_kind record_kind_from(struct str name);
+
+#endif

@@ -1,0 +1,43 @@
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+/*
+ * One listening address over all workers: TCP with SO_REUSEPORT, a socket per worker; a Unix
+ * socket is accepted by worker 0, which passes connections on in turn.
+ */
+#include "base/addr.h"
+#include "base/err.h"
+#include "net/stream.h"
+#include "net/workers.h"
+
+struct listener;
+
+struct listener_options {
+    struct addr addr;        /* port 0: the system picks one; all workers then share it */
+    int backlog;             /* 0: 1024 */
+    struct tls_context *tls; /* NULL: plain; borrowed, outlives the listener */
+    const char *alpn;        /* names offered under TLS, best first: "h2,http/1.1"; NULL: none */
+    unsigned unix_mode;      /* permissions of a Unix socket; 0: 0660. A stale socket file that
+                                nobody answers on is replaced. */
+    uint64_t connections_max; /* open at once through this listener; more are closed at once and
+                                 counted; 0: no limit */
+    /* On the worker's thread, for each connection (under TLS after the handshake, for which 10 s
+     * are allowed). It must stream_set() or stream_close(). */
+    void (*accepted)(void *ctx, struct loop *l, struct stream *s);
+    void *ctx;
+};
+
+/* Binds at once (so that a port in use is an error here, with a sentence that says which address
+ * and how to mend it), accepts when this returns. Not from a worker's thread. */
+MUST_USE int listener_open(struct workers *w, const struct listener_options *o,
+                           struct listener **out, struct fault *f);
+/* The bound address, with the port that was picked. */
+const struct addr *listener_addr(const struct listener *l);
+/* Connections open now / refused so far. From any thread. */
+uint64_t listener_open_count(const struct listener *l);
+uint64_t listener_refused_count(const struct listener *l);
+/* Stops accepting on all workers and waits for it; open connections live on. Not from a worker.
+ * The listener is freed with listener_free() after the last of its connections was closed. */
+void listener_close(struct listener *l);
+void listener_free(struct listener *l);
+
+#endif
