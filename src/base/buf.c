@@ -76,27 +76,24 @@ void buf_put(struct buf *b, struct str s)
 
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
+    char small[256], *text = small;
     va_list ap;
     int n;
-    char *to;
 
     va_start(ap, fmt);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    n = vsnprintf(small, sizeof(small), fmt, ap);
     va_end(ap);
     assert(n >= 0);
-    /* vsnprintf wants room for its zero; it is not counted, and the cap is not for it. */
-    if (b->over || (size_t)n > b->max - b->n) {
-        b->over = true;
-        return;
+    if ((size_t)n >= sizeof(small)) {
+        /* Formatted apart, since vsnprintf needs room for a zero that the cap is not for. */
+        text = mem_new((size_t)n + 1);
+        va_start(ap, fmt);
+        vsnprintf(text, (size_t)n + 1, fmt, ap);
+        va_end(ap);
     }
-    b->max += 1;
-    to = buf_reserve(b, (size_t)n + 1);
-    b->max -= 1;
-    assert(to);
-    va_start(ap, fmt);
-    vsnprintf(to, (size_t)n + 1, fmt, ap);
-    va_end(ap);
-    b->n += (size_t)n;
+    buf_put_bytes(b, text, (size_t)n);
+    if (text != small)
+        mem_free(text);
 }
 
 void buf_u8(struct buf *b, uint8_t v)

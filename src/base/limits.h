@@ -7,8 +7,8 @@
  */
 #include <stdint.h>
 
-#define KIB(n) ((uint64_t)(n) * 1024)
-#define MIB(n) ((uint64_t)(n) * 1024 * 1024)
+#define KIB(n) ((uint64_t)(n)*1024)
+#define MIB(n) ((uint64_t)(n)*1024 * 1024)
 
 /* clang-format off */
 #define LIMITS_LIST(X)                                                                             \

@@ -18,8 +18,8 @@ void *mem_dup(const void *p, size_t n) __attribute__((returns_nonnull));
 /* free(); p may be NULL. */
 void mem_free(void *p);
 
-#define NEW(type)              ((type *)mem_new(sizeof(type)))
-#define container_of(p, t, m)  ((t *)(void *)((char *)(p) - offsetof(t, m)))
-#define COUNT_OF(a)            (sizeof(a) / sizeof((a)[0]))
+#define NEW(type)             ((type *)mem_new(sizeof(type)))
+#define container_of(p, t, m) ((t *)(void *)((char *)(p)-offsetof(t, m)))
+#define COUNT_OF(a)           (sizeof(a) / sizeof((a)[0]))
 
 #endif

@@ -17,10 +17,10 @@ struct str {
 };
 
 /* A view of a string literal, usable in initialisers. */
-#define STR(lit)     ((struct str){ "" lit, sizeof(lit) - 1 })
-#define STR_NONE     ((struct str){ NULL, 0 })
+#define STR(lit) ((struct str){ "" lit, sizeof(lit) - 1 })
+#define STR_NONE ((struct str){ NULL, 0 })
 /* For printf: ("%.*s", STR_ARG(s)). */
-#define STR_ARG(s)   (int)(s).n, ((s).p ? (s).p : "")
+#define STR_ARG(s) (int)(s).n, ((s).p ? (s).p : "")
 
 static inline struct str str_of(const char *zero_terminated)
 {

@@ -12,11 +12,11 @@
 struct listener;
 
 struct listener_options {
-    struct addr addr;        /* port 0: the system picks one; all workers then share it */
-    int backlog;             /* 0: 1024 */
-    struct tls_context *tls; /* NULL: plain; borrowed, outlives the listener */
-    const char *alpn;        /* names offered under TLS, best first: "h2,http/1.1"; NULL: none */
-    unsigned unix_mode;      /* permissions of a Unix socket; 0: 0660. A stale socket file that
+    struct addr addr;         /* port 0: the system picks one; all workers then share it */
+    int backlog;              /* 0: 1024 */
+    struct tls_context *tls;  /* NULL: plain; borrowed, outlives the listener */
+    const char *alpn;         /* names offered under TLS, best first: "h2,http/1.1"; NULL: none */
+    unsigned unix_mode;       /* permissions of a Unix socket; 0: 0660. A stale socket file that
                                 nobody answers on is replaced. */
     uint64_t connections_max; /* open at once through this listener; more are closed at once and
                                  counted; 0: no limit */

@@ -79,12 +79,12 @@ void stream_set_user_timeout(struct stream *s, unsigned ms);
 
 /* ---- clients ---- */
 struct connect_options {
-    const char *host;        /* name, address, or "unix:/path"; copied */
+    const char *host; /* name, address, or "unix:/path"; copied */
     uint16_t port;
     unsigned timeout_ms;     /* for name, connection and handshake together; 0: 10 s */
     struct tls_context *tls; /* NULL: plain. Verified against server_name, or host when NULL */
     const char *server_name;
-    const char *alpn;        /* "h2,http/1.1" or NULL */
+    const char *alpn; /* "h2,http/1.1" or NULL */
 };
 /* Starts connecting; all addresses of the name are tried in order. Never fails at once: failures
  * arrive in closed(). */
