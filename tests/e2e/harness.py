@@ -1,0 +1,287 @@
+"""What every end-to-end test stands on: starts the real binary in a scratch folder, finds its ports
+in its log, waits for conditions with a deadline (never by sleeping for a result), ends only the
+processes it started, and counts.
+
+A test file has functions named test_…(box); `main(globals())` at its end runs them. The binary is
+WAYSIDE_BIN (default build/release/wayside)."""
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BIN = os.environ.get("WAYSIDE_BIN", str(ROOT / "build/release/wayside"))
+# Sanitizers make everything several times slower; deadlines grow, conditions stay the same.
+SLOW = float(os.environ.get("WAYSIDE_SLOW", "1"))
+
+
+class Skip(Exception):
+    """Raised when something that may be missing here is missing; says what."""
+
+
+def until(condition, what, seconds=10.0):
+    """The first true value of condition(), or a failure that names what was waited for."""
+    end = time.monotonic() + seconds * SLOW
+    last = None
+    while time.monotonic() < end:
+        try:
+            value = condition()
+            if value:
+                return value
+        except (OSError, http.client.HTTPException, json.JSONDecodeError, KeyError, IndexError) as e:
+            last = e
+        time.sleep(0.02)
+    raise AssertionError(f"waited {seconds * SLOW:.0f} s for: {what}" + (f" (last error: {last!r})" if last else ""))
+
+
+class Node:
+    """One running wayside."""
+
+    def __init__(self, box, name, command, config, env=None):
+        self.box, self.name, self.command = box, name, command
+        self.dir = box.dir / name
+        self.dir.mkdir(exist_ok=True)
+        self.config = self.dir / f"{name}.yaml"
+        self.log = self.dir / f"{name}.log"
+        self.env = env or {}
+        self.process = None
+        if config is not None:
+            self.config.write_text(config)
+
+    def start(self, ready=True):
+        self.offset = self.log.stat().st_size if self.log.exists() else 0
+        out = open(self.log, "ab")
+        self.process = subprocess.Popen([BIN, *self.command, "-c", str(self.config)], stdout=out, stderr=out,
+                                        stdin=subprocess.DEVNULL, env={**os.environ, **self.env}, cwd=self.dir)
+        out.close()
+        if ready:
+            self.wait_ready()
+        return self
+
+    def lines(self, all_runs=False):
+        """The log's JSON lines, of this run unless all are asked for."""
+        with open(self.log, "rb") as f:
+            f.seek(0 if all_runs else self.offset)
+            text = f.read().decode("utf-8", "replace")
+        found = []
+        for line in text.splitlines():
+            if line.startswith("{"):
+                try:
+                    found.append(json.loads(line))
+                except json.JSONDecodeError:
+                    pass
+        return found
+
+    def logged(self, **fields):
+        return [l for l in self.lines() if all(l.get(k) == v for k, v in fields.items())]
+
+    def wait_ready(self):
+        def check():
+            if self.process.poll() is not None:
+                raise AssertionError(f"{self.name} ended with status {self.process.returncode}:\n{self.tail()}")
+            return self.logged(msg="ready")
+        until(check, f"{self.name} to be ready", 20)
+
+    def address(self, service):
+        """(host, port) that a service listens on."""
+        line = self.logged(msg="listening", service=service)[-1]
+        host, _, port = line["address"].rpartition(":")
+        return host.strip("[]"), int(port)
+
+    def port(self, service):
+        return self.address(service)[1]
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self, seconds=15):
+        """SIGTERM; the exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds * SLOW)
+
+    def tail(self, lines=40):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    # ---- talking to it ----
+    def request(self, method, path, body=None, headers=None, service="api", timeout=30):
+        host, port = self.address(service)
+        c = http.client.HTTPConnection(host, port, timeout=timeout)
+        try:
+            h = dict(headers or {})
+            if isinstance(body, (dict, list)):
+                body = json.dumps(body)
+                h.setdefault("Content-Type", "application/json")
+            c.request(method, path, body=body, headers=h)
+            r = c.getresponse()
+            data = r.read()
+            return r.status, dict(r.getheaders()), data
+        finally:
+            c.close()
+
+    def get(self, path, service="api"):
+        status, _, data = self.request("GET", path, service=service)
+        if status != 200:
+            raise AssertionError(f"GET {path}: {status} {data[:300]!r}")
+        return json.loads(data)
+
+    def metric(self, name, service="health"):
+        """The sum of a metric over its labels; None when it does not exist."""
+        _, _, data = self.request("GET", "/metrics", service=service)
+        total = None
+        for line in data.decode().splitlines():
+            if line.startswith(name) and line[len(name):len(name) + 1] in (" ", "{"):
+                total = (total or 0) + float(line.rsplit(" ", 1)[1])
+        return total
+
+    def cli(self, *args, check=True):
+        r = subprocess.run([BIN, *args], capture_output=True, text=True, timeout=60 * SLOW, cwd=self.dir)
+        if check and r.returncode != 0:
+            raise AssertionError(f"wayside {' '.join(args)}: status {r.returncode}\n{r.stdout}{r.stderr}")
+        return r
+
+
+class Box:
+    """A scratch folder and what was started in it; everything is ended and removed with it."""
+
+    def __init__(self, name):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"wayside-{name}-"))
+        self.nodes, self.processes = [], []
+
+    def hub(self, extra="", name="hub", mqtt=None, start=True, node="", ready=True):
+        config = f"""node: {{id: {name}, data: {self.dir / name / 'data'}{node}}}
+log: {{level: info, format: json}}
+mqtt:
+  listeners:
+{mqtt or '''    - {address: "127.0.0.1:0"}
+    - {address: "127.0.0.1:0", protocol: websocket}'''}
+api: {{address: "127.0.0.1:0"}}
+health: {{address: "127.0.0.1:0"}}
+control: {{socket: {self.dir / name}.sock}}
+{extra}
+"""
+        return self._node(name, ["hub"], config, start, ready)
+
+    def edge(self, hub_port, extra="", name="edge", start=True, host="enabled: false", node="", ready=True):
+        config = f"""node: {{id: {name}, data: {self.dir / name / 'data'}{node}}}
+log: {{level: info, format: json}}
+health: {{address: "127.0.0.1:0"}}
+control: {{socket: {self.dir / name}.sock}}
+edge:
+  host: {{{host}}}
+  socket: {{path: {self.dir / name}.ingest}}
+  uplink: {{hub: "127.0.0.1:{hub_port}"}}
+{extra}
+"""
+        return self._node(name, ["edge"], config, start, ready)
+
+    def _node(self, name, command, config, start, ready):
+        n = Node(self, name, command, config)
+        self.nodes.append(n)
+        if start:
+            n.start(ready)
+        return n
+
+    def run(self, *args, **kw):
+        """A helper process that is ended with the box."""
+        p = subprocess.Popen(args, **kw)
+        self.processes.append(p)
+        return p
+
+    def close(self):
+        problems = []
+        for n in self.nodes:
+            if n.process and n.process.poll() is None:
+                try:
+                    status = n.stop()
+                    if status != 0:
+                        problems.append(f"{n.name} ended with status {status} on SIGTERM\n{n.tail()}")
+                except subprocess.TimeoutExpired:
+                    n.kill()
+                    problems.append(f"{n.name} did not end on SIGTERM\n{n.tail()}")
+            if n.log.exists():
+                text = n.log.read_text(errors="replace")
+                for mark in ("ERROR: AddressSanitizer", "WARNING: ThreadSanitizer", "runtime error:", "ERROR: LeakSanitizer",
+                             "Assertion `", "impossible state change"):
+                    if mark in text:
+                        at = text.index(mark)
+                        problems.append(f"{n.name}: {text[at:at + 6000]}")
+                        break
+        for p in self.processes:
+            if p.poll() is None:
+                p.kill()
+                p.wait()
+        if os.environ.get("WAYSIDE_KEEP"):
+            print(f"    kept {self.dir}")
+        else:
+            shutil.rmtree(self.dir, ignore_errors=True)
+        return problems
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class LineSocket:
+    """A client of the local ingest socket."""
+
+    def __init__(self, path):
+        self.s = socket.socket(socket.AF_UNIX)
+        self.s.settimeout(30 * SLOW)
+        self.s.connect(str(path))
+        self.buffer = b""
+
+    def send(self, obj):
+        self.s.sendall((obj if isinstance(obj, bytes) else json.dumps(obj).encode()) + b"\n")
+
+    def answer(self):
+        while b"\n" not in self.buffer:
+            got = self.s.recv(65536)
+            if not got:
+                raise ConnectionError("the socket was closed")
+            self.buffer += got
+        line, _, self.buffer = self.buffer.partition(b"\n")
+        return json.loads(line)
+
+    def close(self):
+        self.s.close()
+
+
+def main(names):
+    tests = [(n, f) for n, f in names.items() if n.startswith("test_") and callable(f)]
+    passed = failed = skipped = 0
+    for name, test in tests:
+        box, problems, start = Box(name[5:30]), [], time.monotonic()
+        try:
+            test(box)
+        except Skip as e:
+            skipped += 1
+            print(f"  skip {name}: {e}")
+            box.close()
+            continue
+        except Exception:
+            problems.append(traceback.format_exc())
+            problems += [f"--- {n.name}\n{n.tail()}" for n in box.nodes if n.log.exists()]
+        problems += box.close()
+        if problems:
+            failed += 1
+            print(f"  FAIL {name}")
+            for p in problems:
+                print("    " + p.replace("\n", "\n    "))
+        else:
+            passed += 1
+            print(f"  ok   {name} ({time.monotonic() - start:.1f} s)")
+        sys.stdout.flush()
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    sys.exit(1 if failed or not tests else 0)
