@@ -1,0 +1,143 @@
+#ifndef MQTT_BROKER_H
+#define MQTT_BROKER_H
+/*
+ * The MQTT broker: 3.1.1 and 5 over TCP, TLS and WebSocket, on all workers. Workers share nothing
+ * but messages: each keeps the sessions of its own connections and the tree of their
+ * subscriptions; a publication is matched where it arrived and posted once to each other worker
+ * that has a subscriber who may want it. Ownership of sessions and retained topics are sharded.
+ *
+ * The broker knows nothing of records. Whoever ingests sets on_publish and decides, for each
+ * PUBLISH of a client, whether it is routed, when it is acknowledged and with what.
+ */
+#include "base/addr.h"
+#include "base/blob.h"
+#include "base/limits.h"
+#include "base/metrics.h"
+#include "net/loop.h"
+#include "net/workers.h"
+#include "trust/authz.h"
+
+struct broker;
+struct broker_token;
+struct tls_context;
+struct ws;
+
+/* ---- what a client published ---- */
+struct broker_message {
+    struct str topic, payload; /* views, valid during on_publish only */
+    uint8_t qos;
+    bool retain;
+    uint8_t version;         /* 4: MQTT 3.1.1, 5: MQTT 5 */
+    struct str content_type; /* MQTT 5; n 0: none */
+    struct str props;        /* the properties as they came, for broker_message_user() */
+    struct str client_id;
+    const struct identity *who; /* never NULL */
+    const struct addr *peer;
+    struct blob **copy; /* private to broker_message_blob() */
+};
+/* Steps through the user properties: *at starts at 0; false at the end. */
+bool broker_message_user(const struct broker_message *m, size_t *at, struct str *out_name,
+                         struct str *out_value);
+/* The payload as a counted copy, made at the first call and shared by later ones. A new reference:
+ * the caller drops it. */
+struct blob *broker_message_blob(const struct broker_message *m);
+
+/* What on_publish decides. Besides these it may return a refusal, which is acknowledged with its
+ * MQTT 5 reason code and never routed: ERR_VALUE 0x99 payload format invalid, ERR_REFUSED 0x87 not
+ * authorized, ERR_FULL 0x97 quota exceeded, any other 0x80. A 3.1.1 client gets its PUBACK, except
+ * for ERR_FULL at QoS >= 1: then its connection is not read for a while and the same PUBLISH is
+ * offered again. */
+enum broker_verdict {
+    BROKER_ROUTE,   /* to the subscribers, and acknowledged, now */
+    BROKER_CONSUME, /* acknowledged, not routed */
+    /* The token is kept: acknowledged and perhaps routed by broker_publish_done(). */
+    BROKER_LATER,
+    /* As BROKER_LATER, and surely not routed: the broker keeps no copy. */
+    BROKER_LATER_CONSUME,
+    /* Not taken: the connection is not read until broker_publish_retry(), which must come, and
+     * then the same PUBLISH is offered again. */
+    BROKER_WAIT,
+};
+/* On the publisher's worker, for each PUBLISH of a client that may publish there, before routing.
+ * token: kept only when BROKER_LATER, BROKER_LATER_CONSUME or BROKER_WAIT is returned.
+ * reason: may be set to a constant text that MQTT 5 clients see with a refusal. */
+typedef int broker_on_publish(void *ctx, struct loop *l, const struct broker_message *m,
+                              struct broker_token *token, const char **reason);
+
+/* Ends a BROKER_LATER: code 0 or a refusal as above (ERR_FULL is then final for everybody);
+ * reason: constant text or NULL. On the same worker's thread, once, also when the client has gone
+ * meanwhile: then only the routing is left to do. Never from inside on_publish. Acknowledgements
+ * leave in the order in which the publications came, whatever the order of these calls. */
+void broker_publish_done(struct broker_token *token, int code, bool route, const char *reason);
+/* Ends a BROKER_WAIT. On the same worker's thread, once. Never from inside on_publish. */
+void broker_publish_retry(struct broker_token *token);
+
+/* ---- a broker ---- */
+struct broker_options {
+    const struct limits *limits;   /* copied */
+    struct metrics *metrics;       /* may be NULL */
+    const struct authz *authz;     /* NULL: everybody may do everything */
+    broker_on_publish *on_publish; /* NULL: everything is routed */
+    void *publish_ctx;
+    const char *version;      /* what $SYS/broker/version says; NULL: no $SYS topics */
+    uint64_t sys_interval_ms; /* 0: 10 s */
+};
+
+/* The broker on all workers. Not from a worker's thread. authz, metrics and ctx outlive it. */
+struct broker *broker_new(struct workers *w, const struct broker_options *o);
+
+struct broker_listen {
+    const char *name; /* for logs and metrics; constant; NULL: "mqtt" */
+    struct addr addr;
+    struct tls_context *tls; /* NULL: plain; borrowed */
+    unsigned unix_mode;
+    uint64_t connections_max; /* 0: limits.connections_max */
+};
+/* Accepts from now on. *out_addr (may be NULL): the bound address. Not from a worker's thread. */
+MUST_USE int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *out_addr,
+                           struct fault *f);
+
+/* Takes over a WebSocket whose upgrade to subprotocol "mqtt" is complete. On its worker's thread;
+ * the broker sets its handler and closes it. */
+void broker_ws_accept(struct broker *b, struct ws *ws);
+
+/* Stops accepting, tells MQTT 5 clients 0x8B (server shutting down), sends what waits, closes, and
+ * waits for all that, at most deadline_ms; what is still open then is cut. Wills are not sent: the
+ * server's end says nothing about the client. Publications of on_publish that are still undecided
+ * must be ended by their owner as usual. Not from a worker's thread. */
+void broker_stop(struct broker *b, unsigned deadline_ms);
+/* After broker_stop, while the workers still run; every token was ended. Not from a worker. */
+void broker_free(struct broker *b);
+
+/* ---- publishing from inside; on_publish is not asked, authz neither ---- */
+enum broker_publish_flags { BROKER_RETAIN = 1 };
+/* From a worker's thread, on its loop. payload NULL: empty. Takes a reference when it needs one.
+ * ERR_VALUE when topic is not a topic name. */
+int broker_publish(struct broker *b, struct loop *l, struct str topic, struct blob *payload,
+                   unsigned qos, unsigned flags);
+/* As broker_publish, with bytes that are copied when needed (nothing is when nobody subscribes). */
+int broker_publish_bytes(struct broker *b, struct loop *l, struct str topic, struct str payload,
+                         unsigned qos, unsigned flags);
+/* From any thread; topic is copied. Routed on worker 0 in the order of the calls of one thread. */
+int broker_post(struct broker *b, struct str topic, struct blob *payload, unsigned qos,
+                unsigned flags);
+
+/* ---- looking at it ---- */
+struct broker_session_info {
+    struct str client_id, user;
+    char peer[ADDR_TEXT_SIZE]; /* "" when not connected */
+    bool connected, websocket, tls;
+    uint8_t version;
+    unsigned worker;
+    size_t subscriptions, queued, inflight;
+    int64_t since_wall_ns; /* of the connection, or of the disconnection */
+};
+/* Asks every worker; done() is called once on l's thread with all sessions (valid during the
+ * call), later and never from inside. */
+void broker_sessions(struct broker *b, struct loop *l,
+                     void (*done)(void *ctx, const struct broker_session_info *all, size_t count),
+                     void *ctx);
+/* Connected clients now. From any thread. */
+uint64_t broker_connected(const struct broker *b);
+
+#endif
