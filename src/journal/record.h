@@ -14,8 +14,12 @@ enum record_kind {
     RECORD_STATUS = 3,
     RECORD_EVENT = 4,
     RECORD_RESULT = 5,
+    /* Not from a device: says that the records first…origin_seq of this origin are lost (dropped
+     * at the quota, or damaged on disk); the payload is the reason, device and stream are empty.
+     * A journal's reader makes one wherever numbers are missing, so that no gap is silent. */
+    RECORD_GAP = 6,
 };
-#define RECORD_KINDS 6 /* one more than the largest */
+#define RECORD_KINDS 7 /* one more than the largest */
 
 /* Field limits that the format and the identity rules set (not settings). */
 #define RECORD_DEVICE_MAX  50 /* [A-Za-z0-9_-]{1,50} */
@@ -31,9 +35,13 @@ struct record {
     uint64_t seq;       /* in the journal that holds it; 0 before it was appended */
     struct uuid origin; /* filled on reading; all zero in an append means: born here */
     uint64_t origin_seq;
+    uint64_t first; /* RECORD_GAP: the first lost number, <= origin_seq; else 0 */
     struct str payload;
 };
 
+/* Whether everything in it is within the field limits above; payload of at most payload_max. 0,
+ * ERR_VALUE, ERR_LIMIT. */
+MUST_USE int record_check(const struct record *r, size_t payload_max);
 bool record_device_valid(struct str device);
 bool record_stream_valid(struct str stream);
 /* "reading" …; NULL for a number that is no kind. */
