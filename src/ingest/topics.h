@@ -67,13 +67,15 @@ void topics_free(struct topics *t);
 /* The built-in rows (decided defaults: wayside/…, sensor/data, device/status, sensors/metrics,
  * lprserver/cameras/…), for `config show` and the manual. */
 const struct topic_row *topics_defaults(size_t *count);
+/* The built-in row of sensor/data, whose shape REST and the local socket take as well. */
+const struct topic_row *topics_sensor_data(void);
 
 /* What a topic's match gives: the row and the values of its named levels, as views into `topic`. */
 struct topic_match {
     const struct topic_row *row;
-    struct str device; /* only when the row takes it from a level; else {NULL, 0} */
-    struct str stream;
-    struct str id; /* the level named {id} that is neither of the two; else {NULL, 0} */
+    struct str device; /* when the row takes it from a level; else {NULL, 0} */
+    struct str stream; /* of the level, or the row's own */
+    struct str id;     /* the level named {id} that is neither of the two; else {NULL, 0} */
 };
 
 /* True and *out when a row matches. The first level decides in one hash lookup for topics that

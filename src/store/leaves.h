@@ -8,8 +8,8 @@
  */
 #include "base/str.h"
 
-#define LEAVES_NAME_MAX  96 /* longest path; deeper or longer ones are no leaves */
-#define LEAVES_DEPTH_MAX 64 /* of nesting; beyond it is ERR_LIMIT */
+#define LEAVES_NAME_MAX  96   /* longest path; deeper or longer ones are no leaves */
+#define LEAVES_DEPTH_MAX 1000 /* of nesting, the most that limits.h allows; beyond: ERR_LIMIT */
 
 enum leaf_kind { LEAF_NUMBER, LEAF_STRING, LEAF_BOOL, LEAF_NULL, LEAF_OBJECT, LEAF_ARRAY };
 
