@@ -1,0 +1,172 @@
+/*
+ * Journal to store. The thread sleeps on a gate that the journal opens when its head moves, reads
+ * a batch from the store's own position, and writes it in one transaction together with that
+ * position: so a crash anywhere repeats a batch at most, and the store drops repeats. The cursor
+ * that lets the journal trim follows store_checkpointed(), not store_position(): a row that is
+ * only in the write-ahead log may be lost with the power, and must then come from the journal.
+ */
+#include "hub/sink_io.h"
+
+#include "base/cell.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "net/workers.h"
+
+#include <stdio.h>
+
+#define SINK_BATCH       2000         /* records in one transaction: beyond it nothing is gained */
+#define SINK_BATCH_BYTES (1u << 20)   /* payload in one transaction */
+#define SINK_BUFFER      (1u << 20)   /* of the reader */
+#define SINK_IDLE_MS     1000         /* without news that long: checkpoint, so the journal trims */
+#define SINK_RETRY_MS    100          /* first pause after a failure; doubles */
+#define SINK_RETRY_MAX   5000
+#define SINK_STOP_MS     2000         /* for what is left at the end */
+
+struct sink {
+    struct sink_options o;
+    struct gate *gate;
+    struct journal_watch *watch;
+    struct journal_cursor *cursor;
+    struct journal_reader *reader;
+    struct thread *thread;
+    struct cell stopping;
+    struct record *batch;
+    int failing; /* the code that was told last */
+    struct metric *rows, *failures;
+};
+
+struct state_mail {
+    struct mail mail;
+    struct sink_options o;
+    int code;
+    char text[200];
+};
+
+static void deliver_state(struct mail *m, struct loop *l)
+{
+    struct state_mail *sm = container_of(m, struct state_mail, mail);
+
+    (void)l;
+    sm->o.state(sm->o.ctx, sm->code, sm->text);
+    mem_free(sm);
+}
+
+static void tell(struct sink *s, int code)
+{
+    struct state_mail *m;
+
+    if (code == s->failing)
+        return;
+    s->failing = code;
+    if (code)
+        log_error("store", "does not take records; the journal keeps them", lf_err("error", code),
+                  lf_text("text", store_error(s->o.store)));
+    else
+        log_info("store", "takes records again",
+                 lf_u64("position", store_position(s->o.store)));
+    if (!s->o.state)
+        return;
+    m = NEW(struct state_mail);
+    m->mail.deliver = deliver_state;
+    m->o = s->o;
+    m->code = code;
+    snprintf(m->text, sizeof(m->text), "%s", code ? store_error(s->o.store) : "");
+    loop_post(s->o.loop, &m->mail);
+}
+
+/* Writes one batch. *out_count 0: nothing was there. */
+static int step(struct sink *s, size_t *out_count)
+{
+    uint64_t position;
+    size_t stored = 0;
+    int rc = journal_reader_next(s->reader, s->batch, SINK_BATCH, SINK_BATCH_BYTES, out_count);
+
+    if (rc || *out_count == 0)
+        return rc;
+    position = journal_reader_seq(s->reader);
+    rc = store_write(s->o.store, s->batch, *out_count, position, &stored);
+    if (rc) { /* read again what was not written: its views end with the next read */
+        journal_reader_seek(s->reader, store_position(s->o.store));
+        metric_add(s->failures, 1);
+        return rc;
+    }
+    metric_add(s->rows, stored);
+    journal_cursor_advance(s->cursor, store_checkpointed(s->o.store));
+    return 0;
+}
+
+static void checkpoint(struct sink *s)
+{
+    if (store_checkpointed(s->o.store) == store_position(s->o.store))
+        return;
+    if (store_checkpoint(s->o.store) == 0)
+        journal_cursor_advance(s->cursor, store_checkpointed(s->o.store));
+}
+
+static void run(void *ctx)
+{
+    struct sink *s = ctx;
+    uint64_t pause_ms = SINK_RETRY_MS, end_ms = 0;
+
+    for (;;) {
+        size_t count = 0;
+        int rc = step(s, &count);
+        uint64_t now_ms = clock_mono_ns() / 1000000;
+
+        tell(s, rc);
+        if (cell_get(&s->stopping) && end_ms == 0)
+            end_ms = now_ms + SINK_STOP_MS;
+        if (end_ms && (rc || count == 0 || now_ms > end_ms))
+            break;
+        if (rc) {
+            gate_wait(s->gate, pause_ms);
+            pause_ms = pause_ms * 2 > SINK_RETRY_MAX ? SINK_RETRY_MAX : pause_ms * 2;
+            continue;
+        }
+        pause_ms = SINK_RETRY_MS;
+        if (count == 0 && !gate_wait(s->gate, SINK_IDLE_MS))
+            checkpoint(s);
+    }
+    checkpoint(s);
+}
+
+int sink_start(const struct sink_options *o, struct sink **out, struct fault *f)
+{
+    struct sink *s = NEW(struct sink);
+    int rc;
+
+    s->o = *o;
+    rc = journal_cursor_open(o->journal, "store", &s->cursor);
+    if (rc) {
+        mem_free(s);
+        return fault_set(f, rc, "the journal's cursor of the store cannot be opened: %s",
+                         err_text(rc));
+    }
+    s->rows = metrics_counter(o->metrics, "wayside_store_rows_total", "",
+                              "Records that became rows of the store");
+    s->failures = metrics_counter(o->metrics, "wayside_store_write_failures_total", "",
+                                  "Batches that the store refused; they are tried again");
+    s->batch = mem_new_array(SINK_BATCH, sizeof(*s->batch));
+    s->gate = gate_new();
+    s->reader =
+        journal_reader_new(o->journal, s->cursor, store_position(o->store), SINK_BUFFER);
+    s->watch = journal_watch_gate(o->journal, s->gate);
+    s->thread = thread_start("sink", run, s);
+    *out = s;
+    return 0;
+}
+
+void sink_stop(struct sink *s)
+{
+    cell_set(&s->stopping, 1);
+    gate_open(s->gate);
+    thread_join(s->thread);
+    journal_unwatch(s->watch);
+    journal_reader_free(s->reader);
+    journal_cursor_close(s->cursor);
+    gate_free(s->gate);
+    mem_free(s->batch);
+    mem_free(s);
+}
