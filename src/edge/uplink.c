@@ -1,0 +1,85 @@
+/*
+ * The uplink's window. One read of the journal is under way at a time; its result is published
+ * when the connection that it was made for still stands. Nothing is kept of a batch but its last
+ * number: after a disconnection reading starts again behind what the hub has acknowledged.
+ */
+#include "edge/uplink.h"
+
+#include <assert.h>
+
+void uplink_init(struct uplink *u, uint64_t acked_seq, unsigned window)
+{
+    assert(window >= 1 && window <= UPLINK_WINDOW_MAX);
+    *u = (struct uplink){ .acked_seq = acked_seq,
+                          .read_seq = acked_seq,
+                          .window = window,
+                          .news = true };
+}
+
+void uplink_connected(struct uplink *u)
+{
+    u->connected = true;
+    u->generation++;
+    u->inflight = 0;
+    u->first = 0;
+    u->read_seq = u->acked_seq;
+    u->news = true;
+}
+
+void uplink_disconnected(struct uplink *u)
+{
+    u->connected = false;
+    u->generation++;
+    u->inflight = 0;
+    u->first = 0;
+    u->read_seq = u->acked_seq;
+}
+
+void uplink_news(struct uplink *u)
+{
+    u->news = true;
+}
+
+bool uplink_want_read(struct uplink *u, uint64_t *after, uint32_t *generation)
+{
+    if (!u->connected || u->reading || !u->news || u->inflight >= u->window)
+        return false;
+    u->reading = true;
+    u->news = false; /* what comes from here on is news for the read after this one */
+    *after = u->read_seq;
+    *generation = u->generation;
+    return true;
+}
+
+bool uplink_read_done(struct uplink *u, uint32_t generation, uint64_t last)
+{
+    assert(u->reading);
+    u->reading = false;
+    if (generation != u->generation || !u->connected) {
+        u->news = true; /* its records are still to be sent */
+        return false;
+    }
+    if (last == 0)
+        return false;
+    assert(last > u->read_seq);
+    u->read_seq = last;
+    u->last[(u->first + u->inflight) % UPLINK_WINDOW_MAX] = last;
+    u->inflight++;
+    u->news = true; /* there may be more behind it */
+    return true;
+}
+
+void uplink_read_failed(struct uplink *u)
+{
+    assert(u->reading);
+    u->reading = false;
+}
+
+uint64_t uplink_acked(struct uplink *u)
+{
+    assert(u->inflight > 0);
+    u->acked_seq = u->last[u->first];
+    u->first = (u->first + 1) % UPLINK_WINDOW_MAX;
+    u->inflight--;
+    return u->acked_seq;
+}
