@@ -18,18 +18,22 @@ struct stream_handler {
     void (*connected)(void *ctx, struct stream *s);
     /* Bytes arrived. Returns how many were used; the rest is kept by the stream and comes again,
      * in front of what arrives next (or by stream_again). The view is valid during the call only.
-     * When what is kept reaches read_max without progress the stream closes with ERR_LIMIT. */
+     * When what is kept reaches read_max without progress the stream closes with ERR_LIMIT; so a
+     * protocol that takes nothing for now must stream_pause(). */
     size_t (*data)(void *ctx, struct stream *s, struct str bytes);
     /* The peer ended its sending side. NULL: the stream closes after what waits was sent. */
     void (*eof)(void *ctx, struct stream *s);
     /* What waits fell below the low-water mark after stream_send had said "enough". May be NULL. */
     void (*drained)(void *ctx, struct stream *s);
-    /* The last call. code: 0 closed by us, ERR_CLOSED by the peer, else why. The stream is freed
-     * when this returns; free ctx here. Never called from inside another stream function. */
+    /* The last call. code: 0 closed by us, ERR_CLOSED by the peer, else why: -ECONNRESET when the
+     * peer reset it or takes nothing any more, -ETIMEDOUT, ERR_LIMIT, ERR_TLS (stream_tls_error()
+     * says why), and for clients -ECONNREFUSED and the like, or the resolver's code. The stream is
+     * freed when this returns; free ctx here. Never called from inside another stream function. */
     void (*closed)(void *ctx, struct stream *s, int code);
 };
 
-/* Gives the stream its protocol; may be called again (protocol upgrade). read_max: how many bytes
+/* Gives the stream its protocol; may be called again (protocol upgrade: the new one is offered what
+ * the old one left). read_max: how many bytes
  * may be kept unused (the largest packet or head). */
 void stream_set(struct stream *s, const struct stream_handler *h, void *ctx, size_t read_max);
 void stream_set_read_max(struct stream *s, size_t read_max);
@@ -50,7 +54,8 @@ size_t stream_pending(const struct stream *s);
 /* Marks in bytes. Defaults: high 256 KiB, low 64 KiB, send_max 4 MiB. */
 void stream_set_marks(struct stream *s, size_t high, size_t low, size_t send_max);
 
-/* Stops and resumes reading; back-pressure reaches the peer through TCP. Idempotent. */
+/* Stops and resumes reading; back-pressure reaches the peer through TCP. Idempotent. Resuming offers
+ * the kept bytes again (as stream_again). While paused the peer's end is not noticed. */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
 bool stream_is_paused(const struct stream *s);
@@ -58,14 +63,16 @@ bool stream_is_paused(const struct stream *s);
  * answered, for instance). */
 void stream_again(struct stream *s);
 
-/* Ends it. FLUSH: sends what waits first, for at most 5 s, then closes (lingering so that the last
- * bytes are not reset away); NOW: drops it; RESET: as NOW, with a TCP RST. closed() comes later in
+/* Ends it. FLUSH: sends what waits first, for at most 5 s, then closes (lingering for at most 2 s so
+ * that the last bytes are not reset away; on a stream that is still connecting it is NOW); NOW: drops it; RESET: as NOW, with a TCP RST. closed() comes later in
  * any case. Idempotent; a later NOW or RESET overtakes a FLUSH. code is passed to closed(). */
 enum stream_end { STREAM_FLUSH, STREAM_NOW, STREAM_RESET };
 void stream_close(struct stream *s, enum stream_end how, int code);
 bool stream_is_closing(const struct stream *s);
 
 struct loop *stream_loop(const struct stream *s);
+/* The addresses lie in a ring of the loop's: good until eight more were asked for; copy to keep.
+ * The peer of an accepted Unix socket has no path; before a connection stands len may be 0. */
 const struct addr *stream_peer(const struct stream *s);
 const struct addr *stream_local(const struct stream *s);
 /* Negotiated ALPN name, or empty. */

@@ -1,0 +1,415 @@
+/*
+ * Listeners: one address, a socket per worker, so that the kernel spreads connections and no worker
+ * hands one on. A Unix socket cannot be opened several times; worker 0 accepts there and passes the
+ * descriptors on in turn.
+ *
+ * Refuses: an address where anybody else listens (SO_REUSEPORT alone would share it silently with
+ * another program of the same user), a Unix socket that somebody answers on, more connections than
+ * connections_max. When descriptors run out accepting pauses for a moment instead of spinning on a
+ * socket that stays readable; waiting clients stay in the backlog.
+ *
+ * Threads: the counts are atomic; everything of an acceptor belongs to its worker, the rest does
+ * not change between listener_open and listener_free.
+ */
+#include "net/stream_impl.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG_DEFAULT   1024
+#define UNIX_MODE_DEFAULT 0660
+/* Connections accepted per turn: those that are open have their turn too. */
+#define ACCEPTS_MAX  32
+#define BACK_OFF_MS  100
+#define LOG_EVERY_MS 60000
+
+struct acceptor {
+    uv_poll_t poll;
+    struct listener *listener;
+    struct loop *loop;
+    int fd;
+    struct timer back_off;
+    uint64_t logged_ms; /* when the shortage was last logged; 0: never */
+};
+
+struct listener {
+    struct workers *workers;
+    struct listener_options o;
+    struct addr bound;
+    struct acceptor **acceptors; /* per worker; NULL where none */
+    int *fds;                    /* per worker, until its acceptor has it; -1: none */
+    unsigned next_worker;        /* worker 0's: who gets the next Unix connection */
+    atomic_uint_fast64_t open, refused;
+    dev_t unix_dev; /* of the socket file, to remove no other's */
+    ino_t unix_ino;
+};
+
+/* ---- accepting ---- */
+
+static void start_polling(struct acceptor *a);
+
+static void on_back_off_end(struct timer *t)
+{
+    start_polling(container_of(t, struct acceptor, back_off));
+}
+
+static void back_off(struct acceptor *a, int error)
+{
+    uint64_t now = loop_now_ms(a->loop);
+    char text[ADDR_TEXT_SIZE];
+
+    uv_poll_stop(&a->poll);
+    timer_start(&a->back_off, BACK_OFF_MS);
+    if (a->logged_ms && now - a->logged_ms < LOG_EVERY_MS)
+        return;
+    a->logged_ms = now;
+    log_error("net", "cannot accept connections", lf_err("error", error),
+              lf_text("address", addr_format(&a->listener->bound, text)),
+              lf_text("hint", "raise the limit of open files (LimitNOFILE)"));
+}
+
+struct passed {
+    struct mail mail;
+    struct listener *listener;
+    int fd;
+};
+
+static const struct addr unix_peer = { .len = sizeof(sa_family_t), .ss = { .ss_family = AF_UNIX } };
+
+static void on_passed(struct mail *m, struct loop *l)
+{
+    struct passed *p = container_of(m, struct passed, mail);
+
+    stream_accept(l, p->fd, &unix_peer, p->listener);
+    mem_free(p);
+}
+
+static void pass_on(struct acceptor *a, int fd)
+{
+    struct listener *ln = a->listener;
+    unsigned to = ln->next_worker++ % workers_count(ln->workers);
+    struct passed *p;
+
+    if (to == loop_index(a->loop)) {
+        stream_accept(a->loop, fd, &unix_peer, ln);
+        return;
+    }
+    p = NEW(struct passed);
+    p->mail.deliver = on_passed;
+    p->listener = ln;
+    p->fd = fd;
+    loop_post(workers_loop(ln->workers, to), &p->mail);
+}
+
+/* One connection. False when there is none to be had now. */
+static bool accept_one(struct acceptor *a)
+{
+    struct listener *ln = a->listener;
+    struct addr peer = { .len = sizeof(peer.ss) };
+    int fd = accept4(a->fd, (struct sockaddr *)&peer.ss, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            back_off(a, -errno);
+        /* Others are errors of the one connection: it was reset while it waited, for instance. */
+        return errno == ECONNABORTED || errno == EINTR || errno == EPROTO;
+    }
+    if (atomic_fetch_add(&ln->open, 1) >= ln->o.connections_max && ln->o.connections_max) {
+        atomic_fetch_sub(&ln->open, 1);
+        atomic_fetch_add(&ln->refused, 1);
+        close(fd);
+        return true;
+    }
+    if (addr_is_unix(&ln->bound))
+        pass_on(a, fd);
+    else
+        stream_accept(a->loop, fd, &peer, ln);
+    return true;
+}
+
+static void on_acceptable(uv_poll_t *h, int status, int events)
+{
+    struct acceptor *a = container_of(h, struct acceptor, poll);
+    unsigned i;
+
+    (void)events;
+    for (i = 0; i < ACCEPTS_MAX && accept_one(a); i++)
+        ;
+    if (status < 0 && !timer_is_started(&a->back_off))
+        start_polling(a); /* libuv stops polling after an error of the socket */
+}
+
+static void start_polling(struct acceptor *a)
+{
+    int rc = uv_poll_start(&a->poll, UV_READABLE, on_acceptable);
+
+    assert(rc == 0 && "a listening socket is polled twice");
+}
+
+void listener_began(struct listener *ln, struct loop *l, struct stream *s)
+{
+    ln->o.accepted(ln->o.ctx, l, s);
+}
+
+void listener_ended(struct listener *ln)
+{
+    atomic_fetch_sub(&ln->open, 1); /* the last touch: at 0 it may be freed */
+}
+
+/* ---- opening: on the caller's thread ---- */
+
+static int explain(int error, const struct addr *a, struct fault *f)
+{
+    char text[ADDR_TEXT_SIZE];
+
+    addr_format(a, text);
+    switch (error) {
+    case -EADDRINUSE:
+        return fault_set(
+            f, error, "%s is in use by another program; stop it, or choose another one here", text);
+    case -EACCES:
+        if (addr_is_unix(a))
+            return fault_set(f, error, "%s: no permission to make a socket there", text);
+        return fault_set(f, error,
+                         "%s: ports below 1024 need the capability CAP_NET_BIND_SERVICE; "
+                         "grant it, or choose a higher port",
+                         text);
+    case -EADDRNOTAVAIL:
+        return fault_set(f, error, "%s: this machine has no such address; choose one of its own",
+                         text);
+    case -ENOENT:
+        return fault_set(f, error, "%s: its folder does not exist; make it first", text);
+    default:
+        return fault_set(f, error, "%s: cannot listen there: %s", text, err_text(error));
+    }
+}
+
+static int bind_tcp(const struct addr *a, bool shared)
+{
+    int on = 1, rc = 0;
+    int fd = socket(a->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+        (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on))) ||
+        /* "[::]" means IPv6 and nothing else, however the system is set. */
+        (a->ss.ss_family == AF_INET6 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on))) ||
+        bind(fd, (const struct sockaddr *)&a->ss, a->len))
+        rc = -errno;
+    if (rc == 0)
+        return fd;
+    close(fd);
+    return rc;
+}
+
+static int listen_on(int fd, const struct listener_options *o)
+{
+    return listen(fd, o->backlog > 0 ? o->backlog : BACKLOG_DEFAULT) ? -errno : 0;
+}
+
+static int open_tcp(struct listener *ln)
+{
+    unsigned i;
+    int rc;
+
+    /* Alone first: this fails when anybody listens there, which with SO_REUSEPORT it does not. */
+    rc = bind_tcp(&ln->bound, false);
+    if (rc < 0)
+        return rc;
+    close(rc);
+    for (i = 0; i < workers_count(ln->workers); i++) {
+        rc = bind_tcp(&ln->bound, true);
+        if (rc < 0)
+            return rc;
+        ln->fds[i] = rc;
+        if (i == 0 && getsockname(rc, (struct sockaddr *)&ln->bound.ss, &ln->bound.len))
+            return -errno;
+    }
+    /* All bound before the first listens: none gets a connection that the last would have. */
+    for (i = 0; i < workers_count(ln->workers); i++) {
+        rc = listen_on(ln->fds[i], &ln->o);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* Removes a socket file that nobody answers on. 0 when it is out of the way. */
+static int remove_stale(const struct addr *a, const char *path)
+{
+    struct stat st;
+    int fd, rc;
+
+    if (lstat(path, &st))
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISSOCK(st.st_mode))
+        return -EADDRINUSE; /* somebody's file: not ours to remove */
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    rc = connect(fd, (const struct sockaddr *)&a->ss, a->len) ? -errno : 0;
+    close(fd);
+    if (rc != -ECONNREFUSED)
+        return -EADDRINUSE;
+    return unlink(path) && errno != ENOENT ? -errno : 0;
+}
+
+static const char *unix_path(const struct addr *a)
+{
+    return ((const struct sockaddr_un *)&a->ss)->sun_path;
+}
+
+static int open_unix(struct listener *ln)
+{
+    const struct addr *a = &ln->bound;
+    mode_t mode = ln->o.unix_mode ? ln->o.unix_mode : UNIX_MODE_DEFAULT;
+    struct stat st;
+    int fd, rc = remove_stale(a, unix_path(a));
+
+    if (rc)
+        return rc;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    ln->fds[0] = fd;
+    /* On Linux the file is made with the mode of the socket less the umask: it is never wider than
+     * it should be, not even for a moment; chmod then gives back what the umask took. */
+    if (fchmod(fd, mode) || bind(fd, (const struct sockaddr *)&a->ss, a->len))
+        return -errno;
+    if (chmod(unix_path(a), mode) || lstat(unix_path(a), &st))
+        return -errno;
+    ln->unix_dev = st.st_dev;
+    ln->unix_ino = st.st_ino;
+    return listen_on(fd, &ln->o);
+}
+
+static void start_on(void *ctx, struct loop *l)
+{
+    struct listener *ln = ctx;
+    unsigned i = loop_index(l);
+    struct acceptor *a;
+    int rc;
+
+    if (ln->fds[i] < 0)
+        return;
+    a = ln->acceptors[i] = NEW(struct acceptor);
+    a->listener = ln;
+    a->loop = l;
+    a->fd = ln->fds[i];
+    ln->fds[i] = -1;
+    timer_init(&a->back_off, l, on_back_off_end);
+    rc = uv_poll_init(&l->uv, &a->poll, a->fd);
+    assert(rc == 0 && "a listening socket cannot be polled");
+    l->open_count++;
+    start_polling(a);
+}
+
+int listener_open(struct workers *w, const struct listener_options *o, struct listener **out,
+                  struct fault *f)
+{
+    struct listener *ln;
+    unsigned i;
+    int rc;
+
+    assert(o->accepted);
+    if (o->tls)
+        return fault_set(f, -ENOTSUP, "TLS listeners are not built in");
+    ln = NEW(struct listener);
+    ln->workers = w;
+    ln->o = *o;
+    ln->bound = o->addr;
+    ln->fds = mem_new_array(workers_count(w), sizeof(*ln->fds));
+    ln->acceptors = mem_new_array(workers_count(w), sizeof(struct acceptor *));
+    for (i = 0; i < workers_count(w); i++)
+        ln->fds[i] = -1;
+    rc = addr_is_unix(&o->addr) ? open_unix(ln) : open_tcp(ln);
+    if (rc) {
+        for (i = 0; i < workers_count(w); i++)
+            if (ln->fds[i] >= 0)
+                close(ln->fds[i]);
+        listener_free(ln);
+        return explain(rc, &o->addr, f);
+    }
+    workers_each(w, start_on, ln);
+    *out = ln;
+    return 0;
+}
+
+/* ---- closing ---- */
+
+static void on_acceptor_closed(uv_handle_t *h)
+{
+    struct acceptor *a = container_of((uv_poll_t *)h, struct acceptor, poll);
+
+    a->loop->open_count--;
+    mem_free(a);
+}
+
+static void stop_on(void *ctx, struct loop *l)
+{
+    struct listener *ln = ctx;
+    struct acceptor *a = ln->acceptors[loop_index(l)];
+
+    if (!a)
+        return;
+    ln->acceptors[loop_index(l)] = NULL;
+    while (accept_one(a)) /* those that the kernel has taken for us already are not reset */
+        ;
+    timer_stop(&a->back_off);
+    uv_close((uv_handle_t *)&a->poll, on_acceptor_closed);
+    close(a->fd);
+    a->fd = -1;
+}
+
+static void nothing(void *ctx, struct loop *l)
+{
+    (void)ctx;
+    (void)l;
+}
+
+void listener_close(struct listener *l)
+{
+    struct stat st;
+
+    workers_each(l->workers, stop_on, l);
+    if (!addr_is_unix(&l->bound))
+        return;
+    /* Descriptors that worker 0 passed on before it stopped have arrived when this returns. */
+    workers_each(l->workers, nothing, NULL);
+    if (lstat(unix_path(&l->bound), &st) == 0 && st.st_dev == l->unix_dev &&
+        st.st_ino == l->unix_ino)
+        unlink(unix_path(&l->bound));
+}
+
+void listener_free(struct listener *l)
+{
+    if (!l)
+        return;
+    assert(atomic_load(&l->open) == 0);
+    mem_free(l->acceptors);
+    mem_free(l->fds);
+    mem_free(l);
+}
+
+const struct addr *listener_addr(const struct listener *l)
+{
+    return &l->bound;
+}
+
+uint64_t listener_open_count(const struct listener *l)
+{
+    return atomic_load(&l->open);
+}
+
+uint64_t listener_refused_count(const struct listener *l)
+{
+    return atomic_load(&l->refused);
+}

@@ -1,0 +1,412 @@
+/*
+ * A stream's life: from accept or connect, through its protocol, to closed().
+ *
+ *     dialing ──► shaking ──► open ──► flushing ──► lingering ──► closing
+ *        └───────────┴──────────┴──────────┴───────────┴────────────┘
+ *
+ * Accepted streams begin at shaking (TLS) or open. The protocol is called only while open, and
+ * once at the end with closed(); everything that ends a stream goes through stream_kill(), which
+ * makes no callback itself, so that no stream function calls back into its caller's protocol.
+ * The memory is freed in the close callback of libuv, behind which nothing can come.
+ *
+ * Invariants: flushing and later states: nothing is delivered, stream_send does nothing. closing:
+ * no socket, no timer, no bytes. A stream without output and without kept bytes holds no buffer.
+ *
+ * Closing with FLUSH sends FIN and reads on until the peer's: closing a socket with unread bytes
+ * makes the kernel send RST, which can destroy our last bytes on their way (RFC 1122, 4.2.2.13).
+ */
+#include "net/stream_impl.h"
+
+#include "base/log.h"
+#include "base/sm.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <unistd.h>
+
+#define FLUSH_MS         5000
+
+#define HIGH_DEFAULT     ((uint32_t)256 * 1024)
+#define LOW_DEFAULT      ((uint32_t)64 * 1024)
+#define SEND_MAX_DEFAULT ((uint32_t)4 * 1024 * 1024)
+
+static_assert(sizeof(struct stream) <= 400, "a stream stays small: there may be 100,000");
+
+static const struct sm_row rows[] = {
+    [STREAM_DIALING] = { "dialing", TO(STREAM_SHAKING) | TO(STREAM_OPEN) | TO(STREAM_CLOSING) },
+    [STREAM_SHAKING] = { "shaking", TO(STREAM_OPEN) | TO(STREAM_CLOSING) },
+    [STREAM_OPEN] = { "open", TO(STREAM_FLUSHING) | TO(STREAM_CLOSING) },
+    [STREAM_FLUSHING] = { "flushing", TO(STREAM_LINGERING) | TO(STREAM_CLOSING) },
+    [STREAM_LINGERING] = { "lingering", TO(STREAM_CLOSING) },
+    [STREAM_CLOSING] = { "closing", 0 },
+};
+static const struct sm_table table = { "stream", rows, COUNT_OF(rows) };
+
+void stream_move(struct stream *s, enum stream_state to)
+{
+    sm_move(&table, &s->state, to);
+}
+
+/* ---- events ---- */
+
+static unsigned wanted(const struct stream *s)
+{
+    unsigned want = 0;
+
+    if (s->state == STREAM_DIALING)
+        return UV_WRITABLE;
+    if (!(s->flags & STREAM_EOF) && (s->state != STREAM_OPEN || !(s->flags & STREAM_PAUSED)))
+        want |= UV_READABLE;
+    if (s->flags & STREAM_BLOCKED)
+        want |= UV_WRITABLE;
+    return want;
+}
+
+static void on_poll(uv_poll_t *h, int status, int events)
+{
+    struct stream *s = container_of(h, struct stream, poll);
+
+    if (s->state == STREAM_DIALING) {
+        dial_event(s);
+        return;
+    }
+    if (status < 0) { /* libuv stops polling at POLLERR; whoever reads or writes finds out why */
+        s->have = 0;
+        events = UV_READABLE | UV_WRITABLE;
+        if (!(wanted(s) & UV_READABLE)) {
+            int e = sock_error(s->fd);
+
+            if (s->state == STREAM_OPEN)
+                s->code = e ? e : ERR_CLOSED;
+            stream_kill(s, false);
+            return;
+        }
+    }
+    if (events & UV_WRITABLE && s->flags & STREAM_BLOCKED) {
+        s->flags &= (unsigned short)~STREAM_BLOCKED;
+        stream_flush(s);
+        stream_flushed(s);
+    }
+    if (s->state != STREAM_CLOSING && events & UV_READABLE && wanted(s) & UV_READABLE)
+        stream_read(s);
+    if (s->state != STREAM_CLOSING)
+        stream_poll(s, true);
+}
+
+void stream_poll(struct stream *s, bool strict)
+{
+    unsigned want = wanted(s);
+    bool surplus = s->have & ~want & (strict ? ~0u : (unsigned)UV_WRITABLE);
+    int rc;
+
+    if (!(s->flags & STREAM_POLLED) || (!(want & ~(unsigned)s->have) && !surplus))
+        return;
+    s->have = (unsigned char)want;
+    rc = uv_poll_start(&s->poll, (int)want, on_poll);
+    assert(rc == 0 && "a socket is polled twice");
+}
+
+static void on_unpolled(uv_handle_t *h)
+{
+    struct stream *s = container_of((uv_poll_t *)h, struct stream, poll);
+    const struct stream_handler *handler = s->h;
+
+    s->flags &= (unsigned short)~STREAM_UNPOLLING;
+    if (s->state != STREAM_CLOSING) {
+        dial_next(s);
+        return;
+    }
+    assert(!s->later.queued);
+    if (handler && handler->closed)
+        handler->closed(s->ctx, s, s->code);
+    if (s->listener)
+        listener_ended(s->listener);
+    s->loop->open_count--;
+    mem_free(s);
+}
+
+/* ---- beginning ---- */
+
+static void run_later(struct later *d)
+{
+    struct stream *s = container_of(d, struct stream, later);
+
+    if (s->state == STREAM_CLOSING) {
+        if (!(s->flags & STREAM_UNPOLLING)) /* it never had a socket */
+            on_unpolled((uv_handle_t *)&s->poll);
+        return;
+    }
+    if (s->state == STREAM_DIALING) {
+        dial_start(s);
+        return;
+    }
+    if (s->flags & STREAM_AGAIN) {
+        s->flags &= (unsigned short)~STREAM_AGAIN;
+        stream_offer_kept(s);
+    }
+    stream_flush(s);
+    if (s->flags & STREAM_WRITE_FAILED && s->state != STREAM_CLOSING) {
+        stream_read_rest(s);
+        return;
+    }
+    stream_flushed(s);
+    if (s->state != STREAM_CLOSING)
+        stream_poll(s, false);
+}
+
+static void on_timer(struct timer *t)
+{
+    struct stream *s = container_of(t, struct stream, timer);
+
+    if (s->state == STREAM_DIALING) {
+        dial_timer(s);
+        return;
+    }
+    if (s->state == STREAM_SHAKING)
+        s->code = -ETIMEDOUT;
+    stream_kill(s, false);
+}
+
+struct stream *stream_new(struct loop *l)
+{
+    struct stream *s = NEW(struct stream);
+
+    loop_assert_mine(l);
+    s->loop = l;
+    s->fd = -1;
+    s->high = HIGH_DEFAULT;
+    s->low = LOW_DEFAULT;
+    s->send_max = SEND_MAX_DEFAULT;
+    s->drained_turn = l->turn - 1;
+    s->later.run = run_later;
+    timer_init(&s->timer, l, on_timer);
+    l->open_count++;
+    return s;
+}
+
+int stream_attach(struct stream *s, int fd)
+{
+    int rc = uv_poll_init(&s->loop->uv, &s->poll, fd);
+
+    if (rc) {
+        close(fd);
+        return rc;
+    }
+    s->fd = fd;
+    s->have = 0;
+    s->flags |= STREAM_POLLED;
+    if (s->user_timeout_ms && !(s->flags & STREAM_IS_UNIX))
+        sock_user_timeout(fd, s->user_timeout_ms);
+    return 0;
+}
+
+void stream_detach(struct stream *s)
+{
+    s->flags &= (unsigned short)~STREAM_POLLED;
+    s->flags |= STREAM_UNPOLLING;
+    s->have = 0;
+    uv_close((uv_handle_t *)&s->poll, on_unpolled);
+    close(s->fd);
+    s->fd = -1;
+}
+
+void stream_opened(struct stream *s)
+{
+    timer_stop(&s->timer);
+    stream_move(s, STREAM_OPEN);
+    if (s->listener)
+        listener_began(s->listener, s->loop, s);
+    else if (s->h->connected)
+        s->h->connected(s->ctx, s);
+    if (s->state == STREAM_CLOSING)
+        return;
+    assert(s->h || s->state != STREAM_OPEN); /* a listener's accepted() sets it or closes */
+    loop_later(s->loop, &s->later);          /* what was sent before, or just now */
+    stream_poll(s, false);
+}
+
+void stream_accept(struct loop *l, int fd, const struct addr *peer, struct listener *from)
+{
+    struct stream *s = stream_new(l);
+
+    s->listener = from;
+    s->state = STREAM_SHAKING;
+    stream_set_peer(s, peer);
+    if (!(s->flags & STREAM_IS_UNIX))
+        sock_tune(fd);
+    s->code = stream_attach(s, fd);
+    if (s->code) {
+        stream_kill(s, false);
+        return;
+    }
+    stream_opened(s);
+}
+
+void stream_set(struct stream *s, const struct stream_handler *h, void *ctx, size_t read_max)
+{
+    loop_assert_mine(s->loop);
+    s->h = h;
+    s->ctx = ctx;
+    s->flags |= STREAM_SWITCHED;
+    stream_set_read_max(s, read_max);
+    stream_again(s);
+}
+
+void stream_set_read_max(struct stream *s, size_t read_max)
+{
+    /* What is kept may pass read_max by one read; it must fit 32 bits. */
+    s->read_max = read_max < UINT32_MAX / 2 ? (uint32_t)read_max : UINT32_MAX / 2;
+}
+
+/* ---- ending ---- */
+
+void stream_kill(struct stream *s, bool reset)
+{
+    if (s->state == STREAM_CLOSING)
+        return;
+    if (reset && s->fd >= 0) {
+        struct linger hard = { .l_onoff = 1, .l_linger = 0 };
+
+        (void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    }
+    stream_move(s, STREAM_CLOSING);
+    timer_stop(&s->timer);
+    chain_clear(s->loop, &s->out);
+    kept_drop(&s->kept);
+    dial_free(s);
+    if (s->flags & STREAM_POLLED)
+        stream_detach(s);
+    else if (!(s->flags & STREAM_UNPOLLING))
+        loop_later(s->loop, &s->later);
+}
+
+void stream_close(struct stream *s, enum stream_end how, int code)
+{
+    loop_assert_mine(s->loop);
+    if (s->state == STREAM_CLOSING || (s->state > STREAM_OPEN && how == STREAM_FLUSH))
+        return;
+    if (s->state <= STREAM_OPEN || code != 0)
+        s->code = code;
+    if (how != STREAM_FLUSH || s->state != STREAM_OPEN || s->flags & STREAM_WRITE_FAILED) {
+        stream_kill(s, how == STREAM_RESET);
+        return;
+    }
+    kept_drop(&s->kept);
+    stream_move(s, STREAM_FLUSHING);
+    timer_start(&s->timer, FLUSH_MS);
+    loop_later(s->loop, &s->later);
+}
+
+bool stream_is_closing(const struct stream *s)
+{
+    return s->state > STREAM_OPEN;
+}
+
+/* ---- back-pressure on the peer ---- */
+
+void stream_pause(struct stream *s)
+{
+    loop_assert_mine(s->loop);
+    s->flags |= STREAM_PAUSED; /* polling ends with the next event, if the pause lasts till then */
+}
+
+void stream_resume(struct stream *s)
+{
+    loop_assert_mine(s->loop);
+    if (!(s->flags & STREAM_PAUSED))
+        return;
+    s->flags &= (unsigned short)~STREAM_PAUSED;
+    if (s->state != STREAM_OPEN)
+        return;
+    stream_again(s);
+    stream_poll(s, false);
+}
+
+bool stream_is_paused(const struct stream *s)
+{
+    return s->flags & STREAM_PAUSED;
+}
+
+void stream_again(struct stream *s)
+{
+    loop_assert_mine(s->loop);
+    if (s->state != STREAM_OPEN)
+        return;
+    s->flags |= STREAM_AGAIN;
+    loop_later(s->loop, &s->later);
+}
+
+/* ---- what it is ---- */
+
+struct loop *stream_loop(const struct stream *s)
+{
+    return s->loop;
+}
+
+static struct addr *addr_take(struct loop *l)
+{
+    if (!l->addrs)
+        l->addrs = mem_new_array(LOOP_ADDRS, sizeof(*l->addrs));
+    return &l->addrs[l->addr_next++ % LOOP_ADDRS];
+}
+
+void stream_set_peer(struct stream *s, const struct addr *a)
+{
+    memset(&s->peer, 0, sizeof(s->peer));
+    memcpy(&s->peer, &a->ss, a->len < sizeof(s->peer) ? a->len : sizeof(s->peer));
+    if (addr_is_unix(a))
+        s->flags |= STREAM_IS_UNIX;
+    else
+        s->flags &= (unsigned short)~STREAM_IS_UNIX;
+}
+
+const struct addr *stream_peer(const struct stream *s)
+{
+    struct addr *a = addr_take(s->loop);
+    socklen_t n = s->peer.sa.sa_family == AF_INET    ? sizeof(s->peer.in4)
+                  : s->peer.sa.sa_family == AF_INET6 ? sizeof(s->peer.in6)
+                  : s->flags & STREAM_IS_UNIX        ? sizeof(sa_family_t)
+                                                     : 0;
+
+    loop_assert_mine(s->loop);
+    *a = addr_from(&s->peer.sa, n);
+    return a;
+}
+
+const struct addr *stream_local(const struct stream *s)
+{
+    struct addr *a = addr_take(s->loop);
+
+    loop_assert_mine(s->loop);
+    *a = (struct addr){ .len = sizeof(a->ss) };
+    if (s->fd < 0 || getsockname(s->fd, (struct sockaddr *)&a->ss, &a->len))
+        a->len = 0;
+    return a;
+}
+
+bool stream_is_tls(const struct stream *s)
+{
+    return s->tls != NULL;
+}
+
+int stream_peer_cred(const struct stream *s, uint32_t *out_uid, uint32_t *out_gid, int32_t *out_pid)
+{
+    struct ucred c;
+    socklen_t n = sizeof(c);
+
+    if (!(s->flags & STREAM_IS_UNIX) || s->fd < 0)
+        return -ENOTSUP;
+    if (getsockopt(s->fd, SOL_SOCKET, SO_PEERCRED, &c, &n))
+        return -errno;
+    *out_uid = c.uid;
+    *out_gid = c.gid;
+    *out_pid = c.pid;
+    return 0;
+}
+
+void stream_set_user_timeout(struct stream *s, unsigned ms)
+{
+    s->user_timeout_ms = ms;
+    if (s->fd >= 0 && !(s->flags & STREAM_IS_UNIX))
+        sock_user_timeout(s->fd, ms);
+}

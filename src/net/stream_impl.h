@@ -1,0 +1,121 @@
+#ifndef NET_STREAM_IMPL_H
+#define NET_STREAM_IMPL_H
+/* What the files of net/ know about a stream; nobody outside includes this. stream.c has the life
+ * cycle, stream_in.c reading, stream_out.c writing, dial.c connecting. */
+#include "net/chain.h"
+#include "net/listener.h"
+#include "net/stream.h"
+
+#include <netinet/in.h>
+
+enum stream_state {
+    STREAM_DIALING,   /* client: looking up the name, connecting */
+    STREAM_SHAKING,   /* TLS handshake */
+    STREAM_OPEN,      /* the protocol has it */
+    STREAM_FLUSHING,  /* closed by the protocol: what waits is sent, what arrives is dropped */
+    STREAM_LINGERING, /* our end of it is shut, waits for the peer to shut his */
+    STREAM_CLOSING    /* the socket is closed, closed() is still to come */
+};
+
+enum stream_flag {
+    STREAM_POLLED = 1,       /* `poll` is initialised and not being closed */
+    STREAM_UNPOLLING = 2,    /* `poll` is being closed */
+    STREAM_PAUSED = 4,       /* the protocol wants no bytes */
+    STREAM_EOF = 8,          /* the peer ended its side */
+    STREAM_BLOCKED = 16,     /* the kernel takes no more, or it is others' turn: wait for POLLOUT */
+    STREAM_SAID_ENOUGH = 32, /* stream_send returned false: drained() is owed */
+    STREAM_AGAIN = 64,       /* kept bytes are offered again at the end of the turn */
+    STREAM_WRITE_FAILED = 128, /* the peer takes nothing any more; read what is left, then close */
+    STREAM_SWITCHED = 256,     /* stream_set() was called meanwhile */
+    STREAM_IS_UNIX = 512,
+    STREAM_SHUT = 1024, /* shutdown(SHUT_WR) was done */
+};
+
+struct dial;
+struct stream_tls;
+
+/* Bytes that the protocol has not used yet. p is NULL when there are none. */
+struct kept {
+    char *p;
+    uint32_t from, n, cap;
+};
+
+struct stream {
+    uv_poll_t poll;
+    struct loop *loop;
+    const struct stream_handler *h;
+    void *ctx;
+    struct chain out; /* plain bytes, also under TLS */
+    struct kept kept; /* plain bytes, also under TLS */
+    struct later later;
+    struct timer timer; /* of the state: dial, handshake, flush, linger */
+    struct dial *dial;
+    struct stream_tls *tls;
+    struct listener *listener;
+    int fd, code;
+    uint32_t read_max, high, low, send_max;
+    unsigned drained_turn;
+    uint32_t user_timeout_ms;
+    unsigned short flags;
+    unsigned char state, have; /* have: events that are polled */
+    union {
+        struct sockaddr sa;
+        struct sockaddr_in in4;
+        struct sockaddr_in6 in6;
+    } peer; /* a struct addr is 136 bytes */
+};
+
+/* ---- stream.c ---- */
+/* A stream without a socket. */
+struct stream *stream_new(struct loop *l);
+/* Gives it the socket. On failure the socket is closed. */
+MUST_USE int stream_attach(struct stream *s, int fd);
+/* Takes the socket away again; then(s) comes when that is done. */
+void stream_detach(struct stream *s);
+void stream_move(struct stream *s, enum stream_state to);
+void stream_set_peer(struct stream *s, const struct addr *a);
+/* Polls for what the state needs now. An event that is no longer wanted is taken out when it comes
+ * (strict), since most pauses end before. */
+void stream_poll(struct stream *s, bool strict);
+/* Ends it now, whatever waits. closed() comes later with s->code. */
+void stream_kill(struct stream *s, bool reset);
+/* The connection stands: the protocol may begin. */
+void stream_opened(struct stream *s);
+/* A socket that a listener accepted; owns fd. */
+void stream_accept(struct loop *l, int fd, const struct addr *peer, struct listener *from);
+
+/* ---- stream_in.c ---- */
+void stream_read(struct stream *s);
+void stream_offer_kept(struct stream *s);
+/* Bytes in the loop's buffer that arrived in front of which nothing is kept. */
+void stream_take(struct stream *s, struct str bytes);
+void stream_take_eof(struct stream *s);
+void stream_read_rest(struct stream *s);
+void kept_drop(struct kept *k);
+void kept_append(struct kept *k, struct str bytes);
+
+/* ---- stream_out.c ---- */
+/* Sends what the kernel takes. No callback is made from it. */
+void stream_flush(struct stream *s);
+/* What follows from having sent: drained(), the next step of closing. */
+void stream_flushed(struct stream *s);
+
+/* ---- dial.c ---- */
+void dial_start(struct stream *s);
+void dial_event(struct stream *s);
+void dial_timer(struct stream *s);
+void dial_next(struct stream *s);
+void dial_free(struct stream *s);
+
+/* ---- listener.c ---- */
+void listener_began(struct listener *ln, struct loop *l, struct stream *s);
+void listener_ended(struct listener *ln);
+
+/* ---- sock.c ---- */
+/* What every stream socket gets. */
+void sock_tune(int fd);
+void sock_user_timeout(int fd, unsigned ms);
+/* The pending error of a socket, negative, or 0. */
+int sock_error(int fd);
+
+#endif

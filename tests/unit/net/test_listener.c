@@ -1,0 +1,350 @@
+/* Listeners over several workers: the test's thread is the client, with plain sockets. */
+#include "unit/unit.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define WORKERS 3
+
+/* Echoes; counts what it saw. */
+struct service {
+    struct workers *w;
+    struct listener *ln;
+    atomic_uint accepted, closed, by_worker[WORKERS];
+    atomic_uint uid_right;
+    bool close_at_once, hold;
+    struct stream *held[WORKERS * 64];
+};
+
+static size_t echo_data(void *ctx, struct stream *s, struct str bytes)
+{
+    (void)ctx;
+    stream_send(s, bytes);
+    return bytes.n;
+}
+
+static void echo_closed(void *ctx, struct stream *s, int code)
+{
+    struct service *v = ctx;
+
+    (void)code;
+    loop_assert_mine(stream_loop(s));
+    atomic_fetch_add(&v->closed, 1);
+}
+static const struct stream_handler echo = { .data = echo_data, .closed = echo_closed };
+
+static void accepted(void *ctx, struct loop *l, struct stream *s)
+{
+    struct service *v = ctx;
+    uint32_t uid, gid;
+    int32_t pid;
+
+    loop_assert_mine(l);
+    atomic_fetch_add(&v->accepted, 1);
+    atomic_fetch_add(&v->by_worker[loop_index(l)], 1);
+    if (stream_peer_cred(s, &uid, &gid, &pid) == 0 && uid == getuid() && pid == getpid())
+        atomic_fetch_add(&v->uid_right, 1);
+    if (v->close_at_once) {
+        stream_close(s, STREAM_NOW, 0);
+        return;
+    }
+    stream_set(s, &echo, v, 1000);
+}
+
+static struct service *service_new(const char *address, uint64_t connections_max)
+{
+    struct service *v = NEW(struct service);
+    struct listener_options o = { .accepted = accepted, .ctx = v };
+    struct fault f = { 0 };
+
+    o.connections_max = connections_max;
+    assert_int_equal(addr_parse_port(str_of(address), 0, &o.addr), 0);
+    v->w = workers_start(WORKERS);
+    if (listener_open(v->w, &o, &v->ln, &f))
+        fail_msg("%s", f.text);
+    return v;
+}
+
+#define EVENTUALLY(cond)                                                                           \
+    do {                                                                                           \
+        uint64_t until_ = clock_mono_ns() + 20ull * 1000 * 1000 * 1000;                            \
+                                                                                                   \
+        while (!(cond) && clock_mono_ns() < until_)                                                \
+            poll(NULL, 0, 1);                                                                      \
+        assert_true(cond);                                                                         \
+    } while (0)
+
+static void service_free(struct service *v)
+{
+    listener_close(v->ln);
+    EVENTUALLY(listener_open_count(v->ln) == 0);
+    listener_free(v->ln);
+    workers_stop(v->w);
+    workers_free(v->w);
+    mem_free(v);
+}
+
+static int client(const struct addr *a)
+{
+    int fd = socket(a->ss.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    if (connect(fd, (const struct sockaddr *)&a->ss, a->len)) {
+        close(fd);
+        return -errno;
+    }
+    return fd;
+}
+
+static void expect_echo(int fd)
+{
+    char in[4];
+
+    assert_int_equal(send(fd, "ping", 4, MSG_NOSIGNAL), 4);
+    assert_int_equal(recv(fd, in, 4, MSG_WAITALL), 4);
+    assert_memory_equal(in, "ping", 4);
+}
+
+static void port_0_is_one_port_for_all_workers(void **state)
+{
+    struct service *v = service_new("127.0.0.1:0", 0);
+    const struct addr *a = listener_addr(v->ln);
+    int fd[64];
+    unsigned i;
+
+    (void)state;
+    assert_true(addr_port(a) > 0);
+    for (i = 0; i < COUNT_OF(fd); i++) {
+        fd[i] = client(a);
+        expect_echo(fd[i]);
+    }
+    assert_int_equal(listener_open_count(v->ln), COUNT_OF(fd));
+    /* The kernel spreads by a hash: that one of three gets none of 64 is one in 10^11. */
+    for (i = 0; i < WORKERS; i++)
+        assert_true(atomic_load(&v->by_worker[i]) > 0);
+    for (i = 0; i < COUNT_OF(fd); i++)
+        close(fd[i]);
+    service_free(v);
+}
+
+static void a_thousand_connections_come_and_go(void **state)
+{
+    struct service *v = service_new("127.0.0.1:0", 0);
+    int *fd = mem_new_array(1000, sizeof(int));
+    unsigned i;
+
+    (void)state;
+    for (i = 0; i < 1000; i++) {
+        fd[i] = client(listener_addr(v->ln));
+        assert_true(fd[i] >= 0);
+    }
+    for (i = 0; i < 1000; i++)
+        expect_echo(fd[i]);
+    assert_int_equal(listener_open_count(v->ln), 1000);
+    for (i = 0; i < 1000; i++)
+        close(fd[i]);
+    EVENTUALLY(atomic_load(&v->closed) == 1000);
+    assert_int_equal(atomic_load(&v->accepted), 1000);
+    mem_free(fd);
+    service_free(v);
+}
+
+static void beyond_connections_max_they_are_refused(void **state)
+{
+    struct service *v = service_new("127.0.0.1:0", 2);
+    int a = client(listener_addr(v->ln)), b = client(listener_addr(v->ln)), c;
+    char in[1];
+
+    (void)state;
+    expect_echo(a);
+    expect_echo(b);
+    c = client(listener_addr(v->ln));
+    assert_true(c >= 0);
+    assert_true(recv(c, in, 1, 0) <= 0);
+    assert_int_equal(listener_refused_count(v->ln), 1);
+    assert_int_equal(listener_open_count(v->ln), 2);
+    close(a);
+    close(c);
+    EVENTUALLY(listener_open_count(v->ln) == 1);
+    a = client(listener_addr(v->ln));
+    expect_echo(a);
+    close(a);
+    close(b);
+    service_free(v);
+}
+
+static void closing_at_once_is_allowed(void **state)
+{
+    struct service *v = service_new("127.0.0.1:0", 0);
+    char in[1];
+    int fd;
+
+    (void)state;
+    v->close_at_once = true;
+    fd = client(listener_addr(v->ln));
+    assert_int_equal(recv(fd, in, 1, 0), 0);
+    close(fd);
+    EVENTUALLY(atomic_load(&v->accepted) == 1);
+    EVENTUALLY(listener_open_count(v->ln) == 0);
+    assert_int_equal(atomic_load(&v->closed), 0); /* it never had a protocol */
+    service_free(v);
+}
+
+static void a_port_in_use_is_said_in_a_sentence(void **state)
+{
+    struct service *v = service_new("127.0.0.1:0", 0);
+    struct listener_options o = { .accepted = accepted, .ctx = v };
+    struct listener *other = NULL;
+    struct fault f = { 0 };
+
+    (void)state;
+    o.addr = *listener_addr(v->ln);
+    assert_int_equal(listener_open(v->w, &o, &other, &f), -EADDRINUSE);
+    assert_non_null(strstr(f.text, "127.0.0.1:"));
+    assert_non_null(strstr(f.text, "in use"));
+    assert_null(other);
+    assert_int_equal(addr_parse(STR("192.0.2.1"), 0, &o.addr), 0);
+    assert_int_equal(listener_open(v->w, &o, &other, &f), -EADDRNOTAVAIL);
+    service_free(v);
+}
+
+static void open_connections_outlive_the_listener(void **state)
+{
+    struct service *v = service_new("127.0.0.1:0", 0);
+    struct addr a = *listener_addr(v->ln);
+    int fd = client(&a);
+
+    (void)state;
+    expect_echo(fd);
+    listener_close(v->ln);
+    assert_int_equal(client(&a), -ECONNREFUSED);
+    expect_echo(fd);
+    assert_int_equal(listener_open_count(v->ln), 1);
+    close(fd);
+    EVENTUALLY(listener_open_count(v->ln) == 0);
+    listener_free(v->ln);
+    workers_free(v->w);
+    mem_free(v);
+}
+
+static void connections_that_wait_when_it_closes_are_served(void **state)
+{
+    struct service *v = service_new("127.0.0.1:0", 0);
+    int fd[50];
+    unsigned i;
+
+    (void)state;
+    for (i = 0; i < COUNT_OF(fd); i++)
+        fd[i] = client(listener_addr(v->ln));
+    listener_close(v->ln);
+    for (i = 0; i < COUNT_OF(fd); i++) {
+        expect_echo(fd[i]);
+        close(fd[i]);
+    }
+    EVENTUALLY(listener_open_count(v->ln) == 0);
+    listener_free(v->ln);
+    workers_free(v->w);
+    mem_free(v);
+}
+
+/* ---- Unix sockets ---- */
+
+static char dir[64], path[80], address[90];
+
+static void scratch(void)
+{
+    snprintf(dir, sizeof(dir), "/tmp/wayside-listener-XXXXXX");
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof(path), "%s/s", dir);
+    snprintf(address, sizeof(address), "unix:%s", path);
+}
+
+static void unix_connections_go_to_all_workers_with_credentials(void **state)
+{
+    struct service *v;
+    struct stat st;
+    int fd[9];
+    unsigned i;
+
+    (void)state;
+    scratch();
+    v = service_new(address, 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0660);
+    for (i = 0; i < COUNT_OF(fd); i++) {
+        fd[i] = client(listener_addr(v->ln));
+        expect_echo(fd[i]);
+    }
+    for (i = 0; i < WORKERS; i++)
+        assert_int_equal(atomic_load(&v->by_worker[i]), 3);
+    assert_int_equal(atomic_load(&v->uid_right), COUNT_OF(fd));
+    for (i = 0; i < COUNT_OF(fd); i++)
+        close(fd[i]);
+    service_free(v);
+    assert_int_equal(stat(path, &st), -1); /* taken away with the listener */
+    rmdir(dir);
+}
+
+static void a_stale_socket_is_replaced_and_a_live_one_is_not(void **state)
+{
+    struct listener_options o = { .accepted = accepted };
+    struct service *v;
+    struct listener *other;
+    struct fault f = { 0 };
+    int fd;
+
+    (void)state;
+    scratch();
+    assert_int_equal(addr_parse(str_of(address), 0, &o.addr), 0);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&o.addr.ss, o.addr.len), 0);
+    close(fd); /* left behind: nobody answers */
+    v = service_new(address, 0);
+    fd = client(listener_addr(v->ln));
+    expect_echo(fd);
+    close(fd);
+    assert_int_equal(listener_open(v->w, &o, &other, &f), -EADDRINUSE);
+    fd = client(listener_addr(v->ln)); /* untouched */
+    expect_echo(fd);
+    close(fd);
+    service_free(v);
+    rmdir(dir);
+}
+
+static void a_file_that_is_no_socket_is_left_alone(void **state)
+{
+    struct workers *w = workers_start(1);
+    struct listener_options o = { .accepted = accepted };
+    struct listener *ln;
+    struct fault f = { 0 };
+    struct stat st;
+
+    (void)state;
+    scratch();
+    close(open(path, O_CREAT | O_WRONLY, 0600));
+    assert_int_equal(addr_parse(str_of(address), 0, &o.addr), 0);
+    assert_int_equal(listener_open(w, &o, &ln, &f), -EADDRINUSE);
+    assert_int_equal(stat(path, &st), 0);
+    unlink(path);
+    rmdir(dir);
+    workers_free(w);
+}
+
+RUN(TEST(port_0_is_one_port_for_all_workers), TEST(a_thousand_connections_come_and_go),
+    TEST(beyond_connections_max_they_are_refused), TEST(closing_at_once_is_allowed),
+    TEST(a_port_in_use_is_said_in_a_sentence), TEST(open_connections_outlive_the_listener),
+    TEST(connections_that_wait_when_it_closes_are_served),
+    TEST(unix_connections_go_to_all_workers_with_credentials),
+    TEST(a_stale_socket_is_replaced_and_a_live_one_is_not),
+    TEST(a_file_that_is_no_socket_is_left_alone))
