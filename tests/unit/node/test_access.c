@@ -1,0 +1,65 @@
+/* Users of the configuration, anonymous clients per listener, the topics below '$'. */
+#include "unit/unit.h"
+
+#include "node/access.h"
+
+static int try(struct access *a, const char *user, const char *password, const char *peer,
+               uint16_t port)
+{
+    struct addr p, local;
+    struct identity *id = NULL;
+    struct authz_login l = { .client_id = STR("c1"), .peer = &p, .local = &local };
+    int rc;
+
+    assert_int_equal(addr_parse(str_of(peer), 50000, &p), 0);
+    assert_int_equal(addr_parse(str_of(peer), port, &local), 0);
+    if (user) {
+        l.has_user = true;
+        l.user = str_of(user);
+    }
+    if (password) {
+        l.has_password = true;
+        l.password = str_of(password);
+    }
+    rc = a->authz.login(a->authz.ctx, &l, &id);
+    identity_unref(id);
+    return rc;
+}
+
+static void lets_in_who_may(void **state)
+{
+    static const struct access_user users[] = { { STR("pi"), STR("s3cret") } };
+    struct access a;
+
+    (void)state;
+    access_init(&a, users, 1);
+    access_listener(&a, 1883, false);
+    access_listener(&a, 1884, true);
+    assert_int_equal(try(&a, "pi", "s3cret", "10.0.0.9", 1883), 0);
+    assert_int_equal(try(&a, "pi", "s3creT", "127.0.0.1", 1883), ERR_REFUSED);
+    assert_int_equal(try(&a, "pi", NULL, "127.0.0.1", 1883), ERR_REFUSED);
+    assert_int_equal(try(&a, "po", "s3cret", "127.0.0.1", 1883), ERR_REFUSED);
+    assert_int_equal(try(&a, NULL, NULL, "127.0.0.1", 1883), ERR_REFUSED);
+    assert_int_equal(try(&a, NULL, NULL, "10.0.0.9", 1884), 0);
+    assert_int_equal(try(&a, NULL, NULL, "127.0.0.1", 8000), 0); /* not listed: loopback only */
+    assert_int_equal(try(&a, NULL, NULL, "10.0.0.9", 8000), ERR_REFUSED);
+}
+
+static void topics_below_dollar_are_not_written(void **state)
+{
+    struct access a;
+    struct authz_check c = { .action = AUTHZ_PUBLISH, .object = STR("$SYS/x") };
+
+    (void)state;
+    access_init(&a, NULL, 0);
+    assert_int_equal(a.authz.check(a.authz.ctx, &c), ERR_REFUSED);
+    c.object = STR("$wayside/up/1/x");
+    assert_int_equal(a.authz.check(a.authz.ctx, &c), 0);
+    c.object = STR("sensor/data");
+    assert_int_equal(a.authz.check(a.authz.ctx, &c), 0);
+    c.action = AUTHZ_SUBSCRIBE;
+    c.object = STR("$SYS/#");
+    assert_int_equal(a.authz.check(a.authz.ctx, &c), 0);
+}
+
+RUN(TEST(lets_in_who_may), TEST(topics_below_dollar_are_not_written))
