@@ -60,6 +60,7 @@ struct http1_head {
 /* How far a head that was incomplete has been looked at. Zero before each head. */
 struct http1_scan {
     size_t at;
+    bool line; /* the first line was whole when it was looked at */
 };
 struct http1_limits {
     size_t head_max;   /* bytes with the empty line */
