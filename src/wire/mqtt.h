@@ -211,7 +211,8 @@ struct mqtt_sub {
 /* Steps through list of a decoded packet: *at starts at 0; false at the end. */
 bool mqtt_sub_next(struct str list, size_t *at, struct mqtt_sub *out);
 bool mqtt_unsub_next(struct str list, size_t *at, struct str *out_filter);
-/* Appends one entry, for building mqtt_subscribe.list. v311: the options beyond qos are not sent. */
+/* Appends one entry, for building mqtt_subscribe.list. Under 3.1.1 all but filter and qos must be
+ * as mqtt_sub says. */
 void mqtt_sub_put(struct buf *list, const struct mqtt_sub *s);
 void mqtt_unsub_put(struct buf *list, struct str filter);
 

@@ -94,7 +94,8 @@ void mqtt_props_write(struct buf *out, const struct mqtt_props *p);
 #define MQTT_VARINT_MAX 268435455u
 size_t mqtt_varint_write(char out[4], uint32_t v);
 size_t mqtt_varint_size(uint32_t v);
-/* Bytes used (1..4), 0 when more bytes are needed, -1 when it is longer than 4. */
+/* Bytes used (1..4), 0 when more bytes are needed, -1 when it is longer than 4 bytes or than its
+ * value needs (1.5.5-1). */
 int mqtt_varint_read(struct str in, uint32_t *out);
 
 #endif
