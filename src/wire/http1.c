@@ -122,31 +122,41 @@ static uint64_t control_bytes(uint64_t v)
 /* To the first byte that ends a field value: a control character other than tab, or the end. */
 static void skip_value(struct parse *p)
 {
+    const char *at = p->at, *end = p->end;
+
     for (;;) {
         uint64_t v;
 
-        while (p->end - p->at >= 8) {
-            memcpy(&v, p->at, 8);
-            if (control_bytes(v))
-                break;
-            p->at += 8;
+        while (end - at >= 8 && (memcpy(&v, at, 8), control_bytes(v) == 0))
+            at += 8;
+        /* Eight bytes with something among them, or the tail. */
+        for (const char *stop = end - at > 8 ? at + 8 : end; at < stop; at++) {
+            if (((unsigned char)*at < 0x20 && *at != '\t') || *at == 0x7f) {
+                p->at = at;
+                return;
+            }
         }
-        for (int i = 0; i < 8; i++, p->at++) {
-            if (p->at == p->end)
-                return;
-            if (((unsigned char)*p->at < 0x20 && *p->at != '\t') || *p->at == 0x7f)
-                return;
+        if (at == end) {
+            p->at = at;
+            return;
         }
     }
 }
 
 static size_t skip_class(struct parse *p, unsigned char class)
 {
-    const char *from = p->at;
+    const char *at = p->at, *end = p->end;
+    size_t n;
 
-    while (p->at < p->end && (class_of[(unsigned char)*p->at] & class))
-        p->at++;
-    return (size_t)(p->at - from);
+    while (end - at >= 4 &&
+           (class_of[(unsigned char)at[0]] & class_of[(unsigned char)at[1]] &
+            class_of[(unsigned char)at[2]] & class_of[(unsigned char)at[3]] & class))
+        at += 4;
+    while (at < end && (class_of[(unsigned char)*at] & class))
+        at++;
+    n = (size_t)(at - p->at);
+    p->at = at;
+    return n;
 }
 
 /* "HTTP/1.0" or "HTTP/1.1" at p->at. RFC 9112, 2.3. */
@@ -313,32 +323,45 @@ static int take_known(struct parse *p, const struct http1_field *f)
     return 0;
 }
 
+/* Without white space at both ends, RFC 9112, 5.1. */
+static struct str trimmed(const char *from, const char *to)
+{
+    while (from < to && (*from == ' ' || *from == '\t'))
+        from++;
+    while (to > from && (to[-1] == ' ' || to[-1] == '\t'))
+        to--;
+    return (struct str){ from, (size_t)(to - from) };
+}
+
 static int field(struct parse *p)
 {
-    struct http1_field f;
-    const char *from = p->at;
+    struct http1_field *f = &p->fields[p->head.field_count];
+    const char *from = p->at, *value_end;
+    size_t n = skip_class(p, C_TOKEN);
     int rc;
 
-    f.name = (struct str){ from, skip_class(p, C_TOKEN) };
     if (p->at == p->end)
         return ERR_MORE;
-    if (*p->at != ':' || f.name.n == 0) {
-        if (f.name.n == 0 && (*p->at == ' ' || *p->at == '\t'))
+    if (*p->at != ':' || n == 0) {
+        if (n == 0 && (*p->at == ' ' || *p->at == '\t'))
             return refuse(p, 400, "a header line is folded");
         if (*p->at == ' ' || *p->at == '\t')
             return refuse(p, 400, "white space between a field name and its colon");
         return refuse(p, 400, "a field name is malformed");
     }
-    from = ++p->at;
+    p->at++;
     skip_value(p);
-    f.value = str_trim((struct str){ from, (size_t)(p->at - from) });
+    value_end = p->at;
     rc = line_end(p);
     if (rc)
         return rc;
     if (p->head.field_count == p->limits->fields_max)
         return refuse(p, 431, "too many header fields");
-    p->fields[p->head.field_count++] = f;
-    return take_known(p, &f);
+    /* Straight into the array: a copy of a structure just written costs more than parsing it. */
+    f->name = (struct str){ from, n };
+    f->value = trimmed(from + n + 1, value_end);
+    p->head.field_count++;
+    return take_known(p, f);
 }
 
 static int all_fields(struct parse *p)
