@@ -32,9 +32,11 @@
 #define ASIDE_MAX    3 /* files that are kept there */
 #define CURSORS_MAX  64
 
+struct found_file {
+    uint64_t generation, bytes;
+};
 struct found {
-    uint64_t *generations;
-    uint64_t *bytes;
+    struct found_file *files;
     size_t count, cap;
     char cursors[CURSORS_MAX][33];
     size_t cursor_count;
@@ -79,25 +81,16 @@ static void on_file(void *ctx, const char *name, uint64_t bytes)
         return;
     if (f->count == f->cap) {
         f->cap = f->cap ? f->cap * 2 : 64;
-        f->generations = mem_resize(f->generations, f->cap * sizeof(uint64_t));
-        f->bytes = mem_resize(f->bytes, f->cap * sizeof(uint64_t));
+        f->files = mem_resize(f->files, f->cap * sizeof(struct found_file));
     }
-    f->generations[f->count] = generation;
-    f->bytes[f->count++] = bytes;
+    f->files[f->count++] = (struct found_file){ generation, bytes };
 }
 
-/* Insertion sort: a directory's order is arbitrary, but mostly close to sorted. */
-static void sort(struct found *f)
+static int older_first(const void *a, const void *b)
 {
-    for (size_t i = 1; i < f->count; i++)
-        for (size_t j = i; j > 0 && f->generations[j - 1] > f->generations[j]; j--) {
-            uint64_t g = f->generations[j], b = f->bytes[j];
+    const struct found_file *x = a, *y = b;
 
-            f->generations[j] = f->generations[j - 1];
-            f->bytes[j] = f->bytes[j - 1];
-            f->generations[j - 1] = g;
-            f->bytes[j - 1] = b;
-        }
+    return x->generation < y->generation ? -1 : x->generation > y->generation;
 }
 
 static int read_header(struct spool *s, uint64_t generation, struct segment_header *out)
@@ -161,10 +154,10 @@ static int find_id(struct spool *s, const struct found *f, struct slot *out_slot
     for (size_t i = f->count; i-- > 0;) {
         struct segment_header h;
 
-        rc = read_header(s, f->generations[i], &h);
+        rc = read_header(s, f->files[i].generation, &h);
         if (rc == ERR_VERSION)
             return rc;
-        if (rc == 0 && h.id.generation == f->generations[i]) {
+        if (rc == 0 && h.id.generation == f->files[i].generation) {
             s->id = h.id;
             return 0;
         }
@@ -262,7 +255,8 @@ static int take_files(struct spool *s, const struct found *f)
     for (size_t i = 0; i < f->count; i++) {
         uint32_t before_kinds;
         size_t had = s->count;
-        int rc = take_file(s, f->generations[i], f->bytes[i], i + 1 == f->count, &before_kinds);
+        int rc = take_file(s, f->files[i].generation, f->files[i].bytes, i + 1 == f->count,
+                           &before_kinds);
 
         if (rc < 0)
             return rc;
@@ -330,8 +324,8 @@ static void settle_numbers(struct spool *s, const struct found *f, const struct 
     uint64_t seen = s->next_seq;
 
     s->id.generation = slot->b;
-    if (f->count > 0 && f->generations[f->count - 1] > s->id.generation)
-        s->id.generation = f->generations[f->count - 1];
+    if (f->count > 0 && f->files[f->count - 1].generation > s->id.generation)
+        s->id.generation = f->files[f->count - 1].generation;
     /* The newest segment that was ever durable is not here. */
     if (slot->c > s->next_seq)
         s->next_seq = slot->c + s->o.segment_bytes / FRAME_HEAD_SIZE;
@@ -355,7 +349,8 @@ static int recover(struct spool *s, struct found *f, struct fault *fault)
 
     if (rc < 0)
         return fault_set(fault, rc, "cannot read the journal's directory: %s", err_text(rc));
-    sort(f);
+    if (f->count > 0)
+        qsort(f->files, f->count, sizeof(struct found_file), older_first);
     rc = find_id(s, f, &slot);
     if (rc == ERR_UNKNOWN) {
         make_id(s);
@@ -397,8 +392,7 @@ int spool_open(struct spool *s, struct disk *disk, const struct journal_options 
         s->boot = disk->ops->boot(disk);
         rc = recover(s, &f, fault);
     }
-    mem_free(f.generations);
-    mem_free(f.bytes);
+    mem_free(f.files);
     if (rc < 0)
         spool_close(s);
     return rc;
