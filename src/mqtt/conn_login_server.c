@@ -214,7 +214,7 @@ void conn_connect(struct conn *c, const struct mqtt_connect *pk, struct str pack
     c->version = (uint8_t)pk->version;
     h->bytes = mem_dup(packet.p, packet.n);
     if (mqtt_decode(str_from(h->bytes, packet.n), pk->version, packet.n, &again, &used, NULL))
-        assert(!"a packet decodes the same twice");
+        assert(false && "a packet decodes the same twice");
     h->pk = again.connect;
     conn_move(c, CONN_AUTHENTICATING);
     reason = check_connect(c, &h->pk, &text);

@@ -343,7 +343,7 @@ static void on_answer(struct conn *c, enum mqtt_type type, const struct mqtt_ack
         rc = session_pubcomp(c->session, pk->packet_id);
         break;
     default:
-        assert(!"an acknowledgement");
+        assert(false && "an acknowledgement");
     }
     if (rc == ERR_PROTO) {
         conn_end(c, MQTT_REASON_PROTOCOL, "acknowledgement of another kind of message");

@@ -271,7 +271,7 @@ struct holding *holding_add(struct part *p, struct session *s)
     h->since_wall_ns = clock_wall_ns();
     timer_init(&h->timer, p->loop, on_timer);
     if (map_put(&p->holdings, session_id(s), h))
-        assert(!"the registry grants a client id once");
+        assert(false && "the registry grants a client id once");
     metric_gauge_add(p->b->m.sessions, 1);
     return h;
 }
