@@ -15,9 +15,8 @@
  * Durability: a commit is in the file but perhaps not yet on the disk (WAL, synchronous=NORMAL).
  * The journal may be trimmed behind store_checkpointed(), never behind store_position().
  */
-#include "base/arena.h"
 #include "base/buf.h"
-#include "base/limits.h"
+#include "base/list.h"
 #include "base/metrics.h"
 #include "journal/record.h"
 #include "net/loop.h"
@@ -47,18 +46,22 @@ void store_close(struct store *s);
 
 /* ---- the writer's thread ---- */
 
+/* Most numeric leaves that are noted of one stream (store_stream.fields). */
+#define STORE_FIELDS_MAX 64
+
 /* One transaction: each record whose origin_seq is above its origin's cursor becomes a row; then
  * the cursors, the summaries of devices and streams, and the position. position: the local journal
  * seq up to which everything is in this or earlier batches; it never goes back. count may be 0 (a
- * stretch of the journal without records). *out_stored (may be NULL): rows made, without those
- * skipped. Nothing changed on failure: ERR_BUSY (locked by somebody, try again), ERR_FULL (disk or
- * page limit), ERR_CORRUPT, ERR_DB (store_error() has the text). */
+ * stretch of the journal without records). *out_stored (may be NULL): what was not
+ * skipped. A RECORD_GAP becomes a row of the table of gaps. Nothing changed on failure: ERR_BUSY
+ * (locked by somebody, try again), ERR_FULL (disk or page limit), ERR_CLOSED (the file is gone or
+ * was replaced: open again), ERR_CORRUPT, ERR_DB (store_error() has the text). */
 MUST_USE int store_write(struct store *s, const struct record *records, size_t count,
                          uint64_t position, size_t *out_stored);
 /* The engine's own words about the last failure of the writer. */
 const char *store_error(const struct store *s);
-/* The journal seq up to which rows are committed (readers see them), and up to which they are on
- * the disk for good. */
+/* From any thread: the journal seq up to which rows are committed (readers see them), and up to
+ * which they are on the disk for good. */
 uint64_t store_position(const struct store *s);
 uint64_t store_checkpointed(const struct store *s);
 /* The cursor of an origin: the highest seq that is stored, 0 when it is unknown. */
@@ -73,7 +76,7 @@ MUST_USE int store_checkpoint(struct store *s);
 enum store_what {
     STORE_DEVICES, /* devices in the order of their names, each with its streams */
     STORE_RECORDS, /* records newest first (device time; the later stored first when equal) */
-    STORE_LATEST,  /* the newest record of each stream, by device and stream name */
+    STORE_LATEST,  /* the newest record of each stream, in the order in which streams appeared */
     STORE_SERIES,  /* one numeric field over time, in steps: minimum, average, maximum, count */
 };
 struct store_query {
@@ -132,7 +135,7 @@ struct store_render {
     int (*row)(void *ctx, const struct store_row *r);
     int (*point)(void *ctx, const struct store_point *p); /* steps without a value are left out */
 };
-#define STORE_TOKEN_SIZE 48
+#define STORE_TOKEN_SIZE 64
 struct store_answer {
     int code;    /* 0; ERR_UNKNOWN (no such device), ERR_VALUE, ERR_LIMIT (took too long), ERR_BUSY,
                * ERR_CORRUPT, ERR_DB, ERR_STOPPED, or the renderer's own */
@@ -157,8 +160,8 @@ struct store_job {
     struct store *store;
     struct job job;
     struct mail mail;
-    struct timer timer;
-    uint64_t id;
+    struct list waiting;
+    uint64_t deadline_ms;
 };
 /* On the asker's loop. Always answered by done(), never from within this call. */
 void store_ask(struct store *s, struct store_job *j);

@@ -1,0 +1,34 @@
+#ifndef STORE_ENGINE_H
+#define STORE_ENGINE_H
+/*
+ * What a database has to do for store_io.c, which adds threads, waiting and metrics. One writer and
+ * any number of readers, each used by one thread at a time. Contracts are those of store.h.
+ */
+#include "store/store.h"
+
+struct store_engine {
+    /* Opens, makes or migrates. *out_position: of the configured journal. */
+    int (*writer_open)(const struct store_config *c, void **out, uint64_t *out_position,
+                       struct fault *f);
+    void (*writer_close)(void *w);
+    /* now_ns: wall clock, becomes received_ns. */
+    int (*write)(void *w, const struct record *records, size_t count, uint64_t position,
+                 int64_t now_ns, size_t *out_stored);
+    /* 0 when everything committed is on the disk, ERR_BUSY when readers were in the way. */
+    int (*checkpoint)(void *w);
+    /* Whether so much waits for a checkpoint that the writer should make one now. */
+    bool (*checkpoint_due)(void *w);
+    uint64_t (*cursor)(void *w, const struct uuid *origin);
+    const char *(*error)(void *w);
+
+    int (*reader_open)(const struct store_config *c, void **out, struct fault *f);
+    void (*reader_close)(void *r);
+    /* The query was checked. go_on(go_on_ctx) is asked now and then; other than 0 ends the query
+     * with that code. Fills *out but for `behind`. */
+    void (*run)(void *r, const struct store_query *q, const struct store_render *render, void *ctx,
+                int (*go_on)(void *go_on_ctx), void *go_on_ctx, struct store_answer *out);
+};
+
+extern const struct store_engine store_sqlite;
+
+#endif

@@ -1,0 +1,390 @@
+/*
+ * The writer of the SQLite store: batches of records into one transaction each. For store_io.c,
+ * which calls it on the one thread that writes.
+ *
+ * It refuses nothing that the journal has acknowledged: a payload that claims to be JSON and is not
+ * (it can come from another node) is kept as bytes with the content type application/octet-stream,
+ * so that whoever renders rows may trust an empty content type.
+ *
+ * Invariants: rows, cursors, summaries and position change together or not at all; after a failed
+ * transaction nothing of it is remembered, so the same batch can be written again; the position
+ * never goes back.
+ */
+#include "store/engine.h"
+#include "store/leaves.h"
+#include "store/sqlite_names_io.h"
+#include "store/sqlite_read_io.h"
+
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* A checkpoint costs two flushes of the disk; after this much log (16 MiB) it is worth them. */
+#define CHECKPOINT_PAGES 4096
+#define CACHE_KIB        4096
+
+static const struct str octets = { "application/octet-stream", 24 };
+
+struct writer {
+    sqlite3 *db;
+    struct names *names;
+    sqlite3_stmt *begin, *commit, *rollback, *add, *gap, *position;
+    struct uuid journal;
+    uint64_t committed;        /* position */
+    int wal_pages, wal_copied; /* pages in the log, and those of them in the file */
+    char error[200];
+};
+
+/* Keeps the engine's words, as the next call on the connection overwrites them. */
+static int fail(struct writer *w, int code)
+{
+    snprintf(w->error, sizeof(w->error), "%s", sqlite3_errmsg(w->db));
+    return code;
+}
+
+static int finish(struct writer *w, sqlite3_stmt *st)
+{
+    int rc = sqlite_code(w->db, sqlite3_step(st));
+
+    if (rc < 0)
+        fail(w, rc);
+    sqlite3_reset(st);
+    return rc;
+}
+
+/* ---- opening ---- */
+
+static int on_wal(void *ctx, sqlite3 *db, const char *name, int pages)
+{
+    struct writer *w = ctx;
+
+    (void)db;
+    (void)name;
+    if (pages < w->wal_pages)
+        w->wal_copied = 0; /* the log began anew */
+    w->wal_pages = pages;
+    return SQLITE_OK;
+}
+
+/* SQLite would make the file readable to all; its log and index take the file's mode. */
+static int make_file(const char *path, struct fault *f)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0)
+        return fault_set(f, -errno, "%s: %s", path, err_text(-errno));
+    close(fd);
+    return 0;
+}
+
+static int prepare(struct writer *w)
+{
+    static const char *const add =
+        "INSERT INTO records (stream_id, device_id, wall_ns, received_ns, origin_id, origin_seq,"
+        " local_seq, content_id, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    static const char *const gap =
+        "INSERT INTO gaps (origin_id, first_seq, last_seq, wall_ns, received_ns, reason)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    static const char *const position =
+        "INSERT INTO sinks (journal, position) VALUES (?1, ?2) ON CONFLICT (journal)"
+        " DO UPDATE SET position = max(position, excluded.position)";
+    int rc = sqlite_prepare(w->db, "BEGIN IMMEDIATE", &w->begin);
+
+    if (rc == 0)
+        rc = sqlite_prepare(w->db, "COMMIT", &w->commit);
+    if (rc == 0)
+        rc = sqlite_prepare(w->db, "ROLLBACK", &w->rollback);
+    if (rc == 0)
+        rc = sqlite_prepare(w->db, add, &w->add);
+    if (rc == 0)
+        rc = sqlite_prepare(w->db, gap, &w->gap);
+    if (rc == 0)
+        rc = sqlite_prepare(w->db, position, &w->position);
+    if (rc == 0)
+        rc = names_open(w->db, &w->names);
+    return rc;
+}
+
+static int read_position(struct writer *w)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite_prepare(w->db, "SELECT position FROM sinks WHERE journal = ?1", &st);
+
+    if (rc == 0) {
+        sqlite3_bind_blob(st, 1, w->journal.b, sizeof(w->journal.b), SQLITE_STATIC);
+        rc = sqlite_code(w->db, sqlite3_step(st));
+    }
+    if (rc == 0 && sqlite3_data_count(st) > 0)
+        w->committed = (uint64_t)sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
+    return rc;
+}
+
+static int limit_pages(sqlite3 *db, uint64_t pages_max)
+{
+    char sql[64];
+
+    if (pages_max == 0)
+        return 0;
+    snprintf(sql, sizeof(sql), "PRAGMA max_page_count=%llu", (unsigned long long)pages_max);
+    return sqlite_run(db, sql);
+}
+
+static void writer_close(void *ctx)
+{
+    struct writer *w = ctx;
+
+    if (!w)
+        return;
+    names_close(w->names);
+    sqlite3_finalize(w->begin);
+    sqlite3_finalize(w->commit);
+    sqlite3_finalize(w->rollback);
+    sqlite3_finalize(w->add);
+    sqlite3_finalize(w->gap);
+    sqlite3_finalize(w->position);
+    /* The last connection checkpoints and removes the log. */
+    sqlite3_close(w->db);
+    mem_free(w);
+}
+
+static int writer_open(const struct store_config *c, void **out, uint64_t *out_position,
+                       struct fault *f)
+{
+    struct writer *w = NEW(struct writer);
+    int rc = make_file(c->path, f);
+
+    if (rc < 0)
+        goto out;
+    w->journal = c->journal;
+    rc = sqlite_code(
+        NULL, sqlite3_open_v2(c->path, &w->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL));
+    if (rc == 0)
+        rc = sqlite_settle(w->db, c, CACHE_KIB);
+    if (rc < 0) {
+        sqlite_fault(w->db, c, rc, f);
+        goto out;
+    }
+    rc = sqlite_migrate(w->db, c, f);
+    if (rc < 0)
+        goto out;
+    rc = limit_pages(w->db, c->pages_max);
+    if (rc == 0)
+        rc = prepare(w);
+    if (rc == 0)
+        rc = read_position(w);
+    if (rc < 0) {
+        sqlite_fault(w->db, c, rc, f);
+        goto out;
+    }
+    sqlite3_wal_hook(w->db, on_wal, w);
+    *out_position = w->committed;
+    *out = w;
+    w = NULL;
+out:
+    writer_close(w);
+    return rc;
+}
+
+/* ---- one record ---- */
+
+struct batch {
+    struct writer *w;
+    int64_t now_ns;
+    struct name_stream *stream; /* of the record at hand, for its leaves */
+    size_t stored;
+};
+
+static void note_leaf(void *ctx, struct str path, struct str number)
+{
+    struct batch *b = ctx;
+
+    (void)number;
+    if (fields_note(&b->stream->fields, path))
+        b->stream->fields_changed = true;
+}
+
+static int store_gap(struct batch *b, const struct record *r, const struct name_origin *o)
+{
+    sqlite3_stmt *st = b->w->gap;
+
+    sqlite3_bind_int64(st, 1, o->id);
+    sqlite3_bind_int64(st, 2, (int64_t)r->first);
+    sqlite3_bind_int64(st, 3, (int64_t)r->origin_seq);
+    sqlite3_bind_int64(st, 4, r->wall_ns);
+    sqlite3_bind_int64(st, 5, b->now_ns);
+    sqlite_bind_str(st, 6, r->payload);
+    b->stored++;
+    return finish(b->w, st);
+}
+
+static int bind_payload(struct batch *b, const struct record *r)
+{
+    struct writer *w = b->w;
+    struct str type = r->content_type;
+    int64_t content = 0;
+    int rc;
+
+    if (type.n == 0 && leaves_each(r->payload, note_leaf, b, NULL) < 0)
+        type = octets;
+    if (type.n == 0) {
+        sqlite3_bind_null(w->add, 8);
+        sqlite_bind_str(w->add, 9, r->payload);
+        return 0;
+    }
+    rc = names_content(w->names, type, &content);
+    if (rc < 0)
+        return fail(w, rc);
+    sqlite3_bind_int64(w->add, 8, content);
+    sqlite3_bind_blob(w->add, 9, r->payload.p ? r->payload.p : "", (int)r->payload.n,
+                      SQLITE_STATIC);
+    return 0;
+}
+
+static int store_row(struct batch *b, const struct record *r, const struct name_origin *o)
+{
+    struct writer *w = b->w;
+    struct name_stream *s = NULL;
+    int rc = names_stream(w->names, r, b->now_ns, &s);
+
+    if (rc < 0)
+        return fail(w, rc);
+    b->stream = s;
+    rc = bind_payload(b, r);
+    if (rc < 0)
+        return rc;
+    sqlite3_bind_int64(w->add, 1, s->id);
+    sqlite3_bind_int64(w->add, 2, s->device->id);
+    sqlite3_bind_int64(w->add, 3, r->wall_ns);
+    sqlite3_bind_int64(w->add, 4, b->now_ns);
+    sqlite3_bind_int64(w->add, 5, o->id);
+    sqlite3_bind_int64(w->add, 6, (int64_t)r->origin_seq);
+    if (r->seq == r->origin_seq)
+        sqlite3_bind_null(w->add, 7);
+    else
+        sqlite3_bind_int64(w->add, 7, (int64_t)r->seq);
+    rc = finish(w, w->add);
+    if (rc < 0)
+        return rc;
+    s->added++;
+    s->last_id = sqlite3_last_insert_rowid(w->db);
+    if (r->wall_ns > s->last_wall_ns)
+        s->last_wall_ns = r->wall_ns;
+    names_touch_stream(w->names, s);
+    b->stored++;
+    return 0;
+}
+
+static int store_record(struct batch *b, const struct record *r)
+{
+    struct name_origin *o = NULL;
+    int rc = names_origin(b->w->names, &r->origin, &o);
+
+    if (rc < 0)
+        return fail(b->w, rc);
+    if (r->origin_seq <= o->last_seq)
+        return 0;
+    rc = r->kind == RECORD_GAP ? store_gap(b, r, o) : store_row(b, r, o);
+    if (rc < 0)
+        return rc;
+    o->last_seq = r->origin_seq;
+    names_touch_origin(b->w->names, o);
+    return 0;
+}
+
+/* ---- one transaction ---- */
+
+static int set_position(struct writer *w, uint64_t position)
+{
+    sqlite3_bind_blob(w->position, 1, w->journal.b, sizeof(w->journal.b), SQLITE_STATIC);
+    sqlite3_bind_int64(w->position, 2, (int64_t)position);
+    return finish(w, w->position);
+}
+
+static int writer_write(void *ctx, const struct record *records, size_t count, uint64_t position,
+                        int64_t now_ns, size_t *out_stored)
+{
+    struct writer *w = ctx;
+    struct batch b = { .w = w, .now_ns = now_ns };
+    int rc = finish(w, w->begin);
+
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < count && rc == 0; i++)
+        rc = store_record(&b, &records[i]);
+    if (rc == 0) {
+        rc = names_flush(w->names, now_ns);
+        if (rc < 0)
+            fail(w, rc);
+    }
+    if (rc == 0 && position > w->committed)
+        rc = set_position(w, position);
+    if (rc == 0)
+        rc = finish(w, w->commit);
+    if (rc < 0) {
+        /* Some failures have rolled back already. */
+        if (!sqlite3_get_autocommit(w->db)) {
+            sqlite3_step(w->rollback);
+            sqlite3_reset(w->rollback);
+        }
+        names_forget(w->names);
+        return rc;
+    }
+    if (position > w->committed)
+        w->committed = position;
+    names_settle(w->names);
+    *out_stored = b.stored;
+    return 0;
+}
+
+static bool writer_checkpoint_due(void *ctx)
+{
+    const struct writer *w = ctx;
+
+    return w->wal_pages - w->wal_copied >= CHECKPOINT_PAGES;
+}
+
+/* PASSIVE waits for nobody: what a reader still needs of the log stays for the next time. The log
+ * is flushed before a page is copied, and the file after all were. */
+static int writer_checkpoint(void *ctx)
+{
+    struct writer *w = ctx;
+    int in_log = 0, copied = 0;
+    int rc = sqlite3_wal_checkpoint_v2(w->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied);
+
+    if (sqlite_code(w->db, rc) < 0)
+        return fail(w, sqlite_code(w->db, rc));
+    w->wal_pages = in_log;
+    w->wal_copied = copied;
+    return in_log == copied ? 0 : ERR_BUSY;
+}
+
+static uint64_t writer_cursor(void *ctx, const struct uuid *origin)
+{
+    struct writer *w = ctx;
+
+    return names_cursor(w->names, origin);
+}
+
+static const char *writer_error(void *ctx)
+{
+    const struct writer *w = ctx;
+
+    return w->error;
+}
+
+const struct store_engine store_sqlite = {
+    .writer_open = writer_open,
+    .writer_close = writer_close,
+    .write = writer_write,
+    .checkpoint = writer_checkpoint,
+    .checkpoint_due = writer_checkpoint_due,
+    .cursor = writer_cursor,
+    .error = writer_error,
+    .reader_open = sqlite_reader_open,
+    .reader_close = sqlite_reader_close,
+    .run = sqlite_reader_run,
+};

@@ -1,0 +1,153 @@
+/* A scratch store and easy records for the tests of store/. */
+#ifndef TESTS_STORE_FIXTURE_H
+#define TESTS_STORE_FIXTURE_H
+
+#include "store/store.h"
+
+#include "base/mem.h"
+
+#include "unit/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct scratch {
+    char dir[64], path[96];
+    struct store_config c;
+    struct store *s;
+};
+
+#define JOURNAL_A ((struct uuid){ { 0xa, 1 } })
+#define JOURNAL_B ((struct uuid){ { 0xb, 2 } })
+
+static inline void scratch_open(struct scratch *x)
+{
+    struct fault f = { 0 };
+    int rc = store_open(&x->c, &x->s, &f);
+
+    if (rc < 0)
+        fail_msg("store_open: %d %s", rc, f.text);
+}
+
+static inline int scratch_setup(void **state)
+{
+    struct scratch *x = NEW(struct scratch);
+
+    snprintf(x->dir, sizeof(x->dir), "/tmp/wayside-store-XXXXXX");
+    assert_non_null(mkdtemp(x->dir));
+    snprintf(x->path, sizeof(x->path), "%s/store.db", x->dir);
+    x->c = store_config_default();
+    x->c.path = x->path;
+    x->c.journal = JOURNAL_A;
+    x->c.readers = 0;
+    x->c.busy_ms = 50;
+    *state = x;
+    return 0;
+}
+
+static inline int scratch_teardown(void **state)
+{
+    static const char *const tails[] = { "", "-wal", "-shm", "-journal" };
+    struct scratch *x = *state;
+    char name[128];
+
+    store_close(x->s);
+    for (size_t i = 0; i < COUNT_OF(tails); i++) {
+        snprintf(name, sizeof(name), "%s%s", x->path, tails[i]);
+        unlink(name);
+    }
+    rmdir(x->dir);
+    mem_free(x);
+    return 0;
+}
+
+/* A reading of the journal A: seq, its time in seconds, device, stream, payload. */
+static inline struct record reading(uint64_t seq, int64_t second, const char *device,
+                                    const char *stream, const char *payload)
+{
+    return (struct record){ .kind = RECORD_READING,
+                            .device = str_of(device),
+                            .stream = str_of(stream),
+                            .wall_ns = second * 1000000000,
+                            .seq = seq,
+                            .origin = JOURNAL_A,
+                            .origin_seq = seq,
+                            .payload = str_of(payload) };
+}
+
+/* What a query gave, as text. */
+struct seen {
+    char text[4096];
+    size_t n, rows;
+    int stop_after, code; /* ends with code after so many rows; 0: never */
+};
+
+static inline void seen_add(struct seen *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static inline void seen_add(struct seen *s, const char *fmt, ...)
+{
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(s->text + s->n, sizeof(s->text) - s->n, fmt, ap);
+    va_end(ap);
+    if (n > 0 && s->n + (size_t)n < sizeof(s->text))
+        s->n += (size_t)n;
+}
+
+static inline int seen_end(struct seen *s)
+{
+    s->rows++;
+    return s->stop_after && (int)s->rows >= s->stop_after ? s->code : 0;
+}
+
+static inline int seen_device(void *ctx, const struct store_device *d)
+{
+    struct seen *s = ctx;
+
+    seen_add(s, "%.*s[", STR_ARG(d->name));
+    for (size_t i = 0; i < d->stream_count; i++)
+        seen_add(s, "%s%.*s/%s:%llu@%lld%.*s", i ? " " : "", STR_ARG(d->streams[i].name),
+                 record_kind_name(d->streams[i].kind), (unsigned long long)d->streams[i].count,
+                 (long long)(d->streams[i].last_wall_ns / 1000000000),
+                 STR_ARG(d->streams[i].fields));
+    seen_add(s, "];");
+    return seen_end(s);
+}
+
+static inline int seen_row(void *ctx, const struct store_row *r)
+{
+    struct seen *s = ctx;
+
+    seen_add(s, "%lld %.*s/%.*s=%.*s;", (long long)(r->wall_ns / 1000000000), STR_ARG(r->device),
+             STR_ARG(r->stream), STR_ARG(r->payload));
+    return seen_end(s);
+}
+
+static inline int seen_point(void *ctx, const struct store_point *p)
+{
+    struct seen *s = ctx;
+
+    seen_add(s, "%lld:%g/%g/%g/%llu;", (long long)(p->t_ns / 1000000000), p->min, p->avg, p->max,
+             (unsigned long long)p->count);
+    return seen_end(s);
+}
+
+static const struct store_render seen_render = { seen_device, seen_row, seen_point };
+
+/* Runs a query on a reader of one's own. */
+static inline struct store_answer ask(struct scratch *x, struct store_query q, struct seen *s)
+{
+    struct store_reader *r = NULL;
+    struct store_answer a = { 0 };
+    struct fault f = { 0 };
+
+    if (store_reader_open(&x->c, &r, &f) < 0)
+        fail_msg("store_reader_open: %s", f.text);
+    store_reader_run(r, &q, &seen_render, s, &a);
+    store_reader_close(r);
+    return a;
+}
+
+#endif
