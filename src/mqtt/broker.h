@@ -27,6 +27,7 @@ struct broker_message {
     struct str topic, payload; /* views, valid during on_publish only */
     uint8_t qos;
     bool retain;
+    bool will;               /* published for a client that is gone; nobody gets the answer */
     uint8_t version;         /* 4: MQTT 3.1.1, 5: MQTT 5 */
     struct str content_type; /* MQTT 5; n 0: none */
     struct str props;        /* the properties as they came, for broker_message_user() */
@@ -55,7 +56,7 @@ enum broker_verdict {
     /* As BROKER_LATER, and surely not routed: the broker keeps no copy. */
     BROKER_LATER_CONSUME,
     /* Not taken: the connection is not read until broker_publish_retry(), which must come, and
-     * then the same PUBLISH is offered again. */
+     * then the same PUBLISH is offered again. A will is not: it is routed without the hook. */
     BROKER_WAIT,
 };
 /* On the publisher's worker, for each PUBLISH of a client that may publish there, before routing.

@@ -7,7 +7,7 @@
  * A look-up cannot be stopped once a thread has it. When the stream ends before, the dial is
  * orphaned (s is NULL) and frees itself when the look-up returns; closed() does not wait for it.
  */
-#include "net/stream_impl.h"
+#include "net/tls_impl.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -27,6 +27,9 @@ struct dial {
     bool looking_up, started;
     char *host;
     uint16_t port;
+    struct tls_context *tls; /* NULL: plain */
+    char *server_name;
+    struct str alpn; /* owned */
     uint64_t deadline_ms;
     struct addr addrs[ADDRESSES_MAX];
     unsigned addr_count, addr_next;
@@ -42,6 +45,8 @@ static void fail(struct stream *s, int code)
 static void free_dial(struct dial *d)
 {
     mem_free(d->host);
+    mem_free(d->server_name);
+    mem_free((char *)(uintptr_t)d->alpn.p);
     mem_free(d);
 }
 
@@ -61,8 +66,23 @@ void dial_free(struct stream *s)
 
 static void connected(struct stream *s)
 {
-    dial_free(s);
-    stream_opened(s);
+    struct dial *d = s->dial;
+    int rc;
+
+    s->dial = NULL; /* no look-up is under way, so it is ours to free */
+    if (!d->tls) {
+        free_dial(d);
+        stream_opened(s);
+        return;
+    }
+    stream_move(s, STREAM_SHAKING);
+    timer_start_at(&s->timer, d->deadline_ms);
+    rc = stream_tls_client(s, d->tls, d->server_name, d->alpn);
+    free_dial(d);
+    if (rc)
+        fail(s, rc);
+    else
+        stream_poll(s, false);
 }
 
 /* True when the attempt has begun (or is done); else why not is in d->error. */
@@ -200,6 +220,9 @@ struct stream *stream_connect(struct loop *l, const struct connect_options *o,
     d->loop = l;
     d->host = str_dup(str_of(o->host));
     d->port = o->port;
+    d->tls = o->tls;
+    d->server_name = str_dup(str_of(o->server_name ? o->server_name : o->host));
+    d->alpn = tls_alpn_wire(o->alpn);
     d->deadline_ms = loop_now_ms(l) + (o->timeout_ms ? o->timeout_ms : TIMEOUT_DEFAULT_MS);
     loop_later(l, &s->later); /* dial_start(): nothing calls back from here */
     return s;

@@ -11,7 +11,7 @@
  * Threads: the counts are atomic; everything of an acceptor belongs to its worker, the rest does
  * not change between listener_open and listener_free.
  */
-#include "net/stream_impl.h"
+#include "net/tls_impl.h"
 
 #include "base/log.h"
 
@@ -42,6 +42,7 @@ struct listener {
     struct workers *workers;
     struct listener_options o;
     struct addr bound;
+    struct str alpn;             /* owned */
     struct acceptor **acceptors; /* per worker; NULL where none */
     int *fds;                    /* per worker, until its acceptor has it; -1: none */
     unsigned next_worker;        /* worker 0's: who gets the next Unix connection */
@@ -155,6 +156,12 @@ static void start_polling(struct acceptor *a)
 void listener_began(struct listener *ln, struct loop *l, struct stream *s)
 {
     ln->o.accepted(ln->o.ctx, l, s);
+}
+
+struct tls_context *listener_tls(const struct listener *ln, struct str *out_alpn)
+{
+    *out_alpn = ln->alpn;
+    return ln->o.tls;
 }
 
 void listener_ended(struct listener *ln)
@@ -320,11 +327,11 @@ int listener_open(struct workers *w, const struct listener_options *o, struct li
     int rc;
 
     assert(o->accepted);
-    if (o->tls)
-        return fault_set(f, -ENOTSUP, "TLS listeners are not built in");
     ln = NEW(struct listener);
     ln->workers = w;
     ln->o = *o;
+    ln->o.alpn = NULL; /* the caller's text may go; kept as wire bytes */
+    ln->alpn = tls_alpn_wire(o->alpn);
     ln->bound = o->addr;
     ln->fds = mem_new_array(workers_count(w), sizeof(*ln->fds));
     ln->acceptors = mem_new_array(workers_count(w), sizeof(struct acceptor *));
@@ -394,6 +401,7 @@ void listener_free(struct listener *l)
     if (!l)
         return;
     assert(atomic_load(&l->open) == 0);
+    mem_free((char *)(uintptr_t)l->alpn.p);
     mem_free(l->acceptors);
     mem_free(l->fds);
     mem_free(l);

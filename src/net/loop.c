@@ -135,6 +135,7 @@ void loop_free(struct loop *l)
     mem_free(l->heap);
     mem_free(l->read_buffer);
     mem_free(l->plain_buffer);
+    mem_free(l->record_buffer);
     mem_free(l->addrs);
     mem_free(l);
 }

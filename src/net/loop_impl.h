@@ -38,8 +38,10 @@ struct loop {
     size_t heap_count, heap_cap;
     uint64_t alarm_ms; /* what `alarm` is set to; UINT64_MAX: not set */
     bool firing;
-    char *read_buffer;  /* LOOP_READ_SIZE, shared by all streams */
-    char *plain_buffer; /* the same for decrypted bytes, made with the first TLS stream */
+    char *read_buffer; /* LOOP_READ_SIZE, shared by all streams */
+    /* Made with the first TLS stream: decrypted bytes, as much; one record to be encrypted. */
+    char *plain_buffer, *record_buffer;
+    uint64_t tls_logged_ms; /* when a failed handshake was last logged; 0: never */
     struct chunk *free_small, *free_large;
     unsigned free_small_count, free_large_count;
     struct addr *addrs; /* LOOP_ADDRS in turn */

@@ -2,6 +2,7 @@
  * A stream's life: from accept or connect, through its protocol, to closed().
  *
  *     dialing ──► shaking ──► open ──► flushing ──► lingering ──► closing
+ *        │           └── (an alert is sent) ──► flushing            ▲
  *        └───────────┴──────────┴──────────┴───────────┴────────────┘
  *
  * Accepted streams begin at shaking (TLS) or open. The protocol is called only while open, and
@@ -15,7 +16,7 @@
  * Closing with FLUSH sends FIN and reads on until the peer's: closing a socket with unread bytes
  * makes the kernel send RST, which can destroy our last bytes on their way (RFC 1122, 4.2.2.13).
  */
-#include "net/stream_impl.h"
+#include "net/tls_impl.h"
 
 #include "base/log.h"
 #include "base/sm.h"
@@ -25,6 +26,7 @@
 #include <unistd.h>
 
 #define FLUSH_MS         5000
+#define HANDSHAKE_MS     10000
 
 #define HIGH_DEFAULT     ((uint32_t)256 * 1024)
 #define LOW_DEFAULT      ((uint32_t)64 * 1024)
@@ -34,7 +36,7 @@ static_assert(sizeof(struct stream) <= 400, "a stream stays small: there may be 
 
 static const struct sm_row rows[] = {
     [STREAM_DIALING] = { "dialing", TO(STREAM_SHAKING) | TO(STREAM_OPEN) | TO(STREAM_CLOSING) },
-    [STREAM_SHAKING] = { "shaking", TO(STREAM_OPEN) | TO(STREAM_CLOSING) },
+    [STREAM_SHAKING] = { "shaking", TO(STREAM_OPEN) | TO(STREAM_FLUSHING) | TO(STREAM_CLOSING) },
     [STREAM_OPEN] = { "open", TO(STREAM_FLUSHING) | TO(STREAM_CLOSING) },
     [STREAM_FLUSHING] = { "flushing", TO(STREAM_LINGERING) | TO(STREAM_CLOSING) },
     [STREAM_LINGERING] = { "lingering", TO(STREAM_CLOSING) },
@@ -121,6 +123,7 @@ static void on_unpolled(uv_handle_t *h)
         handler->closed(s->ctx, s, s->code);
     if (s->listener)
         listener_ended(s->listener);
+    stream_tls_free(s);
     s->loop->open_count--;
     mem_free(s);
 }
@@ -143,6 +146,8 @@ static void run_later(struct later *d)
     if (s->flags & STREAM_AGAIN) {
         s->flags &= (unsigned short)~STREAM_AGAIN;
         stream_offer_kept(s);
+        if (s->tls)
+            stream_tls_again(s);
     }
     stream_flush(s);
     if (s->flags & STREAM_WRITE_FAILED && s->state != STREAM_CLOSING) {
@@ -228,6 +233,8 @@ void stream_opened(struct stream *s)
 void stream_accept(struct loop *l, int fd, const struct addr *peer, struct listener *from)
 {
     struct stream *s = stream_new(l);
+    struct tls_context *tls;
+    struct str alpn;
 
     s->listener = from;
     s->state = STREAM_SHAKING;
@@ -239,7 +246,14 @@ void stream_accept(struct loop *l, int fd, const struct addr *peer, struct liste
         stream_kill(s, false);
         return;
     }
-    stream_opened(s);
+    tls = listener_tls(from, &alpn);
+    if (!tls) {
+        stream_opened(s);
+        return;
+    }
+    stream_tls_server(s, tls, alpn);
+    timer_start(&s->timer, HANDSHAKE_MS);
+    stream_poll(s, false);
 }
 
 void stream_set(struct stream *s, const struct stream_handler *h, void *ctx, size_t read_max)
@@ -273,11 +287,25 @@ void stream_kill(struct stream *s, bool reset)
     timer_stop(&s->timer);
     chain_clear(s->loop, &s->out);
     kept_drop(&s->kept);
+    stream_tls_drop(s);
     dial_free(s);
     if (s->flags & STREAM_POLLED)
         stream_detach(s);
     else if (!(s->flags & STREAM_UNPOLLING))
         loop_later(s->loop, &s->later);
+}
+
+void stream_finish(struct stream *s, int code)
+{
+    if (s->state > STREAM_OPEN) {
+        stream_kill(s, false);
+        return;
+    }
+    s->code = code;
+    kept_drop(&s->kept);
+    stream_move(s, STREAM_FLUSHING);
+    timer_start(&s->timer, FLUSH_MS);
+    loop_later(s->loop, &s->later);
 }
 
 void stream_close(struct stream *s, enum stream_end how, int code)
@@ -287,14 +315,10 @@ void stream_close(struct stream *s, enum stream_end how, int code)
         return;
     if (s->state <= STREAM_OPEN || code != 0)
         s->code = code;
-    if (how != STREAM_FLUSH || s->state != STREAM_OPEN || s->flags & STREAM_WRITE_FAILED) {
+    if (how != STREAM_FLUSH || s->state != STREAM_OPEN || s->flags & STREAM_WRITE_FAILED)
         stream_kill(s, how == STREAM_RESET);
-        return;
-    }
-    kept_drop(&s->kept);
-    stream_move(s, STREAM_FLUSHING);
-    timer_start(&s->timer, FLUSH_MS);
-    loop_later(s->loop, &s->later);
+    else
+        stream_finish(s, code);
 }
 
 bool stream_is_closing(const struct stream *s)
@@ -382,11 +406,6 @@ const struct addr *stream_local(const struct stream *s)
     if (s->fd < 0 || getsockname(s->fd, (struct sockaddr *)&a->ss, &a->len))
         a->len = 0;
     return a;
-}
-
-bool stream_is_tls(const struct stream *s)
-{
-    return s->tls != NULL;
 }
 
 int stream_peer_cred(const struct stream *s, uint32_t *out_uid, uint32_t *out_gid, int32_t *out_pid)

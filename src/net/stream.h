@@ -21,7 +21,8 @@ struct stream_handler {
      * When what is kept reaches read_max without progress the stream closes with ERR_LIMIT; so a
      * protocol that takes nothing for now must stream_pause(). */
     size_t (*data)(void *ctx, struct stream *s, struct str bytes);
-    /* The peer ended its sending side. NULL: the stream closes after what waits was sent. */
+    /* The peer ended its sending side (under TLS: with a close_notify; without one the connection
+     * may have been cut, and only closed() comes, with ERR_CLOSED). NULL: the stream closes after what waits was sent. */
     void (*eof)(void *ctx, struct stream *s);
     /* What waits fell below the low-water mark after stream_send had said "enough". May be NULL. */
     void (*drained)(void *ctx, struct stream *s);
@@ -78,6 +79,8 @@ const struct addr *stream_local(const struct stream *s);
 /* Negotiated ALPN name, or empty. */
 struct str stream_alpn(const struct stream *s);
 bool stream_is_tls(const struct stream *s);
+/* Why TLS failed, for people ("certificate has expired"); empty when it did not. Good in closed(). */
+const char *stream_tls_error(const struct stream *s);
 /* Unix sockets: the peer's credentials (SO_PEERCRED). -ENOTSUP for others. */
 MUST_USE int stream_peer_cred(const struct stream *s, uint32_t *out_uid, uint32_t *out_gid,
                               int32_t *out_pid);

@@ -77,6 +77,8 @@ void stream_set_peer(struct stream *s, const struct addr *a);
 /* Polls for what the state needs now. An event that is no longer wanted is taken out when it comes
  * (strict), since most pauses end before. */
 void stream_poll(struct stream *s, bool strict);
+/* Sends what waits, lingers, then closed() with the code; also during a handshake. */
+void stream_finish(struct stream *s, int code);
 /* Ends it now, whatever waits. closed() comes later with s->code. */
 void stream_kill(struct stream *s, bool reset);
 /* The connection stands: the protocol may begin. */
@@ -89,7 +91,8 @@ void stream_read(struct stream *s);
 void stream_offer_kept(struct stream *s);
 /* Bytes in the loop's buffer that arrived in front of which nothing is kept. */
 void stream_take(struct stream *s, struct str bytes);
-void stream_take_eof(struct stream *s);
+/* clean: the protocol may believe that this is all the peer had to say. */
+void stream_take_eof(struct stream *s, bool clean);
 void stream_read_rest(struct stream *s);
 void kept_drop(struct kept *k);
 void kept_append(struct kept *k, struct str bytes);
@@ -110,6 +113,8 @@ void dial_free(struct stream *s);
 /* ---- listener.c ---- */
 void listener_began(struct listener *ln, struct loop *l, struct stream *s);
 void listener_ended(struct listener *ln);
+/* NULL: plain. */
+struct tls_context *listener_tls(const struct listener *ln, struct str *out_alpn);
 
 /* ---- sock.c ---- */
 /* What every stream socket gets. */

@@ -7,7 +7,7 @@
  * Invariants: kept.p is NULL exactly when kept.n is 0. What is kept is below read_max, or the
  * stream is paused, or closing; one read more than that may be kept.
  */
-#include "net/stream_impl.h"
+#include "net/tls_impl.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -114,7 +114,7 @@ void stream_take(struct stream *s, struct str bytes)
         kept_append(&s->kept, str_skip(bytes, used));
 }
 
-void stream_take_eof(struct stream *s)
+void stream_take_eof(struct stream *s, bool clean)
 {
     s->flags |= STREAM_EOF;
     if (s->state > STREAM_OPEN) {
@@ -122,7 +122,7 @@ void stream_take_eof(struct stream *s)
             stream_kill(s, false);
         return;
     }
-    if (s->state == STREAM_OPEN && s->h->eof)
+    if (s->state == STREAM_OPEN && s->h->eof && clean)
         s->h->eof(s->ctx, s);
     else
         stream_close(s, STREAM_FLUSH, ERR_CLOSED);
@@ -134,7 +134,7 @@ static ssize_t receive(struct stream *s)
     struct msghdr msg = { .msg_iov = iov };
     ssize_t n;
 
-    if (s->kept.n > 0) {
+    if (s->kept.n > 0 && !s->tls) { /* under TLS what is kept is plain */
         iov[msg.msg_iovlen].iov_base = s->kept.p + s->kept.from + s->kept.n;
         iov[msg.msg_iovlen++].iov_len = s->kept.cap - s->kept.from - s->kept.n;
     }
@@ -154,6 +154,10 @@ static void received(struct stream *s, size_t n)
 
     if (s->state > STREAM_OPEN)
         return; /* read only so that the peer is not reset */
+    if (s->tls) {
+        stream_tls_input(s, str_from(s->loop->read_buffer, n));
+        return;
+    }
     if (s->kept.n > 0) {
         behind = s->kept.cap - s->kept.from - s->kept.n;
         behind = behind < n ? behind : n;
@@ -173,7 +177,7 @@ void stream_read(struct stream *s)
     if (n > 0)
         received(s, (size_t)n);
     else if (n == 0)
-        stream_take_eof(s);
+        stream_take_eof(s, !s->tls); /* under TLS the clean end is a close_notify */
     else if (n != -EAGAIN) {
         s->code = s->state <= STREAM_OPEN ? (int)n : s->code;
         stream_kill(s, false);

@@ -6,7 +6,7 @@
  * Marks: above `high` stream_send says false and drained() is owed when `low` is reached; above
  * send_max the peer is too slow to be served and the stream ends with ERR_LIMIT.
  */
-#include "net/stream_impl.h"
+#include "net/tls_impl.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -22,18 +22,23 @@ static_assert(STREAM_ROOM_MAX <= CHUNK_LARGE - sizeof(struct chunk), "room lies 
 
 size_t stream_pending(const struct stream *s)
 {
-    return s->out.n;
+    return s->out.n + (s->tls ? s->tls->out.n : 0);
 }
 
 /* The peer is gone. What it sent before is read at the end of the turn, then the stream ends. */
 static void write_failed(struct stream *s, int code)
 {
     chain_clear(s->loop, &s->out);
+    if (s->tls) {
+        s->tls->ended = true;
+        chain_clear(s->loop, &s->tls->out);
+    }
+    if (s->state <= STREAM_OPEN)
+        s->code = code == -EPIPE ? -ECONNRESET : code; /* the same event, seen a moment later */
     if (s->state != STREAM_OPEN) {
         stream_kill(s, false);
         return;
     }
-    s->code = code == -EPIPE ? -ECONNRESET : code; /* the same event, seen a moment later */
     s->flags |= STREAM_WRITE_FAILED;
     loop_later(s->loop, &s->later);
 }
@@ -64,12 +69,15 @@ static bool send_some(struct stream *s, struct chain *c)
 
 void stream_flush(struct stream *s)
 {
-    struct chain *c = &s->out;
     unsigned sends = 0;
 
-    if (s->state < STREAM_OPEN || s->state == STREAM_CLOSING || s->flags & STREAM_WRITE_FAILED)
+    if (s->state < STREAM_SHAKING || s->state == STREAM_CLOSING || s->flags & STREAM_WRITE_FAILED)
         return;
-    while (c->n > 0 && !(s->flags & STREAM_BLOCKED)) {
+    while (!(s->flags & STREAM_BLOCKED)) {
+        struct chain *c = s->tls ? stream_tls_output(s) : &s->out;
+
+        if (c->n == 0 || s->state == STREAM_CLOSING)
+            break;
         if (sends++ == SENDS_MAX)
             s->flags |= STREAM_BLOCKED; /* the next turn goes on */
         else if (!send_some(s, c))
@@ -80,6 +88,11 @@ void stream_flush(struct stream *s)
 /* All is sent and the end was asked for. */
 static void finish(struct stream *s)
 {
+    if (s->tls && stream_tls_end(s)) {
+        stream_flush(s);
+        if (s->state != STREAM_FLUSHING || stream_pending(s) > 0)
+            return;
+    }
     if (s->flags & STREAM_EOF || shutdown(s->fd, SHUT_WR)) {
         stream_kill(s, false);
         return;

@@ -1,0 +1,75 @@
+/*
+ * A ring of answers owed. Numbers count upwards without end, so a number names its place as long
+ * as it waits; whoever settles an answer that is gone made a mistake of ours. The ring is as long
+ * as the packets that a client may have unanswered, which its connection limits.
+ */
+#include "mqtt/acks.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+
+void acks_fini(struct acks *a)
+{
+    while (a->count > 0) {
+        a->ring[a->first & (a->cap - 1)].ready = true;
+        acks_pop(a);
+    }
+    mem_free(a->ring);
+    *a = acks_init();
+}
+
+static void grow(struct acks *a)
+{
+    uint32_t cap = a->cap ? a->cap * 2 : 4;
+    struct ack *ring = mem_new_array(cap, sizeof(*ring));
+
+    for (uint32_t i = 0; i < a->count; i++)
+        ring[(a->first + i) & (cap - 1)] = a->ring[(a->first + i) & (a->cap - 1)];
+    mem_free(a->ring);
+    a->ring = ring;
+    a->cap = cap;
+}
+
+uint32_t acks_open(struct acks *a, uint8_t kind, uint16_t packet_id)
+{
+    uint32_t number;
+
+    if (a->count == a->cap)
+        grow(a);
+    number = a->first + a->count++;
+    a->ring[number & (a->cap - 1)] = (struct ack){ .packet_id = packet_id, .kind = kind };
+    return number;
+}
+
+void acks_settle_take(struct acks *a, uint32_t number, uint8_t code, const char *reason,
+                      struct blob *packet)
+{
+    struct ack *k;
+
+    assert(number - a->first < a->count);
+    k = &a->ring[number & (a->cap - 1)];
+    assert(!k->ready);
+    k->ready = true;
+    k->code = code;
+    k->reason = reason;
+    k->packet = packet;
+}
+
+const struct ack *acks_front(const struct acks *a)
+{
+    const struct ack *k = a->count ? &a->ring[a->first & (a->cap - 1)] : NULL;
+
+    return k && k->ready ? k : NULL;
+}
+
+void acks_pop(struct acks *a)
+{
+    struct ack *k = &a->ring[a->first & (a->cap - 1)];
+
+    assert(a->count > 0 && k->ready);
+    blob_unref(k->packet);
+    k->packet = NULL;
+    a->first++;
+    a->count--;
+}

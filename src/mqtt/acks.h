@@ -1,0 +1,37 @@
+#ifndef MQTT_ACKS_H
+#define MQTT_ACKS_H
+/*
+ * Acknowledgements that a connection owes its client, in the order in which the packets came
+ * (MQTT-4.6.0-2 and -3): one that is decided early waits for those before it. Pure.
+ */
+#include "base/blob.h"
+
+struct ack {
+    uint16_t packet_id;
+    uint8_t kind; /* packet type of the answer: PUBACK, PUBREC, SUBACK … */
+    bool ready;
+    uint8_t code;        /* reason code */
+    const char *reason;  /* constant text or NULL */
+    struct blob *packet; /* the encoded answer, where it is more than id and code; owned */
+};
+struct acks {
+    struct ack *ring; /* cap: a power of two, or 0 */
+    uint32_t cap, first, count;
+};
+
+static inline struct acks acks_init(void)
+{
+    return (struct acks){ 0 };
+}
+void acks_fini(struct acks *a);
+/* A packet came that is to be answered. Returns its number for acks_settle(). */
+uint32_t acks_open(struct acks *a, uint8_t kind, uint16_t packet_id);
+/* The answer is known. packet may be NULL; taken. */
+void acks_settle_take(struct acks *a, uint32_t number, uint8_t code, const char *reason,
+                      struct blob *packet);
+/* The oldest, when its answer is known; else NULL. Valid until the next call. */
+const struct ack *acks_front(const struct acks *a);
+/* Drops the oldest, which is ready. */
+void acks_pop(struct acks *a);
+
+#endif

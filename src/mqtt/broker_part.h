@@ -1,0 +1,313 @@
+#ifndef MQTT_BROKER_PART_H
+#define MQTT_BROKER_PART_H
+/*
+ * The broker's insides, shared by its *_server.c files and by nobody else.
+ *
+ *     struct broker      options and limits; immutable once the workers see it
+ *     struct part        one worker's share: connections, sessions, tree, its shards. Touched by
+ *                        that worker's thread only; other parts reach it by mail
+ *     struct conn        one network connection, from accept to close
+ *     struct holding     one session on this worker, connected or not
+ *     struct publication one message on its way through a part, as views; becomes a counted
+ *                        struct message only if somebody has to keep it
+ *
+ * Files: broker_server.c (life), conn_server.c (a connection's states), conn_login_server.c
+ * (CONNECT to OPEN), conn_packet_server.c (packets of an open connection), conn_send_server.c
+ * (everything that leaves), conn_ws_server.c (over WebSocket), route_server.c (publications), ingest_server.c (on_publish and its
+ * tokens), holding_server.c (sessions), keep_server.c (retained), sys_server.c ($SYS, listing).
+ */
+#include "base/list.h"
+#include "base/map.h"
+#include "mqtt/acks.h"
+#include "mqtt/broker.h"
+#include "mqtt/registry.h"
+#include "mqtt/retained.h"
+#include "mqtt/session.h"
+#include "mqtt/tree.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "net/stream.h"
+#include "wire/mqtt.h"
+
+#define CONN_ALIAS_MAX     16u                  /* topic aliases that a client may use (inbound) */
+#define CONN_HIGH          ((size_t)256 * 1024) /* bytes waiting: QoS 0 is dropped, the rest queues */
+#define CONN_LOW           ((size_t)64 * 1024)
+#define SESSION_EXPIRY_MAX (30u * 86400u) /* an absent client's session ends after 30 days */
+#define OUTBOX_MESSAGES    64u            /* one mail to another worker carries at most these */
+#define RETRY_FULL_MS      250u           /* a 3.1.1 client whose PUBLISH found no room waits */
+
+struct broker_metrics {
+    struct metric *connects, *refused, *received[3], *sent[3], *received_bytes, *ignored;
+    struct metric *dropped_slow, *dropped_queue, *dropped_size, *dropped_expired, *dropped_retained;
+    struct metric *denied_publish, *denied_subscribe, *refused_ingest, *kept_alive, *taken_over;
+    struct metric *connected, *sessions, *subscriptions, *retained, *proto_errors, *between;
+};
+
+struct broker_listener {
+    struct broker *b;
+    struct listener *l;
+    const char *name;
+    struct list link;
+};
+
+struct broker {
+    struct workers *workers;
+    unsigned count;
+    struct part **parts;
+    struct limits limits;
+    struct session_limits session_limits;
+    const struct authz *authz;
+    broker_on_publish *on_publish;
+    void *publish_ctx;
+    char *version;
+    uint64_t sys_interval_ms;
+    uint64_t key[2]; /* of all hashes that workers must agree on */
+    struct broker_metrics m;
+    struct metrics *own_metrics; /* when none were given: the broker asks some itself */
+    struct list listeners;       /* the thread that made the broker */
+    struct gate *stopped;
+};
+
+struct outbox;
+struct part {
+    struct broker *b;
+    struct loop *loop;
+    unsigned index;
+    struct tree tree;
+    struct list conns;
+    size_t conn_count;
+    struct map holdings; /* client id -> struct holding */
+    uint64_t last_serial;
+    uint64_t last_mark;
+    bool stopping;
+
+    /* route_server.c */
+    uint32_t interest_count[64]; /* filters of ours by hash of the first level */
+    uint32_t interest_all;       /* filters of ours that begin with a wildcard */
+    uint64_t interest;           /* what the others know, or are being told */
+    uint64_t *others;            /* interest of the other parts, by index */
+    uint64_t others_any;         /* all of them together */
+    struct outbox **outboxes;    /* by index; NULL while empty */
+    struct later flush;
+    struct deliver_slot *slots; /* scratch: sessions that several filters led to */
+    uint32_t slot_cap;
+
+    struct registry registry; /* shard */
+    struct retained retained; /* shard */
+    struct timer sys_timer;   /* worker 0 */
+    uint64_t started_ms;
+    struct broker_token *spare;
+};
+
+/* ---- publications ---- */
+struct publication {
+    struct message_source src; /* views */
+    struct message *m;         /* made when somebody has to keep it; our reference */
+};
+/* The counted form, made at the first call; borrowed. */
+struct message *publication_message(struct publication *p);
+void publication_fini(struct publication *p);
+/* To all who subscribed, here and on other workers, and to the retained topics. Sets the stamp. */
+void part_publish(struct part *p, struct publication *pub);
+
+/* One filter more or less. add: true when the others must learn of it: then nothing may be
+ * acknowledged before part_fence() is done. */
+bool part_interest_add(struct part *p, struct str filter);
+void part_interest_remove(struct part *p, struct str filter);
+/* done(ctx) once every other worker knows our interest and has sent us what it routed before;
+ * at once (inside) when there is no other. */
+void part_fence(struct part *p, void (*done)(void *ctx), void *ctx);
+/* All mail to other parts goes this way: behind the messages routed to them before. */
+void part_post(struct part *from, unsigned to, struct mail *m);
+static inline struct part *part_of(struct broker *b, const struct loop *l)
+{
+    return b->parts[loop_index(l)];
+}
+/* The part that owns a topic's retained message or a client id's registry entry. */
+unsigned broker_shard(const struct broker *b, struct str key);
+
+/* ---- sessions ---- */
+struct conn;
+struct holding {
+    struct part *part;
+    struct session *s;
+    struct timer timer;   /* will and expiry while disconnected */
+    struct conn *claimer; /* was granted the session and is about to open */
+    int64_t since_wall_ns;
+};
+/* Asks for the session of c's client id; conn_granted() follows. */
+void holding_claim(struct conn *c);
+/* A session begins on this part. s is taken. */
+struct holding *holding_add(struct part *p, struct session *s);
+struct holding *holding_of(struct part *p, const struct session *s);
+/* The connection is gone from the session: will, expiry, or the end at once. */
+void holding_detach(struct part *p, struct session *s, bool send_will);
+/* Ends the session here for good; its will is published first if it is still there. */
+void holding_end(struct holding *h);
+void holding_free_all(struct part *p);
+/* Unsubscribes all of s on this part. */
+void holding_leave_tree(struct part *p, struct session *s);
+void will_publish(struct part *p, struct session *s);
+
+/* ---- retained ---- */
+void keep_set(struct part *p, struct message *m);
+/* The retained messages that filter matches go to c: at once from our shard, later from others. */
+void keep_query(struct conn *c, struct str filter, uint8_t options, uint32_t sub_id);
+
+/* Retained messages on their way to a new subscriber, sent as fast as it takes them. */
+struct replay {
+    struct replay *next;
+    size_t count, at;
+    uint32_t sub_id;
+    uint8_t qos;
+    struct message *messages[];
+};
+
+/* ---- ingestion ---- */
+struct broker_token {
+    struct part *part;
+    struct conn *conn; /* held by conn->holds; NULL for a will */
+    uint32_t ack;      /* number in conn->acks */
+    uint8_t qos;
+    bool waits;             /* BROKER_WAIT, else BROKER_LATER */
+    struct publication pub; /* with its message, unless it is surely not routed */
+};
+enum ingest { INGEST_DONE, INGEST_AGAIN };
+/* on_publish and what follows from it. INGEST_AGAIN: the packet is not taken, c does not read. */
+enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct publication *pub);
+void ingest_will(struct part *p, struct session *s, struct message *m);
+
+/* ---- connections ---- */
+enum conn_state { CONN_HELLO, CONN_AUTHENTICATING, CONN_CLAIMING, CONN_OPEN, CONN_CLOSING };
+enum conn_busy { BUSY_LOGIN = 1, BUSY_CHECK = 2, BUSY_WAIT = 4, BUSY_CLAIM = 8, BUSY_ACKS = 16 };
+
+/* The CONNECT packet, kept until the connection is open. */
+struct hello {
+    struct mqtt_connect pk; /* views into bytes */
+    char *bytes;
+    char *assigned_id;       /* when the client left it to us */
+    uint32_t generation;     /* of the holding that was granted */
+    struct session *session; /* granted */
+    bool session_present;
+};
+
+/* How a connection that is not plainly a stream reaches its peer. */
+struct conn_transport {
+    bool (*send)(struct conn *c, struct str bytes); /* false: above the high mark */
+    bool (*send_blob)(struct conn *c, struct str head, struct blob *b, size_t from, size_t n);
+    void (*pause)(struct conn *c, bool paused); /* resuming offers the kept bytes again */
+    void (*close)(struct conn *c, enum stream_end how, int code);
+    void (*set_read_max)(struct conn *c, size_t n);
+    const struct addr *(*peer)(const struct conn *c);
+    const struct addr *(*local)(const struct conn *c);
+    bool (*is_tls)(const struct conn *c);
+};
+
+struct conn {
+    struct part *part;
+    struct stream *stream; /* NULL: through `far` */
+    const struct conn_transport *far;
+    void *far_ctx;
+    unsigned char state;
+    uint8_t version;
+    uint8_t busy;          /* bits of enum conn_busy: why nothing is read */
+    bool choked;           /* more waits than the high mark */
+    bool gone;             /* the transport has closed */
+    bool will_off;         /* DISCONNECT said so */
+    bool answers_problems; /* Request Problem Information */
+    bool pumping;
+    uint16_t keep_alive_s;
+    unsigned holds; /* requests under way whose answers come to this structure */
+    struct list link;
+    struct session *session;
+    struct identity *who;
+    struct hello *hello;
+    struct timer timer;
+    uint64_t last_read_ms;
+    size_t max_out; /* Maximum Packet Size of the client; SIZE_MAX: none */
+    struct acks acks;
+    struct str *aliases; /* CONN_ALIAS_MAX heap strings, or NULL */
+    int *answers;        /* of authz for the packet at hand */
+    uint32_t answer_count, answer_cap;
+    bool asking; /* check is under way */
+    struct authz_login login;
+    struct authz_check check;
+    char *check_object;
+    struct replay *replay, **replay_last;
+    uint32_t queries; /* retained shards that have not answered */
+    struct map *seen; /* retained topics delivered live meanwhile -> struct message */
+    struct timer retry;
+    int64_t since_wall_ns;
+};
+
+void conn_accepted(void *ctx, struct loop *l, struct stream *s);
+struct conn *conn_new(struct part *p);
+/* Beyond this many waiting bytes the transport cuts the connection: room for the high mark and a
+ * packet of the largest size behind it, whatever limits.send_queue_max_bytes says. */
+size_t conn_send_max(const struct broker *b);
+/* Bytes from the transport; how many were used. */
+size_t conn_data(struct conn *c, struct str bytes);
+void conn_drained(struct conn *c);
+void conn_gone(struct conn *c, int code);
+/* Ends it: MQTT 5 is told the reason where the state allows. text: constant, for the log. */
+void conn_end(struct conn *c, uint8_t reason, const char *text);
+/* conn_end without a word to the client. */
+void conn_drop(struct conn *c, int err);
+void conn_busy_set(struct conn *c, enum conn_busy why);
+void conn_busy_clear(struct conn *c, enum conn_busy why);
+/* One request less whose answer comes here; frees c if it was the last and the transport closed. */
+void conn_unhold(struct conn *c);
+const struct addr *conn_peer(const struct conn *c);
+const struct addr *conn_local(const struct conn *c);
+bool conn_is_tls(const struct conn *c);
+static inline bool conn_is_open(const struct conn *c)
+{
+    return c->state == CONN_OPEN && !c->gone;
+}
+void conn_move(struct conn *c, enum conn_state to);
+/* The session was taken by another connection. */
+void conn_taken(struct conn *c);
+void conn_shutdown(struct conn *c);
+
+/* conn_login_server.c */
+void conn_connect(struct conn *c, const struct mqtt_connect *pk, struct str packet);
+/* The answer to holding_claim(); s (taken) is NULL when there was none. */
+void conn_granted(struct conn *c, struct session *s, uint32_t generation, int code);
+void conn_login_cancel(struct conn *c);
+void hello_free(struct hello *h);
+/* 0, ERR_REFUSED or ERR_MORE: the answer comes later and the packet is handled again then.
+ * at: which question of the packet this is. */
+int conn_ask(struct conn *c, uint32_t at, enum authz_action action, struct str object);
+void conn_answers_clear(struct conn *c);
+
+/* conn_packet_server.c. False: the packet was not taken and comes again. */
+bool conn_packet(struct conn *c, const struct mqtt_packet *pk);
+
+/* conn_send_server.c */
+void conn_send(struct conn *c, struct str bytes);
+struct delivery {
+    const struct message_source *src;
+    struct message *m; /* for payloads that go by reference; may be NULL for small ones */
+    uint32_t sub_id;
+    uint16_t packet_id;
+    uint8_t qos;
+    bool retain, dup;
+};
+/* False: larger than the client takes; nothing was sent. */
+MUST_USE bool conn_send_publish(struct conn *c, const struct delivery *d);
+/* A publication whose topic, properties and payload are longer together needs its message; payloads
+ * above this are sent by reference. */
+#define SEND_COPY_MAX 1024u
+void conn_send_ack(struct conn *c, enum mqtt_type type, uint16_t packet_id, uint8_t code,
+                   const char *reason);
+/* Answers owed that are ready, in order. */
+void conn_flush_acks(struct conn *c);
+/* Sends what the session and the replays have, as far as window and transport allow. */
+void conn_pump(struct conn *c);
+void conn_end_transport(struct conn *c, enum stream_end how, int code);
+void conn_pause(struct conn *c, bool paused);
+void conn_set_read_max(struct conn *c, size_t n);
+
+void sys_start(struct part *p);
+
+#endif

@@ -1,0 +1,336 @@
+/*
+ * The broker's life: its parts on all workers, its listeners, its end; and publishing from inside.
+ *
+ * Everything in struct broker is set before the first worker sees it and then only read. The parts
+ * are made and freed on their own threads (workers_each), so no part is ever touched by another
+ * thread than its worker's.
+ */
+#include "mqtt/broker_part.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/uuid.h"
+
+#include <assert.h>
+
+/* ---- metrics ---- */
+
+static struct metric *counter(struct metrics *m, const char *name, const char *labels,
+                              const char *help)
+{
+    return m ? metrics_counter(m, name, labels, help) : NULL;
+}
+
+static void metrics_set_up(struct broker *b, struct metrics *m)
+{
+    static const char received[] = "MQTT publications received";
+    static const char sent[] = "MQTT publications sent to subscribers";
+    static const char dropped[] = "MQTT messages dropped on their way to a subscriber";
+    static const char denied[] = "MQTT requests that were not authorised";
+
+#define RECEIVED(q) counter(m, "wayside_mqtt_messages_received_total", "qos=\"" #q "\"", received)
+#define SENT(q)     counter(m, "wayside_mqtt_messages_sent_total", "qos=\"" #q "\"", sent)
+#define DROPPED(c)  counter(m, "wayside_mqtt_messages_dropped_total", "cause=\"" c "\"", dropped)
+#define DENIED(a)   counter(m, "wayside_mqtt_denied_total", "action=\"" a "\"", denied)
+#define PLAIN(n, h) counter(m, "wayside_mqtt_" n "_total", "", h)
+#define GAUGE(n, h) metrics_gauge(m, "wayside_mqtt_" n, "", h)
+    b->m = (struct broker_metrics){
+        .connects = PLAIN("connects", "CONNECT packets received"),
+        .refused = PLAIN("connects_refused", "CONNECT packets refused"),
+        .received = { RECEIVED(0), RECEIVED(1), RECEIVED(2) },
+        .sent = { SENT(0), SENT(1), SENT(2) },
+        .received_bytes = PLAIN("received_bytes", "bytes of MQTT packets received"),
+        .dropped_slow = DROPPED("slow"),
+        .dropped_queue = DROPPED("queue"),
+        .dropped_size = DROPPED("size"),
+        .dropped_retained = DROPPED("retained"),
+        .denied_publish = DENIED("publish"),
+        .denied_subscribe = DENIED("subscribe"),
+        .refused_ingest = PLAIN("publications_refused", "publications refused by ingestion"),
+        .kept_alive = PLAIN("keep_alive_timeouts", "connections ended by keep-alive"),
+        .taken_over = PLAIN("sessions_taken_over", "connections ended by a newer one"),
+        .proto_errors = PLAIN("protocol_errors", "packets that broke the protocol"),
+        .between = PLAIN("messages_between_workers", "publications posted to another worker"),
+    };
+    /* The count of connections is also asked by the program itself. */
+    b->m.connected = metrics_gauge(m, "wayside_mqtt_connections", "", "connected MQTT clients");
+    b->m.sessions = GAUGE("sessions", "MQTT sessions, connected or not");
+    b->m.subscriptions = GAUGE("subscriptions", "MQTT subscriptions");
+    b->m.retained = GAUGE("retained", "retained topics");
+#undef RECEIVED
+#undef SENT
+#undef DROPPED
+#undef DENIED
+#undef PLAIN
+#undef GAUGE
+}
+
+/* ---- parts ---- */
+
+unsigned broker_shard(const struct broker *b, struct str key)
+{
+    return b->count == 1 ? 0 : (unsigned)(siphash(b->key, key) % b->count);
+}
+
+static void part_make(void *ctx, struct loop *l)
+{
+    struct broker *b = ctx;
+    struct part *p = NEW(struct part);
+
+    p->b = b;
+    p->loop = l;
+    p->index = loop_index(l);
+    tree_init(&p->tree);
+    list_init(&p->conns);
+    map_init(&p->holdings);
+    p->others = mem_new_array(b->count, sizeof(*p->others));
+    p->outboxes = mem_new_array(b->count, sizeof(struct outbox *));
+    registry_init(&p->registry, b->limits.mqtt_sessions_max / b->count + 1);
+    retained_init(&p->retained, b->limits.mqtt_retained_max / b->count + 1);
+    b->parts[p->index] = p;
+}
+
+static void part_start(void *ctx, struct loop *l)
+{
+    sys_start(part_of(ctx, l));
+}
+
+struct broker *broker_new(struct workers *w, const struct broker_options *o)
+{
+    struct broker *b = NEW(struct broker);
+
+    b->workers = w;
+    b->count = workers_count(w);
+    b->parts = mem_new_array(b->count, sizeof(struct part *));
+    b->limits = *o->limits;
+    b->session_limits = (struct session_limits){
+        .subscriptions_max = (uint32_t)o->limits->mqtt_subscriptions_max,
+        .inflight_max = (uint32_t)o->limits->mqtt_inflight_max,
+        .queue_max_messages = o->limits->mqtt_queue_max_messages,
+        .queue_max_bytes = o->limits->mqtt_queue_max_bytes,
+    };
+    b->authz = o->authz;
+    b->on_publish = o->on_publish;
+    b->publish_ctx = o->publish_ctx;
+    b->version = o->version ? str_dup(str_of(o->version)) : NULL;
+    b->sys_interval_ms = o->sys_interval_ms ? o->sys_interval_ms : 10000;
+    random_bytes(b->key, sizeof(b->key));
+    b->own_metrics = o->metrics ? NULL : metrics_new();
+    metrics_set_up(b, o->metrics ? o->metrics : b->own_metrics);
+    list_init(&b->listeners);
+    b->stopped = gate_new();
+    workers_each(w, part_make, b);
+    workers_each(w, part_start, b);
+    return b;
+}
+
+int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *out_addr,
+                  struct fault *f)
+{
+    struct broker_listener *bl = NEW(struct broker_listener);
+    struct listener_options lo = {
+        .addr = o->addr,
+        .tls = o->tls,
+        .unix_mode = o->unix_mode,
+        .connections_max = o->connections_max ? o->connections_max : b->limits.connections_max,
+        .accepted = conn_accepted,
+        .ctx = bl,
+    };
+    char text[ADDR_TEXT_SIZE];
+    int rc;
+
+    bl->b = b;
+    bl->name = o->name ? o->name : "mqtt";
+    rc = listener_open(b->workers, &lo, &bl->l, f);
+    if (rc) {
+        mem_free(bl);
+        return rc;
+    }
+    list_init(&bl->link);
+    list_push_back(&b->listeners, &bl->link);
+    if (out_addr)
+        *out_addr = *listener_addr(bl->l);
+    log_info("mqtt", "listening", lf_text("name", bl->name),
+             lf_text("address", addr_format(listener_addr(bl->l), text)),
+             lf_bool("tls", o->tls != NULL));
+    return 0;
+}
+
+/* ---- the end ---- */
+
+struct counting {
+    struct broker *b;
+    size_t open[64]; /* by worker; each writes its own */
+};
+
+static void part_stop(void *ctx, struct loop *l)
+{
+    struct part *p = part_of(ctx, l);
+
+    p->stopping = true;
+    timer_stop(&p->sys_timer);
+    LIST_EACH_SAFE (it, tmp, &p->conns)
+        conn_shutdown(container_of(it, struct conn, link));
+}
+
+static void part_cut(void *ctx, struct loop *l)
+{
+    struct part *p = part_of(ctx, l);
+
+    LIST_EACH_SAFE (it, tmp, &p->conns)
+        conn_end_transport(container_of(it, struct conn, link), STREAM_NOW, ERR_STOPPED);
+}
+
+static void part_count(void *ctx, struct loop *l)
+{
+    struct counting *k = ctx;
+
+    k->open[loop_index(l) % COUNT_OF(k->open)] += part_of(k->b, l)->conn_count;
+}
+
+static size_t open_connections(struct broker *b)
+{
+    struct counting k = { .b = b };
+    size_t n = 0;
+
+    workers_each(b->workers, part_count, &k);
+    for (size_t i = 0; i < COUNT_OF(k.open); i++)
+        n += k.open[i];
+    return n;
+}
+
+void broker_stop(struct broker *b, unsigned deadline_ms)
+{
+    uint64_t end = clock_mono_ns() / 1000000 + deadline_ms, now;
+    bool cut = false;
+
+    LIST_EACH (it, &b->listeners)
+        listener_close(container_of(it, struct broker_listener, link)->l);
+    workers_each(b->workers, part_stop, b);
+    while (open_connections(b) > 0) {
+        now = clock_mono_ns() / 1000000;
+        if (!cut && now >= end) {
+            workers_each(b->workers, part_cut, b);
+            cut = true;
+        }
+        gate_wait(b->stopped, cut ? 100 : end - now);
+    }
+}
+
+static void part_free(void *ctx, struct loop *l)
+{
+    struct broker *b = ctx;
+    struct part *p = part_of(b, l);
+
+    assert(p->conn_count == 0);
+    holding_free_all(p);
+    tree_fini(&p->tree);
+    registry_fini(&p->registry);
+    retained_fini(&p->retained);
+    for (unsigned i = 0; i < b->count; i++)
+        assert(!p->outboxes[i]);
+    mem_free(p->outboxes);
+    mem_free(p->others);
+    mem_free(p->slots);
+    mem_free(p->spare);
+    mem_free(p);
+}
+
+/* Letters under way still need the parts: several rounds let every conversation end. */
+static void settle(void *ctx, struct loop *l)
+{
+    (void)ctx;
+    (void)l;
+}
+
+void broker_free(struct broker *b)
+{
+    struct list *it;
+
+    if (!b)
+        return;
+    for (int i = 0; i < 8; i++)
+        workers_each(b->workers, settle, b);
+    workers_each(b->workers, part_free, b);
+    while ((it = list_pop_front(&b->listeners))) {
+        struct broker_listener *bl = container_of(it, struct broker_listener, link);
+
+        listener_free(bl->l);
+        mem_free(bl);
+    }
+    gate_free(b->stopped);
+    metrics_free(b->own_metrics);
+    mem_free(b->version);
+    mem_free(b->parts);
+    mem_free(b);
+}
+
+/* ---- publishing from inside ---- */
+
+static bool topic_ok(const struct broker *b, struct str topic)
+{
+    return mqtt_topic_valid(topic) &&
+           mqtt_topic_fits(topic, b->limits.mqtt_topic_max_bytes, b->limits.mqtt_topic_levels_max);
+}
+
+int broker_publish_bytes(struct broker *b, struct loop *l, struct str topic, struct str payload,
+                         unsigned qos, unsigned flags)
+{
+    struct publication pub = {
+        .src = { .topic = topic,
+                 .payload = payload,
+                 .qos = (uint8_t)qos,
+                 .retain = (flags & BROKER_RETAIN) != 0 },
+    };
+
+    loop_assert_mine(l);
+    assert(qos <= 2);
+    if (!topic_ok(b, topic))
+        return ERR_VALUE;
+    part_publish(part_of(b, l), &pub);
+    publication_fini(&pub);
+    return 0;
+}
+
+int broker_publish(struct broker *b, struct loop *l, struct str topic, struct blob *payload,
+                   unsigned qos, unsigned flags)
+{
+    return broker_publish_bytes(b, l, topic, blob_str(payload), qos, flags);
+}
+
+struct post_mail {
+    struct mail mail;
+    struct broker *b;
+    struct message *m;
+};
+
+static void on_post(struct mail *m, struct loop *l)
+{
+    struct post_mail *k = container_of(m, struct post_mail, mail);
+    struct publication pub = { .src = message_source_of(k->m), .m = k->m };
+
+    part_publish(part_of(k->b, l), &pub);
+    publication_fini(&pub);
+    mem_free(k);
+}
+
+int broker_post(struct broker *b, struct str topic, struct blob *payload, unsigned qos,
+                unsigned flags)
+{
+    struct message_source src = { .topic = topic,
+                                  .payload = blob_str(payload),
+                                  .qos = (uint8_t)qos,
+                                  .retain = (flags & BROKER_RETAIN) != 0 };
+    struct post_mail *k;
+
+    assert(qos <= 2);
+    if (!topic_ok(b, topic))
+        return ERR_VALUE;
+    k = NEW(struct post_mail);
+    k->mail.deliver = on_post;
+    k->b = b;
+    k->m = message_new(&src);
+    loop_post(b->parts[0]->loop, &k->mail);
+    return 0;
+}

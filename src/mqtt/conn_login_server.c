@@ -1,0 +1,427 @@
+/*
+ * From CONNECT to an open connection: who is it, may it publish its will, whose session is it.
+ *
+ * The CONNECT is copied once, since every answer may come later. Nothing about why a login failed
+ * is told to the client beyond "bad user name or password", and nothing of its password is logged.
+ * A session is continued only by the identity that left it: a client id is no secret.
+ *
+ * MQTT 5 3.1, 3.2; MQTT 3.1.1 3.1, 3.2. Extended authentication is refused with 0x8C.
+ */
+#include "mqtt/broker_part.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/uuid.h"
+
+#include <assert.h>
+
+void hello_free(struct hello *h)
+{
+    if (!h)
+        return;
+    mem_free(h->bytes);
+    mem_free(h->assigned_id);
+    mem_free(h);
+}
+
+static void check_will(struct conn *c);
+
+/* ---- asking authz ---- */
+
+static void on_checked(struct authz_check *k, int code)
+{
+    struct conn *c = container_of(k, struct conn, check);
+
+    c->asking = false;
+    mem_free(c->check_object);
+    c->check_object = NULL;
+    c->answers[c->answer_count - 1] = code;
+    if (c->state == CONN_CLOSING)
+        return;
+    if (c->state == CONN_OPEN)
+        conn_busy_clear(c, BUSY_CHECK);
+    else
+        check_will(c);
+}
+
+int conn_ask(struct conn *c, uint32_t at, enum authz_action action, struct str object)
+{
+    const struct authz *z = c->part->b->authz;
+    int rc;
+
+    if (!z || !z->check)
+        return 0;
+    if (at < c->answer_count)
+        return c->answers[at];
+    assert(!c->asking);
+    c->check = (struct authz_check){
+        .who = c->who,
+        .action = action,
+        .object = object,
+        .client_id = c->session ? session_id(c->session) : c->hello->pk.client_id,
+        .loop = c->part->loop,
+        .done = on_checked,
+    };
+    rc = z->check(z->ctx, &c->check);
+    if (rc != AUTHZ_LATER && action == AUTHZ_PUBLISH)
+        return rc; /* the only question of its packet: nothing to keep */
+    assert(c->answer_count == at);
+    if (c->answer_count == c->answer_cap) {
+        c->answer_cap = c->answer_cap ? c->answer_cap * 2 : 4;
+        c->answers = mem_resize(c->answers, c->answer_cap * sizeof(*c->answers));
+    }
+    c->answers[c->answer_count++] = rc == AUTHZ_LATER ? ERR_REFUSED : rc;
+    if (rc != AUTHZ_LATER)
+        return rc;
+    c->asking = true;
+    c->check_object = str_dup(object);
+    c->check.object.p = c->check_object;
+    return ERR_MORE;
+}
+
+void conn_answers_clear(struct conn *c)
+{
+    c->answer_count = 0;
+}
+
+void conn_login_cancel(struct conn *c)
+{
+    const struct authz *z = c->part->b->authz;
+
+    if ((c->busy & BUSY_LOGIN) && z->cancel_login)
+        z->cancel_login(z->ctx, &c->login);
+    c->busy &= (uint8_t)~BUSY_LOGIN;
+    if (c->asking && z->cancel_check)
+        z->cancel_check(z->ctx, &c->check);
+    c->asking = false;
+    mem_free(c->check_object);
+    c->check_object = NULL;
+}
+
+/* ---- refusing ---- */
+
+static void refuse(struct conn *c, uint8_t reason, const char *text)
+{
+    struct mqtt_packet pk = { .type = MQTT_CONNACK };
+    struct buf out = buf_init(64);
+    char peer[ADDR_TEXT_SIZE];
+
+    metric_add(c->part->b->m.refused, 1);
+    log_warn("mqtt", "connection refused", lf_text("peer", addr_format(conn_peer(c), peer)),
+             lf_str("client", c->hello->pk.client_id), lf_text("reason", text));
+    pk.connack.code = c->version == MQTT_V5 ? reason : mqtt_connack_v311(reason);
+    mqtt_encode(&pk, c->version, &out);
+    conn_send(c, buf_str(&out));
+    buf_fini(&out);
+    conn_drop(c, ERR_REFUSED);
+}
+
+/* ---- CONNECT ---- */
+
+/* What the codec could not know (limits, what this server does not do). 0, or the reason code. */
+static uint8_t check_connect(const struct conn *c, const struct mqtt_connect *pk,
+                             const char **out_text)
+{
+    const struct limits *l = &c->part->b->limits;
+
+    if (pk->version == MQTT_V5 && (pk->props.has & MQTT_HAS(AUTH_METHOD))) {
+        *out_text = "extended authentication is not offered";
+        return MQTT_REASON_BAD_AUTH_METHOD;
+    }
+    if (pk->client_id.n == 0 && pk->version == MQTT_V311 && !pk->clean_start) {
+        *out_text = "no client id for a lasting session";
+        return MQTT_REASON_BAD_CLIENT_ID;
+    }
+    if (!pk->has_will)
+        return 0;
+    if (!mqtt_topic_fits(pk->will.topic, l->mqtt_topic_max_bytes, l->mqtt_topic_levels_max) ||
+        str_starts(pk->will.topic, STR("$SYS/"))) {
+        *out_text = "will topic not allowed";
+        return MQTT_REASON_BAD_TOPIC;
+    }
+    return 0;
+}
+
+static void logged_in(struct conn *c, int code, struct identity *id)
+{
+    c->who = id;
+    if (code || !id) {
+        refuse(c, code == ERR_REFUSED ? MQTT_REASON_BAD_LOGIN : MQTT_REASON_UNAVAILABLE,
+               code == ERR_REFUSED ? "bad user name or password" : "login is not possible now");
+        return;
+    }
+    check_will(c);
+}
+
+static void on_login(struct authz_login *l, int code, struct identity *id)
+{
+    struct conn *c = container_of(l, struct conn, login);
+
+    c->busy &= (uint8_t)~BUSY_LOGIN;
+    logged_in(c, code, id);
+}
+
+static void login(struct conn *c)
+{
+    const struct mqtt_connect *pk = &c->hello->pk;
+    const struct authz *z = c->part->b->authz;
+    struct identity *id = NULL;
+    int rc;
+
+    if (!z || !z->login) {
+        logged_in(c, 0, identity_new(ROLE_ANONYMOUS, pk->username));
+        return;
+    }
+    c->login = (struct authz_login){
+        .client_id = pk->client_id,
+        .user = pk->username,
+        .password = pk->password,
+        .has_user = pk->has_username,
+        .has_password = pk->has_password,
+        .tls = conn_is_tls(c),
+        .peer = conn_peer(c),
+        .local = conn_local(c),
+        .loop = c->part->loop,
+        .done = on_login,
+    };
+    rc = z->login(z->ctx, &c->login, &id);
+    if (rc == AUTHZ_LATER)
+        c->busy |= BUSY_LOGIN;
+    else
+        logged_in(c, rc, rc ? NULL : id);
+}
+
+static void assign_id(struct hello *h)
+{
+    char text[UUID_TEXT_LEN + 1];
+    struct uuid u = uuid_new();
+
+    h->assigned_id = str_dup(str_of(uuid_format(&u, text)));
+    h->pk.client_id = str_of(h->assigned_id);
+}
+
+void conn_connect(struct conn *c, const struct mqtt_connect *pk, struct str packet)
+{
+    struct hello *h = NEW(struct hello);
+    struct mqtt_packet again;
+    const char *text = NULL;
+    size_t used;
+    uint8_t reason;
+
+    metric_add(c->part->b->m.connects, 1);
+    c->hello = h;
+    c->version = (uint8_t)pk->version;
+    h->bytes = mem_dup(packet.p, packet.n);
+    if (mqtt_decode(str_from(h->bytes, packet.n), pk->version, packet.n, &again, &used, NULL))
+        assert(false && "a packet decodes the same twice");
+    h->pk = again.connect;
+    conn_move(c, CONN_AUTHENTICATING);
+    reason = check_connect(c, &h->pk, &text);
+    if (reason) {
+        refuse(c, reason, text);
+        return;
+    }
+    if (h->pk.client_id.n == 0)
+        assign_id(h);
+    conn_busy_set(c, BUSY_CLAIM);
+    login(c);
+}
+
+/* The will is published later by the server in the client's name, so it is asked for now. */
+static void check_will(struct conn *c)
+{
+    int rc = 0;
+
+    if (c->hello->pk.has_will)
+        rc = conn_ask(c, 0, AUTHZ_PUBLISH, c->hello->pk.will.topic);
+    if (rc == ERR_MORE)
+        return;
+    conn_answers_clear(c);
+    if (rc) {
+        refuse(c, MQTT_REASON_NOT_AUTHORIZED, "not allowed to publish its will");
+        return;
+    }
+    conn_move(c, CONN_CLAIMING);
+    holding_claim(c);
+}
+
+/* ---- the session ---- */
+
+static struct message *make_will(struct conn *c)
+{
+    const struct mqtt_will *w = &c->hello->pk.will;
+    struct buf props = buf_init(c->part->b->limits.mqtt_connect_max_bytes);
+    struct message_source src = {
+        .topic = w->topic, .payload = w->payload, .qos = w->qos, .retain = w->retain
+    };
+    struct message *m;
+
+    if (c->version == MQTT_V5)
+        mqtt_props_forward(&props, &w->props);
+    src.props = buf_str(&props);
+    /* The expiry of a will counts from its publication; will_publish() starts it. */
+    if (c->version == MQTT_V5 && (w->props.has & MQTT_HAS(MESSAGE_EXPIRY)))
+        src.expires_ms = (uint64_t)w->props.message_expiry_s * 1000;
+    m = message_new(&src);
+    buf_fini(&props);
+    return m;
+}
+
+static uint32_t expiry_of(const struct mqtt_connect *pk)
+{
+    if (pk->version == MQTT_V311)
+        return pk->clean_start ? 0 : SESSION_EXPIRY_MAX;
+    if (!(pk->props.has & MQTT_HAS(SESSION_EXPIRY)))
+        return 0;
+    return pk->props.session_expiry_s < SESSION_EXPIRY_MAX ? pk->props.session_expiry_s
+                                                           : SESSION_EXPIRY_MAX;
+}
+
+/* The session that was granted, or a new one where there is none to continue. */
+static struct session *choose_session(struct conn *c)
+{
+    struct hello *h = c->hello;
+    struct session *s = h->session;
+    struct part *p = c->part;
+
+    h->session = NULL;
+    if (s && (h->pk.clean_start || !str_eq(s->who->name, c->who->name))) {
+        will_publish(p, s);
+        session_free(s);
+        s = NULL;
+    }
+    h->session_present = s != NULL;
+    if (!s)
+        s = session_new(h->pk.client_id, (++p->last_serial << 16) | p->index,
+                        &p->b->session_limits);
+    s->generation = h->generation;
+    s->limits = &p->b->session_limits;
+    identity_unref(s->who);
+    s->who = identity_ref(c->who);
+    return s;
+}
+
+static void take_settings(struct conn *c, struct session *s)
+{
+    const struct mqtt_connect *pk = &c->hello->pk;
+    uint64_t most = c->part->b->limits.mqtt_keepalive_max_s;
+
+    s->expiry_s = expiry_of(pk);
+    message_unref(s->will);
+    s->will = pk->has_will ? make_will(c) : NULL;
+    s->will_delay_s = 0;
+    if (pk->has_will && c->version == MQTT_V5 && (pk->will.props.has & MQTT_HAS(WILL_DELAY)))
+        s->will_delay_s = pk->will.props.will_delay_s;
+    c->keep_alive_s = pk->keep_alive_s;
+    if (most > 0 && (c->keep_alive_s == 0 || c->keep_alive_s > most))
+        c->keep_alive_s = most < UINT16_MAX ? (uint16_t)most : UINT16_MAX;
+    /* 3.1.1 has no way to tell the client, so its own choice holds. */
+    if (c->version == MQTT_V311)
+        c->keep_alive_s = pk->keep_alive_s;
+    c->answers_problems = true;
+    if (c->version != MQTT_V5)
+        return;
+    if (pk->props.has & MQTT_HAS(REQUEST_PROBLEM_INFO))
+        c->answers_problems = pk->props.request_problem_info != 0;
+    if (pk->props.has & MQTT_HAS(MAX_PACKET))
+        c->max_out = pk->props.max_packet;
+}
+
+static void send_connack(struct conn *c, const struct session *s)
+{
+    const struct hello *h = c->hello;
+    const struct limits *l = &c->part->b->limits;
+    struct mqtt_packet pk = { .type = MQTT_CONNACK };
+    struct mqtt_props *o = &pk.connack.props;
+    struct buf out = buf_init(1024);
+
+    pk.connack.session_present = h->session_present;
+    o->has = MQTT_HAS(RECEIVE_MAX) | MQTT_HAS(MAX_PACKET) | MQTT_HAS(TOPIC_ALIAS_MAX) |
+             MQTT_HAS(SHARED_AVAILABLE);
+    o->receive_max = (uint16_t)l->mqtt_inflight_max;
+    o->max_packet = (uint32_t)l->mqtt_packet_max_bytes;
+    o->topic_alias_max = CONN_ALIAS_MAX;
+    o->shared_available = 0;
+    if (h->assigned_id) {
+        o->has |= MQTT_HAS(ASSIGNED_CLIENT_ID);
+        o->assigned_client_id = h->pk.client_id;
+    }
+    if (c->keep_alive_s != h->pk.keep_alive_s) {
+        o->has |= MQTT_HAS(SERVER_KEEP_ALIVE);
+        o->server_keep_alive_s = c->keep_alive_s;
+    }
+    if ((h->pk.props.has & MQTT_HAS(SESSION_EXPIRY)) && c->version == MQTT_V5 &&
+        s->expiry_s != h->pk.props.session_expiry_s) {
+        o->has |= MQTT_HAS(SESSION_EXPIRY);
+        o->session_expiry_s = s->expiry_s;
+    }
+    mqtt_encode(&pk, c->version, &out);
+    conn_send(c, buf_str(&out));
+    buf_fini(&out);
+}
+
+/* Everything is decided and every worker knows our subscriptions: the client may be told. */
+static void open_now(void *ctx)
+{
+    struct conn *c = ctx;
+    struct hello *h = c->hello;
+    struct session *s = h->session;
+    uint32_t window = UINT16_MAX;
+
+    if (c->version == MQTT_V5 && (h->pk.props.has & MQTT_HAS(RECEIVE_MAX)))
+        window = h->pk.props.receive_max;
+    h->session = NULL;
+    if (s)
+        holding_of(c->part, s)->claimer = NULL;
+    if (c->state != CONN_CLAIMING || !s) { /* it left, or was overtaken by a later claim */
+        if (s)
+            holding_detach(c->part, s, false);
+        conn_unhold(c);
+        return;
+    }
+    take_settings(c, s);
+    session_attach(s, c, window);
+    holding_of(c->part, s)->since_wall_ns = c->since_wall_ns;
+    c->session = s;
+    conn_move(c, CONN_OPEN);
+    metric_gauge_add(c->part->b->m.connected, 1);
+    send_connack(c, s);
+    c->hello = NULL;
+    hello_free(h);
+    conn_set_read_max(c, c->part->b->limits.mqtt_packet_max_bytes);
+    timer_stop(&c->timer);
+    if (c->keep_alive_s > 0)
+        timer_start(&c->timer, (uint64_t)c->keep_alive_s * 1500);
+    conn_busy_clear(c, BUSY_CLAIM);
+    conn_pump(c);
+    conn_unhold(c);
+}
+
+void conn_granted(struct conn *c, struct session *s, uint32_t generation, int code)
+{
+    struct part *p = c->part;
+    bool news = false;
+
+    if (code) {
+        if (c->state == CONN_CLAIMING)
+            refuse(c, MQTT_REASON_QUOTA, "too many sessions");
+        conn_unhold(c);
+        return;
+    }
+    c->hello->session = s;
+    c->hello->generation = generation;
+    s = c->hello->session = choose_session(c);
+    holding_add(p, s)->claimer = c;
+    for (uint32_t i = 0; i < s->sub_count; i++) {
+        struct str filter = { s->subs[i].filter, s->subs[i].filter_n };
+
+        tree_add(&p->tree, filter, s, s->subs[i].sub_id, s->subs[i].options);
+        news |= part_interest_add(p, filter);
+    }
+    metric_gauge_add(p->b->m.subscriptions, s->sub_count);
+    if (news)
+        part_fence(p, open_now, c);
+    else
+        open_now(c);
+}

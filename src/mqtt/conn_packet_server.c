@@ -1,0 +1,415 @@
+/*
+ * The packets of an open connection. Each handler takes its packet whole or not at all: when an
+ * answer is missing (authorisation, room in the journal, the order of acknowledgements) nothing
+ * has been changed yet, false is returned, and the same packet comes again.
+ *
+ * What the decoder cannot know is refused here: packets that only a server sends, identifiers that
+ * only a server sets, aliases out of range, more unacknowledged publications than were allowed,
+ * and the limits of topics and subscriptions.
+ *
+ * MQTT 5 3.3–3.15; shared subscriptions are refused with 0x9E.
+ */
+#include "mqtt/broker_part.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <assert.h>
+
+static bool fits(const struct conn *c, struct str topic)
+{
+    const struct limits *l = &c->part->b->limits;
+
+    /* A short one cannot have too many levels; only a long one is counted. */
+    if (topic.n < l->mqtt_topic_levels_max && topic.n <= l->mqtt_topic_max_bytes)
+        return true;
+    return mqtt_topic_fits(topic, l->mqtt_topic_max_bytes, l->mqtt_topic_levels_max);
+}
+
+/* ---- PUBLISH ---- */
+
+/* The topic that an alias stands for, or that it stands for from now on (MQTT 5, 3.3.2.3.4). */
+static int resolve_alias(struct conn *c, const struct mqtt_publish *pk, struct str *topic)
+{
+    unsigned alias = pk->props.topic_alias;
+    struct str *slot;
+
+    if (alias == 0 || alias > CONN_ALIAS_MAX) {
+        conn_end(c, MQTT_REASON_BAD_ALIAS, "topic alias out of range");
+        return ERR_PROTO;
+    }
+    if (!c->aliases)
+        c->aliases = mem_new_array(CONN_ALIAS_MAX, sizeof(*c->aliases));
+    slot = &c->aliases[alias - 1];
+    if (topic->n > 0) {
+        if (str_eq(*slot, *topic))
+            return 0;
+        mem_free((void *)(uintptr_t)slot->p);
+        *slot = str_from(str_dup(*topic), topic->n);
+        return 0;
+    }
+    if (slot->n == 0) {
+        conn_end(c, MQTT_REASON_PROTOCOL, "topic alias that was never set");
+        return ERR_PROTO;
+    }
+    *topic = *slot;
+    return 0;
+}
+
+static void answer_publish(struct conn *c, const struct mqtt_publish *pk, uint8_t code,
+                           const char *reason)
+{
+    uint8_t kind = pk->qos == 1 ? MQTT_PUBACK : MQTT_PUBREC;
+
+    if (c->version != MQTT_V5)
+        code = 0;
+    acks_settle_take(&c->acks, acks_open(&c->acks, kind, pk->packet_id), code, reason, NULL);
+    conn_flush_acks(c);
+}
+
+/* More publications without our acknowledgement than we allowed: MQTT 5 was told the number and
+ * broke it (0x93); 3.1.1 was not, and waits. False: stop. */
+static bool within_window(struct conn *c, const struct mqtt_publish *pk)
+{
+    size_t open = c->acks.count + c->session->received_count;
+
+    if (open < c->part->b->session_limits.inflight_max ||
+        (pk->qos == 2 && session_is_received(c->session, pk->packet_id)))
+        return true;
+    if (c->version == MQTT_V5 || c->acks.count == 0) {
+        conn_end(c, MQTT_REASON_RECEIVE_MAX, "more unacknowledged messages than allowed");
+        return false;
+    }
+    conn_busy_set(c, BUSY_ACKS);
+    return false;
+}
+
+static void deny(struct conn *c, const struct mqtt_publish *pk, struct str topic)
+{
+    char peer[ADDR_TEXT_SIZE];
+
+    metric_add(c->part->b->m.denied_publish, 1);
+    log_debug("mqtt", "publish denied", lf_text("peer", addr_format(conn_peer(c), peer)),
+              lf_str("client", session_id(c->session)), lf_str("topic", topic));
+    if (pk->qos > 0)
+        answer_publish(c, pk, MQTT_REASON_NOT_AUTHORIZED, NULL);
+}
+
+static bool route(struct conn *c, const struct mqtt_publish *pk, struct str topic)
+{
+    struct publication pub = {
+        .src = { .topic = topic,
+                 .payload = pk->payload,
+                 .publisher = c->session->serial,
+                 .qos = pk->qos,
+                 .retain = pk->retain },
+    };
+    struct buf props = buf_init(c->part->b->limits.mqtt_packet_max_bytes);
+    enum ingest done;
+
+    if (c->version == MQTT_V5 && pk->props.has != 0) {
+        mqtt_props_forward(&props, &pk->props);
+        pub.src.props = buf_str(&props);
+        if (pk->props.has & MQTT_HAS(MESSAGE_EXPIRY))
+            pub.src.expires_ms =
+                loop_now_ms(c->part->loop) + (uint64_t)pk->props.message_expiry_s * 1000 + 1;
+    }
+    done = ingest_publish(c, pk, &pub);
+    publication_fini(&pub);
+    buf_fini(&props);
+    return done == INGEST_DONE;
+}
+
+static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
+{
+    struct str topic = pk->topic;
+    int rc;
+
+    if (c->version == MQTT_V5) {
+        if (pk->props.has & MQTT_HAS(SUBSCRIPTION_ID)) {
+            conn_end(c, MQTT_REASON_PROTOCOL, "subscription identifier from a client");
+            return true;
+        }
+        if ((pk->props.has & MQTT_HAS(TOPIC_ALIAS)) && resolve_alias(c, pk, &topic))
+            return true;
+    }
+    if (!fits(c, topic)) {
+        conn_end(c, MQTT_REASON_BAD_TOPIC, "topic too long or too deep");
+        return true;
+    }
+    if (pk->qos > 0) {
+        if (!within_window(c, pk))
+            return c->state == CONN_CLOSING;
+        if (pk->qos == 2 && session_is_received(c->session, pk->packet_id)) {
+            answer_publish(c, pk, 0, NULL); /* a repetition: it was processed */
+            return true;
+        }
+    }
+    rc = str_starts(topic, STR("$SYS/")) ? ERR_REFUSED : conn_ask(c, 0, AUTHZ_PUBLISH, topic);
+    if (rc == ERR_MORE) {
+        conn_busy_set(c, BUSY_CHECK);
+        return false;
+    }
+    if (rc) {
+        conn_answers_clear(c);
+        metric_add(c->part->b->m.received[pk->qos], 1);
+        deny(c, pk, topic);
+        return true;
+    }
+    if (!route(c, pk, topic))
+        return false;
+    conn_answers_clear(c);
+    metric_add(c->part->b->m.received[pk->qos], 1);
+    return true;
+}
+
+/* ---- SUBSCRIBE ---- */
+
+struct subscribing {
+    struct conn *c;
+    uint32_t ack;
+    uint32_t sub_id;
+    struct blob *packet;  /* the SUBACK */
+    struct blob *request; /* the list, for the retained messages that follow */
+    struct blob *codes;   /* one per entry; bit 0x40: send no retained messages */
+};
+#define CODE_NO_RETAINED 0x40
+
+static struct blob *encode_suback(struct conn *c, enum mqtt_type type, uint16_t packet_id,
+                                  struct str codes)
+{
+    struct mqtt_packet pk = { .type = type, .suback = { .packet_id = packet_id } };
+    struct buf out = buf_init(codes.n + 64);
+    struct blob *b;
+
+    pk.suback.codes = codes;
+    mqtt_encode(&pk, c->version, &out);
+    b = blob_new(buf_str(&out));
+    buf_fini(&out);
+    return b;
+}
+
+/* The reason code of one entry: what is granted, or why not. ERR_MORE: answer later. */
+static int decide(struct conn *c, uint32_t at, const struct mqtt_sub *sub, uint8_t *out_code)
+{
+    struct str name, filter;
+    bool v5 = c->version == MQTT_V5;
+    int rc;
+
+    *out_code = MQTT_REASON_UNSPECIFIED;
+    rc = conn_ask(c, at, AUTHZ_SUBSCRIBE, sub->filter);
+    if (rc == ERR_MORE)
+        return ERR_MORE;
+    if (mqtt_share_split(sub->filter, &name, &filter) != MQTT_SHARE_NO) {
+        *out_code = v5 ? MQTT_REASON_NO_SHARED : 0x80;
+    } else if (!fits(c, sub->filter)) {
+        *out_code = v5 ? MQTT_REASON_BAD_FILTER : 0x80;
+    } else if (rc) {
+        metric_add(c->part->b->m.denied_subscribe, 1);
+        *out_code = v5 ? MQTT_REASON_NOT_AUTHORIZED : 0x80;
+    } else {
+        *out_code = sub->qos;
+    }
+    return 0;
+}
+
+/* Adds one granted entry. True when other workers must learn of it. */
+static bool add_subscription(struct conn *c, const struct mqtt_sub *sub, uint32_t sub_id,
+                             uint8_t *code)
+{
+    struct part *p = c->part;
+    struct session *s = c->session;
+    uint8_t options = (uint8_t)(sub->qos | (sub->no_local ? TREE_NO_LOCAL : 0) |
+                                (sub->retain_as_published ? TREE_AS_PUBLISHED : 0));
+    bool full = s->sub_count >= s->limits->subscriptions_max;
+    bool added;
+
+    if (full && !session_has_subscription(s, sub->filter)) {
+        *code = c->version == MQTT_V5 ? MQTT_REASON_QUOTA : 0x80;
+        return false;
+    }
+    added = tree_add(&p->tree, sub->filter, s, sub_id, options);
+    session_subscribe(s, sub->filter, sub_id, options, added);
+    if (sub->retain_handling == 2 || (sub->retain_handling == 1 && !added))
+        *code |= CODE_NO_RETAINED;
+    if (!added)
+        return false;
+    metric_gauge_add(p->b->m.subscriptions, 1);
+    return part_interest_add(p, sub->filter);
+}
+
+/* The subscriptions stand everywhere: SUBACK, then the retained messages. */
+static void subscribed(void *ctx)
+{
+    struct subscribing *g = ctx;
+    struct conn *c = g->c;
+    struct str list = blob_str(g->request);
+    struct mqtt_sub sub;
+    size_t at = 0;
+
+    acks_settle_take(&c->acks, g->ack, 0, NULL, g->packet);
+    conn_flush_acks(c);
+    for (size_t i = 0; mqtt_sub_next(list, &at, &sub); i++)
+        if (conn_is_open(c) && (uint8_t)g->codes->bytes[i] <= 2)
+            keep_query(c, sub.filter, sub.qos, g->sub_id);
+    blob_unref(g->request);
+    blob_unref(g->codes);
+    mem_free(g);
+    conn_unhold(c);
+}
+
+static bool on_subscribe(struct conn *c, const struct mqtt_subscribe *pk)
+{
+    struct blob *codes = blob_alloc(pk->count), *plain;
+    struct subscribing *g;
+    struct mqtt_sub sub;
+    size_t at = 0;
+    bool news = false;
+
+    for (uint32_t i = 0; mqtt_sub_next(pk->list, &at, &sub); i++) {
+        if (decide(c, i, &sub, (uint8_t *)&codes->bytes[i]) == ERR_MORE) {
+            blob_unref(codes);
+            conn_busy_set(c, BUSY_CHECK);
+            return false;
+        }
+    }
+    conn_answers_clear(c);
+    g = NEW(struct subscribing);
+    g->c = c;
+    if (c->version == MQTT_V5 && (pk->props.has & MQTT_HAS(SUBSCRIPTION_ID)))
+        g->sub_id = pk->props.subscription_id;
+    at = 0;
+    for (uint32_t i = 0; mqtt_sub_next(pk->list, &at, &sub); i++)
+        if ((uint8_t)codes->bytes[i] <= 2)
+            news |= add_subscription(c, &sub, g->sub_id, (uint8_t *)&codes->bytes[i]);
+    plain = blob_new(blob_str(codes));
+    for (uint32_t i = 0; i < plain->n; i++)
+        if (!(plain->bytes[i] & 0x80))
+            plain->bytes[i] &= 0x03;
+    g->packet = encode_suback(c, MQTT_SUBACK, pk->packet_id, blob_str(plain));
+    blob_unref(plain);
+    g->codes = codes;
+    g->request = blob_new(pk->list);
+    g->ack = acks_open(&c->acks, MQTT_SUBACK, pk->packet_id);
+    c->holds++;
+    if (news)
+        part_fence(c->part, subscribed, g);
+    else
+        subscribed(g);
+    return true;
+}
+
+static void on_unsubscribe(struct conn *c, const struct mqtt_subscribe *pk)
+{
+    struct blob *codes = blob_alloc(pk->count);
+    struct part *p = c->part;
+    struct str filter;
+    size_t at = 0;
+
+    for (size_t i = 0; mqtt_unsub_next(pk->list, &at, &filter); i++) {
+        bool was = tree_remove(&p->tree, filter, c->session);
+
+        codes->bytes[i] = was ? MQTT_REASON_SUCCESS : MQTT_REASON_NO_SUBSCRIPTION;
+        if (!was)
+            continue;
+        session_unsubscribe(c->session, filter);
+        part_interest_remove(p, filter);
+        metric_gauge_add(p->b->m.subscriptions, -1);
+    }
+    acks_settle_take(&c->acks, acks_open(&c->acks, MQTT_UNSUBACK, pk->packet_id), 0, NULL,
+                     encode_suback(c, MQTT_UNSUBACK, pk->packet_id,
+                                   c->version == MQTT_V5 ? blob_str(codes) : STR_NONE));
+    blob_unref(codes);
+    conn_flush_acks(c);
+}
+
+/* ---- acknowledgements of the client ---- */
+
+static void on_answer(struct conn *c, enum mqtt_type type, const struct mqtt_ack *pk)
+{
+    int rc = 0;
+
+    switch (type) {
+    case MQTT_PUBACK:
+        rc = session_puback(c->session, pk->packet_id);
+        break;
+    case MQTT_PUBREC:
+        rc = session_pubrec(c->session, pk->packet_id, pk->code >= 0x80);
+        if (rc != ERR_PROTO && (pk->code < 0x80 || rc == ERR_UNKNOWN))
+            conn_send_ack(c, MQTT_PUBREL, pk->packet_id,
+                          rc == ERR_UNKNOWN ? MQTT_REASON_NO_PACKET_ID : 0, NULL);
+        break;
+    case MQTT_PUBCOMP:
+        rc = session_pubcomp(c->session, pk->packet_id);
+        break;
+    default:
+        assert(false && "an acknowledgement");
+    }
+    if (rc == ERR_PROTO) {
+        conn_end(c, MQTT_REASON_PROTOCOL, "acknowledgement of another kind of message");
+        return;
+    }
+    /* An unknown id is what a repeated answer after a reconnection looks like: ignored. */
+    conn_pump(c);
+}
+
+static void on_pubrel(struct conn *c, const struct mqtt_ack *pk)
+{
+    bool known = session_release(c->session, pk->packet_id);
+
+    conn_send_ack(c, MQTT_PUBCOMP, pk->packet_id, known ? 0 : MQTT_REASON_NO_PACKET_ID, NULL);
+    conn_flush_acks(c);
+}
+
+/* ---- the rest ---- */
+
+static void on_disconnect(struct conn *c, const struct mqtt_reasoned *pk)
+{
+    if (c->version == MQTT_V5 && (pk->props.has & MQTT_HAS(SESSION_EXPIRY))) {
+        uint32_t s = pk->props.session_expiry_s;
+
+        if (c->session->expiry_s == 0 && s != 0) { /* MQTT 5, 3.14.2.2.2 */
+            conn_end(c, MQTT_REASON_PROTOCOL, "session expiry set at the end");
+            return;
+        }
+        c->session->expiry_s = s < SESSION_EXPIRY_MAX ? s : SESSION_EXPIRY_MAX;
+    }
+    c->will_off = pk->code != MQTT_REASON_DISCONNECT_WITH_WILL;
+    conn_drop(c, 0);
+}
+
+bool conn_packet(struct conn *c, const struct mqtt_packet *pk)
+{
+    switch (pk->type) {
+    case MQTT_PUBLISH:
+        return on_publish(c, &pk->publish);
+    case MQTT_SUBSCRIBE:
+        return on_subscribe(c, &pk->subscribe);
+    case MQTT_UNSUBSCRIBE:
+        on_unsubscribe(c, &pk->subscribe);
+        return true;
+    case MQTT_PUBACK:
+    case MQTT_PUBREC:
+    case MQTT_PUBCOMP:
+        on_answer(c, pk->type, &pk->ack);
+        return true;
+    case MQTT_PUBREL:
+        on_pubrel(c, &pk->ack);
+        return true;
+    case MQTT_PINGREQ:
+        conn_send(c, MQTT_PINGRESP_BYTES);
+        return true;
+    case MQTT_DISCONNECT:
+        on_disconnect(c, &pk->reasoned);
+        return true;
+    case MQTT_CONNECT:
+    case MQTT_CONNACK:
+    case MQTT_SUBACK:
+    case MQTT_UNSUBACK:
+    case MQTT_PINGRESP:
+    case MQTT_AUTH:
+        break;
+    }
+    conn_end(c, MQTT_REASON_PROTOCOL, "packet that a client may not send now");
+    return true;
+}

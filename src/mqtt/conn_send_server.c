@@ -1,0 +1,264 @@
+/*
+ * Everything that leaves on a connection. A plain stream is written to directly: a PUBLISH with a
+ * small payload is encoded straight into the room at the stream's end, a large payload follows its
+ * header by reference. Other transports go through their table.
+ *
+ * Whoever sends heeds `choked`: above the high mark QoS 0 is dropped by the router, and what is
+ * queued in the session or a replay waits for conn_drained().
+ */
+#include "mqtt/broker_part.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+
+void conn_send(struct conn *c, struct str bytes)
+{
+    bool more = c->stream ? stream_send(c->stream, bytes) : c->far->send(c, bytes);
+
+    if (!more)
+        c->choked = true;
+}
+
+void conn_pause(struct conn *c, bool paused)
+{
+    if (!c->stream) {
+        c->far->pause(c, paused);
+    } else if (paused) {
+        stream_pause(c->stream);
+    } else {
+        stream_resume(c->stream);
+        stream_again(c->stream);
+    }
+}
+
+void conn_end_transport(struct conn *c, enum stream_end how, int code)
+{
+    if (c->stream)
+        stream_close(c->stream, how, code);
+    else
+        c->far->close(c, how, code);
+}
+
+void conn_set_read_max(struct conn *c, size_t n)
+{
+    if (c->stream)
+        stream_set_read_max(c->stream, n);
+    else
+        c->far->set_read_max(c, n);
+}
+
+const struct addr *conn_peer(const struct conn *c)
+{
+    return c->stream ? stream_peer(c->stream) : c->far->peer(c);
+}
+
+const struct addr *conn_local(const struct conn *c)
+{
+    return c->stream ? stream_local(c->stream) : c->far->local(c);
+}
+
+bool conn_is_tls(const struct conn *c)
+{
+    return c->stream ? stream_is_tls(c->stream) : c->far->is_tls(c);
+}
+
+/* ---- PUBLISH ---- */
+
+/* The whole packet into the stream's room. room_n: an upper bound of it. */
+static void send_copied(struct conn *c, const struct mqtt_publish_out *o, struct str payload,
+                        size_t room_n)
+{
+    char near[STREAM_ROOM_MAX];
+    char *at = c->stream ? stream_room(c->stream, room_n) : near;
+    size_t n = mqtt_publish_header(at, c->version, o);
+
+    if (payload.n > 0)
+        memcpy(at + n, payload.p, payload.n);
+    n += payload.n;
+    if (!c->stream)
+        conn_send(c, str_from(near, n));
+    else if (!stream_commit(c->stream, n))
+        c->choked = true;
+}
+
+static void send_by_reference(struct conn *c, const struct mqtt_publish_out *o, struct message *m,
+                              size_t header_max)
+{
+    char near[512], *header = header_max <= sizeof(near) ? near : mem_new(header_max);
+    struct str head = { header, mqtt_publish_header(header, c->version, o) };
+    bool more;
+
+    if (c->stream) {
+        stream_send(c->stream, head);
+        more = stream_send_blob(c->stream, message_blob(m), message_payload_at(m), m->payload_n);
+    } else {
+        more = c->far->send_blob(c, head, message_blob(m), message_payload_at(m), m->payload_n);
+    }
+    if (!more)
+        c->choked = true;
+    if (header != near)
+        mem_free(header);
+}
+
+/* Seconds left, rounded up, so that what is not yet over does not say 0. */
+static uint32_t expiry_left_s(const struct conn *c, uint64_t expires_ms)
+{
+    uint64_t now = loop_now_ms(c->part->loop);
+
+    return expires_ms > now ? (uint32_t)((expires_ms - now + 999) / 1000) : 0;
+}
+
+bool conn_send_publish(struct conn *c, const struct delivery *d)
+{
+    const struct message_source *src = d->src;
+    struct mqtt_publish_out o = {
+        .topic = src->topic,
+        .payload_n = src->payload.n,
+        .qos = d->qos,
+        .dup = d->dup,
+        .retain = d->retain,
+        .packet_id = d->packet_id,
+    };
+    size_t header_max;
+
+    if (c->version == MQTT_V5) {
+        o.props = src->props;
+        o.sub_ids = &d->sub_id;
+        o.sub_id_count = d->sub_id != 0;
+        if (src->expires_ms != 0) {
+            o.has_expiry = true;
+            o.expiry_s = expiry_left_s(c, src->expires_ms);
+        }
+        if (c->max_out != SIZE_MAX && mqtt_publish_size(c->version, &o) > c->max_out)
+            return false;
+    }
+    header_max = MQTT_PUBLISH_HEADER_MAX(o.topic.n, o.props.n, o.sub_id_count);
+    if (header_max + src->payload.n <= STREAM_ROOM_MAX && src->payload.n <= SEND_COPY_MAX) {
+        send_copied(c, &o, src->payload, header_max + src->payload.n);
+        return true;
+    }
+    assert(d->m);
+    send_by_reference(c, &o, d->m, header_max);
+    return true;
+}
+
+/* ---- acknowledgements ---- */
+
+void conn_send_ack(struct conn *c, enum mqtt_type type, uint16_t packet_id, uint8_t code,
+                   const char *reason)
+{
+    char near[MQTT_ACK_MAX];
+
+    if (c->version == MQTT_V5 && reason && c->answers_problems) {
+        struct mqtt_packet pk = { .type = type, .ack = { .packet_id = packet_id, .code = code } };
+        struct buf out = buf_init(c->max_out < 1024 ? c->max_out : 1024);
+
+        pk.ack.props.has = MQTT_HAS(REASON_STRING);
+        pk.ack.props.reason_string = str_of(reason);
+        mqtt_encode(&pk, c->version, &out);
+        if (!out.over)
+            conn_send(c, buf_str(&out));
+        buf_fini(&out);
+        if (!out.over)
+            return;
+    }
+    conn_send(c, str_from(near, mqtt_ack_write(near, c->version, type, packet_id, code)));
+}
+
+void conn_flush_acks(struct conn *c)
+{
+    const struct ack *k;
+
+    if (!conn_is_open(c))
+        return;
+    while ((k = acks_front(&c->acks))) {
+        if (k->packet)
+            conn_send(c, blob_str(k->packet));
+        else
+            conn_send_ack(c, k->kind, k->packet_id, k->code, k->reason);
+        if (k->kind == MQTT_PUBREC && k->code < 0x80)
+            session_receive(c->session, k->packet_id);
+        acks_pop(&c->acks);
+    }
+    if (c->busy & BUSY_ACKS)
+        conn_busy_clear(c, BUSY_ACKS);
+}
+
+/* ---- what waits ---- */
+
+static void pump_session(struct conn *c)
+{
+    struct broker_metrics *m = &c->part->b->m;
+    struct session_out out;
+    enum session_send what;
+
+    while (!c->choked &&
+           (what = session_next(c->session, loop_now_ms(c->part->loop), &out)) != SESSION_NOTHING) {
+        struct message_source src;
+        struct delivery d = { .src = &src,
+                              .m = out.m,
+                              .sub_id = out.sub_id,
+                              .packet_id = out.packet_id,
+                              .qos = out.qos,
+                              .retain = out.retain,
+                              .dup = out.dup };
+
+        if (what == SESSION_PUBREL) {
+            conn_send_ack(c, MQTT_PUBREL, out.packet_id, 0, NULL);
+            continue;
+        }
+        src = message_source_of(out.m);
+        if (conn_send_publish(c, &d)) {
+            metric_add(m->sent[out.qos], 1);
+        } else {
+            metric_add(m->dropped_size, 1);
+            session_skip(c->session, out.packet_id);
+        }
+    }
+}
+
+static void replay_one(struct conn *c, struct replay *r, struct message *m)
+{
+    struct message_source src = message_source_of(m);
+    struct delivery d = { .src = &src, .m = m, .sub_id = r->sub_id, .retain = true };
+    uint8_t qos = m->qos < r->qos ? m->qos : r->qos;
+
+    if (m->expires_ms != 0 && m->expires_ms <= loop_now_ms(c->part->loop))
+        return;
+    if (qos > 0) {
+        if (session_push(c->session, m, qos, true, r->sub_id))
+            metric_add(c->part->b->m.dropped_queue, 1);
+        return;
+    }
+    metric_add(conn_send_publish(c, &d) ? c->part->b->m.sent[0] : c->part->b->m.dropped_size, 1);
+}
+
+/* One message at a time, and of QoS 1 only as the window opens, so that a large replay never fills
+ * the session's queue. */
+static bool pump_replay(struct conn *c)
+{
+    struct replay *r = c->replay;
+
+    if (!r || c->choked || c->session->count > c->session->sent)
+        return false;
+    if (r->at < r->count) {
+        replay_one(c, r, r->messages[r->at]);
+        message_unref(r->messages[r->at++]);
+        return true;
+    }
+    c->replay = r->next;
+    if (!c->replay)
+        c->replay_last = &c->replay;
+    mem_free(r);
+    return true;
+}
+
+void conn_pump(struct conn *c)
+{
+    if (!conn_is_open(c))
+        return;
+    do
+        pump_session(c);
+    while (pump_replay(c));
+}

@@ -1,0 +1,311 @@
+/*
+ * The sessions of a part: claimed through the shard that knows their owner, given up to another
+ * worker, ended when their time is over.
+ *
+ *     W (connection)      S (shard of the client id)      O (owner so far)
+ *     claim ─────────────►  free: grant ─────► W
+ *                           held: take ─────────────────────► leaves its tree, ends the
+ *     ◄── grant + session ──────────── gave + session ◄────── connection (0x8E), hands over
+ *
+ * S serialises: while a session moves, further claims wait there. A session that ends on its own
+ * is reported with the generation of its holding, so that word of it cannot hit a later holding.
+ * Every request goes by mail, also to the same worker: one way through the code.
+ *
+ * A claim keeps its connection in memory (`holds`). A connection that is gone when the session
+ * arrives leaves it behind as a disconnected one.
+ */
+#include "mqtt/broker_part.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+#include <assert.h>
+
+/* One letter for the whole conversation; each step sets the next deliver function. */
+struct claim_mail {
+    struct mail mail;
+    struct registry_claim claim;
+    struct broker *b;
+    struct conn *c;
+    struct session *s;
+    unsigned shard;
+    int code;
+    size_t id_n;
+    char id[];
+};
+
+static struct claim_mail *claim_of(struct mail *m)
+{
+    return container_of(m, struct claim_mail, mail);
+}
+
+static struct str claim_id(const struct claim_mail *k)
+{
+    return str_from(k->id, k->id_n);
+}
+
+/* ---- at the claimer ---- */
+
+static void on_grant(struct mail *m, struct loop *l)
+{
+    struct claim_mail *k = claim_of(m);
+    struct conn *c = k->c;
+    struct session *s = k->s;
+    uint32_t generation = k->claim.generation;
+    int code = k->code;
+
+    (void)l;
+    mem_free(k);
+    conn_granted(c, s, generation, code);
+}
+
+/* ---- at the owner ---- */
+
+static void on_gave(struct mail *m, struct loop *l);
+
+static struct holding *find(struct part *p, struct str client_id)
+{
+    return map_get(&p->holdings, client_id);
+}
+
+/* Out of this part's tables; what is left of the session is the caller's. */
+static struct session *release(struct holding *h)
+{
+    struct part *p = h->part;
+    struct session *s = h->s;
+
+    holding_leave_tree(p, s);
+    map_remove(&p->holdings, session_id(s));
+    metric_gauge_add(p->b->m.sessions, -1);
+    timer_stop(&h->timer);
+    mem_free(h);
+    return s;
+}
+
+/* A session that ends with its connection is gone once that was cut. */
+static void on_take(struct mail *m, struct loop *l)
+{
+    struct claim_mail *k = claim_of(m);
+    struct part *p = part_of(k->b, l);
+    struct holding *h = find(p, claim_id(k));
+
+    if (h && h->claimer) {
+        struct conn *c = h->claimer;
+
+        h->claimer = NULL;
+        c->hello->session = NULL;
+        conn_end(c, MQTT_REASON_TAKEN_OVER, "session taken over");
+    }
+    if (h && h->s->conn)
+        conn_taken(h->s->conn);
+    h = find(p, claim_id(k));
+    if (h)
+        k->s = release(h);
+    k->mail.deliver = on_gave;
+    part_post(p, k->shard, &k->mail);
+}
+
+/* ---- at the shard ---- */
+
+static void shard_grant(struct part *p, struct claim_mail *k)
+{
+    k->mail.deliver = on_grant;
+    part_post(p, k->claim.worker, &k->mail);
+}
+
+static void shard_take(struct part *p, struct claim_mail *k, unsigned owner)
+{
+    k->mail.deliver = on_take;
+    part_post(p, owner, &k->mail);
+}
+
+static void on_gave(struct mail *m, struct loop *l)
+{
+    struct claim_mail *k = claim_of(m);
+    struct part *p = part_of(k->b, l);
+    unsigned worker = k->claim.worker;
+    struct registry_claim *next;
+    struct registry_claim *claim = registry_gave(&p->registry, claim_id(k), &next);
+
+    assert(claim == &k->claim);
+    shard_grant(p, k);
+    if (next)
+        shard_take(p, next->ctx, worker);
+}
+
+static void on_claim(struct mail *m, struct loop *l)
+{
+    struct claim_mail *k = claim_of(m);
+    struct part *p = part_of(k->b, l);
+    unsigned owner = 0;
+
+    switch (registry_claim(&p->registry, claim_id(k), &k->claim, &owner)) {
+    case REGISTRY_FULL:
+        k->code = ERR_FULL;
+        shard_grant(p, k);
+        break;
+    case REGISTRY_GRANT:
+        shard_grant(p, k);
+        break;
+    case REGISTRY_TAKE:
+        shard_take(p, k, owner);
+        break;
+    case REGISTRY_WAIT:
+        break;
+    }
+}
+
+void holding_claim(struct conn *c)
+{
+    struct str id = c->hello->pk.client_id;
+    struct part *p = c->part;
+    struct claim_mail *k = mem_new(sizeof(*k) + id.n);
+
+    k->mail.deliver = on_claim;
+    k->claim.worker = p->index;
+    k->claim.ctx = k;
+    k->b = p->b;
+    k->c = c;
+    k->shard = broker_shard(p->b, id);
+    k->id_n = id.n;
+    memcpy(k->id, id.p, id.n);
+    c->holds++;
+    part_post(p, k->shard, &k->mail);
+}
+
+/* ---- the end of a holding ---- */
+
+struct gone_mail {
+    struct mail mail;
+    struct broker *b;
+    uint32_t generation;
+    size_t id_n;
+    char id[];
+};
+
+static void on_gone(struct mail *m, struct loop *l)
+{
+    struct gone_mail *g = container_of(m, struct gone_mail, mail);
+
+    registry_gone(&part_of(g->b, l)->registry, str_from(g->id, g->id_n), g->generation);
+    mem_free(g);
+}
+
+static void report_gone(struct part *p, const struct session *s)
+{
+    struct gone_mail *g = mem_new(sizeof(*g) + s->client_id_n);
+
+    g->mail.deliver = on_gone;
+    g->b = p->b;
+    g->generation = s->generation;
+    g->id_n = s->client_id_n;
+    memcpy(g->id, s->client_id, g->id_n);
+    part_post(p, broker_shard(p->b, session_id(s)), &g->mail);
+}
+
+void holding_end(struct holding *h)
+{
+    struct part *p = h->part;
+    struct session *s = release(h);
+
+    will_publish(p, s);
+    report_gone(p, s);
+    session_free(s);
+}
+
+static void look(struct holding *h)
+{
+    struct part *p = h->part;
+    uint64_t now = loop_now_ms(p->loop);
+    unsigned due = session_tick(h->s, now);
+
+    if (due & SESSION_DUE_END) {
+        holding_end(h);
+        return;
+    }
+    if (due & SESSION_DUE_WILL)
+        will_publish(p, h->s);
+    if (session_wake_at(h->s) != UINT64_MAX)
+        timer_start_at(&h->timer, session_wake_at(h->s));
+}
+
+static void on_timer(struct timer *t)
+{
+    struct holding *h = container_of(t, struct holding, timer);
+
+    if (!h->s->conn && !h->claimer)
+        look(h);
+}
+
+void holding_detach(struct part *p, struct session *s, bool send_will)
+{
+    struct holding *h = holding_of(p, s);
+
+    session_detach(s, loop_now_ms(p->loop), send_will);
+    h->since_wall_ns = clock_wall_ns();
+    look(h);
+}
+
+void will_publish(struct part *p, struct session *s)
+{
+    struct message *m = session_take_will(s);
+
+    if (!m)
+        return;
+    /* Nobody else has it yet: its expiry (so far a length) may still become a point in time. */
+    if (m->expires_ms != 0)
+        m->expires_ms += loop_now_ms(p->loop);
+    m->publisher = s->serial;
+    ingest_will(p, s, m);
+    message_unref(m);
+}
+
+/* ---- tables ---- */
+
+struct holding *holding_add(struct part *p, struct session *s)
+{
+    struct holding *h = NEW(struct holding);
+
+    h->part = p;
+    h->s = s;
+    h->since_wall_ns = clock_wall_ns();
+    timer_init(&h->timer, p->loop, on_timer);
+    if (map_put(&p->holdings, session_id(s), h))
+        assert(false && "the registry grants a client id once");
+    metric_gauge_add(p->b->m.sessions, 1);
+    return h;
+}
+
+struct holding *holding_of(struct part *p, const struct session *s)
+{
+    struct holding *h = find(p, session_id(s));
+
+    assert(h && h->s == s);
+    return h;
+}
+
+void holding_leave_tree(struct part *p, struct session *s)
+{
+    for (uint32_t i = 0; i < s->sub_count; i++) {
+        struct str filter = { s->subs[i].filter, s->subs[i].filter_n };
+
+        if (tree_remove(&p->tree, filter, s))
+            part_interest_remove(p, filter);
+    }
+    metric_gauge_add(p->b->m.subscriptions, -(int64_t)s->sub_count);
+}
+
+void holding_free_all(struct part *p)
+{
+    struct map_entry *e;
+    size_t at = 0;
+
+    while ((e = map_next(&p->holdings, &at))) {
+        struct holding *h = e->value;
+
+        timer_stop(&h->timer);
+        session_free(h->s);
+        mem_free(h);
+    }
+    map_fini(&p->holdings);
+}

@@ -1,0 +1,264 @@
+/*
+ * A client's PUBLISH and whoever ingests: on_publish is asked, and what it decides is carried out,
+ * now or when its token comes back.
+ *
+ * The acknowledgement of a publication that is decided at once, with none before it undecided,
+ * goes straight out; every other one waits in the connection's queue (mqtt/acks.h), so they leave
+ * in order. A token holds the connection in memory but not its session: when the client has gone,
+ * the message is still routed and the acknowledgement has no one to go to.
+ */
+#include "mqtt/broker_part.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+
+bool broker_message_user(const struct broker_message *m, size_t *at, struct str *out_name,
+                         struct str *out_value)
+{
+    return mqtt_props_user(m->props, at, out_name, out_value);
+}
+
+struct blob *broker_message_blob(const struct broker_message *m)
+{
+    if (!*m->copy)
+        *m->copy = blob_new(m->payload);
+    return blob_ref(*m->copy);
+}
+
+/* ---- tokens ---- */
+
+/* A spare one is kept, since most are handed back unused. */
+static struct broker_token *token_take(struct part *p)
+{
+    struct broker_token *t = p->spare ? p->spare : NEW(struct broker_token);
+
+    p->spare = NULL;
+    t->part = p;
+    return t;
+}
+
+static void token_free(struct broker_token *t)
+{
+    struct part *p = t->part;
+
+    publication_fini(&t->pub);
+    *t = (struct broker_token){ 0 };
+    if (p->spare)
+        mem_free(t);
+    else
+        p->spare = t;
+}
+
+/* ---- deciding ---- */
+
+static uint8_t reason_of(int code)
+{
+    switch (code) {
+    case 0:
+        return MQTT_REASON_SUCCESS;
+    case ERR_VALUE:
+        return MQTT_REASON_BAD_PAYLOAD;
+    case ERR_REFUSED:
+        return MQTT_REASON_NOT_AUTHORIZED;
+    case ERR_FULL:
+        return MQTT_REASON_QUOTA;
+    default:
+        return MQTT_REASON_UNSPECIFIED;
+    }
+}
+
+static uint8_t ack_kind(uint8_t qos)
+{
+    return qos == 1 ? MQTT_PUBACK : MQTT_PUBREC;
+}
+
+/* 3.1.1 has no word for a refusal: the client gets its acknowledgement (it would only repeat what
+ * cannot succeed). */
+static uint8_t ack_code(const struct conn *c, int code)
+{
+    return c->version == MQTT_V5 ? reason_of(code) : 0;
+}
+
+static void acknowledge_now(struct conn *c, const struct mqtt_publish *pk, int code,
+                            const char *reason)
+{
+    uint8_t kind = ack_kind(pk->qos);
+
+    if (pk->qos == 0)
+        return;
+    if (c->acks.count > 0) {
+        acks_settle_take(&c->acks, acks_open(&c->acks, kind, pk->packet_id), ack_code(c, code),
+                         code ? reason : NULL, NULL);
+        return;
+    }
+    if (kind == MQTT_PUBREC && ack_code(c, code) < 0x80)
+        session_receive(c->session, pk->packet_id);
+    conn_send_ack(c, kind, pk->packet_id, ack_code(c, code), code ? reason : NULL);
+}
+
+static void keep_token(struct conn *c, const struct mqtt_publish *pk, struct publication *pub,
+                       struct broker_token *t, bool may_route)
+{
+    t->conn = c;
+    c->holds++;
+    t->qos = pk->qos;
+    if (may_route) {
+        t->pub.m = message_ref(publication_message(pub));
+        t->pub.src = message_source_of(t->pub.m);
+    }
+    if (pk->qos > 0)
+        t->ack = acks_open(&c->acks, ack_kind(pk->qos), pk->packet_id);
+}
+
+static enum ingest refused(struct conn *c, const struct mqtt_publish *pk, int code,
+                           const char *reason)
+{
+    metric_add(c->part->b->m.refused_ingest, 1);
+    if (code == ERR_FULL && pk->qos > 0 && c->version == MQTT_V311) {
+        conn_busy_set(c, BUSY_WAIT);
+        timer_start(&c->retry, RETRY_FULL_MS);
+        return INGEST_AGAIN;
+    }
+    acknowledge_now(c, pk, code, reason);
+    return INGEST_DONE;
+}
+
+static int ask(struct part *p, const struct broker_message *m, struct broker_token *t,
+               const char **reason)
+{
+    int verdict = p->b->on_publish(p->b->publish_ctx, p->loop, m, t, reason);
+
+    blob_unref(*m->copy);
+    return verdict;
+}
+
+enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct publication *pub)
+{
+    struct part *p = c->part;
+    struct blob *copy = NULL;
+    struct broker_message m = {
+        .topic = pub->src.topic,
+        .payload = pub->src.payload,
+        .qos = pk->qos,
+        .retain = pk->retain,
+        .version = c->version,
+        .client_id = session_id(c->session),
+        .who = c->who,
+        .copy = &copy,
+    };
+    struct broker_token *t;
+    const char *reason = NULL;
+    int verdict;
+
+    if (!p->b->on_publish) {
+        part_publish(p, pub);
+        acknowledge_now(c, pk, 0, NULL);
+        return INGEST_DONE;
+    }
+    m.peer = conn_peer(c);
+    if (c->version == MQTT_V5) {
+        m.props = pk->props.raw;
+        if (pk->props.has & MQTT_HAS(CONTENT_TYPE))
+            m.content_type = pk->props.content_type;
+    }
+    t = token_take(p);
+    verdict = ask(p, &m, t, &reason);
+    switch (verdict) {
+    case BROKER_LATER:
+    case BROKER_LATER_CONSUME:
+        keep_token(c, pk, pub, t, verdict == BROKER_LATER);
+        return INGEST_DONE;
+    case BROKER_WAIT:
+        t->conn = c;
+        t->waits = true;
+        c->holds++;
+        conn_busy_set(c, BUSY_WAIT);
+        return INGEST_AGAIN;
+    case BROKER_ROUTE:
+        token_free(t);
+        part_publish(p, pub);
+        acknowledge_now(c, pk, 0, NULL);
+        return INGEST_DONE;
+    case BROKER_CONSUME:
+        token_free(t);
+        acknowledge_now(c, pk, 0, NULL);
+        return INGEST_DONE;
+    default:
+        token_free(t);
+        return refused(c, pk, verdict, reason);
+    }
+}
+
+void broker_publish_done(struct broker_token *t, int code, bool route, const char *reason)
+{
+    struct conn *c = t->conn;
+    struct part *p = t->part;
+
+    loop_assert_mine(p->loop);
+    assert(!t->waits);
+    if (code)
+        metric_add(p->b->m.refused_ingest, 1);
+    else if (route && t->pub.m)
+        part_publish(p, &t->pub);
+    if (c && t->qos > 0)
+        acks_settle_take(&c->acks, t->ack, ack_code(c, code), code ? reason : NULL, NULL);
+    if (c) {
+        conn_flush_acks(c);
+        conn_unhold(c);
+    }
+    token_free(t);
+}
+
+void broker_publish_retry(struct broker_token *t)
+{
+    struct conn *c = t->conn;
+
+    loop_assert_mine(t->part->loop);
+    assert(t->waits);
+    token_free(t);
+    if (!c)
+        return; /* a will: it was routed and is not offered again */
+    conn_busy_clear(c, BUSY_WAIT);
+    conn_unhold(c);
+}
+
+/* A will is ingested as what it is: a publication of its client. Nobody waits for the answer. */
+void ingest_will(struct part *p, struct session *s, struct message *will)
+{
+    struct blob *copy = NULL;
+    struct publication pub = { .src = message_source_of(will), .m = message_ref(will) };
+    struct addr nowhere = { 0 };
+    struct broker_message m = {
+        .topic = pub.src.topic,
+        .payload = pub.src.payload,
+        .qos = pub.src.qos,
+        .retain = pub.src.retain,
+        .version = MQTT_V5,
+        .props = pub.src.props,
+        .client_id = session_id(s),
+        .who = s->who,
+        .will = true,
+        .peer = &nowhere,
+        .copy = &copy,
+    };
+    struct broker_token *t;
+    const char *reason = NULL;
+    int verdict = BROKER_ROUTE;
+
+    if (p->b->on_publish) {
+        t = token_take(p);
+        t->pub = pub;
+        verdict = ask(p, &m, t, &reason);
+        if (verdict == BROKER_LATER || verdict == BROKER_LATER_CONSUME)
+            return; /* the token has the message now */
+        t->waits = verdict == BROKER_WAIT;
+        t->pub.m = NULL;
+        if (!t->waits)
+            token_free(t);
+    }
+    /* Without room for it the will is at least told to those who listen now. */
+    if (verdict == BROKER_ROUTE || verdict == BROKER_WAIT)
+        part_publish(p, &pub);
+    publication_fini(&pub);
+}

@@ -1,0 +1,192 @@
+/*
+ * Retained messages between the parts. Each topic's message is kept by the shard of its hash. A
+ * filter without wildcard asks one shard, any other all of them; what they answer is replayed to
+ * the subscriber as fast as it takes it (conn_pump).
+ *
+ * While a shard is asked, a newer message of the same topic may come live and then the answer with
+ * the older one. Live retained messages are therefore noted until all shards have answered, and an
+ * answer that is not newer than what was seen is dropped.
+ */
+#include "mqtt/broker_part.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <assert.h>
+
+/* ---- keeping ---- */
+
+struct set_mail {
+    struct mail mail;
+    struct broker *b;
+    struct message *m;
+};
+
+static void set_here(struct part *p, struct message *m)
+{
+    size_t before = p->retained.count;
+    int rc = retained_set(&p->retained, m);
+
+    if (rc == ERR_FULL) {
+        metric_add(p->b->m.dropped_retained, 1);
+        log_warn("mqtt", "message not retained", lf_str("topic", message_topic(m)),
+                 lf_err("error", rc));
+    }
+    metric_gauge_add(p->b->m.retained, (int64_t)p->retained.count - (int64_t)before);
+}
+
+static void on_set(struct mail *m, struct loop *l)
+{
+    struct set_mail *k = container_of(m, struct set_mail, mail);
+
+    set_here(part_of(k->b, l), k->m);
+    message_unref(k->m);
+    mem_free(k);
+}
+
+void keep_set(struct part *p, struct message *m)
+{
+    unsigned shard = broker_shard(p->b, message_topic(m));
+    struct set_mail *k;
+
+    if (shard == p->index) {
+        set_here(p, m);
+        return;
+    }
+    k = NEW(struct set_mail);
+    k->mail.deliver = on_set;
+    k->b = p->b;
+    k->m = message_ref(m);
+    part_post(p, shard, &k->mail);
+}
+
+/* ---- asking ---- */
+
+struct query_mail {
+    struct mail mail;
+    struct conn *c;
+    unsigned from;
+    uint32_t sub_id;
+    uint8_t qos;
+    struct replay *found;
+    size_t cap;
+    struct broker *b;
+    size_t filter_n;
+    char filter[];
+};
+
+static void add_found(void *ctx, struct message *m)
+{
+    struct query_mail *k = ctx;
+    size_t count = k->found ? k->found->count : 0;
+
+    if (count == k->cap) {
+        k->cap = k->cap ? k->cap * 2 : 4;
+        k->found = mem_resize(k->found, sizeof(*k->found) + k->cap * sizeof(k->found->messages[0]));
+        k->found->count = count;
+    }
+    k->found->messages[k->found->count++] = message_ref(m);
+}
+
+/* True when the connection has been given something as new as m already. */
+static bool is_seen(const struct conn *c, const struct message *m)
+{
+    const struct message *live = c->seen ? map_get(c->seen, message_topic(m)) : NULL;
+
+    return live && live->stamp >= m->stamp;
+}
+
+static void replay_add(struct conn *c, struct query_mail *k)
+{
+    struct replay *r = k->found;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < r->count; i++) {
+        if (conn_is_open(c) && !is_seen(c, r->messages[i]))
+            r->messages[kept++] = r->messages[i];
+        else
+            message_unref(r->messages[i]);
+    }
+    if (kept == 0) {
+        mem_free(r);
+        return;
+    }
+    r->next = NULL;
+    r->count = kept;
+    r->at = 0;
+    r->sub_id = k->sub_id;
+    r->qos = k->qos;
+    *c->replay_last = r;
+    c->replay_last = &r->next;
+}
+
+static void query_done(struct conn *c)
+{
+    struct map_entry *e;
+    size_t at = 0;
+
+    if (--c->queries > 0 || !c->seen)
+        return;
+    while ((e = map_next(c->seen, &at)))
+        message_unref(e->value);
+    map_fini(c->seen);
+    mem_free(c->seen);
+    c->seen = NULL;
+}
+
+static void on_answer(struct mail *m, struct loop *l)
+{
+    struct query_mail *k = container_of(m, struct query_mail, mail);
+    struct conn *c = k->c;
+
+    (void)l;
+    if (k->found)
+        replay_add(c, k);
+    mem_free(k);
+    query_done(c);
+    conn_pump(c);
+    conn_unhold(c);
+}
+
+static void on_query(struct mail *m, struct loop *l)
+{
+    struct query_mail *k = container_of(m, struct query_mail, mail);
+    struct part *p = part_of(k->b, l);
+    size_t before = p->retained.count;
+
+    retained_match(&p->retained, str_from(k->filter, k->filter_n), loop_now_ms(l), add_found, k);
+    metric_gauge_add(p->b->m.retained, (int64_t)p->retained.count - (int64_t)before);
+    m->deliver = on_answer;
+    part_post(p, k->from, m);
+}
+
+static void query_shard(struct conn *c, unsigned shard, struct str filter, uint8_t options,
+                        uint32_t sub_id)
+{
+    struct part *p = c->part;
+    struct query_mail *k = mem_new(sizeof(*k) + filter.n);
+
+    k->mail.deliver = on_query;
+    k->b = p->b;
+    k->c = c;
+    k->from = p->index;
+    k->sub_id = sub_id;
+    k->qos = options & TREE_QOS;
+    k->filter_n = filter.n;
+    memcpy(k->filter, filter.p, filter.n);
+    c->holds++;
+    c->queries++;
+    part_post(p, shard, &k->mail);
+}
+
+void keep_query(struct conn *c, struct str filter, uint8_t options, uint32_t sub_id)
+{
+    struct broker *b = c->part->b;
+
+    if (mqtt_filter_is_plain(filter)) {
+        query_shard(c, broker_shard(b, filter), filter, options, sub_id);
+        return;
+    }
+    for (unsigned i = 0; i < b->count; i++)
+        query_shard(c, i, filter, options, sub_id);
+}

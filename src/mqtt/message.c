@@ -1,0 +1,52 @@
+/*
+ * Messages are blobs whose bytes begin with a struct message: one allocation, counted by base/blob,
+ * and its payload can be queued on a stream by reference. They never change once shared.
+ */
+#include "mqtt/message.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+
+static_assert(offsetof(struct blob, bytes) % _Alignof(struct message) == 0,
+              "a message lies at the beginning of a blob's bytes");
+
+static char *put(char *at, struct str s)
+{
+    if (s.n > 0)
+        memcpy(at, s.p, s.n);
+    return at + s.n;
+}
+
+struct message *message_new(const struct message_source *src)
+{
+    size_t n = src->topic.n + src->props.n + src->payload.n;
+    struct blob *b = blob_alloc(sizeof(struct message) + n);
+    struct message *m = (struct message *)(void *)b->bytes;
+
+    assert(src->topic.n <= UINT16_MAX && n < UINT32_MAX);
+    m->stamp = src->stamp;
+    m->expires_ms = src->expires_ms;
+    m->publisher = src->publisher;
+    m->topic_n = (uint16_t)src->topic.n;
+    m->props_n = (uint32_t)src->props.n;
+    m->payload_n = (uint32_t)src->payload.n;
+    m->qos = src->qos;
+    m->retain = src->retain;
+    put(put(put(m->bytes, src->topic), src->props), src->payload);
+    return m;
+}
+
+struct message_source message_source_of(const struct message *m)
+{
+    return (struct message_source){
+        .topic = message_topic(m),
+        .payload = message_payload(m),
+        .props = message_props(m),
+        .stamp = m->stamp,
+        .expires_ms = m->expires_ms,
+        .publisher = m->publisher,
+        .qos = m->qos,
+        .retain = m->retain,
+    };
+}

@@ -1,0 +1,72 @@
+#ifndef MQTT_MESSAGE_H
+#define MQTT_MESSAGE_H
+/*
+ * A published message on its way to subscribers: immutable and counted, shared by the sessions and
+ * workers that hold it. Topic, passed-on properties and payload lie behind it in one block, which
+ * is a blob, so that a payload can be sent by reference.
+ */
+#include "base/blob.h"
+
+struct message {
+    uint64_t stamp;      /* order among retained messages of one topic (ns); 0: not retained */
+    uint64_t expires_ms; /* monotonic; 0: never (MQTT 5, 3.3.2.3.3) */
+    uint64_t publisher;  /* serial of the publishing session, for no-local; 0: from inside */
+    uint32_t payload_n;
+    uint32_t props_n;
+    uint16_t topic_n;
+    uint8_t qos;
+    bool retain;
+    char bytes[]; /* topic, properties, payload */
+};
+
+/* Where a message is made from; views are copied. */
+struct message_source {
+    struct str topic, payload;
+    struct str props; /* MQTT 5 properties for the receiver, encoded, without their length */
+    uint64_t stamp, expires_ms, publisher;
+    uint8_t qos;
+    bool retain;
+};
+/* One reference. topic.n < 64 KiB and the whole < 4 GiB, both capped by the caller. */
+struct message *message_new(const struct message_source *src);
+
+static inline struct blob *message_blob(const struct message *m)
+{
+    return (struct blob *)(void *)((char *)(uintptr_t)m - offsetof(struct blob, bytes));
+}
+static inline struct message *message_ref(const struct message *m)
+{
+    blob_ref(message_blob(m));
+    return (struct message *)(uintptr_t)m;
+}
+static inline void message_unref(struct message *m)
+{
+    if (m)
+        blob_unref(message_blob(m));
+}
+static inline struct str message_topic(const struct message *m)
+{
+    return (struct str){ m->bytes, m->topic_n };
+}
+static inline struct str message_props(const struct message *m)
+{
+    return (struct str){ m->bytes + m->topic_n, m->props_n };
+}
+static inline struct str message_payload(const struct message *m)
+{
+    return (struct str){ m->bytes + m->topic_n + m->props_n, m->payload_n };
+}
+/* Place of the payload within message_blob(). */
+static inline size_t message_payload_at(const struct message *m)
+{
+    return (size_t)(message_payload(m).p - message_blob(m)->bytes);
+}
+/* Memory that it holds, for queue limits. */
+static inline size_t message_size(const struct message *m)
+{
+    return sizeof(struct blob) + sizeof(*m) + m->topic_n + m->props_n + m->payload_n;
+}
+/* As a source again, to publish it once more or to change a flag. */
+struct message_source message_source_of(const struct message *m);
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * The owners of sessions as a pure machine. An entry is `held` by a worker, or `moving`: its owner
+ * was asked to give it up, and a queue of claims waits for that. Each grant gets a new generation,
+ * so that word of an end which crosses a claim is recognised as old.
+ */
+#include "mqtt/registry.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+
+struct entry {
+    unsigned worker;
+    uint32_t generation;
+    struct registry_claim *first, **last; /* waiting; not empty: moving */
+    size_t id_n;
+    char id[];
+};
+
+void registry_init(struct registry *r, size_t max)
+{
+    *r = (struct registry){ .max = max };
+    map_init(&r->entries);
+}
+
+void registry_fini(struct registry *r)
+{
+    size_t at = 0;
+    struct map_entry *e;
+
+    while ((e = map_next(&r->entries, &at)))
+        mem_free(e->value);
+    map_fini(&r->entries);
+}
+
+static void hold(struct registry *r, struct entry *e, struct registry_claim *claim)
+{
+    e->worker = claim->worker;
+    e->generation = claim->generation = ++r->generation;
+}
+
+enum registry_act registry_claim(struct registry *r, struct str client_id,
+                                 struct registry_claim *claim, unsigned *out_owner)
+{
+    struct entry *e = map_get(&r->entries, client_id);
+    bool moving = e && e->first;
+
+    claim->next = NULL;
+    if (!e) {
+        if (r->entries.count >= r->max)
+            return REGISTRY_FULL;
+        e = mem_new(sizeof(*e) + client_id.n);
+        e->last = &e->first;
+        e->id_n = client_id.n;
+        memcpy(e->id, client_id.p, client_id.n);
+        hold(r, e, claim);
+        map_put(&r->entries, str_from(e->id, e->id_n), e);
+        return REGISTRY_GRANT;
+    }
+    *e->last = claim;
+    e->last = &claim->next;
+    if (moving)
+        return REGISTRY_WAIT;
+    *out_owner = e->worker;
+    return REGISTRY_TAKE;
+}
+
+struct registry_claim *registry_gave(struct registry *r, struct str client_id,
+                                     struct registry_claim **out_next)
+{
+    struct entry *e = map_get(&r->entries, client_id);
+    struct registry_claim *claim;
+
+    assert(e && e->first);
+    claim = e->first;
+    e->first = claim->next;
+    if (!e->first)
+        e->last = &e->first;
+    claim->next = NULL;
+    hold(r, e, claim);
+    *out_next = e->first;
+    return claim;
+}
+
+void registry_gone(struct registry *r, struct str client_id, uint32_t generation)
+{
+    struct entry *e = map_get(&r->entries, client_id);
+
+    if (!e || e->first || e->generation != generation)
+        return;
+    map_remove(&r->entries, client_id);
+    mem_free(e);
+}

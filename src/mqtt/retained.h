@@ -1,0 +1,27 @@
+#ifndef MQTT_RETAINED_H
+#define MQTT_RETAINED_H
+/*
+ * The last message of each retained topic: one shard of them, kept by one worker. Topics and
+ * filters were checked before. Pure; not thread-safe.
+ */
+#include "mqtt/message.h"
+#include "mqtt/trie.h"
+
+struct retained {
+    struct trie trie;
+    size_t count, max;
+    size_t bytes; /* of the messages */
+};
+
+void retained_init(struct retained *r, size_t max);
+void retained_fini(struct retained *r);
+/* Keeps m (taking a reference) as the topic's message, or forgets the topic when m has an empty
+ * payload (MQTT 5, 3.3.1.3). ERR_STALE: what is there has a later stamp. ERR_FULL: a new topic
+ * beyond max. */
+MUST_USE int retained_set(struct retained *r, struct message *m);
+/* Calls on() for each kept message whose topic matches filter and that has not expired. Expired
+ * ones on the way are forgotten. on() must not change r. */
+void retained_match(struct retained *r, struct str filter, uint64_t now_ms,
+                    void (*on)(void *ctx, struct message *m), void *ctx);
+
+#endif

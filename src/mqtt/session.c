@@ -1,0 +1,381 @@
+/*
+ * A client's session as a pure machine.
+ *
+ * Outgoing messages of QoS 1 and 2 lie in one ring: those in flight first, in the order in which
+ * they were sent, then those that wait.
+ *
+ *     head                     head + sent                     head + count
+ *     | sent | released | done | sent |  waiting  |  waiting  |
+ *
+ * Packet ids are given out in turn (1 … 65535, 1 …) to neighbours in the ring, so an id names its
+ * place by subtraction. An answer marks its item done; done items leave from the head. What is done
+ * behind a head that is not stays until then, and the ring never spans more ids than there are.
+ *
+ * At a limit the newest message is dropped and counted: what was accepted earlier is not given up
+ * for what comes later. QoS 0 never enters a session.
+ *
+ * MQTT 3.1.1 4.1, 4.3, 4.4; MQTT 5 3.1.2.11.2 (expiry), 3.1.3.2.2 (will delay), 4.4 (resending only
+ * after a new connection), 4.9 (flow control).
+ */
+#include "mqtt/session.h"
+
+#include "base/mem.h"
+#include "trust/authz.h"
+
+#include <assert.h>
+
+#define ID_COUNT 65535u
+
+struct session *session_new(struct str client_id, uint64_t serial, const struct session_limits *l)
+{
+    struct session *s = NEW(struct session);
+
+    s->client_id = mem_dup(client_id.p, client_id.n);
+    s->client_id_n = (uint32_t)client_id.n;
+    s->serial = serial;
+    s->limits = l;
+    s->window = l->inflight_max;
+    s->will_at_ms = s->expires_at_ms = UINT64_MAX;
+    return s;
+}
+
+static struct session_item *item(const struct session *s, uint32_t at)
+{
+    return &s->ring[(s->head + at) & (s->cap - 1)];
+}
+
+void session_free(struct session *s)
+{
+    if (!s)
+        return;
+    assert(!s->conn);
+    for (uint32_t i = 0; i < s->count; i++)
+        message_unref(item(s, i)->m);
+    for (uint32_t i = 0; i < s->sub_count; i++)
+        mem_free(s->subs[i].filter);
+    mem_free(s->ring);
+    mem_free(s->subs);
+    mem_free(s->received);
+    message_unref(s->will);
+    identity_unref(s->who);
+    mem_free(s->client_id);
+    mem_free(s);
+}
+
+/* ---- subscriptions ---- */
+
+static struct session_sub *find_sub(const struct session *s, struct str filter)
+{
+    for (uint32_t i = 0; i < s->sub_count; i++)
+        if (str_eq(str_from(s->subs[i].filter, s->subs[i].filter_n), filter))
+            return &s->subs[i];
+    return NULL;
+}
+
+void session_subscribe(struct session *s, struct str filter, uint32_t sub_id, uint8_t options,
+                       bool added)
+{
+    struct session_sub *sub = added ? NULL : find_sub(s, filter);
+
+    if (!sub) {
+        assert(added);
+        if (s->sub_count == s->sub_cap) {
+            s->sub_cap = s->sub_cap ? s->sub_cap * 2 : 2;
+            s->subs = mem_resize(s->subs, s->sub_cap * sizeof(*s->subs));
+        }
+        sub = &s->subs[s->sub_count++];
+        sub->filter = mem_dup(filter.p, filter.n);
+        sub->filter_n = (uint32_t)filter.n;
+    }
+    sub->sub_id = sub_id;
+    sub->options = options;
+}
+
+void session_unsubscribe(struct session *s, struct str filter)
+{
+    struct session_sub *sub = find_sub(s, filter);
+
+    if (!sub)
+        return;
+    mem_free(sub->filter);
+    *sub = s->subs[--s->sub_count];
+}
+
+bool session_has_subscription(const struct session *s, struct str filter)
+{
+    return find_sub(s, filter) != NULL;
+}
+
+/* ---- outgoing ---- */
+
+static void ring_grow(struct session *s)
+{
+    uint32_t cap = s->cap ? s->cap * 2 : 4;
+    struct session_item *ring = mem_new_array(cap, sizeof(*ring));
+
+    for (uint32_t i = 0; i < s->count; i++)
+        ring[i] = *item(s, i);
+    mem_free(s->ring);
+    s->ring = ring;
+    s->cap = cap;
+    s->head = 0;
+}
+
+/* The message is no longer needed; its item may be. */
+static void drop_message(struct session *s, struct session_item *it)
+{
+    if (!it->m)
+        return;
+    s->queued_messages--;
+    s->queued_bytes -= message_size(it->m);
+    message_unref(it->m);
+    it->m = NULL;
+}
+
+int session_push(struct session *s, struct message *m, unsigned qos, bool retain, uint32_t sub_id)
+{
+    size_t n = message_size(m);
+
+    if (s->queued_messages >= s->limits->queue_max_messages ||
+        s->queued_bytes + n > s->limits->queue_max_bytes || s->count > UINT32_MAX / 4) {
+        s->dropped++;
+        return ERR_FULL;
+    }
+    if (s->count == s->cap)
+        ring_grow(s);
+    *item(s, s->count++) = (struct session_item){
+        .m = message_ref(m),
+        .sub_id = sub_id,
+        .qos = qos & 3,
+        .retain = retain,
+        .state = SESSION_WAITING,
+    };
+    s->queued_messages++;
+    s->queued_bytes += n;
+    return 0;
+}
+
+/* Done items leave from the head; an empty ring gives its memory back. */
+static void ring_trim(struct session *s)
+{
+    while (s->sent > 0 && item(s, 0)->state == SESSION_DONE) {
+        s->head = (s->head + 1) & (s->cap - 1);
+        s->count--;
+        s->sent--;
+        if (s->resend_at > 0)
+            s->resend_at--;
+    }
+    if (s->count == 0 && s->cap > 64) {
+        mem_free(s->ring);
+        s->ring = NULL;
+        s->cap = s->head = 0;
+    }
+}
+
+static void item_done(struct session *s, struct session_item *it)
+{
+    uint32_t at = ((uint32_t)(it - s->ring) - s->head) & (s->cap - 1);
+
+    drop_message(s, it);
+    it->state = SESSION_DONE;
+    if (at < s->resend_at)
+        s->open--;
+    ring_trim(s);
+}
+
+static void fill_out(const struct session_item *it, bool dup, struct session_out *out)
+{
+    *out = (struct session_out){ .m = it->m,
+                                 .sub_id = it->sub_id,
+                                 .packet_id = it->packet_id,
+                                 .qos = it->qos,
+                                 .retain = it->retain,
+                                 .dup = dup };
+}
+
+static enum session_send next_again(struct session *s, struct session_out *out)
+{
+    while (s->resend_at < s->sent && s->open < s->window) {
+        struct session_item *it = item(s, s->resend_at++);
+
+        if (it->state == SESSION_DONE)
+            continue;
+        s->open++;
+        fill_out(it, true, out);
+        return it->state == SESSION_RELEASED ? SESSION_PUBREL : SESSION_PUBLISH;
+    }
+    return SESSION_NOTHING;
+}
+
+enum session_send session_next(struct session *s, uint64_t now_ms, struct session_out *out)
+{
+    enum session_send again = next_again(s, out);
+
+    if (again != SESSION_NOTHING)
+        return again;
+    while (s->sent < s->count && s->open < s->window && s->sent < ID_COUNT) {
+        struct session_item *it = item(s, s->sent);
+
+        s->last_packet_id = (uint16_t)(s->last_packet_id % ID_COUNT + 1);
+        it->packet_id = s->last_packet_id;
+        it->state = SESSION_SENT;
+        s->sent++;
+        s->resend_at = s->sent;
+        s->open++;
+        if (it->m->expires_ms != 0 && it->m->expires_ms <= now_ms) {
+            s->dropped++;
+            item_done(s, it);
+            continue;
+        }
+        fill_out(it, false, out);
+        return SESSION_PUBLISH;
+    }
+    return SESSION_NOTHING;
+}
+
+/* The item in flight with that id, or NULL. */
+static struct session_item *in_flight(const struct session *s, uint16_t packet_id)
+{
+    uint32_t at;
+    struct session_item *it;
+
+    if (s->sent == 0 || packet_id == 0)
+        return NULL;
+    at = (packet_id + ID_COUNT - item(s, 0)->packet_id) % ID_COUNT;
+    if (at >= s->sent)
+        return NULL;
+    it = item(s, at);
+    assert(it->packet_id == packet_id);
+    return it->state == SESSION_DONE ? NULL : it;
+}
+
+void session_skip(struct session *s, uint16_t packet_id)
+{
+    struct session_item *it = in_flight(s, packet_id);
+
+    assert(it);
+    s->dropped++;
+    item_done(s, it);
+}
+
+int session_puback(struct session *s, uint16_t packet_id)
+{
+    struct session_item *it = in_flight(s, packet_id);
+
+    if (!it)
+        return ERR_UNKNOWN;
+    if (it->qos != 1)
+        return ERR_PROTO;
+    item_done(s, it);
+    return 0;
+}
+
+int session_pubrec(struct session *s, uint16_t packet_id, bool refused)
+{
+    struct session_item *it = in_flight(s, packet_id);
+
+    if (!it)
+        return ERR_UNKNOWN;
+    if (it->qos != 2)
+        return ERR_PROTO;
+    if (refused) {
+        item_done(s, it);
+        return 0;
+    }
+    drop_message(s, it);
+    it->state = SESSION_RELEASED;
+    return 0;
+}
+
+int session_pubcomp(struct session *s, uint16_t packet_id)
+{
+    struct session_item *it = in_flight(s, packet_id);
+
+    if (!it)
+        return ERR_UNKNOWN;
+    if (it->state != SESSION_RELEASED)
+        return ERR_PROTO;
+    item_done(s, it);
+    return 0;
+}
+
+/* ---- incoming QoS 2 ---- */
+
+bool session_is_received(const struct session *s, uint16_t packet_id)
+{
+    for (uint32_t i = 0; i < s->received_count; i++)
+        if (s->received[i] == packet_id)
+            return true;
+    return false;
+}
+
+bool session_receive(struct session *s, uint16_t packet_id)
+{
+    if (session_is_received(s, packet_id))
+        return false;
+    if (s->received_count == s->received_cap) {
+        s->received_cap = s->received_cap ? s->received_cap * 2 : 4;
+        s->received = mem_resize(s->received, s->received_cap * sizeof(*s->received));
+    }
+    s->received[s->received_count++] = packet_id;
+    return true;
+}
+
+bool session_release(struct session *s, uint16_t packet_id)
+{
+    for (uint32_t i = 0; i < s->received_count; i++) {
+        if (s->received[i] != packet_id)
+            continue;
+        s->received[i] = s->received[--s->received_count];
+        return true;
+    }
+    return false;
+}
+
+/* ---- connection comes and goes ---- */
+
+void session_attach(struct session *s, void *conn, uint32_t window)
+{
+    assert(!s->conn && conn);
+    s->conn = conn;
+    s->window = window < s->limits->inflight_max ? window : s->limits->inflight_max;
+    s->resend_at = s->open = 0;
+    s->will_at_ms = s->expires_at_ms = UINT64_MAX;
+}
+
+void session_detach(struct session *s, uint64_t now_ms, bool send_will)
+{
+    s->conn = NULL;
+    s->expires_at_ms =
+        s->expiry_s == SESSION_NEVER ? UINT64_MAX : now_ms + (uint64_t)s->expiry_s * 1000;
+    if (!send_will) {
+        message_unref(s->will);
+        s->will = NULL;
+    }
+    s->will_at_ms = s->will ? now_ms + (uint64_t)s->will_delay_s * 1000 : UINT64_MAX;
+}
+
+uint64_t session_wake_at(const struct session *s)
+{
+    return s->will_at_ms < s->expires_at_ms ? s->will_at_ms : s->expires_at_ms;
+}
+
+unsigned session_tick(const struct session *s, uint64_t now_ms)
+{
+    unsigned due = SESSION_DUE_NOTHING;
+
+    if (s->expires_at_ms <= now_ms)
+        due |= SESSION_DUE_END | (s->will ? SESSION_DUE_WILL : 0u);
+    if (s->will_at_ms <= now_ms)
+        due |= SESSION_DUE_WILL;
+    return due;
+}
+
+struct message *session_take_will(struct session *s)
+{
+    struct message *m = s->will;
+
+    s->will = NULL;
+    s->will_at_ms = UINT64_MAX;
+    return m;
+}

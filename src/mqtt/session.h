@@ -1,0 +1,129 @@
+#ifndef MQTT_SESSION_H
+#define MQTT_SESSION_H
+/*
+ * The state of one client that outlives its connection (MQTT 5, 4.1): subscriptions, messages on
+ * their way to it, packet ids in use both ways, its will, and when all that ends. Pure: time comes
+ * in, what to send comes out. Belongs to one worker; handed over whole when the client comes back
+ * on another.
+ */
+#include "mqtt/message.h"
+
+#define SESSION_NEVER UINT32_MAX /* expiry_s: does not expire */
+
+struct identity;
+
+struct session_sub {
+    char *filter; /* heap */
+    uint32_t filter_n;
+    uint32_t sub_id; /* 0: none */
+    uint8_t options; /* the byte of SUBSCRIBE */
+};
+
+enum session_item_state { SESSION_WAITING, SESSION_SENT, SESSION_RELEASED, SESSION_DONE };
+struct session_item {
+    struct message *m; /* NULL once it is no longer needed */
+    uint32_t sub_id;
+    uint16_t packet_id;
+    uint8_t qos : 2, retain : 1, state : 2;
+};
+
+struct session_limits {
+    uint32_t subscriptions_max;
+    uint32_t inflight_max; /* ours, both ways */
+    size_t queue_max_messages, queue_max_bytes;
+};
+
+struct session {
+    char *client_id; /* heap, zero-terminated */
+    uint32_t client_id_n;
+    uint64_t serial;      /* names this session in messages (no-local); never 0 */
+    uint32_t generation;  /* of its registry entry */
+    struct identity *who; /* a reference; of the last login */
+    void *conn;           /* the connection that has it, or NULL */
+    const struct session_limits *limits;
+
+    struct session_sub *subs;
+    uint32_t sub_count, sub_cap;
+
+    struct session_item *ring; /* in flight, then waiting; cap: a power of two, or 0 */
+    uint32_t cap, head, count;
+    uint32_t sent;      /* of those from the head: have a packet id */
+    uint32_t open;      /* sent on this connection and not done */
+    uint32_t resend_at; /* of those sent: from here on they go out again; == sent: nothing to do */
+    uint32_t window;    /* how many may be open (the client's Receive Maximum and ours) */
+    uint16_t last_packet_id;
+    size_t queued_messages, queued_bytes;
+
+    uint16_t *received; /* packet ids of QoS 2 publications not yet released */
+    uint32_t received_count, received_cap;
+
+    struct message *will;
+    uint32_t will_delay_s;
+    uint32_t expiry_s;      /* 0: ends with the connection */
+    uint64_t will_at_ms;    /* while disconnected; UINT64_MAX: none */
+    uint64_t expires_at_ms; /* while disconnected */
+    uint64_t dropped;
+
+    uint64_t mark; /* scratch of the router: the publication that met it last */
+    uint32_t mark_at;
+};
+
+struct session *session_new(struct str client_id, uint64_t serial, const struct session_limits *l);
+void session_free(struct session *s);
+static inline struct str session_id(const struct session *s)
+{
+    return (struct str){ s->client_id, s->client_id_n };
+}
+
+/* ---- subscriptions: the list only; the tree is the worker's ---- */
+/* added: what tree_add() said. Keeps the list in step with it. */
+void session_subscribe(struct session *s, struct str filter, uint32_t sub_id, uint8_t options,
+                       bool added);
+void session_unsubscribe(struct session *s, struct str filter);
+bool session_has_subscription(const struct session *s, struct str filter);
+
+/* ---- outgoing, QoS 1 and 2 ---- */
+/* Queues m (taking a reference). ERR_FULL: over a limit; dropped and counted in s->dropped. */
+MUST_USE int session_push(struct session *s, struct message *m, unsigned qos, bool retain,
+                          uint32_t sub_id);
+enum session_send { SESSION_NOTHING, SESSION_PUBLISH, SESSION_PUBREL };
+struct session_out {
+    struct message *m; /* PUBLISH: borrowed, valid until the next call on s */
+    uint32_t sub_id;
+    uint16_t packet_id;
+    uint8_t qos;
+    bool retain, dup;
+};
+/* What is to be sent next, as far as the window allows; call until SESSION_NOTHING. Messages whose
+ * time is over are dropped on the way. */
+enum session_send session_next(struct session *s, uint64_t now_ms, struct session_out *out);
+/* The last PUBLISH of session_next() must not be sent after all (too large): it is done with. */
+void session_skip(struct session *s, uint16_t packet_id);
+/* Answers of the client. ERR_UNKNOWN: nothing with that id is in flight; ERR_PROTO: not an answer
+ * to what is. refused: the reason code was 0x80 or more. */
+MUST_USE int session_puback(struct session *s, uint16_t packet_id);
+MUST_USE int session_pubrec(struct session *s, uint16_t packet_id, bool refused);
+MUST_USE int session_pubcomp(struct session *s, uint16_t packet_id);
+
+/* ---- incoming QoS 2 ---- */
+/* True: new, to be processed. False: it was received before and only needs its PUBREC again. */
+bool session_receive(struct session *s, uint16_t packet_id);
+bool session_is_received(const struct session *s, uint16_t packet_id);
+/* False: unknown (PUBREL is answered all the same). */
+bool session_release(struct session *s, uint16_t packet_id);
+
+/* ---- connection comes and goes ---- */
+/* What is in flight will go out again, in order. window: how many may be open. */
+void session_attach(struct session *s, void *conn, uint32_t window);
+/* send_will: the connection ended without a DISCONNECT that forbids it. Afterwards session_wake_at()
+ * tells when to call session_tick(). */
+void session_detach(struct session *s, uint64_t now_ms, bool send_will);
+uint64_t session_wake_at(const struct session *s);
+enum session_due { SESSION_DUE_NOTHING = 0, SESSION_DUE_WILL = 1, SESSION_DUE_END = 2 };
+/* Bits of enum session_due: the will is to be published (and taken off with session_take_will),
+ * the session is over (with its will first, MQTT 5, 3.1.3.2.2). */
+unsigned session_tick(const struct session *s, uint64_t now_ms);
+/* The will, now the caller's, or NULL. */
+struct message *session_take_will(struct session *s);
+
+#endif

@@ -1,0 +1,175 @@
+/*
+ * The subscription tree of a worker. A filter is a path of the trie, "+" and "#" being levels; its
+ * node's value is the array of those who subscribed. A topic is matched level by level with the
+ * set of nodes reached so far: exact child and "+" go on, "#" is taken as a whole, also at the
+ * topic's end ("sport/#" matches "sport", MQTT 5, 4.7.1.2). Topics that begin with "$" are not
+ * matched by a wildcard in the first level (4.7.2).
+ *
+ * A match returns spans of the arrays themselves, so a large fan-out copies nothing. Nothing is
+ * allocated once the scratch arrays have grown.
+ */
+#include "mqtt/tree.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+
+struct tree_subs {
+    uint32_t count, cap;
+    struct tree_entry entries[];
+};
+
+void tree_init(struct tree *t)
+{
+    *t = (struct tree){ 0 };
+    trie_init(&t->trie);
+}
+
+void tree_fini(struct tree *t)
+{
+    for (uint32_t i = TRIE_ROOT; i < t->trie.used; i++)
+        mem_free(t->trie.nodes[i].value);
+    trie_fini(&t->trie);
+    mem_free(t->front[0]);
+    mem_free(t->front[1]);
+    mem_free(t->spans);
+}
+
+static struct tree_subs *subs_resize(struct tree_subs *s, uint32_t cap)
+{
+    bool fresh = s == NULL;
+
+    s = mem_resize(s, sizeof(*s) + cap * sizeof(s->entries[0]));
+    s->cap = cap;
+    if (fresh)
+        s->count = 0;
+    return s;
+}
+
+static struct tree_entry *subs_find(struct tree_subs *s, const void *owner)
+{
+    for (uint32_t i = 0; s && i < s->count; i++)
+        if (s->entries[i].owner == owner)
+            return &s->entries[i];
+    return NULL;
+}
+
+bool tree_add(struct tree *t, struct str filter, void *owner, uint32_t sub_id, uint8_t options)
+{
+    uint32_t node = trie_insert(&t->trie, filter);
+    struct tree_subs *s = t->trie.nodes[node].value;
+    struct tree_entry *e = subs_find(s, owner);
+
+    if (e) {
+        e->sub_id = sub_id;
+        e->options = options;
+        return false;
+    }
+    if (!s)
+        t->filters++;
+    if (!s || s->count == s->cap)
+        t->trie.nodes[node].value = s = subs_resize(s, s ? s->cap * 2 : 1);
+    s->entries[s->count++] = (struct tree_entry){ owner, sub_id, options };
+    t->subscriptions++;
+    return true;
+}
+
+bool tree_remove(struct tree *t, struct str filter, const void *owner)
+{
+    uint32_t node = trie_find(&t->trie, filter);
+    struct tree_subs *s = node ? t->trie.nodes[node].value : NULL;
+    struct tree_entry *e = subs_find(s, owner);
+
+    if (!e)
+        return false;
+    *e = s->entries[--s->count];
+    t->subscriptions--;
+    if (s->count == 0) {
+        mem_free(s);
+        t->trie.nodes[node].value = NULL;
+        t->filters--;
+        trie_prune(&t->trie, node);
+    } else if (s->cap > 8 && s->count < s->cap / 4) {
+        t->trie.nodes[node].value = subs_resize(s, s->cap / 2);
+    }
+    return true;
+}
+
+static void span_add(struct tree *t, uint32_t node)
+{
+    const struct tree_subs *s = t->trie.nodes[node].value;
+
+    if (!s)
+        return;
+    if (t->span_count == t->span_cap) {
+        t->span_cap = t->span_cap ? t->span_cap * 2 : 8;
+        t->spans = mem_resize(t->spans, t->span_cap * sizeof(*t->spans));
+    }
+    t->spans[t->span_count++] = (struct tree_span){ s->entries, s->count };
+}
+
+/* Two nodes may follow each node of a level. */
+static void front_reserve(struct tree *t, uint32_t count)
+{
+    if (count * 2 <= t->front_cap)
+        return;
+    t->front_cap = count * 4;
+    for (int i = 0; i < 2; i++)
+        t->front[i] = mem_resize(t->front[i], t->front_cap * sizeof(uint32_t));
+}
+
+/* One level down from all nodes of the front; returns how many were reached. */
+static uint32_t step(struct tree *t, unsigned from, uint32_t count, struct str level, bool wild)
+{
+    uint64_t hash = trie_hash(&t->trie, level);
+    uint32_t reached = 0, *next = t->front[!from];
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = t->front[from][i];
+        const struct trie_node *n = &t->trie.nodes[at];
+        uint32_t child;
+
+        if (n->any && wild)
+            span_add(t, n->any);
+        if (n->plus && wild)
+            next[reached++] = n->plus;
+        if (n->first_child) {
+            child = trie_child(&t->trie, at, level, hash);
+            if (child)
+                next[reached++] = child;
+        }
+    }
+    return reached;
+}
+
+size_t tree_match(struct tree *t, struct str topic, const struct tree_span **out)
+{
+    bool wild = topic.n > 0 && topic.p[0] != '$';
+    unsigned side = 0;
+    uint32_t count = 1;
+
+    assert(topic.n > 0);
+    t->span_count = 0;
+    *out = NULL;
+    if (t->subscriptions == 0)
+        return 0;
+    front_reserve(t, 4);
+    t->front[0][0] = TRIE_ROOT;
+    while (topic.p && count > 0) {
+        struct str level = trie_cut(&topic);
+
+        front_reserve(t, count);
+        count = step(t, side, count, level, wild);
+        side = !side;
+        wild = true;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        const struct trie_node *n = &t->trie.nodes[t->front[side][i]];
+
+        span_add(t, t->front[side][i]);
+        if (n->any)
+            span_add(t, n->any);
+    }
+    *out = t->spans;
+    return t->span_count;
+}
