@@ -292,6 +292,7 @@ void conn_gone(struct conn *c, int code)
     list_remove(&c->link);
     p->conn_count--;
     c->stream = NULL;
+    c->far = NULL;
     if (c->holds == 0)
         conn_free(c);
     if (p->stopping && p->conn_count == 0)

@@ -21,7 +21,7 @@ static char *put(char *at, struct str s)
 struct message *message_new(const struct message_source *src)
 {
     size_t n = src->topic.n + src->props.n + src->payload.n;
-    struct blob *b = blob_alloc(sizeof(struct message) + n);
+    struct blob *b = blob_alloc(offsetof(struct message, bytes) + n);
     struct message *m = (struct message *)(void *)b->bytes;
 
     assert(src->topic.n <= UINT16_MAX && n < UINT32_MAX);

@@ -56,7 +56,7 @@ static void same_path_same_node(void **state)
 static void random_paths(void **state)
 {
     enum { PATHS = 3000 };
-    static char paths[PATHS][24];
+    static char paths[PATHS][64];
     static bool in[PATHS];
     uint32_t seed = 12345;
     struct trie t;

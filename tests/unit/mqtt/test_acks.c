@@ -1,0 +1,66 @@
+/* Acknowledgements leave in the order in which the packets came. */
+#include "mqtt/acks.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+static void in_order(void **state)
+{
+    struct acks a = acks_init();
+    uint32_t n1 = acks_open(&a, 4, 11), n2 = acks_open(&a, 4, 12), n3 = acks_open(&a, 9, 13);
+
+    (void)state;
+    assert_null(acks_front(&a));
+    acks_settle_take(&a, n3, 0, NULL, blob_new(STR("packet")));
+    acks_settle_take(&a, n2, 0x99, "why", NULL);
+    assert_null(acks_front(&a));
+    acks_settle_take(&a, n1, 0, NULL, NULL);
+    assert_int_equal(acks_front(&a)->packet_id, 11);
+    acks_pop(&a);
+    assert_int_equal(acks_front(&a)->packet_id, 12);
+    assert_int_equal(acks_front(&a)->code, 0x99);
+    assert_string_equal(acks_front(&a)->reason, "why");
+    acks_pop(&a);
+    assert_true(str_eq(blob_str(acks_front(&a)->packet), STR("packet")));
+    acks_pop(&a);
+    assert_null(acks_front(&a));
+    assert_int_equal(a.count, 0);
+    acks_fini(&a);
+}
+
+/* The ring grows and wraps; what waits at the end is freed with it. */
+static void many(void **state)
+{
+    struct acks a = acks_init();
+    uint32_t open[1000], done = 0, opened = 0;
+    uint16_t next = 0;
+
+    (void)state;
+    for (int round = 0; round < 300; round++) {
+        for (int i = 0; i < 3; i++, opened++)
+            open[opened % 1000] = acks_open(&a, 4, (uint16_t)opened);
+        for (int i = 0; i < 2; i++, done++)
+            acks_settle_take(&a, open[done % 1000], 0, NULL, NULL);
+        while (acks_front(&a)) {
+            assert_int_equal(acks_front(&a)->packet_id, next);
+            next++;
+            acks_pop(&a);
+        }
+        assert_int_equal(next, done);
+    }
+    assert_int_equal(a.count, opened - done);
+    acks_settle_take(&a, open[(opened - 1) % 1000], 0, NULL, blob_new(STR("never sent")));
+    acks_fini(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(in_order),
+        cmocka_unit_test(many),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

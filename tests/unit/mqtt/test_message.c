@@ -1,0 +1,65 @@
+/* A message holds copies of what it was made from, and its payload can be found in its blob. */
+#include "mqtt/message.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+static void holds_copies(void **state)
+{
+    char topic[] = "a/b", payload[] = "payload";
+    struct message_source src = { .topic = str_of(topic),
+                                  .payload = str_of(payload),
+                                  .props = STR("pp"),
+                                  .stamp = 7,
+                                  .expires_ms = 8,
+                                  .publisher = 9,
+                                  .qos = 2,
+                                  .retain = true };
+    struct message *m = message_new(&src), *again;
+    struct message_source back;
+    struct blob *b;
+
+    (void)state;
+    topic[0] = payload[0] = 'x';
+    assert_true(str_eq(message_topic(m), STR("a/b")));
+    assert_true(str_eq(message_props(m), STR("pp")));
+    assert_true(str_eq(message_payload(m), STR("payload")));
+    again = message_ref(m);
+    assert_ptr_equal(again, m);
+    message_unref(m);
+    b = message_blob(m);
+    assert_memory_equal(b->bytes + message_payload_at(m), "payload", 7);
+    assert_int_equal(b->n, message_payload_at(m) + 7);
+    back = message_source_of(m);
+    assert_true(str_eq(back.topic, STR("a/b")) && str_eq(back.props, STR("pp")));
+    assert_int_equal(back.stamp, 7);
+    assert_int_equal(back.expires_ms, 8);
+    assert_int_equal(back.publisher, 9);
+    assert_int_equal(back.qos, 2);
+    assert_true(back.retain);
+    message_unref(m);
+    message_unref(NULL);
+}
+
+static void empty_payload(void **state)
+{
+    struct message_source src = { .topic = STR("t") };
+    struct message *m = message_new(&src);
+
+    (void)state;
+    assert_int_equal(message_payload(m).n, 0);
+    assert_true(message_size(m) > sizeof(*m));
+    message_unref(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(holds_copies),
+        cmocka_unit_test(empty_payload),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
