@@ -194,7 +194,9 @@ static void on_closed(void *ctx, struct stream *stream, int code)
     release(c);
 }
 
-static const struct stream_handler handler = { .data = on_data, .eof = on_eof, .closed = on_closed };
+static const struct stream_handler handler = { .data = on_data,
+                                               .eof = on_eof,
+                                               .closed = on_closed };
 
 static void on_accepted(void *ctx, struct loop *l, struct stream *stream)
 {
@@ -254,7 +256,7 @@ static void end_connections(void *ctx, struct loop *l)
 {
     struct socket_server *s = ctx;
 
-    LIST_EACH_SAFE(it, next, &s->connections[loop_index(l)]) {
+    LIST_EACH_SAFE (it, next, &s->connections[loop_index(l)]) {
         struct connection *c = container_of(it, struct connection, link);
 
         c->ending = true;

@@ -10,10 +10,9 @@
 void uplink_init(struct uplink *u, uint64_t acked_seq, unsigned window)
 {
     assert(window >= 1 && window <= UPLINK_WINDOW_MAX);
-    *u = (struct uplink){ .acked_seq = acked_seq,
-                          .read_seq = acked_seq,
-                          .window = window,
-                          .news = true };
+    *u = (struct uplink){
+        .acked_seq = acked_seq, .read_seq = acked_seq, .window = window, .news = true
+    };
 }
 
 void uplink_connected(struct uplink *u)

@@ -13,7 +13,7 @@
 /* An answer's size at most: 10,000 rows of a few KiB; beyond it the client is told to ask for
  * less. */
 #define RENDER_MAX       (64u << 20)
-#define RENDER_LAST_MAX  2048u       /* a newest value that is longer is left out of the list */
+#define RENDER_LAST_MAX  2048u /* a newest value that is longer is left out of the list */
 #define RENDER_LASTS_MAX (8u << 20)
 
 struct render {

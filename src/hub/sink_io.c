@@ -16,13 +16,13 @@
 
 #include <stdio.h>
 
-#define SINK_BATCH       2000         /* records in one transaction: beyond it nothing is gained */
-#define SINK_BATCH_BYTES (1u << 20)   /* payload in one transaction */
-#define SINK_BUFFER      (1u << 20)   /* of the reader */
-#define SINK_IDLE_MS     1000         /* without news that long: checkpoint, so the journal trims */
-#define SINK_RETRY_MS    100          /* first pause after a failure; doubles */
+#define SINK_BATCH       2000       /* records in one transaction: beyond it nothing is gained */
+#define SINK_BATCH_BYTES (1u << 20) /* payload in one transaction */
+#define SINK_BUFFER      (1u << 20) /* of the reader */
+#define SINK_IDLE_MS     1000       /* without news that long: checkpoint, so the journal trims */
+#define SINK_RETRY_MS    100        /* first pause after a failure; doubles */
 #define SINK_RETRY_MAX   5000
-#define SINK_STOP_MS     2000         /* for what is left at the end */
+#define SINK_STOP_MS     2000 /* for what is left at the end */
 
 struct sink {
     struct sink_options o;
@@ -64,8 +64,7 @@ static void tell(struct sink *s, int code)
         log_error("store", "does not take records; the journal keeps them", lf_err("error", code),
                   lf_text("text", store_error(s->o.store)));
     else
-        log_info("store", "takes records again",
-                 lf_u64("position", store_position(s->o.store)));
+        log_info("store", "takes records again", lf_u64("position", store_position(s->o.store)));
     if (!s->o.state)
         return;
     m = NEW(struct state_mail);
@@ -150,8 +149,7 @@ int sink_start(const struct sink_options *o, struct sink **out, struct fault *f)
                                   "Batches that the store refused; they are tried again");
     s->batch = mem_new_array(SINK_BATCH, sizeof(*s->batch));
     s->gate = gate_new();
-    s->reader =
-        journal_reader_new(o->journal, s->cursor, store_position(o->store), SINK_BUFFER);
+    s->reader = journal_reader_new(o->journal, s->cursor, store_position(o->store), SINK_BUFFER);
     s->watch = journal_watch_gate(o->journal, s->gate);
     s->thread = thread_start("sink", run, s);
     *out = s;

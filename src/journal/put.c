@@ -36,8 +36,9 @@ struct journal_put *journal_put_new(const struct record *r, struct blob *payload
         p->payload = blob_ref(payload);
     else
         p->record.payload = keep(&at, r->payload);
-    p->entry =
-        (struct journal_entry){ .records = &p->record, .count = 1, .reply = reply, .done = on_done };
+    p->entry = (struct journal_entry){
+        .records = &p->record, .count = 1, .reply = reply, .done = on_done
+    };
     p->done = done;
     p->ctx = ctx;
     return p;

@@ -84,7 +84,8 @@ static int explain(struct fault *f, int rc, const char *path)
                          "socket with --control",
                          path);
     case -EACCES:
-        return fault_set(f, rc, "not allowed to use %s; run as the user that wayside runs as", path);
+        return fault_set(f, rc, "not allowed to use %s; run as the user that wayside runs as",
+                         path);
     case -ETIMEDOUT:
         return fault_set(f, rc, "%s did not answer in time; the process may be stopped", path);
     default:

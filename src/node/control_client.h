@@ -12,7 +12,7 @@
 /* Sends the line `request` (without line feed) to the socket at path and reads the answer into
  * *out (without line feed) within timeout_ms. -ENOENT, -ECONNREFUSED: nobody runs there;
  * -ETIMEDOUT; ERR_LIMIT. *f (may be NULL) has the sentence. */
-MUST_USE int control_ask(const char *path, struct str request, unsigned timeout_ms,
-                         struct buf *out, struct fault *f);
+MUST_USE int control_ask(const char *path, struct str request, unsigned timeout_ms, struct buf *out,
+                         struct fault *f);
 
 #endif

@@ -201,7 +201,8 @@ static int wait_ready(const struct demo *d, struct child *c, const sigset_t *sig
         if (ready)
             return 0;
         if (child_ended(c, &status))
-            return fault_set(f, ERR_STOPPED, "the %s ended at once; its log is %s", c->name, c->log);
+            return fault_set(f, ERR_STOPPED, "the %s ended at once; its log is %s", c->name,
+                             c->log);
         if (wait_signal(d, signals, 50))
             return 1;
     }
@@ -281,23 +282,24 @@ static int make_dir(struct demo *d, struct fault *f)
 
 static void say_hello(const struct demo *d)
 {
-    printf("\n"
-           "  wayside demo is running: a hub, and an edge that reads this machine every 2 s.\n"
-           "\n"
-           "    dashboard   http://127.0.0.1:%u/\n"
-           "    MQTT        127.0.0.1:%u  (WebSocket 127.0.0.1:%u)\n"
-           "    health      http://127.0.0.1:%u/health  /ready  /metrics\n"
-           "    files       %s\n"
-           "\n"
-           "  Hand it a reading:\n"
-           "    mosquitto_pub -p %u -t sensor/data -q 1 -m '{\"device_id\":\"t1\",\"temperature\":21.5,"
-           "\"humidity\":40,\"timestamp\":\"2026-01-01T00:00:00Z\"}'\n"
-           "    curl 'http://127.0.0.1:%u/api/v1/readings?device=t1'\n"
-           "\n"
-           "  Kill the hub (kill -9 %d) and watch: it comes back, and nothing is missing.\n"
-           "  Ctrl-C ends the demo%s.\n\n",
-           d->page, d->mqtt, d->ws, d->health, d->dir, d->mqtt, d->page, (int)d->hub.pid,
-           d->o->keep || d->o->dir ? "" : " and removes its files");
+    printf(
+        "\n"
+        "  wayside demo is running: a hub, and an edge that reads this machine every 2 s.\n"
+        "\n"
+        "    dashboard   http://127.0.0.1:%u/\n"
+        "    MQTT        127.0.0.1:%u  (WebSocket 127.0.0.1:%u)\n"
+        "    health      http://127.0.0.1:%u/health  /ready  /metrics\n"
+        "    files       %s\n"
+        "\n"
+        "  Hand it a reading:\n"
+        "    mosquitto_pub -p %u -t sensor/data -q 1 -m '{\"device_id\":\"t1\",\"temperature\":21.5,"
+        "\"humidity\":40,\"timestamp\":\"2026-01-01T00:00:00Z\"}'\n"
+        "    curl 'http://127.0.0.1:%u/api/v1/readings?device=t1'\n"
+        "\n"
+        "  Kill the hub (kill -9 %d) and watch: it comes back, and nothing is missing.\n"
+        "  Ctrl-C ends the demo%s.\n\n",
+        d->page, d->mqtt, d->ws, d->health, d->dir, d->mqtt, d->page, (int)d->hub.pid,
+        d->o->keep || d->o->dir ? "" : " and removes its files");
     fflush(stdout);
 }
 

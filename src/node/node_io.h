@@ -1,20 +1,18 @@
 #ifndef NODE_NODE_IO_H
 #define NODE_NODE_IO_H
 /* A running node: the services that its settings name, started in order, stopped in reverse. All
- * functions are called by the main thread, which is no worker. */
+ * functions are called by the main thread, which is no worker; SIGPIPE is ignored and the signals
+ * that end or reload are blocked before (node/run_io.h does that). */
 #include "node/settings.h"
 
 struct node;
 
-/* Starts everything; ready when it returns. Takes over *s (freed with the node, also on failure).
- * config_file: read again by a reload; NULL: there is none. */
-MUST_USE int node_start(struct settings *s, const char *config_file, const char *preset,
-                        struct node **out, struct fault *f);
-/* Stops accepting, drains, ends every service and frees. Everything acknowledged is on disk. */
+/* Starts everything; it is ready when this returns. The configuration (of settings_schema)
+ * outlives the node. */
+MUST_USE int node_start(const struct conf *conf, struct node **out, struct fault *f);
+/* Stops taking, answers what is under way, writes it, ends every service and frees. */
 void node_stop(struct node *n);
-/* Starts, serves until SIGTERM or SIGINT (a reload at SIGHUP), stops. 0 after a clean end. Blocks
- * these signals; to be called before any thread exists. */
-MUST_USE int node_run(struct settings *s, const char *config_file, const char *preset,
-                      struct fault *f);
+/* Reads all certificates again. Those that fail stay as they are, and the log says why. */
+void node_reload_tls(struct node *n);
 
 #endif

@@ -20,9 +20,10 @@ static void answers_leave_in_order(void **state)
     assert_int_equal(out.n, 0);
     line_ack(a, STR("\"id-1\""), 5);
     line_answers(&q, &out);
-    assert_str(buf_str(&out), "{\"ack\":\"id-1\"}\n"
-                              "{\"error\":\"is \\\"odd\\\"\",\"field\":\"stream\",\"id\":\"x\",\"line\":2}\n"
-                              "{\"ack\":7}\n");
+    assert_str(buf_str(&out),
+               "{\"ack\":\"id-1\"}\n"
+               "{\"error\":\"is \\\"odd\\\"\",\"field\":\"stream\",\"id\":\"x\",\"line\":2}\n"
+               "{\"ack\":7}\n");
     assert_int_equal(q.count, 0);
     line_add(&q);
     line_queue_fini(&q);

@@ -27,7 +27,7 @@ static void sends_in_order_within_the_window(void **state)
     assert_false(uplink_want_read(&u, &after, &gen)); /* the window is full */
     assert_int_equal(uplink_acked(&u), 15);
     assert_true(uplink_want_read(&u, &after, &gen));
-    assert_false(uplink_read_done(&u, gen, 0)); /* nothing there */
+    assert_false(uplink_read_done(&u, gen, 0));       /* nothing there */
     assert_false(uplink_want_read(&u, &after, &gen)); /* until there are news */
     uplink_news(&u);
     assert_true(uplink_want_read(&u, &after, &gen));
@@ -98,7 +98,8 @@ static void a_thousand_random_links(void **state)
             case 4:
             case 5:
                 if (reading) {
-                    uint64_t last = after >= head ? 0 : after + 1 + (uint64_t)rand() % (head - after);
+                    uint64_t last =
+                        after >= head ? 0 : after + 1 + (uint64_t)rand() % (head - after);
 
                     reading = false;
                     if (!calm && rand() % 10 == 0) {

@@ -1,0 +1,216 @@
+/*
+ * The order of things is the promise: append, wait for the disk, then acknowledge and publish
+ * live. A message whose record cannot be made is refused by name and reason, counted, logged once
+ * a minute per client and kept in the file of refused records; nothing else is disturbed.
+ *
+ * When the journal is full, the first records to find out are refused after their append; from
+ * then on messages are refused before it for HUB_FULL_MS, so that a 3.1.1 client (which knows no
+ * refusal) is simply not read until there is room.
+ */
+#include "hub/ingest_server.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "hub/once.h"
+#include "hub/uplink_server.h"
+#include "journal/put.h"
+
+#define HUB_FULL_MS 1000
+
+/* One worker's own part. */
+struct hub_worker {
+    struct once once;
+    struct arena arena;
+    uint64_t full_until_ms;
+    bool made;
+};
+
+struct hub_ingest {
+    struct hub_ingest_options o;
+    struct broker *broker;
+    struct uplink_server *uplink;
+    struct hub_worker *workers;
+    struct metric *records[RECORD_KINDS];
+    struct metric *refused, *failed;
+};
+
+/* A publication or request that waits for the disk. */
+struct waiting {
+    struct hub_ingest *h;
+    struct loop *loop;
+    struct broker_token *token; /* NULL: from elsewhere */
+    bool canonical;
+    void (*done)(void *ctx, int code);
+    void *ctx;
+};
+
+struct hub_ingest *hub_ingest_new(const struct hub_ingest_options *o)
+{
+    static const char *const labels[RECORD_KINDS] = {
+        [RECORD_READING] = "kind=\"reading\"", [RECORD_DETECTION] = "kind=\"detection\"",
+        [RECORD_STATUS] = "kind=\"status\"",   [RECORD_EVENT] = "kind=\"event\"",
+        [RECORD_RESULT] = "kind=\"result\"",
+    };
+    struct hub_ingest *h = NEW(struct hub_ingest);
+
+    h->o = *o;
+    h->workers = mem_new_array(workers_count(o->workers), sizeof(*h->workers));
+    for (unsigned i = 0; i < workers_count(o->workers); i++) {
+        once_init(&h->workers[i].once, 60000);
+        h->workers[i].arena = arena_init(ingest_arena_bytes(o->limits));
+    }
+    for (unsigned kind = 1; kind < RECORD_KINDS; kind++)
+        if (labels[kind])
+            h->records[kind] =
+                metrics_counter(o->metrics, "wayside_ingest_records_total", labels[kind],
+                                "Records made durable and acknowledged");
+    h->refused = metrics_counter(o->metrics, "wayside_ingest_refused_total", "",
+                                 "Messages refused because of what they hold");
+    h->failed = metrics_counter(o->metrics, "wayside_ingest_failed_total", "",
+                                "Records that the journal could not take");
+    h->uplink = uplink_server_new(h, o->journal, o->limits, o->metrics);
+    return h;
+}
+
+void hub_ingest_free(struct hub_ingest *h)
+{
+    for (unsigned i = 0; i < workers_count(h->o.workers); i++) {
+        once_fini(&h->workers[i].once);
+        arena_fini(&h->workers[i].arena);
+    }
+    uplink_server_free(h->uplink);
+    mem_free(h->workers);
+    mem_free(h);
+}
+
+void hub_ingest_set_broker(struct hub_ingest *h, struct broker *b)
+{
+    h->broker = b;
+}
+
+static void tell_refused(struct hub_ingest *h, struct loop *l, struct str who, struct str topic,
+                         const struct refusal *why, struct str payload)
+{
+    struct hub_worker *w = &h->workers[loop_index(l)];
+    uint64_t count = 0;
+
+    metric_add(h->refused, 1);
+    if (h->o.refused)
+        refused_put(h->o.refused, clock_wall_ns(), who, topic, str_of(why->field), why->text,
+                    payload);
+    if (once_may(&w->once, who, loop_now_ms(l), &count))
+        log_warn("ingest", "reading refused", lf_str("client", who), lf_str("topic", topic),
+                 lf_text("field", why->field), lf_text("why", why->text),
+                 lf_u64("since_last_line", count));
+}
+
+void hub_ingest_refused(struct hub_ingest *h, struct loop *l, struct str peer, struct str topic,
+                        const struct refusal *why, struct str payload)
+{
+    tell_refused(h, l, peer, topic, why, payload);
+}
+
+void hub_ingest_live(struct hub_ingest *h, struct loop *l, const struct record *r)
+{
+    struct buf topic = buf_init(256);
+
+    if (h->broker && ingest_topic(r, &topic) == 0 && !buf_check(&topic))
+        broker_publish_record(h->broker, l, buf_str(&topic), r->payload, r->wall_ns, r->seq,
+                              r->kind == RECORD_STATUS ? BROKER_RETAIN : 0);
+    buf_fini(&topic);
+}
+
+static void on_durable(struct journal_put *p, int code)
+{
+    struct waiting *w = p->ctx;
+    struct hub_ingest *h = w->h;
+
+    if (code) {
+        metric_add(h->failed, 1);
+        if (code == ERR_FULL)
+            h->workers[loop_index(w->loop)].full_until_ms = loop_now_ms(w->loop) + HUB_FULL_MS;
+    } else {
+        metric_add(h->records[p->record.kind], 1);
+    }
+    if (w->token)
+        broker_publish_done(w->token, code, code == 0,
+                            code == ERR_FULL ? "the journal is full" : NULL);
+    if (w->done)
+        w->done(w->ctx, code);
+    if (code == 0 && !w->canonical)
+        hub_ingest_live(h, w->loop, &p->record);
+    mem_free(w);
+    journal_put_free(p);
+}
+
+static void append(struct hub_ingest *h, struct loop *l, const struct record *r,
+                   struct blob *payload, const struct waiting *waiting)
+{
+    struct waiting *w = NEW(struct waiting);
+
+    *w = *waiting;
+    w->h = h;
+    w->loop = l;
+    journal_put(h->o.journal, journal_put_new(r, payload, l, on_durable, w));
+}
+
+void hub_ingest_record(struct hub_ingest *h, struct loop *l, const struct record *r,
+                       void (*done)(void *ctx, int code), void *ctx)
+{
+    append(h, l, r, NULL, &(struct waiting){ .done = done, .ctx = ctx });
+}
+
+/* MQTT 5 clients see a constant text; the sentence with the values is in the log. */
+static const char *reason_of(const struct refusal *why)
+{
+    switch (why->code) {
+    case ERR_SYNTAX:
+        return "the payload is not what this topic takes; see the hub's log";
+    case ERR_LIMIT:
+        return "the payload is too large or too deep";
+    default:
+        return "a field is missing or has a value that is not allowed; see the hub's log";
+    }
+}
+
+int hub_ingest_publish(void *ctx, struct loop *l, const struct broker_message *m,
+                       struct broker_token *token, const char **reason)
+{
+    struct hub_ingest *h = ctx;
+    struct hub_worker *w = &h->workers[loop_index(l)];
+    struct ingest_message in = { m->topic, m->payload, m->client_id, m->content_type,
+                                 clock_wall_ns() };
+    struct refusal why = { 0 };
+    struct record r = { 0 };
+    bool canonical = false;
+    struct blob *payload;
+    int rc;
+
+    if (str_starts(m->topic, STR(UPLINK_TOPIC)))
+        return uplink_server_publish(h->uplink, l, m, token, reason);
+    if (loop_now_ms(l) < w->full_until_ms)
+        return ERR_FULL;
+    rc = ingest_message(h->o.topics, h->o.limits, &in, &w->arena, &r, &canonical, &why);
+    if (rc == ERR_UNKNOWN) {
+        rc = BROKER_ROUTE;
+    } else if (rc) {
+        tell_refused(h, l, m->client_id, m->topic, &why, m->payload);
+        *reason = reason_of(&why);
+        rc = ERR_VALUE;
+    } else {
+        /* The payload is nearly always the whole message: then one counted copy serves the
+         * journal and the subscribers. */
+        payload = r.payload.p == m->payload.p && r.payload.n == m->payload.n
+                      ? broker_message_blob(m)
+                      : NULL;
+        if (payload)
+            r.payload = blob_str(payload);
+        append(h, l, &r, payload, &(struct waiting){ .token = token, .canonical = canonical });
+        blob_unref(payload);
+        rc = BROKER_LATER;
+    }
+    arena_fini(&w->arena);
+    return rc;
+}

@@ -1,0 +1,175 @@
+/*
+ * Reader and writer of frames, side by side; for segments and for uplink batches. A frame is
+ * taken whole or not at all: length, type and flags are checked before the crc, so that a damaged
+ * length costs nothing, and nothing of a frame is used before its crc is right.
+ */
+#include "journal/frame.h"
+
+#include "base/crc32c.h"
+#include "base/rd.h"
+
+#include <assert.h>
+#include <endian.h>
+
+#define NAME_FIXED 20u /* kind, three lengths, boot */
+
+static uint32_t frame_crc(uint32_t seed, const char *p, size_t n)
+{
+    uint32_t crc = crc32c(seed, (struct str){ p, 8 });
+
+    return crc32c(crc, (struct str){ p + 12, n - 12 });
+}
+
+static bool shape_valid(uint8_t type, uint8_t flags, uint16_t ref, uint32_t length)
+{
+    if (type < FRAME_RECORD || type > FRAME_GAP || (flags & ~(FRAME_ORIGIN | FRAME_COMMITTED)) != 0)
+        return false;
+    if (length > FRAME_BODY_MAX || ((flags & FRAME_ORIGIN) && length < FRAME_ORIGIN_SIZE))
+        return false;
+    if (type == FRAME_GAP)
+        return ref == 0 && (flags & FRAME_ORIGIN) && length >= FRAME_ORIGIN_SIZE + 8;
+    if (type != FRAME_RECORD && (flags & FRAME_ORIGIN))
+        return false;
+    return ref != 0;
+}
+
+bool frame_plausible(struct str in)
+{
+    struct rd r = rd_init(in);
+    uint32_t magic = rd_le32(&r), length = rd_le32(&r);
+    uint8_t type, flags;
+    uint16_t ref;
+
+    rd_skip(&r, 4);
+    type = rd_u8(&r);
+    flags = rd_u8(&r);
+    ref = rd_le16(&r);
+    return !r.bad && magic == FRAME_MAGIC && shape_valid(type, flags, ref, length);
+}
+
+int frame_read(struct str in, uint32_t seed, struct frame *out, size_t *out_used,
+               struct wire_why *why)
+{
+    struct rd r = rd_init(in);
+    struct frame f = { 0 };
+    uint32_t magic, length, crc;
+
+    if (in.n < FRAME_HEAD_SIZE)
+        return ERR_MORE;
+    magic = rd_le32(&r);
+    length = rd_le32(&r);
+    crc = rd_le32(&r);
+    f.type = rd_u8(&r);
+    f.flags = rd_u8(&r);
+    f.ref = rd_le16(&r);
+    f.seq = rd_le64(&r);
+    f.wall_ns = (int64_t)rd_le64(&r);
+    f.uptime_ns = rd_le64(&r);
+    if (magic != FRAME_MAGIC)
+        return wire_refuse(why, ERR_CORRUPT, 0, "no frame starts here");
+    if (!shape_valid(f.type, f.flags, f.ref, length))
+        return wire_refuse(why, ERR_CORRUPT, 12, "type, flags, ref and length do not fit together");
+    if (length > in.n - FRAME_HEAD_SIZE)
+        return ERR_MORE;
+    if (frame_crc(seed, in.p, FRAME_HEAD_SIZE + length) != crc)
+        return wire_refuse(why, ERR_CORRUPT, 8, "checksum is wrong");
+    if (f.flags & FRAME_ORIGIN) {
+        f.origin = rd_le16(&r);
+        f.origin_seq = rd_le64(&r);
+        length -= FRAME_ORIGIN_SIZE;
+        if (f.origin == 0)
+            return wire_refuse(why, ERR_VALUE, r.at, "origin 0");
+    }
+    f.payload = rd_bytes(&r, length);
+    *out = f;
+    *out_used = r.at;
+    return 0;
+}
+
+size_t frame_size(const struct frame *f)
+{
+    return FRAME_HEAD_SIZE + ((f->flags & FRAME_ORIGIN) ? FRAME_ORIGIN_SIZE : 0) + f->payload.n;
+}
+
+void frame_write(struct buf *out, uint32_t seed, const struct frame *f)
+{
+    size_t n = frame_size(f), start = out->n;
+    uint32_t crc;
+
+    assert(n - FRAME_HEAD_SIZE <= FRAME_BODY_MAX);
+    assert(shape_valid(f->type, f->flags, f->ref, (uint32_t)(n - FRAME_HEAD_SIZE)));
+    if (!buf_reserve(out, n))
+        return;
+    buf_le32(out, FRAME_MAGIC);
+    buf_le32(out, (uint32_t)(n - FRAME_HEAD_SIZE));
+    buf_le32(out, 0);
+    buf_u8(out, f->type);
+    buf_u8(out, f->flags);
+    buf_le16(out, f->ref);
+    buf_le64(out, f->seq);
+    buf_le64(out, (uint64_t)f->wall_ns);
+    buf_le64(out, f->uptime_ns);
+    if (f->flags & FRAME_ORIGIN) {
+        buf_le16(out, f->origin);
+        buf_le64(out, f->origin_seq);
+    }
+    buf_put(out, f->payload);
+    crc = htole32(frame_crc(seed, out->p + start, n));
+    memcpy(out->p + start + 8, &crc, sizeof(crc));
+}
+
+int frame_read_name(struct str payload, struct frame_name *out, struct wire_why *why)
+{
+    struct rd r = rd_init(payload);
+    struct frame_name m = { 0 };
+    uint8_t kind = rd_u8(&r), device_n = rd_u8(&r), stream_n = rd_u8(&r), content_n = rd_u8(&r);
+    struct str boot = rd_bytes(&r, sizeof(m.boot.b));
+    struct record check = { 0 };
+
+    m.kind = (enum record_kind)kind;
+    m.device = rd_bytes(&r, device_n);
+    m.stream = rd_bytes(&r, stream_n);
+    m.content_type = rd_bytes(&r, content_n);
+    if (r.bad || rd_left(&r) > 0)
+        return wire_refuse(why, ERR_CORRUPT, r.at, "a name of another length than it says");
+    memcpy(m.boot.b, boot.p, sizeof(m.boot.b));
+    check.kind = m.kind;
+    check.device = m.device;
+    check.stream = m.stream;
+    check.content_type = m.content_type;
+    if (m.kind == RECORD_GAP || record_check(&check, 0) < 0)
+        return wire_refuse(why, ERR_VALUE, 0, "a name that is not allowed");
+    *out = m;
+    return 0;
+}
+
+void frame_write_name(struct buf *out, const struct frame_name *name)
+{
+    assert(name->device.n <= RECORD_DEVICE_MAX && name->stream.n <= RECORD_STREAM_MAX &&
+           name->content_type.n <= RECORD_CONTENT_MAX);
+    buf_u8(out, (uint8_t)name->kind);
+    buf_u8(out, (uint8_t)name->device.n);
+    buf_u8(out, (uint8_t)name->stream.n);
+    buf_u8(out, (uint8_t)name->content_type.n);
+    buf_put_bytes(out, name->boot.b, sizeof(name->boot.b));
+    buf_put(out, name->device);
+    buf_put(out, name->stream);
+    buf_put(out, name->content_type);
+}
+
+size_t frame_search(struct str in, size_t from)
+{
+    const char first = (char)(FRAME_MAGIC & 0xff);
+    const uint32_t magic = htole32(FRAME_MAGIC);
+
+    while (from < in.n && in.n - from >= sizeof(magic)) {
+        const char *p = memchr(in.p + from, first, in.n - from - sizeof(magic) + 1);
+
+        if (!p)
+            break;
+        if (memcmp(p, &magic, sizeof(magic)) == 0)
+            return (size_t)(p - in.p);
+        from = (size_t)(p - in.p) + 1;
+    }
+    return in.n;
+}

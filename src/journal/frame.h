@@ -1,0 +1,77 @@
+#ifndef JOURNAL_FRAME_H
+#define JOURNAL_FRAME_H
+/*
+ * Frame v1: how one record, or the names that records refer to, lies in a segment and in an uplink
+ * batch. Pure. All numbers are little-endian:
+ *
+ *     0 magic u32 | 4 length u32 | 8 crc u32 | 12 type u8 | 13 flags u8 | 14 ref u16 |
+ *     16 seq u64 | 24 wall ns i64 | 32 uptime ns u64 | 40 body, `length` bytes
+ *
+ * crc is CRC-32C over everything but itself, started from a seed that is different for each
+ * segment, so that bytes of an earlier use of the file are never taken for today's. The body is
+ * {origin ref u16, origin seq u64} when FRAME_ORIGIN is set, then the payload.
+ *
+ * Kinds, device names and so on are not repeated in each frame: a FRAME_NAME defines what a ref
+ * means, a FRAME_UUID what an origin ref means, each before its first use in the segment or batch.
+ */
+#include "base/buf.h"
+#include "journal/record.h"
+#include "wire/why.h"
+
+/* The first byte on disk is 0xf5, which no UTF-8 text contains (RFC 3629, section 1). */
+#define FRAME_MAGIC       0x4a5357f5u
+#define FRAME_HEAD_SIZE   40u
+#define FRAME_ORIGIN_SIZE 10u
+/* Largest body; a limit of the format, above what limits.h lets anybody set. */
+#define FRAME_BODY_MAX (16u * 1024 * 1024 + 64)
+/* Largest encoded FRAME_NAME or FRAME_UUID. */
+#define FRAME_CONTEXT_MAX                                                                          \
+    (FRAME_HEAD_SIZE + 20u + RECORD_DEVICE_MAX + RECORD_STREAM_MAX + RECORD_CONTENT_MAX)
+
+enum frame_type {
+    FRAME_RECORD = 1, /* ref: a name. payload: as the device sent it */
+    FRAME_NAME = 2,   /* defines name `ref`. payload: struct frame_name */
+    FRAME_UUID = 3,   /* defines origin `ref`. payload: 16 bytes */
+    FRAME_GAP = 4,    /* first…origin seq of the origin are lost. payload: first u64, reason */
+};
+enum frame_flag {
+    FRAME_ORIGIN = 1,    /* the body starts with an origin; required in FRAME_GAP */
+    FRAME_COMMITTED = 2, /* all before this frame was durable when it was written */
+};
+
+struct frame {
+    uint8_t type, flags;
+    uint16_t ref;
+    uint64_t seq; /* of the record; in a FRAME_NAME or FRAME_UUID that of the next record */
+    int64_t wall_ns;
+    uint64_t uptime_ns;
+    uint16_t origin; /* ref of a FRAME_UUID, with FRAME_ORIGIN */
+    uint64_t origin_seq;
+    struct str payload; /* a view into the input */
+};
+struct frame_name {
+    enum record_kind kind;
+    struct str device, stream, content_type;
+    struct uuid boot;
+};
+
+/* 0: one frame in *out, *out_used bytes long. ERR_MORE: the input ends within the frame.
+ * ERR_PROTO: no frame of ours, or damaged (why->code is then the ERR_… that fits). */
+MUST_USE int frame_read(struct str in, uint32_t seed, struct frame *out, size_t *out_used,
+                        struct wire_why *why);
+/* Encoded size of f. */
+size_t frame_size(const struct frame *f);
+/* Writes f (out->over when it does not fit). FRAME_ORIGIN in flags says whether origin counts. */
+void frame_write(struct buf *out, uint32_t seed, const struct frame *f);
+
+/* The payload of a FRAME_NAME. */
+MUST_USE int frame_read_name(struct str payload, struct frame_name *out, struct wire_why *why);
+void frame_write_name(struct buf *out, const struct frame_name *name);
+
+/* Whether the bytes at in could start a frame, without looking at the crc: what a search for the
+ * next whole frame tries. Needs FRAME_HEAD_SIZE bytes. */
+bool frame_plausible(struct str in);
+/* Offset of the next magic at or after from; in.n when there is none. */
+size_t frame_search(struct str in, size_t from);
+
+#endif

@@ -1,0 +1,144 @@
+/*
+ * The scanner over a file, piece by piece. What it refuses to do: to hold a whole segment because
+ * of its size (only because of the length of one frame in it), and to take the end of a piece for
+ * the end of the file.
+ */
+#include "journal/segfile.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+
+#include <assert.h>
+
+#define LEARN_CHUNK KIB(256)
+#define READ_LEAST  KIB(4)
+
+void segfile_init(struct segfile *f, struct disk *disk, size_t chunk)
+{
+    *f = (struct segfile){ .disk = disk, .file = -1, .chunk = chunk };
+}
+
+void segfile_fini(struct segfile *f)
+{
+    segfile_close(f);
+    mem_free(f->p);
+    f->p = NULL;
+    f->cap = 0;
+}
+
+int segfile_open(struct segfile *f, const struct segment_id *id, uint64_t first_seq)
+{
+    char name[SEGMENT_NAME_LEN + 1];
+    int file = f->disk->ops->open(f->disk, segment_name(id->generation, name), DISK_READ);
+
+    if (file < 0)
+        return file;
+    segfile_close(f);
+    f->file = file;
+    f->generation = id->generation;
+    segment_scan_init(&f->scan, id, first_seq);
+    return 0;
+}
+
+void segfile_close(struct segfile *f)
+{
+    if (f->file < 0)
+        return;
+    f->disk->ops->close(f->disk, f->file);
+    segment_scan_fini(&f->scan);
+    f->file = -1;
+    f->at = 0;
+    f->n = 0;
+    f->end = f->learned = false;
+    if (f->cap > f->chunk) {
+        /* Grown for one large frame; it need not stay so. */
+        mem_free(f->p);
+        f->p = NULL;
+        f->cap = 0;
+    }
+}
+
+void segfile_forget(struct segfile *f, size_t hint)
+{
+    f->n = 0;
+    f->end = false;
+    f->hint = hint;
+}
+
+/* Reads from the scanner's place on; more than was there before when that was not enough. */
+static int refill(struct segfile *f)
+{
+    size_t want = f->chunk, got = 0;
+    int rc;
+
+    if (f->hint > 0 && f->hint < want)
+        want = f->hint < READ_LEAST ? READ_LEAST : f->hint;
+    f->hint = 0;
+    if (f->n > 0 && f->at == f->scan.at && want <= f->n)
+        want = f->n * 2;
+    if (want > f->cap) {
+        f->p = mem_resize(f->p, want);
+        f->cap = want;
+    }
+    rc = f->disk->ops->read(f->disk, f->file, f->p, want, f->scan.at, &got);
+    f->n = 0;
+    if (rc < 0)
+        return rc;
+    f->at = f->scan.at;
+    f->n = got;
+    f->end = got < want;
+    return 0;
+}
+
+/* Looks for names in all that follows the scanner's place: each is written twice. */
+static int learn(struct segfile *f)
+{
+    uint64_t at = f->scan.at;
+    size_t cap = LEARN_CHUNK, got = 0, used;
+    char *p = mem_new(cap);
+    int rc;
+
+    for (;;) {
+        rc = f->disk->ops->read(f->disk, f->file, p, cap, at, &got);
+        if (rc < 0)
+            break;
+        used = segment_learn(&f->scan, str_from(p, got), got < cap);
+        at += used;
+        if (got < cap)
+            break;
+        if (used == 0) {
+            cap *= 2;
+            p = mem_resize(p, cap);
+        }
+    }
+    mem_free(p);
+    f->learned = rc == 0;
+    return rc;
+}
+
+int segfile_next(struct segfile *f, bool may_refill, struct record *out)
+{
+    assert(f->file >= 0);
+    for (;;) {
+        struct str in =
+            f->n > 0 ? str_from(f->p + (f->scan.at - f->at), f->n - (size_t)(f->scan.at - f->at))
+                     : STR_NONE;
+        int rc = f->n > 0 || f->end ? segment_scan_next(&f->scan, in, f->end, out) : ERR_MORE;
+
+        if (rc == 0 || (rc == ERR_MORE && f->end))
+            return rc;
+        if (!may_refill)
+            return ERR_BUSY;
+        if (rc == ERR_MORE) {
+            rc = refill(f);
+        } else if (!f->learned) {
+            rc = learn(f);
+        } else {
+            in = str_from(f->p + (f->scan.at - f->at), f->n - (size_t)(f->scan.at - f->at));
+            segment_scan_pass(&f->scan, in);
+            rc = 0;
+        }
+        if (rc < 0)
+            return rc;
+    }
+}

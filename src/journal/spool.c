@@ -1,0 +1,336 @@
+/*
+ * The group commit. All entries of a group are encoded into one buffer, written with one call (or
+ * a few, when they are many) and flushed once; only then has any of them a code.
+ *
+ * Invariants:
+ *  - durable_seq never passes what was flushed, file and directory both.
+ *  - After a write or a flush failed, nothing more is written to that file: systems mark pages
+ *    clean after a failed flush, so a second one would lie. The segment is given up, its records
+ *    that were not durable go into a new one, once; if that fails too they are refused.
+ *  - Numbers are given in the order of the queue, and again if a group fails: a number that was
+ *    never acknowledged may be used again, by a segment that begins at or before it; a reader
+ *    takes each number from the newest segment that may hold it.
+ *  - A name is written before its first use in a segment, and once more NAME_COPY_AFTER bytes
+ *    later if it is still in use, so that one damaged block never costs the rest of the segment.
+ */
+#include "journal/spool.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+
+#define WRITE_CHUNK     KIB(512)
+#define NAME_COPY_AFTER KIB(16)
+/* Room that one record's names may take: a name and an origin, each with a copy. */
+#define NAMES_ROOM (4 * (uint64_t)FRAME_CONTEXT_MAX)
+
+static struct journal_entry *entry_of(struct queue_node *n)
+{
+    return container_of(n, struct journal_entry, node);
+}
+
+/* ---- encoding ---- */
+
+static int write_out(struct spool *s)
+{
+    int rc;
+
+    if (s->buf.n == 0)
+        return 0;
+    assert(!s->buf.over && s->file_at + s->buf.n <= s->file_size);
+    rc = s->disk->ops->write(s->disk, s->file, s->buf.p, s->buf.n, s->file_at);
+    if (rc < 0)
+        return rc;
+    s->counts.written_bytes += s->buf.n;
+    s->file_at += s->buf.n;
+    buf_clear(&s->buf);
+    return 0;
+}
+
+/* Everything encoded so far is durable when this returns 0. */
+static int flush(struct spool *s)
+{
+    int rc;
+
+    if (s->file < 0 || s->durable_seq + 1 == s->next_seq)
+        return 0;
+    rc = write_out(s);
+    if (rc == 0)
+        rc = s->disk->ops->sync(s->disk, s->file);
+    if (rc == 0 && s->dir_dirty)
+        rc = s->disk->ops->sync_dir(s->disk);
+    if (rc < 0)
+        return rc;
+    s->dir_dirty = false;
+    s->durable_seq = s->next_seq - 1;
+    s->mark_committed = true;
+    s->counts.flushes++;
+    return 0;
+}
+
+static uint8_t take_mark(struct spool *s)
+{
+    uint8_t flags = s->mark_committed ? FRAME_COMMITTED : 0;
+
+    s->mark_committed = false;
+    return flags;
+}
+
+/* The ref of r's name, or of its origin; defined in this segment before its use. */
+static uint16_t ref_of(struct spool *s, const struct record *r, bool for_uuid)
+{
+    struct name *name =
+        for_uuid ? names_find_uuid(&s->names, &r->origin) : names_find(&s->names, r);
+    uint64_t at = s->file_at + s->buf.n;
+
+    if (name && (name->copied || at - name->at < NAME_COPY_AFTER))
+        return name->ref;
+    if (name) {
+        name->copied = true;
+    } else {
+        name = for_uuid ? names_add_uuid(&s->names, &r->origin) : names_add(&s->names, r);
+        assert(name); /* a segment is ended before its refs are used up */
+        name->at = at;
+    }
+    names_write(&s->buf, s->seed, name, for_uuid, s->next_seq, take_mark(s));
+    return name->ref;
+}
+
+static bool is_zero(const struct uuid *u)
+{
+    static const struct uuid zero;
+
+    return uuid_eq(u, &zero);
+}
+
+static void encode(struct spool *s, struct record *r)
+{
+    struct frame f = { .type = FRAME_RECORD,
+                       .seq = s->next_seq,
+                       .wall_ns = r->wall_ns,
+                       .uptime_ns = r->uptime_ns,
+                       .payload = r->payload };
+    char gap[8 + 256];
+
+    if (!uuid_eq(&r->origin, &s->id.journal)) {
+        f.flags = FRAME_ORIGIN;
+        f.origin = ref_of(s, r, true);
+        f.origin_seq = r->origin_seq;
+    }
+    if (r->kind == RECORD_GAP) {
+        struct buf b = { gap, 0, sizeof(gap), sizeof(gap), false };
+
+        buf_le64(&b, r->first);
+        buf_put(&b, r->payload);
+        assert(!b.over);
+        f.type = FRAME_GAP;
+        f.payload = buf_str(&b);
+    } else {
+        f.ref = ref_of(s, r, false);
+    }
+    f.flags |= take_mark(s);
+    frame_write(&s->buf, s->seed, &f);
+    s->rows[s->count - 1].kinds |= 1u << r->kind;
+    r->seq = s->next_seq++;
+}
+
+/* Room in the segment for one more record of this size, with its names; else a new segment. An
+ * error means that the segment being written must not be used any more; *out_refused is set when
+ * only no new one can be had. */
+static int make_room(struct spool *s, const struct record *r, int *out_refused)
+{
+    uint64_t need = FRAME_HEAD_SIZE + FRAME_ORIGIN_SIZE + 8 + r->payload.n + NAMES_ROOM;
+    int rc;
+
+    if (s->file >= 0 && s->file_at + s->buf.n + need <= s->file_size &&
+        s->names.next + 2 <= NAMES_MAX)
+        return 0;
+    rc = flush(s);
+    if (rc < 0)
+        return rc;
+    spool_end_segment(s);
+    rc = spool_begin_segment(s);
+    while (rc == ERR_FULL && s->o.policy[r->kind] == JOURNAL_DROP_OLDEST) {
+        if (spool_drop_oldest(s) < 0)
+            break;
+        rc = spool_begin_segment(s);
+    }
+    *out_refused = rc;
+    return 0;
+}
+
+/* What is wrong with a record, before anything is done with it. */
+static int check(const struct spool *s, const struct record *r)
+{
+    uint64_t room = s->o.segment_bytes - SEGMENT_HEADER_SIZE - FRAME_HEAD_SIZE - FRAME_ORIGIN_SIZE -
+                    8 - NAMES_ROOM;
+    int rc = record_check(r, s->payload_max < room ? s->payload_max : room);
+
+    if (rc < 0)
+        return rc;
+    if (is_zero(&r->origin) ? r->kind == RECORD_GAP : r->origin_seq == 0)
+        return ERR_VALUE;
+    /* What was born here is here already: a batch that came round in a circle. */
+    if (uuid_eq(&r->origin, &s->id.journal))
+        return ERR_EXISTS;
+    return r->kind == RECORD_GAP && r->payload.n > 256 ? ERR_LIMIT : 0;
+}
+
+static int check_entry(const struct spool *s, const struct journal_entry *e)
+{
+    for (size_t i = 0; i < e->count; i++) {
+        int rc = check(s, &e->records[i]);
+
+        if (rc < 0)
+            return rc;
+    }
+    return e->count > 0 ? 0 : ERR_VALUE;
+}
+
+/* A record born here is given its identity: the clock of this boot, and its origin. Its origin_seq
+ * is 0 until it is durable, so that it can be given another number when a group is repeated. */
+static void adopt(struct spool *s, struct record *r)
+{
+    if (!is_zero(&r->origin))
+        return;
+    if (r->uptime_ns == 0 && is_zero(&r->boot)) {
+        r->uptime_ns = s->disk->ops->uptime_ns(s->disk);
+        r->boot = s->boot;
+    }
+    r->origin = s->id.journal;
+    r->origin_seq = 0;
+}
+
+/* ---- a group ---- */
+
+/* Codes while a group is under way. */
+enum { GROUP_OPEN = 1 };
+
+static void refuse(struct spool *s, struct journal_entry *e, int code)
+{
+    e->code = code;
+    for (size_t i = 0; i < e->count; i++) {
+        unsigned kind = e->records[i].kind;
+
+        s->counts.refused[kind < RECORD_KINDS ? kind : 0]++;
+    }
+}
+
+/* As refuse(), for what was adopted: the caller may hand it in again as it was. */
+static void give_back(struct spool *s, struct journal_entry *e, int code)
+{
+    for (size_t i = 0; i < e->count; i++) {
+        struct record *r = &e->records[i];
+
+        if (uuid_eq(&r->origin, &s->id.journal))
+            r->origin = (struct uuid){ 0 };
+        r->seq = 0;
+    }
+    refuse(s, e, code);
+}
+
+/* Encodes the records of e that are not durable yet. As make_room() about errors. */
+static int put_entry(struct spool *s, struct journal_entry *e, int *out_refused)
+{
+    for (size_t i = 0; i < e->count; i++) {
+        struct record *r = &e->records[i];
+        int rc;
+
+        if (r->seq > 0 && r->seq <= s->durable_seq)
+            continue;
+        rc = make_room(s, r, out_refused);
+        if (rc < 0 || *out_refused < 0)
+            return rc;
+        adopt(s, r);
+        encode(s, r);
+        if (s->buf.n >= WRITE_CHUNK) {
+            rc = write_out(s);
+            if (rc < 0)
+                return rc;
+        }
+    }
+    return 0;
+}
+
+/* One try at all entries that are open. An error means that the segment must not be used any
+ * more; entries for which there is no room are refused here. */
+static int try_group(struct spool *s, struct queue_node *entries)
+{
+    int full[RECORD_KINDS] = { 0 };
+    int rc;
+
+    for (struct queue_node *n = entries; n; n = n->next) {
+        struct journal_entry *e = entry_of(n);
+        unsigned kind;
+
+        if (e->code != GROUP_OPEN)
+            continue;
+        kind = e->records[0].kind;
+        /* Full is full for the whole group; asking once per entry would make it slow as well. */
+        rc = full[kind] < 0 ? 0 : put_entry(s, e, &full[kind]);
+        if (rc < 0)
+            return rc;
+        if (full[kind] < 0) {
+            s->error = full[kind];
+            give_back(s, e, full[kind]);
+        }
+    }
+    return flush(s);
+}
+
+static void finish(struct spool *s, struct journal_entry *e, int failed)
+{
+    uint64_t last;
+
+    if (e->code != GROUP_OPEN)
+        return;
+    last = e->records[e->count - 1].seq;
+    if (last == 0 || last > s->durable_seq) {
+        assert(failed < 0);
+        give_back(s, e, failed);
+        return;
+    }
+    e->code = 0;
+    for (size_t i = 0; i < e->count; i++) {
+        struct record *r = &e->records[i];
+
+        if (uuid_eq(&r->origin, &s->id.journal))
+            r->origin_seq = r->seq;
+        s->counts.records++;
+        s->counts.payload_bytes += r->payload.n;
+    }
+}
+
+void spool_commit(struct spool *s, struct queue_node *entries)
+{
+    int rc;
+
+    s->error = 0;
+    for (struct queue_node *n = entries; n; n = n->next) {
+        struct journal_entry *e = entry_of(n);
+
+        rc = check_entry(s, e);
+        e->code = GROUP_OPEN;
+        for (size_t i = 0; i < e->count; i++)
+            e->records[i].seq = 0;
+        if (rc < 0)
+            refuse(s, e, rc);
+    }
+    rc = try_group(s, entries);
+    if (rc < 0) {
+        s->counts.failed_flushes++;
+        log_error("journal", "flush failed, taking a new segment", lf_err("error", rc),
+                  lf_u64("generation", s->id.generation), lf_u64("seq", s->durable_seq + 1));
+        spool_give_up(s);
+        rc = try_group(s, entries);
+    }
+    if (rc < 0) {
+        s->counts.failed_flushes++;
+        s->error = rc;
+        log_error("journal", "refused records: the disk fails", lf_err("error", rc),
+                  lf_u64("seq", s->durable_seq + 1));
+        spool_give_up(s);
+    }
+    for (struct queue_node *n = entries; n; n = n->next)
+        finish(s, entry_of(n), rc);
+}

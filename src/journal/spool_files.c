@@ -1,0 +1,271 @@
+/*
+ * The segment files of a journal while it runs: beginning, giving up, trimming, dropping, the
+ * spare, the file that says who this journal is.
+ *
+ * A new segment is an old one behind all cursors under a new name (overwriting blocks that are
+ * written already is the fastest thing a disk does), else a file that is allocated in advance. Its
+ * header reaches the disk with the first flush, together with the records and followed by the
+ * directory; until then nothing in it was acknowledged, so a crash may leave any mixture: the
+ * start takes such a file for what it is (see spool_open.c).
+ *
+ * The limits: all segments and the spare together stay within the quota; a new file is made only
+ * if the disk keeps its floor of free space, so that cursors and logs can be written on a disk
+ * that "is full".
+ */
+#include "journal/spool.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+
+void spool_push_row(struct spool *s, struct spool_row row)
+{
+    if (s->count == s->cap) {
+        s->cap = s->cap ? s->cap * 2 : 16;
+        s->rows = mem_resize(s->rows, s->cap * sizeof(struct spool_row));
+    }
+    s->rows[s->count++] = row;
+    s->epoch++;
+}
+
+uint64_t spool_bytes(const struct spool *s)
+{
+    uint64_t n = s->has_spare ? s->o.segment_bytes : 0;
+
+    for (size_t i = 0; i < s->count; i++)
+        n += s->rows[i].bytes;
+    return n;
+}
+
+uint64_t spool_oldest(const struct spool *s)
+{
+    return s->count == 0 || s->rows[0].first_seq > s->durable_seq ? 0 : s->rows[0].first_seq;
+}
+
+/* A file of the right size under the spare's name. */
+static int make_spare(struct spool *s)
+{
+    uint64_t left = 0;
+    int file, rc;
+
+    if (spool_bytes(s) + s->o.segment_bytes > s->o.quota_bytes)
+        return ERR_FULL;
+    rc = s->disk->ops->free_bytes(s->disk, &left);
+    if (rc < 0)
+        return rc;
+    if (left < s->o.free_floor_bytes + s->o.segment_bytes)
+        return -ENOSPC;
+    file = s->disk->ops->open(s->disk, SPOOL_SPARE, DISK_WRITE | DISK_CREATE);
+    if (file < 0)
+        return file;
+    rc = s->disk->ops->allocate(s->disk, file, s->o.segment_bytes);
+    s->disk->ops->close(s->disk, file);
+    if (rc < 0) {
+        (void)s->disk->ops->unlink(s->disk, SPOOL_SPARE);
+        return rc;
+    }
+    s->has_spare = true;
+    return 0;
+}
+
+/* The oldest segment's file becomes the spare, or goes. */
+static int remove_oldest(struct spool *s)
+{
+    char name[SEGMENT_NAME_LEN + 1];
+    struct spool_row *row = &s->rows[0];
+    int rc;
+
+    segment_name(row->generation, name);
+    if (!s->has_spare && row->bytes == s->o.segment_bytes) {
+        rc = s->disk->ops->rename(s->disk, name, SPOOL_SPARE);
+        s->has_spare = rc == 0;
+    } else {
+        rc = s->disk->ops->unlink(s->disk, name);
+    }
+    if (rc < 0) {
+        log_warn("journal", "cannot remove a segment", lf_text("file", name), lf_err("error", rc));
+        return rc;
+    }
+    s->count--;
+    memmove(s->rows, s->rows + 1, s->count * sizeof(struct spool_row));
+    s->epoch++;
+    return 0;
+}
+
+int spool_drop_oldest(struct spool *s)
+{
+    uint32_t may = 1u << RECORD_GAP;
+    uint64_t lost;
+    int rc;
+
+    for (unsigned k = 1; k < RECORD_KINDS; k++)
+        if (s->o.policy[k] == JOURNAL_DROP_OLDEST)
+            may |= 1u << k;
+    if (s->count < 2 || (s->rows[0].kinds & ~may) != 0)
+        return ERR_FULL;
+    lost = s->rows[1].first_seq - s->rows[0].first_seq;
+    log_warn("journal", "quota reached, the oldest records are dropped",
+             lf_u64("first", s->rows[0].first_seq), lf_u64("last", s->rows[1].first_seq - 1));
+    rc = remove_oldest(s);
+    if (rc == 0)
+        s->counts.dropped += lost;
+    return rc;
+}
+
+/* The lowest place of any cursor, as its file says it durably; UINT64_MAX: there is no cursor. */
+static uint64_t lowest_kept(const struct spool *s)
+{
+    uint64_t least = UINT64_MAX;
+
+    LIST_EACH (it, &s->cursors) {
+        const struct spool_cursor *c = container_of(it, struct spool_cursor, link);
+
+        if (c->kept < least)
+            least = c->kept;
+    }
+    return least;
+}
+
+void spool_trim(struct spool *s)
+{
+    uint64_t least = lowest_kept(s);
+
+    /* Without any cursor nobody has read anything yet. */
+    while (least != UINT64_MAX && s->count > 1 && s->rows[1].first_seq <= least + 1)
+        if (remove_oldest(s) < 0)
+            break;
+}
+
+/* Header of the segment at the end of rows, into the buffer. */
+static void put_header(struct spool *s)
+{
+    struct segment_header h = { .id = s->id,
+                                .boot = s->boot,
+                                .first_seq = s->next_seq,
+                                .created_ns = s->disk->ops->wall_ns(s->disk),
+                                .size = (uint32_t)s->o.segment_bytes,
+                                .before_kinds = s->count > 1 ? s->rows[s->count - 2].kinds : 0 };
+
+    segment_write_header(&s->buf, &h);
+}
+
+int spool_begin_segment(struct spool *s)
+{
+    struct spool_row row = { .generation = s->id.generation + 1,
+                             .first_seq = s->next_seq,
+                             .bytes = s->o.segment_bytes };
+    char name[SEGMENT_NAME_LEN + 1];
+    int rc = 0, file;
+
+    if (!s->has_spare)
+        rc = make_spare(s);
+    if (rc == ERR_FULL || rc == -ENOSPC) {
+        spool_keep_cursors(s);
+        spool_trim(s);
+        rc = s->has_spare ? 0 : make_spare(s);
+    }
+    if (rc < 0)
+        return rc;
+    segment_name(row.generation, name);
+    rc = s->disk->ops->rename(s->disk, SPOOL_SPARE, name);
+    /* After a failure too: nobody knows under which name it is. */
+    s->has_spare = false;
+    s->id.generation++;
+    if (rc < 0)
+        return rc;
+    file = s->disk->ops->open(s->disk, name, DISK_WRITE);
+    if (file < 0) {
+        (void)s->disk->ops->unlink(s->disk, name);
+        return file;
+    }
+    names_fini(&s->names);
+    names_init(&s->names);
+    buf_clear(&s->buf);
+    s->file = file;
+    s->file_at = 0;
+    s->file_size = row.bytes;
+    s->seed = segment_seed(&s->id);
+    s->dir_dirty = true;
+    s->mark_committed = true;
+    spool_push_row(s, row);
+    put_header(s);
+    return 0;
+}
+
+void spool_end_segment(struct spool *s)
+{
+    if (s->file < 0)
+        return;
+    s->disk->ops->close(s->disk, s->file);
+    s->file = -1;
+    buf_clear(&s->buf);
+}
+
+void spool_give_up(struct spool *s)
+{
+    char name[SEGMENT_NAME_LEN + 1];
+
+    if (s->file >= 0) {
+        spool_end_segment(s);
+        if (s->rows[s->count - 1].first_seq > s->durable_seq) {
+            /* Nothing acknowledged is in it. If it cannot be removed, the start will see that its
+             * range is empty. */
+            s->count--;
+            (void)s->disk->ops->unlink(s->disk, segment_name(s->id.generation, name));
+        }
+    }
+    s->epoch++;
+    s->next_seq = s->durable_seq + 1;
+}
+
+size_t spool_locate(const struct spool *s, uint64_t seq, struct spool_row *out, size_t max)
+{
+    size_t low = 0, high = s->count, n = 0;
+
+    /* The last row that begins at or before seq. */
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+
+        if (s->rows[mid].first_seq <= seq)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    for (size_t i = low > 0 ? low - 1 : 0; i < s->count && n < max; i++, n++) {
+        out[n] = s->rows[i];
+        if (i + 1 < s->count)
+            out[n].end_seq = s->rows[i + 1].first_seq;
+        else
+            out[n].end_seq = s->file >= 0 ? UINT64_MAX : s->durable_seq + 1;
+    }
+    return n;
+}
+
+/* Says which segment is the newest, once that segment is durable: see spool_open.c. */
+static void keep_id(struct spool *s)
+{
+    struct slot slot = { s->id_file.counter + 1, s->id.journal, s->id.key, s->id.generation, 0 };
+
+    if (s->file < 0 || s->id_file.said == s->id.generation || s->id_file.file < 0 || s->dir_dirty)
+        return;
+    slot.c = s->rows[s->count - 1].first_seq;
+    if (spool_write_slot(s, s->id_file.file, &slot) < 0)
+        return;
+    s->id_file.counter++;
+    s->id_file.said = s->id.generation;
+}
+
+uint64_t spool_tend(struct spool *s, bool force)
+{
+    uint64_t wake = spool_tend_cursors(s, force);
+
+    if (s->count > 1 && s->rows[1].first_seq <= spool_lowest_cursor(s) + 1) {
+        spool_keep_cursors(s);
+        spool_trim(s);
+    }
+    keep_id(s);
+    /* In advance, so that nobody waits for it; without room the next segment will say so. */
+    if (!s->has_spare && s->file >= 0 && s->error == 0)
+        (void)make_spare(s);
+    return wake;
+}

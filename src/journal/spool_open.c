@@ -1,0 +1,420 @@
+/*
+ * The start of a journal: reads one header per segment and all of the newest segment, no more.
+ *
+ * What may be found, and what is done with it:
+ *  - a whole header that names this journal and this file: a segment.
+ *  - a whole header with another generation: a segment that was being used again when the machine
+ *    stopped; nothing in it was acknowledged under its new name and nothing is needed under its
+ *    old one. Removed.
+ *  - no whole header: if records of this segment follow, a segment whose first sector is damaged;
+ *    else, when it is the newest, a segment that was never begun: removed; else put aside.
+ *  - two segments that begin with the same number: the older one was given up after a failed flush.
+ *  - the newest segment ends in something that is no frame: a torn tail, cut off.
+ *
+ * Writing never goes on in an old segment: what was read back may have come from memory and not
+ * from the disk, and a record that is acknowledged later must not depend on it.
+ *
+ * Numbers must never be used twice for different records, whatever was lost. So they go on behind
+ * everything that says a number was used: records, headers, cursors, and the identity file, which
+ * knows the newest segment (if that is gone, all numbers that it could hold are skipped).
+ */
+#include "journal/spool.h"
+
+#include "base/log.h"
+#include "journal/segfile.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SCAN_CHUNK   KIB(256)
+#define ASIDE_FOLDER "damaged/"
+#define ASIDE_MAX    3 /* files that are kept there */
+#define CURSORS_MAX  64
+
+struct found_file {
+    uint64_t generation, bytes;
+};
+struct found {
+    struct found_file *files;
+    size_t count, cap;
+    char cursors[CURSORS_MAX][33];
+    size_t cursor_count;
+    bool spare;
+    uint64_t spare_bytes;
+};
+
+static bool cursor_name_valid(struct str s)
+{
+    if (s.n < 1 || s.n > 32)
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '-')
+            return false;
+    }
+    return true;
+}
+
+bool spool_cursor_name_valid(const char *name)
+{
+    return cursor_name_valid(str_of(name));
+}
+
+static void on_file(void *ctx, const char *name, uint64_t bytes)
+{
+    struct found *f = ctx;
+    struct str s = str_of(name), rest;
+    uint64_t generation;
+
+    if (str_eq(s, STR(SPOOL_SPARE))) {
+        f->spare = true;
+        f->spare_bytes = bytes;
+    }
+    if (str_starts(s, STR(SPOOL_CURSOR)) && f->cursor_count < CURSORS_MAX) {
+        rest = str_skip(s, sizeof(SPOOL_CURSOR) - 1);
+        if (cursor_name_valid(rest))
+            memcpy(f->cursors[f->cursor_count++], rest.p, rest.n);
+    }
+    if (segment_parse_name(s, &generation) < 0)
+        return;
+    if (f->count == f->cap) {
+        f->cap = f->cap ? f->cap * 2 : 64;
+        f->files = mem_resize(f->files, f->cap * sizeof(struct found_file));
+    }
+    f->files[f->count++] = (struct found_file){ generation, bytes };
+}
+
+static int older_first(const void *a, const void *b)
+{
+    const struct found_file *x = a, *y = b;
+
+    return x->generation < y->generation ? -1 : x->generation > y->generation;
+}
+
+static int read_header(struct spool *s, uint64_t generation, struct segment_header *out)
+{
+    char name[SEGMENT_NAME_LEN + 1], head[SEGMENT_HEADER_SIZE];
+    size_t got = 0;
+    int file = s->disk->ops->open(s->disk, segment_name(generation, name), DISK_READ), rc;
+
+    if (file < 0)
+        return file;
+    rc = s->disk->ops->read(s->disk, file, head, sizeof(head), 0, &got);
+    s->disk->ops->close(s->disk, file);
+    return rc < 0 ? rc : segment_read_header(str_from(head, got), out, NULL);
+}
+
+/* A file that is no use but might be to a person: kept in a folder, a few of them. */
+static void put_aside(struct spool *s, uint64_t generation)
+{
+    char name[SEGMENT_NAME_LEN + 1], to[64];
+    int rc = ERR_FULL;
+
+    segment_name(generation, name);
+    for (int i = 0; i < ASIDE_MAX && rc < 0; i++) {
+        int file;
+
+        snprintf(to, sizeof(to), ASIDE_FOLDER "%d.seg", i);
+        file = s->disk->ops->open(s->disk, to, DISK_READ);
+        if (file >= 0)
+            s->disk->ops->close(s->disk, file);
+        else
+            rc = s->disk->ops->rename(s->disk, name, to);
+    }
+    if (rc < 0)
+        (void)s->disk->ops->unlink(s->disk, name);
+    log_warn("journal", "a segment cannot be used and was put aside", lf_text("file", name),
+             lf_err("kept", rc));
+    s->counts.damaged++;
+}
+
+static void remove_file(struct spool *s, uint64_t generation)
+{
+    char name[SEGMENT_NAME_LEN + 1];
+
+    (void)s->disk->ops->unlink(s->disk, segment_name(generation, name));
+}
+
+/* Who this journal is: its own file, else the newest segment that says it. ERR_UNKNOWN: nothing
+ * does. ERR_VERSION. */
+static int find_id(struct spool *s, const struct found *f, struct slot *out_slot)
+{
+    int rc = spool_read_slots(s->disk, SPOOL_ID, out_slot);
+
+    if (rc == 0) {
+        s->id.journal = out_slot->journal;
+        s->id.key = out_slot->a;
+        s->id_file.counter = out_slot->counter;
+        return 0;
+    }
+    if (rc != ERR_CORRUPT && rc != -ENOENT)
+        return rc;
+    for (size_t i = f->count; i-- > 0;) {
+        struct segment_header h;
+
+        rc = read_header(s, f->files[i].generation, &h);
+        if (rc == ERR_VERSION)
+            return rc;
+        if (rc == 0 && h.id.generation == f->files[i].generation) {
+            s->id = h.id;
+            return 0;
+        }
+    }
+    return ERR_UNKNOWN;
+}
+
+static void make_id(struct spool *s)
+{
+    struct uuid u;
+
+    s->disk->ops->random(s->disk, u.b, sizeof(u.b));
+    s->disk->ops->random(s->disk, &s->id.key, sizeof(s->id.key));
+    u.b[6] = (uint8_t)((u.b[6] & 0x0f) | 0x40); /* version 4, RFC 9562 section 5.4 */
+    u.b[8] = (uint8_t)((u.b[8] & 0x3f) | 0x80);
+    s->id.journal = u;
+}
+
+/* The identity file is there and durable when this returns 0. */
+static int open_id(struct spool *s, const struct slot *before)
+{
+    struct slot slot = { s->id_file.counter + 1, s->id.journal, s->id.key, before->b, before->c };
+    int rc;
+
+    s->id_file.file = s->disk->ops->open(s->disk, SPOOL_ID, DISK_WRITE | DISK_CREATE);
+    if (s->id_file.file < 0)
+        return s->id_file.file;
+    if (before->counter > 0)
+        return 0;
+    rc = spool_write_slot(s, s->id_file.file, &slot);
+    if (rc == 0)
+        rc = s->disk->ops->sync(s->disk, s->id_file.file);
+    if (rc == 0)
+        rc = s->disk->ops->sync_dir(s->disk);
+    s->id_file.counter++;
+    return rc;
+}
+
+/* The first number in a segment whose header is lost; 0: nothing of ours is in it. */
+static int first_in(struct spool *s, uint64_t generation, uint64_t *out_first)
+{
+    struct segment_id id = s->id;
+    struct segfile f;
+    struct record r;
+    int rc;
+
+    id.generation = generation;
+    *out_first = 0;
+    segfile_init(&f, s->disk, SCAN_CHUNK);
+    rc = segfile_open(&f, &id, 1);
+    if (rc == 0)
+        rc = segfile_next(&f, true, &r);
+    if (rc == 0)
+        *out_first = r.seq;
+    segfile_fini(&f);
+    return rc == ERR_MORE ? 0 : rc;
+}
+
+/* Row for one file, or nothing when it is none. *before_kinds: what its header says. */
+static int take_file(struct spool *s, uint64_t generation, uint64_t bytes, bool newest,
+                     uint32_t *before_kinds)
+{
+    struct spool_row row = { .generation = generation, .bytes = bytes, .kinds = ~0u };
+    struct segment_header h;
+    int rc = read_header(s, generation, &h);
+
+    *before_kinds = ~0u;
+    if (rc == 0 && !uuid_eq(&h.id.journal, &s->id.journal)) {
+        put_aside(s, generation);
+        return 0;
+    }
+    if (rc == 0 && h.id.generation != generation) {
+        remove_file(s, generation);
+        return 0;
+    }
+    if (rc == 0) {
+        row.first_seq = h.first_seq;
+        *before_kinds = h.before_kinds;
+    } else if (rc == ERR_CORRUPT) {
+        rc = first_in(s, generation, &row.first_seq);
+        if (rc == 0 && row.first_seq == 0 && newest)
+            remove_file(s, generation);
+        else if (rc == 0 && row.first_seq == 0)
+            put_aside(s, generation);
+        else
+            s->counts.damaged++;
+    }
+    if (rc == 0 && row.first_seq > 0)
+        spool_push_row(s, row);
+    return rc;
+}
+
+static int take_files(struct spool *s, const struct found *f)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        uint32_t before_kinds;
+        size_t had = s->count;
+        int rc = take_file(s, f->files[i].generation, f->files[i].bytes, i + 1 == f->count,
+                           &before_kinds);
+
+        if (rc < 0)
+            return rc;
+        if (s->count == had || had == 0)
+            continue;
+        s->rows[had - 1].kinds = before_kinds;
+        /* Begun again at the same number: the older one was given up. */
+        while (had > 0 && s->rows[had - 1].first_seq >= s->rows[had].first_seq) {
+            remove_file(s, s->rows[had - 1].generation);
+            s->rows[had - 1] = s->rows[had];
+            s->count--;
+            had--;
+        }
+    }
+    return 0;
+}
+
+/* Cuts off what is behind the last whole frame. A failure costs nothing but space. */
+static void cut(struct spool *s, struct spool_row *row, uint64_t valid_end)
+{
+    char name[SEGMENT_NAME_LEN + 1];
+    int file = s->disk->ops->open(s->disk, segment_name(row->generation, name), DISK_WRITE);
+
+    if (file < 0)
+        return;
+    if (s->disk->ops->truncate(s->disk, file, valid_end) == 0)
+        row->bytes = valid_end;
+    s->disk->ops->close(s->disk, file);
+}
+
+/* Reads the newest segment: which numbers were used, where it ends. */
+static int scan_newest(struct spool *s)
+{
+    struct spool_row *row = &s->rows[s->count - 1];
+    struct segment_id id = s->id;
+    struct segfile f;
+    struct record r;
+    int rc;
+
+    id.generation = row->generation;
+    segfile_init(&f, s->disk, SCAN_CHUNK);
+    rc = segfile_open(&f, &id, row->first_seq);
+    while (rc == 0)
+        rc = segfile_next(&f, true, &r);
+    if (rc == ERR_MORE) {
+        rc = 0;
+        s->next_seq = f.scan.next_seq;
+        s->counts.damaged += f.scan.damages;
+        row->kinds = f.scan.unnamed > 0 ? ~0u : f.scan.kinds;
+        if (f.scan.last_seq == 0) {
+            /* Begun, and nothing in it: the next one begins with the same number. */
+            remove_file(s, row->generation);
+            s->count--;
+        } else {
+            cut(s, row, f.scan.valid_end);
+        }
+    }
+    segfile_fini(&f);
+    return rc;
+}
+
+/* Behind everything that tells of a number. */
+static void settle_numbers(struct spool *s, const struct found *f, const struct slot *slot)
+{
+    uint64_t seen = s->next_seq;
+
+    s->id.generation = slot->b;
+    if (f->count > 0 && f->files[f->count - 1].generation > s->id.generation)
+        s->id.generation = f->files[f->count - 1].generation;
+    /* The newest segment that was ever durable is not here. */
+    if (slot->c > s->next_seq)
+        s->next_seq = slot->c + s->o.segment_bytes / FRAME_HEAD_SIZE;
+    s->id_file.said = slot->b;
+    for (size_t i = 0; i < f->cursor_count; i++) {
+        uint64_t at = spool_load_cursor(s, f->cursors[i]);
+
+        if (at >= s->next_seq)
+            s->next_seq = at + 1;
+    }
+    if (s->next_seq != seen)
+        log_warn("journal", "numbers are skipped since newer records were lost",
+                 lf_u64("from", seen), lf_u64("to", s->next_seq));
+    s->durable_seq = s->next_seq - 1;
+}
+
+static int recover(struct spool *s, struct found *f, struct fault *fault)
+{
+    struct slot slot = { 0 };
+    int rc = s->disk->ops->list(s->disk, on_file, f);
+
+    if (rc < 0)
+        return fault_set(fault, rc, "cannot read the journal's directory: %s", err_text(rc));
+    if (f->count > 0)
+        qsort(f->files, f->count, sizeof(struct found_file), older_first);
+    rc = find_id(s, f, &slot);
+    if (rc == ERR_UNKNOWN) {
+        make_id(s);
+        rc = 0;
+    }
+    if (rc == 0)
+        rc = take_files(s, f);
+    if (rc == 0 && s->count > 0)
+        rc = scan_newest(s);
+    if (rc == ERR_VERSION)
+        return fault_set(fault, rc, "the journal was written by a newer version of this program");
+    if (rc < 0)
+        return fault_set(fault, rc, "cannot read the journal: %s", err_text(rc));
+    settle_numbers(s, f, &slot);
+    s->has_spare = f->spare && f->spare_bytes == s->o.segment_bytes;
+    rc = open_id(s, &slot);
+    if (rc < 0)
+        return fault_set(fault, rc, "cannot write the journal's identity: %s", err_text(rc));
+    return 0;
+}
+
+int spool_open(struct spool *s, struct disk *disk, const struct journal_options *o,
+               size_t payload_max, struct fault *fault)
+{
+    struct found f = { 0 };
+    int rc;
+
+    *s = (struct spool){ .disk = disk, .o = *o, .payload_max = payload_max, .file = -1 };
+    s->next_seq = 1;
+    s->id_file.file = -1;
+    list_init(&s->cursors);
+    names_init(&s->names);
+    s->buf = buf_init(MIB(2) + payload_max);
+    rc = disk->ops->lock(disk);
+    if (rc < 0) {
+        rc = fault_set(fault, rc, "%s",
+                       rc == ERR_BUSY ? "another process has this journal open" : err_text(rc));
+    } else {
+        s->boot = disk->ops->boot(disk);
+        rc = recover(s, &f, fault);
+    }
+    mem_free(f.files);
+    if (rc < 0)
+        spool_close(s);
+    return rc;
+}
+
+void spool_close(struct spool *s)
+{
+    spool_end_segment(s);
+    while (!list_empty(&s->cursors)) {
+        struct spool_cursor *c =
+            container_of(list_pop_front(&s->cursors), struct spool_cursor, link);
+
+        if (c->file >= 0)
+            s->disk->ops->close(s->disk, c->file);
+        mem_free(c);
+    }
+    if (s->id_file.file >= 0)
+        s->disk->ops->close(s->disk, s->id_file.file);
+    s->id_file.file = -1;
+    names_fini(&s->names);
+    buf_fini(&s->buf);
+    mem_free(s->rows);
+    s->rows = NULL;
+    s->count = s->cap = 0;
+}

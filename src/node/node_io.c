@@ -1,0 +1,570 @@
+/*
+ * A node out of its file. Services start in the order of the data's way in reverse (journal and
+ * store before those who fill them, the front doors last) and stop the other way round: first
+ * nothing new comes in, then what is under way is answered, then it is written, then all ends.
+ *
+ * The main thread runs this file: it starts and stops services, which may block, and otherwise
+ * waits for signals. Everything else happens on the workers.
+ */
+#include "node/node_io.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/metrics.h"
+#include "edge/host_client.h"
+#include "edge/socket_server.h"
+#include "edge/uplink_client.h"
+#include "http/ws_server.h"
+#include "hub/api_server.h"
+#include "hub/sink_io.h"
+#include "net/tls.h"
+#include "node/access.h"
+#include "node/control_server.h"
+#include "node/files_io.h"
+#include "node/health_server.h"
+#include "node/status_server.h"
+
+#include <unistd.h>
+
+#define NODE_DRAIN_MS    5000 /* for clients to take what waits for them at the end */
+#define NODE_SERVERS_MAX 16 /* api, health, and the listeners that mqtt.listeners may have */
+#define NODE_NAMES_MAX   64
+
+struct node {
+    const struct settings *settings;
+    const char *hosts[NODE_NAMES_MAX + 1], *origins[NODE_NAMES_MAX + 1];
+    struct buf id, data;
+    struct node_state state;
+    struct metrics *metrics;
+    struct workers *workers;
+    struct access access;
+    struct access_user *users;
+    struct journal *journal;
+    struct store *store;
+    struct topics *topics;
+    struct refused *refused;
+    struct hub_ingest *ingest;
+    struct sink *sink;
+    struct broker *broker;
+    struct api *api;
+    struct health health;
+    struct http_server *servers[NODE_SERVERS_MAX]; /* api, health, MQTT over WebSocket */
+    size_t server_count;
+    struct tls_context *tls[NODE_SERVERS_MAX];
+    size_t tls_count;
+    struct host *host;
+    struct socket_server *socket;
+    struct uplink_client *uplink;
+    struct status_server *status;
+};
+
+/* ---- small steps ---- */
+
+static const char *or_default(struct str s, const char *fallback)
+{
+    return s.n > 0 ? s.p : fallback; /* texts of the settings end with a zero */
+}
+
+/* DATA/name as a path that lives as long as b. */
+static const char *data_path(const struct node *n, struct buf *b, const char *name)
+{
+    buf_clear(b);
+    buf_printf(b, "%.*s/%s", STR_ARG(buf_str(&n->data)), name);
+    return buf_cstr(b);
+}
+
+static void say_listening(struct node *n, const char *service, const struct addr *a)
+{
+    char text[ADDR_TEXT_SIZE];
+
+    addr_format(a, text);
+    log_info("node", "listening", lf_text("service", service), lf_text("address", text));
+    status_service(n->status, service, text);
+}
+
+static int make_tls(struct node *n, struct str cert, struct str key, struct tls_context **out,
+                    struct fault *f)
+{
+    struct tls_server_options o = { .cert_file = cert.p, .key_file = key.p };
+    int rc;
+
+    *out = NULL;
+    if (cert.n == 0)
+        return 0;
+    rc = tls_server_new(&o, out, f);
+    if (!rc)
+        n->tls[n->tls_count++] = *out;
+    return rc;
+}
+
+/* ---- data: journal, store, sink ---- */
+
+static void on_store_state(void *ctx, int code, const char *text)
+{
+    struct node *n = ctx;
+
+    (void)text; /* logged by the sink; /ready has a sentence of its own */
+    state_set(&n->state, NOT_READY_STORE, code != 0);
+}
+
+static int start_journal(struct node *n, struct fault *f)
+{
+    struct journal_options o = journal_options_default();
+    struct buf path = buf_init(4096);
+    int rc;
+
+    o.segment_bytes = n->settings->journal.segment_bytes;
+    o.quota_bytes = n->settings->journal.quota_bytes;
+    o.free_floor_bytes = n->settings->journal.free_floor_bytes;
+    o.flush_window_ms = n->settings->journal.flush_window_ms;
+    rc = journal_open(data_path(n, &path, "journal"), &o, &n->settings->limits, n->metrics, NULL,
+                      &n->journal, f);
+    buf_fini(&path);
+    return rc;
+}
+
+static int start_store(struct node *n, struct fault *f)
+{
+    struct store_config c = store_config_default();
+    struct sink_options so = { .metrics = n->metrics,
+                               .state = on_store_state,
+                               .ctx = n,
+                               .loop = workers_loop(n->workers, 0) };
+    struct buf path = buf_init(4096);
+    int rc;
+
+    c.path = data_path(n, &path, "wayside.db");
+    c.journal = journal_uuid(n->journal);
+    c.readers = (unsigned)n->settings->store.readers;
+    c.metrics = n->metrics;
+    rc = store_open(&c, &n->store, f);
+    buf_fini(&path);
+    if (rc)
+        return rc;
+    so.journal = n->journal;
+    so.store = n->store;
+    return sink_start(&so, &n->sink, f);
+}
+
+/* ---- MQTT ---- */
+
+static void on_ws_opened(void *ctx, struct ws *w, struct http_request *r)
+{
+    struct node *n = ctx;
+
+    (void)r;
+    broker_ws_accept(n->broker, w);
+}
+
+static const struct ws_route mqtt_ws = {
+    .protocols = "mqtt, mqttv3.1", .flags = WS_STREAM | WS_PROTOCOL_REQUIRED, .opened = on_ws_opened
+};
+static const struct http_route mqtt_on_api[] = {
+    { HTTP_GET, "/mqtt", NULL, .ws = &mqtt_ws, .tag = "live", .flags = HTTP_QUERY_OPEN,
+      .summary = "MQTT over WebSocket" },
+};
+static const struct http_route mqtt_alone[] = {
+    { HTTP_GET, "/mqtt", NULL, .ws = &mqtt_ws, .flags = HTTP_QUERY_OPEN | HTTP_NO_AUTH },
+    { HTTP_GET, "/", NULL, .ws = &mqtt_ws, .flags = HTTP_QUERY_OPEN | HTTP_NO_AUTH },
+};
+
+static int listen_websocket(struct node *n, const struct http_listen_options *o,
+                            struct addr *bound, struct fault *f)
+{
+    struct http_server_options so = { .name = "mqtt-websocket",
+                                      .limits = &n->settings->limits,
+                                      .metrics = n->metrics,
+                                      .hosts = n->hosts,
+                                      .origins = n->origins };
+    struct http_server *s = http_server_new(n->workers, &so);
+
+    n->servers[n->server_count++] = s;
+    http_server_mount(s, mqtt_alone, COUNT_OF(mqtt_alone), n);
+    return http_listen(s, o, bound, f);
+}
+
+static int start_mqtt_listener(struct node *n, const struct listener_settings *ls, struct fault *f)
+{
+    bool ws = ls->protocol == MQTT_OVER_WEBSOCKET;
+    struct broker_listen bl = { .addr = ls->address };
+    struct addr bound;
+    int rc = make_tls(n, ls->cert, ls->key, &bl.tls, f);
+
+    if (rc)
+        return rc;
+    if (ws)
+        rc = listen_websocket(n, &(struct http_listen_options){ .addr = bl.addr, .tls = bl.tls },
+                              &bound, f);
+    else
+        rc = broker_listen(n->broker, &bl, &bound, f);
+    if (rc)
+        return rc;
+    say_listening(n, ws ? "mqtt-websocket" : "mqtt", &bound);
+    access_listener(&n->access, addr_port(&bound),
+                    ls->anonymous == ANONYMOUS_YES ||
+                        (ls->anonymous == ANONYMOUS_LOCAL && addr_is_local(&bound)));
+    if (ls->anonymous == ANONYMOUS_LOCAL && !addr_is_local(&bound) && n->access.user_count == 0)
+        log_warn("mqtt", "nobody can log in from the network: no users are configured",
+                 lf_u64("port", addr_port(&bound)),
+                 lf_text("do", "add mqtt.users, or anonymous: allow to the listener"));
+    return 0;
+}
+
+static int start_mqtt(struct node *n, struct fault *f)
+{
+    const struct conf_list *all = &n->settings->mqtt.listeners;
+
+    for (size_t i = 0; i < all->count; i++) {
+        int rc = start_mqtt_listener(n, CONF_ITEM_AT(*all, struct listener_settings, i), f);
+
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+static void make_broker(struct node *n)
+{
+    const struct settings *s = n->settings;
+    struct broker_options o = { .limits = &s->limits,
+                                .metrics = n->metrics,
+                                .authz = &n->access.authz,
+                                .version = "wayside " WAYSIDE_VERSION };
+
+    n->users = mem_new_array(s->mqtt.users.count + 1, sizeof(*n->users));
+    for (size_t i = 0; i < s->mqtt.users.count; i++) {
+        const struct user_settings *u = CONF_ITEM_AT(s->mqtt.users, struct user_settings, i);
+
+        n->users[i] = (struct access_user){ u->name, u->password };
+        log_secret(u->password);
+    }
+    access_init(&n->access, n->users, s->mqtt.users.count);
+    if (n->ingest) {
+        o.on_publish = hub_ingest_publish;
+        o.publish_ctx = n->ingest;
+    }
+    n->broker = broker_new(n->workers, &o);
+    if (n->ingest)
+        hub_ingest_set_broker(n->ingest, n->broker);
+}
+
+/* ---- hub ---- */
+
+static int make_topics(struct node *n, struct fault *f)
+{
+    size_t count;
+    struct topic_row *rows = settings_ingest(n->settings, &count);
+
+    n->topics = topics_new(rows, count, TOPICS_DEFAULTS, f);
+    settings_ingest_free(rows, count);
+    return n->topics ? 0 : ERR_VALUE;
+}
+
+static int start_hub(struct node *n, struct fault *f)
+{
+    struct hub_ingest_options io = { .journal = n->journal,
+                                     .limits = &n->settings->limits,
+                                     .metrics = n->metrics,
+                                     .workers = n->workers };
+    struct buf path = buf_init(4096);
+    int rc = start_store(n, f);
+
+    if (rc)
+        goto out;
+    rc = make_topics(n, f);
+    if (rc)
+        goto out;
+    n->refused = refused_open(data_path(n, &path, "refused.jsonl"));
+    io.topics = n->topics;
+    io.refused = n->refused;
+    n->ingest = hub_ingest_new(&io);
+    make_broker(n);
+out:
+    buf_fini(&path);
+    return rc;
+}
+
+static int listen_http(struct node *n, struct http_server *s, const char *service,
+                       const struct http_listen_options *o, struct fault *f)
+{
+    struct addr bound;
+    int rc = http_listen(s, o, &bound, f);
+
+    if (!rc)
+        say_listening(n, service, &bound);
+    return rc;
+}
+
+static int start_api(struct node *n, struct fault *f)
+{
+    const struct settings *s = n->settings;
+    struct http_server_options so = {
+        .name = "api",
+        .flags = HTTP_SPA | HTTP_OPENAPI | (s->log.requests ? HTTP_ACCESS_LOG : 0),
+        .limits = &s->limits,
+        .metrics = n->metrics,
+        .hosts = n->hosts,
+        .origins = n->origins,
+        .files = web_files,
+        .file_count = web_file_count,
+        .api_title = "Wayside",
+        .api_version = WAYSIDE_VERSION,
+        .api_description = "Readings of devices: taken, kept, and shown.",
+    };
+    struct api_options ao = { .ingest = n->ingest,
+                              .journal = n->journal,
+                              .store = n->store,
+                              .limits = &s->limits };
+    struct http_listen_options lo = { .addr = s->api.address };
+    struct http_server *server = http_server_new(n->workers, &so);
+    int rc = make_tls(n, s->api.cert, s->api.key, &lo.tls, f);
+
+    n->servers[n->server_count++] = server;
+    if (rc)
+        return rc;
+    n->api = api_new(&ao);
+    api_mount(n->api, server);
+    health_mount_api(&n->health, server);
+    http_server_mount(server, mqtt_on_api, COUNT_OF(mqtt_on_api), n);
+    return listen_http(n, server, "api", &lo, f);
+}
+
+static int start_health(struct node *n, struct fault *f)
+{
+    struct http_server_options so = { .name = "health",
+                                      .flags = HTTP_HOST_ANY,
+                                      .limits = &n->settings->limits,
+                                      .metrics = n->metrics };
+    struct http_server *server = http_server_new(n->workers, &so);
+
+    n->servers[n->server_count++] = server;
+    health_mount(&n->health, server);
+    return listen_http(n, server, "health",
+                       &(struct http_listen_options){ .addr = n->settings->health.address }, f);
+}
+
+/* ---- edge ---- */
+
+static unsigned octal(struct str digits)
+{
+    unsigned mode = 0;
+
+    for (size_t i = 0; i < digits.n; i++)
+        mode = mode * 8 + (unsigned)(digits.p[i] - '0'); /* checked by the row */
+    return mode;
+}
+
+static int start_socket(struct node *n, struct fault *f)
+{
+    const struct socket_settings *s = &n->settings->edge.socket;
+    struct buf path = buf_init(4096);
+    struct socket_options o = { .path = or_default(s->path, data_path(n, &path, "ingest.sock")),
+                                .mode = octal(s->mode),
+                                .device = buf_str(&n->id),
+                                .limits = &n->settings->limits,
+                                .journal = n->journal,
+                                .metrics = n->metrics };
+    int rc = socket_server_open(n->workers, &o, &n->socket, f);
+
+    if (!rc) {
+        log_info("node", "listening", lf_text("service", "socket"), lf_text("address", o.path));
+        status_service(n->status, "socket", o.path);
+    }
+    buf_fini(&path);
+    return rc;
+}
+
+static int start_uplink(struct node *n, struct fault *f)
+{
+    const struct uplink_settings *s = &n->settings->edge.uplink;
+    struct uplink_options o = { .host = s->hub.host.p,
+                                .port = s->hub.port,
+                                .user = s->user,
+                                .password = s->password,
+                                .node_id = buf_str(&n->id),
+                                .batch_bytes = (size_t)s->batch_bytes,
+                                .window = (unsigned)s->window,
+                                .journal = n->journal,
+                                .metrics = n->metrics };
+    struct tls_client_options to = { .ca_file = s->ca.n > 0 ? s->ca.p : NULL };
+    int rc = 0;
+
+    if (s->password.n > 0)
+        log_secret(s->password);
+    if (s->tls) {
+        rc = tls_client_new(&to, &o.tls, f);
+        if (!rc)
+            n->tls[n->tls_count++] = o.tls;
+    }
+    return rc ? rc : uplink_start(n->workers, &o, &n->uplink, f);
+}
+
+static int start_edge(struct node *n, struct fault *f)
+{
+    const struct edge_settings *s = &n->settings->edge;
+    struct host_options ho = { .root = s->host.root.p,
+                               .interval_ms = s->host.interval_ms,
+                               .device = buf_str(&n->id),
+                               .journal = n->journal,
+                               .metrics = n->metrics };
+    int rc = 0;
+
+    if (s->has_uplink)
+        rc = start_uplink(n, f);
+    if (!rc && s->has_socket)
+        rc = start_socket(n, f);
+    if (!rc && s->host.enabled)
+        n->host = host_start(&ho);
+    return rc;
+}
+
+/* ---- all of it ---- */
+
+static void identify(struct node *n)
+{
+    const struct settings *s = n->settings;
+
+    for (size_t i = 0; i < s->api.hosts.count && i < NODE_NAMES_MAX; i++)
+        n->hosts[i] = s->api.hosts.items[i].p;
+    for (size_t i = 0; i < s->api.origins.count && i < NODE_NAMES_MAX; i++)
+        n->origins[i] = s->api.origins.items[i].p;
+    log_info("node", "starting", lf_text("version", WAYSIDE_VERSION),
+             lf_str("id", buf_str(&n->id)), lf_str("data", buf_str(&n->data)),
+             lf_u64("workers", workers_count(n->workers)));
+}
+
+/* The folder and the id, before anything is started. */
+static int prepare(struct node *n, struct fault *f)
+{
+    const struct settings *s = n->settings;
+    int rc;
+
+    buf_put(&n->data, s->node.data);
+    rc = files_make_dir(buf_cstr(&n->data), f);
+    if (rc)
+        return rc;
+    if (s->node.id.n == 0)
+        return files_node_id(buf_cstr(&n->data), &n->id, f);
+    if (!record_device_valid(s->node.id))
+        return fault_set(f, ERR_VALUE, "node.id: may hold 1 to 50 of A-Z a-z 0-9 _ -");
+    buf_put(&n->id, s->node.id);
+    return 0;
+}
+
+static int start_services(struct node *n, struct fault *f)
+{
+    const struct settings *s = n->settings;
+    int rc = start_journal(n, f);
+
+    if (!rc && (s->has_mqtt || s->has_api))
+        rc = start_hub(n, f);
+    if (!rc && s->has_mqtt)
+        rc = start_mqtt(n, f);
+    if (!rc && s->has_api)
+        rc = start_api(n, f);
+    if (!rc && s->has_health)
+        rc = start_health(n, f);
+    if (!rc && s->has_edge)
+        rc = start_edge(n, f);
+    return rc;
+}
+
+static int start_status(struct node *n, struct fault *f)
+{
+    struct buf path = buf_init(4096);
+    struct status_options o = { .path = or_default(n->settings->control.socket,
+                                                   data_path(n, &path, "control.sock")),
+                                .workers = n->workers };
+    int rc;
+
+    status_set_sources(n->status, n->journal, n->store, n->broker, n->uplink);
+    rc = status_listen(n->status, &o, f);
+    buf_fini(&path);
+    return rc;
+}
+
+int node_start(const struct conf *conf, struct node **out, struct fault *f)
+{
+    struct node *n = NEW(struct node);
+    const struct settings *s = conf_root(conf);
+    int rc;
+
+    n->settings = s;
+    n->id = buf_init(RECORD_DEVICE_MAX + 8);
+    n->data = buf_init(3500);
+    n->metrics = metrics_new();
+    n->health = (struct health){ .state = &n->state, .metrics = n->metrics };
+    state_set(&n->state, NOT_READY_STARTING, true);
+    n->status = status_new(&n->state, &n->id);
+    rc = prepare(n, f);
+    if (!rc) {
+        n->workers = workers_start((unsigned)s->node.workers);
+        identify(n);
+        rc = start_services(n, f);
+    }
+    if (!rc)
+        rc = start_status(n, f);
+    if (rc) {
+        node_stop(n);
+        return rc;
+    }
+    state_set(&n->state, NOT_READY_STARTING, false);
+    log_info("node", "ready", lf_str("id", buf_str(&n->id)), lf_u64("pid", (uint64_t)getpid()));
+    *out = n;
+    return 0;
+}
+
+/* Sources first, then the front doors, then what they fill. */
+void node_stop(struct node *n)
+{
+    state_set(&n->state, NOT_READY_STOPPING, true);
+    if (n->host)
+        host_stop(n->host);
+    if (n->socket)
+        socket_server_close(n->socket);
+    if (n->broker)
+        broker_stop(n->broker, NODE_DRAIN_MS);
+    for (size_t i = 0; i < n->server_count; i++)
+        http_server_stop(n->servers[i], NODE_DRAIN_MS);
+    if (n->uplink)
+        uplink_stop(n->uplink);
+    if (n->workers)
+        status_close(n->status);
+    if (n->sink)
+        sink_stop(n->sink);
+    for (size_t i = 0; i < n->server_count; i++)
+        http_server_free(n->servers[i]);
+    if (n->broker)
+        broker_free(n->broker);
+    store_close(n->store);
+    if (n->journal)
+        journal_close(n->journal);
+    if (n->workers) {
+        workers_stop(n->workers);
+        if (n->ingest)
+            hub_ingest_free(n->ingest);
+        workers_free(n->workers);
+    }
+    if (n->refused)
+        refused_close(n->refused);
+    topics_free(n->topics);
+    api_free(n->api);
+    status_free(n->status);
+    for (size_t i = 0; i < n->tls_count; i++)
+        tls_free(n->tls[i]);
+    metrics_free(n->metrics);
+    mem_free(n->users);
+    buf_fini(&n->id);
+    buf_fini(&n->data);
+    mem_free(n);
+}
+
+void node_reload_tls(struct node *n)
+{
+    for (size_t i = 0; i < n->tls_count; i++) {
+        struct fault f = { 0 };
+
+        if (tls_reload(n->tls[i], &f))
+            log_error("tls", "the old certificate stays in use", lf_text("why", f.text));
+    }
+}

@@ -1,0 +1,354 @@
+/*
+ * The rows of the configuration file, and the presets that a user's file is laid over. A service
+ * exists only if its section does; an empty section means on with defaults.
+ */
+#include "node/settings.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+static const struct conf_name level_names[] = {
+    { "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "warn", LOG_WARN },
+    { "error", LOG_ERROR }, { "off", LOG_OFF },   { 0 },
+};
+static const struct conf_name format_names[] = {
+    { "logfmt", LOG_LOGFMT },
+    { "json", LOG_JSON },
+    { 0 },
+};
+static const struct conf_name protocol_names[] = {
+    { "mqtt", MQTT_OVER_TCP },
+    { "websocket", MQTT_OVER_WEBSOCKET },
+    { 0 },
+};
+static const struct conf_name anonymous_names[] = {
+    { "local", ANONYMOUS_LOCAL },
+    { "allow", ANONYMOUS_YES },
+    { "deny", ANONYMOUS_NO },
+    { 0 },
+};
+static const struct conf_name kind_names[] = {
+    { "reading", RECORD_READING }, { "detection", RECORD_DETECTION }, { "status", RECORD_STATUS },
+    { "event", RECORD_EVENT },     { "result", RECORD_RESULT },       { 0 },
+};
+static const struct conf_name time_names[] = {
+    { "optional", TOPIC_TIME_OPTIONAL },
+    { "required", TOPIC_TIME_REQUIRED },
+    { "lenient", TOPIC_TIME_LENIENT },
+    { "arrival", TOPIC_TIME_ARRIVAL },
+    { 0 },
+};
+
+#define ROOT(field) CONF_AT(struct settings, field)
+
+static const struct conf_row node_rows[] = {
+    { "id", CONF_TEXT, ROOT(node.id), .max = RECORD_DEVICE_MAX,
+      .help = "name of this node, [A-Za-z0-9_-]; made from the host's name at the first start and "
+              "kept in the data folder" },
+    { "data", CONF_PATH, ROOT(node.data),
+      .help = "folder for journal, store and keys; /var/lib/wayside/PRESET as root, else "
+              "~/.local/share/wayside/PRESET" },
+    { "workers", CONF_UINT, ROOT(node.workers), .def = "0", .max = 64,
+      .help = "worker threads; 0: one per core" },
+    { 0 },
+};
+static const struct conf_row log_rows[] = {
+    { "level", CONF_ENUM, ROOT(log.level), .def = "info", .names = level_names,
+      .flags = CONF_RELOAD, .help = "least important line that is written" },
+    { "format", CONF_ENUM, ROOT(log.format), .def = "logfmt", .names = format_names,
+      .flags = CONF_RELOAD, .help = "for people (logfmt) or for machines (json)" },
+    { "requests", CONF_BOOL, ROOT(log.requests), .def = "false",
+      .help = "one line for each HTTP request" },
+    { 0 },
+};
+
+/* ---- mqtt ---- */
+
+#define LISTENER(field) CONF_AT(struct listener_settings, field)
+static void check_listener(const void *value, struct conf_say *say)
+{
+    const struct listener_settings *l = value;
+
+    if ((l->cert.n > 0) != (l->key.n > 0))
+        conf_complain(say, l->cert.n > 0 ? "cert" : "key",
+                      "cert and key belong together: give both, or none for plain TCP");
+}
+static const struct conf_row listener_rows[] = {
+    { "address", CONF_ADDRESS, LISTENER(address), .flags = CONF_REQUIRED,
+      .help = "address and port, such as 127.0.0.1:1883; :1883 is all addresses; port 0 picks one" },
+    { "protocol", CONF_ENUM, LISTENER(protocol), .def = "mqtt", .names = protocol_names,
+      .help = "mqtt, or MQTT over websocket" },
+    { "anonymous", CONF_ENUM, LISTENER(anonymous), .def = "local", .names = anonymous_names,
+      .help = "clients without a user name: allow, deny, or only where the address is loopback (local)" },
+    { "cert", CONF_PATH, LISTENER(cert), .help = "certificate chain in PEM: the listener is TLS" },
+    { "key", CONF_PATH, LISTENER(key), .help = "its private key in PEM" },
+    { 0 },
+};
+#define USER(field) CONF_AT(struct user_settings, field)
+static const struct conf_row user_rows[] = {
+    { "name", CONF_TEXT, USER(name), .flags = CONF_REQUIRED, .min = 1, .max = 128,
+      .help = "user name" },
+    { "password", CONF_TEXT, USER(password), .flags = CONF_REQUIRED | CONF_SECRET | CONF_FILE,
+      .min = 8, .max = 256, .help = "password of at least 8 bytes; or password_file: PATH" },
+    { 0 },
+};
+static const struct conf_row mqtt_rows[] = {
+    { "listeners", CONF_LIST, CONF_AT(struct mqtt_settings, listeners),
+      CONF_ITEM(struct listener_settings, listener_rows), .max = 14, .check = NULL,
+      .def = "[{address: \"127.0.0.1:1883\"}, {address: \"127.0.0.1:9001\", protocol: websocket}]",
+      .help = "where clients connect" },
+    { "users", CONF_LIST, CONF_AT(struct mqtt_settings, users), CONF_ITEM(struct user_settings, user_rows),
+      .max = 1000, .def = "[]", .help = "clients that log in by name" },
+    { 0 },
+};
+static void check_mqtt(const void *value, struct conf_say *say)
+{
+    const struct mqtt_settings *m = value;
+
+    for (size_t i = 0; i < m->listeners.count; i++)
+        check_listener(CONF_ITEM_AT(m->listeners, struct listener_settings, i), say);
+}
+
+/* ---- api, health ---- */
+
+#define API(field) CONF_AT(struct api_settings, field)
+static void check_api(const void *value, struct conf_say *say)
+{
+    const struct api_settings *a = value;
+
+    if ((a->cert.n > 0) != (a->key.n > 0))
+        conf_complain(say, a->cert.n > 0 ? "cert" : "key",
+                      "cert and key belong together: give both, or none for plain HTTP");
+}
+static const struct conf_row api_rows[] = {
+    { "address", CONF_ADDRESS, API(address), .def = "127.0.0.1:8000", .port = 8000,
+      .help = "where the REST interface and the dashboard are served" },
+    { "cert", CONF_PATH, API(cert), .help = "certificate chain in PEM: served by TLS" },
+    { "key", CONF_PATH, API(key), .help = "its private key in PEM" },
+    { "hosts", CONF_TEXTS, API(hosts), .def = "[]", .max = 64,
+      .help = "names by which browsers reach this hub, beside addresses and localhost" },
+    { "origins", CONF_TEXTS, API(origins), .def = "[]", .max = 64,
+      .help = "pages of other sites that may call it, such as https://panel.example.org" },
+    { 0 },
+};
+static const struct conf_row health_rows[] = {
+    { "address", CONF_ADDRESS, CONF_AT(struct health_settings, address), .def = "127.0.0.1:8080",
+      .port = 8080, .help = "where /health, /ready and /metrics are served" },
+    { 0 },
+};
+
+/* ---- journal, store ---- */
+
+static const struct conf_row journal_rows[] = {
+    { "segment", CONF_SIZE, ROOT(journal.segment_bytes), .def = "2MiB", .min = 64 << 10,
+      .max = 64 << 20, .help = "size of one segment file; 1 to 4 MiB suits SD cards" },
+    { "quota", CONF_SIZE, ROOT(journal.quota_bytes), .def = "256MiB", .min = 1 << 20,
+      .max = (int64_t)1 << 44, .help = "all segments together; beyond it records are refused" },
+    { "free_floor", CONF_SIZE, ROOT(journal.free_floor_bytes), .def = "16MiB",
+      .max = (int64_t)1 << 44, .help = "space on the disk that the journal leaves free" },
+    { "flush_window", CONF_DURATION, ROOT(journal.flush_window_ms), .def = "0", .max = 60000,
+      .help = "how long the first record waits for others before a flush; 0: not at all. Saves "
+              "flash and battery at low rates" },
+    { 0 },
+};
+static const struct conf_row store_rows[] = {
+    { "readers", CONF_UINT, ROOT(store.readers), .def = "2", .min = 1, .max = 16,
+      .help = "threads that answer questions" },
+    { 0 },
+};
+
+/* ---- ingest ---- */
+
+#define FIELD(field) CONF_AT(struct field_settings, field)
+static const struct conf_row field_rows[] = {
+    { "name", CONF_TEXT, FIELD(name), .flags = CONF_REQUIRED, .min = 1, .max = 64,
+      .help = "member of the payload's object" },
+    { "required", CONF_BOOL, FIELD(required), .def = "false", .help = "refuse without it" },
+    { "min", CONF_DOUBLE, FIELD(min), CONF_HAS(struct field_settings, has_min),
+      .help = "least value" },
+    { "max", CONF_DOUBLE, FIELD(max), CONF_HAS(struct field_settings, has_max),
+      .help = "greatest value" },
+    { 0 },
+};
+#define INGEST(field) CONF_AT(struct ingest_settings, field)
+static const struct conf_row ingest_rows[] = {
+    { "topic", CONF_TEXT, INGEST(topic), .flags = CONF_REQUIRED, .min = 1, .max = 1024,
+      .help = "topics that this row takes: plain levels, + for any, {name} for a level with a name" },
+    { "device", CONF_TEXT, INGEST(device), .max = 64,
+      .help = "the device: a fixed name, or {name} of a level" },
+    { "device_field", CONF_TEXT, INGEST(device_field), .max = 64,
+      .help = "the device is this member of the payload" },
+    { "device_client", CONF_BOOL, INGEST(device_client), .def = "false",
+      .help = "the device is the MQTT client id" },
+    { "stream", CONF_TEXT, INGEST(stream), .flags = CONF_REQUIRED, .min = 1, .max = 64,
+      .help = "the stream: a fixed name, or {name} of a level" },
+    { "kind", CONF_ENUM, INGEST(kind), .def = "reading", .names = kind_names,
+      .help = "what the records are" },
+    { "time", CONF_ENUM, INGEST(time), .def = "optional", .names = time_names,
+      .help = "the record's time: a field that may or must be there, that is used only when it is "
+              "a time (lenient), or arrival" },
+    { "time_field", CONF_TEXT, INGEST(time_field), .def = "timestamp", .max = 64,
+      .help = "the member that holds it" },
+    { "fields", CONF_LIST, INGEST(fields), CONF_ITEM(struct field_settings, field_rows),
+      .max = TOPIC_FIELDS_MAX, .def = "[]", .help = "what members must hold" },
+    { 0 },
+};
+
+/* ---- edge ---- */
+
+#define EDGE(field) CONF_AT(struct edge_settings, field)
+#define HOST(field) CONF_AT(struct host_settings, field)
+#define SOCK(field) CONF_AT(struct socket_settings, field)
+#define UP(field)   CONF_AT(struct uplink_settings, field)
+static const struct conf_row host_rows[] = {
+    { "enabled", CONF_BOOL, HOST(enabled), .def = "true",
+      .help = "read this machine's own health: processor, memory, disks, network, temperature" },
+    { "interval", CONF_DURATION, HOST(interval_ms), .def = "2s", .min = 100, .max = 3600000,
+      .help = "how often" },
+    { "root", CONF_PATH, HOST(root), .def = "/", .help = "folder that holds proc and sys" },
+    { 0 },
+};
+static void check_mode(const void *value, struct conf_say *say)
+{
+    const struct str *mode = value;
+
+    for (size_t i = 0; i < mode->n; i++)
+        if (mode->p[i] < '0' || mode->p[i] > '7')
+            conf_complain(say, NULL, "must be octal digits, such as \"0660\"");
+}
+static const struct conf_row socket_rows[] = {
+    { "path", CONF_PATH, SOCK(path), .help = "the socket file; ingest.sock in the data folder" },
+    { "mode", CONF_TEXT, SOCK(mode), .def = "\"0660\"", .min = 3, .max = 4, .check = check_mode,
+      .help = "its permissions" },
+    { 0 },
+};
+static const struct conf_row uplink_rows[] = {
+    { "hub", CONF_HOST, UP(hub), .port = 1883, .flags = CONF_REQUIRED,
+      .help = "the hub's MQTT listener, such as hub.example.org:1883" },
+    { "user", CONF_TEXT, UP(user), .max = 128, .help = "name to log in with" },
+    { "password", CONF_TEXT, UP(password), .flags = CONF_SECRET | CONF_FILE, .max = 256,
+      .help = "its password; or password_file: PATH" },
+    { "tls", CONF_BOOL, UP(tls), .def = "false", .help = "connect by TLS (port 8883)" },
+    { "ca", CONF_PATH, UP(ca), .help = "certificate authority of the hub in PEM; the system's when "
+                                       "absent" },
+    { "batch", CONF_SIZE, UP(batch_bytes), .def = "128KiB", .min = 4096, .max = 1 << 20,
+      .help = "records in one message, before they are compressed" },
+    { "window", CONF_UINT, UP(window), .def = "8", .min = 1, .max = 64, .unit = "batches",
+      .help = "batches on their way to the hub" },
+    { 0 },
+};
+static const struct conf_row edge_rows[] = {
+    { "host", CONF_SECTION, EDGE(host), .rows = host_rows, .help = "the machine itself as a source" },
+    { "socket", CONF_SECTION, EDGE(socket), CONF_HAS(struct edge_settings, has_socket),
+      .rows = socket_rows, .help = "local programs hand over readings, one JSON object a line" },
+    { "uplink", CONF_SECTION, EDGE(uplink), CONF_HAS(struct edge_settings, has_uplink),
+      .rows = uplink_rows, .help = "everything in the journal goes to this hub" },
+    { 0 },
+};
+static const struct conf_row control_rows[] = {
+    { "socket", CONF_PATH, ROOT(control.socket),
+      .help = "what the command line talks to; control.sock in the data folder" },
+    { 0 },
+};
+
+static const struct conf_row rows[] = {
+    { "node", CONF_SECTION, ROOT(node), .rows = node_rows, .help = "this node" },
+    { "log", CONF_SECTION, ROOT(log), .rows = log_rows, .help = "log lines, on standard error" },
+    { "limits", CONF_SECTION, ROOT(limits), .rows = conf_limits_rows,
+      .help = "every limit of the program" },
+    { "mqtt", CONF_SECTION, ROOT(mqtt), CONF_HAS(struct settings, has_mqtt), .rows = mqtt_rows,
+      .check = check_mqtt, .help = "the MQTT broker" },
+    { "api", CONF_SECTION, ROOT(api), CONF_HAS(struct settings, has_api), .rows = api_rows,
+      .check = check_api, .help = "the REST interface and the dashboard" },
+    { "health", CONF_SECTION, ROOT(health), CONF_HAS(struct settings, has_health),
+      .rows = health_rows, .help = "probes and metrics on a port of their own" },
+    { "journal", CONF_SECTION, ROOT(journal), .rows = journal_rows,
+      .help = "where everything is kept until its sinks have it" },
+    { "store", CONF_SECTION, ROOT(store), .rows = store_rows, .help = "the database of a hub" },
+    { "ingest", CONF_LIST, ROOT(ingest), CONF_ITEM(struct ingest_settings, ingest_rows),
+      .max = TOPIC_ROWS_MAX, .def = "[]",
+      .help = "further topics that become records; they come before the built-in ones" },
+    { "edge", CONF_SECTION, ROOT(edge), CONF_HAS(struct settings, has_edge), .rows = edge_rows,
+      .help = "sources on this machine and the way to the hub" },
+    { "control", CONF_SECTION, ROOT(control), .rows = control_rows, .help = "the control socket" },
+    { 0 },
+};
+
+const struct conf_schema settings_schema = { "wayside", rows, sizeof(struct settings), NULL };
+
+const char *settings_preset(const char *name)
+{
+    static const struct {
+        const char *name, *text;
+    } presets[] = {
+        { "hub", "mqtt: {}\napi: {}\nhealth: {}\n" },
+        { "edge", "health: {}\nedge: {socket: {}}\n" },
+        { "run", "" },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(presets); i++)
+        if (strcmp(name, presets[i].name) == 0)
+            return presets[i].text;
+    return NULL;
+}
+
+/* ---- the topic table ---- */
+
+static struct str unbraced(struct str s)
+{
+    return str_sub(s, 1, s.n - 2);
+}
+
+static bool is_level(struct str s)
+{
+    return s.n > 2 && s.p[0] == '{' && s.p[s.n - 1] == '}';
+}
+
+static void row_of(const struct ingest_settings *in, struct topic_row *row)
+{
+    struct topic_field *fields = mem_new_array(in->fields.count + 1, sizeof(*fields));
+
+    for (size_t i = 0; i < in->fields.count; i++) {
+        const struct field_settings *f = CONF_ITEM_AT(in->fields, struct field_settings, i);
+
+        fields[i] = (struct topic_field){ f->name, f->required, f->has_min,
+                                          f->has_max, f->min,   f->max };
+    }
+    *row = (struct topic_row){
+        .topic = in->topic,
+        .kind = (enum record_kind)in->kind,
+        .device_from = TOPIC_DEVICE_FIXED,
+        .device = in->device,
+        .stream = in->stream,
+        .time_from = (enum topic_time)in->time,
+        .time_field = in->time_field,
+        .fields = fields,
+        .field_count = in->fields.count,
+    };
+    if (in->device_client) {
+        row->device_from = TOPIC_DEVICE_CLIENT;
+    } else if (in->device_field.n > 0) {
+        row->device_from = TOPIC_DEVICE_FIELD;
+        row->device = in->device_field;
+    } else if (is_level(in->device)) {
+        row->device_from = TOPIC_DEVICE_LEVEL;
+        row->device = unbraced(in->device);
+    }
+}
+
+struct topic_row *settings_ingest(const struct settings *s, size_t *out_count)
+{
+    struct topic_row *out = mem_new_array(s->ingest.count + 1, sizeof(*out));
+
+    for (size_t i = 0; i < s->ingest.count; i++)
+        row_of(CONF_ITEM_AT(s->ingest, struct ingest_settings, i), &out[i]);
+    *out_count = s->ingest.count;
+    return out;
+}
+
+void settings_ingest_free(struct topic_row *topic_rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        mem_free((void *)(uintptr_t)topic_rows[i].fields);
+    mem_free(topic_rows);
+}

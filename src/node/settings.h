@@ -1,0 +1,106 @@
+#ifndef NODE_SETTINGS_H
+#define NODE_SETTINGS_H
+/*
+ * Everything a configuration file can say, as it is used. Filled by conf/ from the rows in
+ * settings.c and immutable from then on: a reload makes a new one. Pure.
+ */
+#include "base/limits.h"
+#include "conf/conf.h"
+#include "ingest/topics.h"
+
+enum mqtt_protocol { MQTT_OVER_TCP, MQTT_OVER_WEBSOCKET };
+enum anonymous_rule { ANONYMOUS_LOCAL, ANONYMOUS_YES, ANONYMOUS_NO };
+
+struct listener_settings {
+    struct addr address;
+    unsigned char protocol;  /* enum mqtt_protocol */
+    unsigned char anonymous; /* enum anonymous_rule */
+    struct str cert, key;    /* both or none */
+};
+struct user_settings {
+    struct str name, password;
+};
+struct field_settings {
+    struct str name;
+    bool required, has_min, has_max;
+    double min, max;
+};
+struct ingest_settings {
+    struct str topic, device, device_field, stream, time_field;
+    bool device_client;
+    unsigned char kind; /* enum record_kind */
+    unsigned char time; /* enum topic_time */
+    struct conf_list fields;
+};
+struct mqtt_settings {
+    struct conf_list listeners, users;
+};
+struct api_settings {
+    struct addr address;
+    struct str cert, key;
+    struct conf_texts origins, hosts;
+};
+struct health_settings {
+    struct addr address;
+};
+struct host_settings {
+    bool enabled;
+    uint64_t interval_ms;
+    struct str root;
+};
+struct socket_settings {
+    struct str path;
+    struct str mode; /* octal digits */
+};
+struct uplink_settings {
+    struct conf_host hub;
+    struct str user, password, ca;
+    bool tls;
+    uint64_t batch_bytes, window;
+};
+struct edge_settings {
+    struct host_settings host;
+    struct socket_settings socket;
+    struct uplink_settings uplink;
+    bool has_uplink, has_socket;
+};
+
+struct settings {
+    struct {
+        struct str id, data;
+        uint64_t workers;
+    } node;
+    struct {
+        unsigned char level, format; /* enum log_level, enum log_format */
+        bool requests;
+    } log;
+    struct limits limits;
+    struct mqtt_settings mqtt;
+    struct api_settings api;
+    struct health_settings health;
+    struct {
+        uint64_t segment_bytes, quota_bytes, free_floor_bytes, flush_window_ms;
+    } journal;
+    struct {
+        uint64_t readers;
+    } store;
+    struct conf_list ingest;
+    struct edge_settings edge;
+    struct {
+        struct str socket;
+    } control;
+    bool has_mqtt, has_api, has_health, has_edge;
+};
+
+extern const struct conf_schema settings_schema;
+
+/* The built-in file of a preset ("hub", "edge", "gateway" later; "run": nothing is on). NULL when
+ * there is none of that name. */
+const char *settings_preset(const char *name);
+
+/* The topic table's rows out of `ingest:`; *out (count rows) and what it points to are in the
+ * settings or in memory freed by settings_ingest_free(). */
+struct topic_row *settings_ingest(const struct settings *s, size_t *out_count);
+void settings_ingest_free(struct topic_row *rows, size_t count);
+
+#endif

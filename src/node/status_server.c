@@ -1,0 +1,240 @@
+/*
+ * Answers about the running node. Everything shown is a number that may be read from any thread
+ * or asked from the workers; nothing here can disturb the node.
+ */
+#include "node/status_server.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "node/control_server.h"
+#include "wire/json.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define STATUS_SERVICES_MAX 32
+#define STATUS_ANSWER_MAX   (15u << 20)
+
+struct status_server {
+    struct node_state *state;
+    const struct buf *id;
+    struct journal *journal;
+    struct store *store;
+    struct broker *broker;
+    struct uplink_client *uplink;
+    struct {
+        const char *name;
+        char address[ADDR_TEXT_SIZE + 128];
+    } services[STATUS_SERVICES_MAX];
+    size_t service_count;
+    uint64_t start_ns;
+    struct control_server *control;
+};
+
+struct status_server *status_new(struct node_state *state, const struct buf *id)
+{
+    struct status_server *s = NEW(struct status_server);
+
+    s->state = state;
+    s->id = id;
+    s->start_ns = clock_mono_ns();
+    return s;
+}
+
+void status_free(struct status_server *s)
+{
+    mem_free(s);
+}
+
+void status_service(struct status_server *s, const char *name, const char *address)
+{
+    if (s->service_count == STATUS_SERVICES_MAX)
+        return;
+    s->services[s->service_count].name = name;
+    snprintf(s->services[s->service_count].address, sizeof(s->services[0].address), "%s", address);
+    s->service_count++;
+}
+
+void status_set_sources(struct status_server *s, struct journal *j, struct store *st,
+                        struct broker *b, struct uplink_client *u)
+{
+    s->journal = j;
+    s->store = st;
+    s->broker = b;
+    s->uplink = u;
+}
+
+static void put_u64(struct json_writer *w, const char *key, uint64_t v)
+{
+    json_key(w, key);
+    json_u64(w, v);
+}
+
+static void put_journal(const struct status_server *s, struct json_writer *w)
+{
+    struct journal_status js;
+
+    journal_status(s->journal, &js);
+    json_key(w, "journal");
+    json_begin_object(w);
+    put_u64(w, "head", js.head);
+    put_u64(w, "oldest", js.oldest);
+    put_u64(w, "segments", js.segments);
+    put_u64(w, "bytes", js.bytes);
+    put_u64(w, "quota_bytes", js.quota_bytes);
+    put_u64(w, "dropped", js.dropped);
+    put_u64(w, "damaged", js.damaged);
+    if (js.error) {
+        json_key(w, "error");
+        json_text(w, err_text(js.error));
+    }
+    json_end_object(w);
+}
+
+static void put_uplink(const struct status_server *s, struct json_writer *w)
+{
+    struct uplink_status us;
+
+    uplink_status(s->uplink, &us);
+    json_key(w, "uplink");
+    json_begin_object(w);
+    json_key(w, "hub");
+    json_text(w, us.hub);
+    json_key(w, "connected");
+    json_bool(w, us.connected);
+    put_u64(w, "acked", us.acked_seq);
+    put_u64(w, "backlog", us.backlog);
+    put_u64(w, "reconnects", us.reconnects);
+    json_end_object(w);
+}
+
+static void put_services(const struct status_server *s, struct json_writer *w)
+{
+    json_key(w, "services");
+    json_begin_array(w);
+    for (size_t i = 0; i < s->service_count; i++) {
+        json_begin_object(w);
+        json_key(w, "name");
+        json_text(w, s->services[i].name);
+        json_key(w, "address");
+        json_text(w, s->services[i].address);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+static void on_status(void *ctx, struct control_call *call)
+{
+    struct status_server *s = ctx;
+    struct buf b = buf_init(STATUS_ANSWER_MAX), why = buf_init(1024);
+    struct json_writer w = json_writer_init(&b);
+
+    state_reasons(s->state, &why);
+    json_begin_object(&w);
+    json_key(&w, "version");
+    json_text(&w, WAYSIDE_VERSION);
+    json_key(&w, "id");
+    json_str(&w, buf_str(s->id));
+    put_u64(&w, "pid", (uint64_t)getpid());
+    json_key(&w, "ready");
+    json_bool(&w, state_is_ready(s->state));
+    json_key(&w, "reason");
+    json_str(&w, buf_str(&why));
+    put_u64(&w, "uptime_s", (clock_mono_ns() - s->start_ns) / 1000000000);
+    put_services(s, &w);
+    if (s->journal)
+        put_journal(s, &w);
+    if (s->store) {
+        json_key(&w, "store");
+        json_begin_object(&w);
+        put_u64(&w, "position", store_position(s->store));
+        put_u64(&w, "checkpointed", store_checkpointed(s->store));
+        json_end_object(&w);
+    }
+    if (s->broker)
+        put_u64(&w, "mqtt_clients", broker_connected(s->broker));
+    if (s->uplink)
+        put_uplink(s, &w);
+    json_end_object(&w);
+    buf_fini(&why);
+    control_answer_take(call, &b);
+}
+
+static void on_session_list(void *ctx, const struct broker_session_info *all, size_t count)
+{
+    struct control_call *call = ctx;
+    struct buf b = buf_init(STATUS_ANSWER_MAX);
+    struct json_writer w = json_writer_init(&b);
+
+    json_begin_object(&w);
+    json_key(&w, "sessions");
+    json_begin_array(&w);
+    for (size_t i = 0; i < count; i++) {
+        json_begin_object(&w);
+        json_key(&w, "client");
+        json_str(&w, all[i].client_id);
+        json_key(&w, "user");
+        json_str(&w, all[i].user);
+        json_key(&w, "peer");
+        json_text(&w, all[i].peer);
+        json_key(&w, "connected");
+        json_bool(&w, all[i].connected);
+        json_key(&w, "websocket");
+        json_bool(&w, all[i].websocket);
+        put_u64(&w, "version", all[i].version);
+        put_u64(&w, "subscriptions", all[i].subscriptions);
+        put_u64(&w, "queued", all[i].queued);
+        put_u64(&w, "inflight", all[i].inflight);
+        json_key(&w, "since");
+        json_time(&w, all[i].since_wall_ns);
+        json_end_object(&w);
+    }
+    json_end_array(&w);
+    json_end_object(&w);
+    control_answer_take(call, &b);
+}
+
+static void on_sessions(void *ctx, struct control_call *call)
+{
+    struct status_server *s = ctx;
+
+    if (!s->broker) {
+        control_fail(call, "this node runs no MQTT broker");
+        return;
+    }
+    broker_sessions(s->broker, control_loop(call), on_session_list, call);
+}
+
+/* The main thread reloads, as it does on SIGHUP. */
+static void on_reload(void *ctx, struct control_call *call)
+{
+    struct buf b = buf_init(64);
+
+    (void)ctx;
+    kill(getpid(), SIGHUP);
+    buf_put(&b, STR("{\"reload\":\"started\"}"));
+    control_answer_take(call, &b);
+}
+
+static const struct control_command commands[] = {
+    { "status", on_status },
+    { "sessions", on_sessions },
+    { "reload", on_reload },
+};
+
+int status_listen(struct status_server *s, const struct status_options *o, struct fault *f)
+{
+    struct control_options co = {
+        .path = o->path, .commands = commands, .count = COUNT_OF(commands), .ctx = s
+    };
+
+    return control_open(o->workers, &co, &s->control, f);
+}
+
+void status_close(struct status_server *s)
+{
+    if (s->control)
+        control_close(s->control);
+    s->control = NULL;
+}

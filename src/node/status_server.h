@@ -1,0 +1,29 @@
+#ifndef NODE_STATUS_SERVER_H
+#define NODE_STATUS_SERVER_H
+/* What `wayside status` and its like ask over the control socket. */
+#include "edge/uplink_client.h"
+#include "mqtt/broker.h"
+#include "node/state.h"
+#include "store/store.h"
+
+struct status_server;
+
+struct status_options {
+    const char *path; /* of the control socket */
+    struct workers *workers;
+};
+
+/* state and id outlive it. */
+struct status_server *status_new(struct node_state *state, const struct buf *id);
+/* A service that listens now, for the list. Before status_listen. */
+void status_service(struct status_server *s, const char *name, const char *address);
+/* What there is; each may be NULL. Before status_listen. */
+void status_set_sources(struct status_server *s, struct journal *j, struct store *st,
+                        struct broker *b, struct uplink_client *u);
+MUST_USE int status_listen(struct status_server *s, const struct status_options *o,
+                           struct fault *f);
+/* Also when it never listened. */
+void status_close(struct status_server *s);
+void status_free(struct status_server *s);
+
+#endif
