@@ -1,13 +1,17 @@
 #ifndef NET_DATAGRAM_H
 #define NET_DATAGRAM_H
-/* A UDP socket on one loop. */
+/* A UDP socket on one loop. An IPv6 address means IPv6 only. */
 #include "base/addr.h"
 #include "net/loop.h"
 
 struct datagram;
 enum datagram_flags { DATAGRAM_REUSEPORT = 1 };
 
-/* on: one datagram and its source; the view is valid during the call. */
+/* Longer ones are dropped and counted. */
+#define DATAGRAM_MAX 4096
+
+/* on: one datagram and its source; the view is valid during the call. DATAGRAM_REUSEPORT: one
+ * socket per worker on the same port (which another program of the same user can share, too). */
 MUST_USE int datagram_open(struct loop *l, const struct addr *bind, unsigned flags,
                            void (*on)(void *ctx, struct datagram *d, struct str bytes,
                                       const struct addr *from),

@@ -171,32 +171,6 @@ void listener_ended(struct listener *ln)
 
 /* ---- opening: on the caller's thread ---- */
 
-static int explain(int error, const struct addr *a, struct fault *f)
-{
-    char text[ADDR_TEXT_SIZE];
-
-    addr_format(a, text);
-    switch (error) {
-    case -EADDRINUSE:
-        return fault_set(
-            f, error, "%s is in use by another program; stop it, or choose another one here", text);
-    case -EACCES:
-        if (addr_is_unix(a))
-            return fault_set(f, error, "%s: no permission to make a socket there", text);
-        return fault_set(f, error,
-                         "%s: ports below 1024 need the capability CAP_NET_BIND_SERVICE; "
-                         "grant it, or choose a higher port",
-                         text);
-    case -EADDRNOTAVAIL:
-        return fault_set(f, error, "%s: this machine has no such address; choose one of its own",
-                         text);
-    case -ENOENT:
-        return fault_set(f, error, "%s: its folder does not exist; make it first", text);
-    default:
-        return fault_set(f, error, "%s: cannot listen there: %s", text, err_text(error));
-    }
-}
-
 static int bind_tcp(const struct addr *a, bool shared)
 {
     int on = 1, rc = 0;
@@ -343,7 +317,7 @@ int listener_open(struct workers *w, const struct listener_options *o, struct li
             if (ln->fds[i] >= 0)
                 close(ln->fds[i]);
         listener_free(ln);
-        return explain(rc, &o->addr, f);
+        return sock_explain(rc, &o->addr, f);
     }
     workers_each(w, start_on, ln);
     *out = ln;

@@ -122,5 +122,7 @@ void sock_tune(int fd);
 void sock_user_timeout(int fd, unsigned ms);
 /* The pending error of a socket, negative, or 0. */
 int sock_error(int fd);
+/* A sentence for the person who chose the address: why it cannot be had, and what mends it. */
+int sock_explain(int error, const struct addr *a, struct fault *f);
 
 #endif

@@ -258,6 +258,62 @@ static void connections_that_wait_when_it_closes_are_served(void **state)
     mem_free(v);
 }
 
+/* ---- a graceful stop ---- */
+
+#define STOP_BYTES ((size_t)2 * 1024 * 1024)
+
+static void stop_accepted(void *ctx, struct loop *l, struct stream *s)
+{
+    struct service *v = ctx;
+    struct blob *b = blob_alloc(STOP_BYTES);
+
+    memset(b->bytes, 's', b->n);
+    stream_set(s, &echo, v, 1000);
+    stream_send_blob(s, b, 0, b->n);
+    blob_unref(b);
+    v->held[loop_index(l)] = s; /* one client */
+    atomic_fetch_add(&v->accepted, 1);
+}
+
+static void stop_streams(void *ctx, struct loop *l)
+{
+    struct service *v = ctx;
+
+    if (v->held[loop_index(l)])
+        stream_close(v->held[loop_index(l)], STREAM_FLUSH, ERR_STOPPED);
+}
+
+static void a_graceful_stop_delivers_what_waits(void **state)
+{
+    struct service *v = NEW(struct service);
+    struct listener_options o = { .accepted = stop_accepted, .ctx = v };
+    char *in = mem_new(STOP_BYTES);
+    size_t n = 0;
+    ssize_t got;
+    int fd;
+
+    (void)state;
+    v->w = workers_start(WORKERS);
+    assert_int_equal(addr_parse(STR("127.0.0.1"), 0, &o.addr), 0);
+    assert_int_equal(listener_open(v->w, &o, &v->ln, NULL), 0);
+    fd = client(listener_addr(v->ln));
+    EVENTUALLY(atomic_load(&v->accepted) == 1);
+    listener_close(v->ln);
+    workers_each(v->w, stop_streams, v);
+    assert_int_equal(listener_open_count(v->ln), 1);
+    while ((got = recv(fd, in, STOP_BYTES, 0)) > 0)
+        n += (size_t)got;
+    assert_int_equal(got, 0); /* an end, not a reset */
+    assert_int_equal(n, STOP_BYTES);
+    close(fd);
+    EVENTUALLY(listener_open_count(v->ln) == 0);
+    listener_free(v->ln);
+    workers_stop(v->w);
+    workers_free(v->w);
+    mem_free(in);
+    mem_free(v);
+}
+
 /* ---- Unix sockets ---- */
 
 static char dir[64], path[80], address[90];
@@ -345,6 +401,7 @@ RUN(TEST(port_0_is_one_port_for_all_workers), TEST(a_thousand_connections_come_a
     TEST(beyond_connections_max_they_are_refused), TEST(closing_at_once_is_allowed),
     TEST(a_port_in_use_is_said_in_a_sentence), TEST(open_connections_outlive_the_listener),
     TEST(connections_that_wait_when_it_closes_are_served),
+    TEST(a_graceful_stop_delivers_what_waits),
     TEST(unix_connections_go_to_all_workers_with_credentials),
     TEST(a_stale_socket_is_replaced_and_a_live_one_is_not),
     TEST(a_file_that_is_no_socket_is_left_alone))
