@@ -9,7 +9,8 @@
  * nesting and numbers beyond a double are refused, since two readers could take them in two ways.
  * One exception: an MQTT 5 message on one of wayside's own topics whose sender declares a content
  * type other than application/json is stored as its bytes with that type. On topics of older
- * systems only objects are taken. A message with an empty payload (which clears a retained topic)
+ * systems only objects are taken. A command's result, whose id stands only in its topic, is stored
+ * as {"id":ID,"result":<as sent>}. A message with an empty payload (which clears a retained topic)
  * is no record.
  *
  * Numbers that a rule names must be JSON numbers: true, "21.5" and null are refused.
