@@ -16,6 +16,7 @@
  * Numbers that a rule names must be JSON numbers: true, "21.5" and null are refused.
  */
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/limits.h"
 #include "ingest/topics.h"
 
@@ -80,7 +81,6 @@ MUST_USE int ingest_line(const struct limits *lim, struct str line, struct str d
 
 /* The topic on which a record is published live: wayside/{device}/reading/{stream} and so on. A
  * result's id is the "id" of its payload. Appends to *out; ERR_VALUE for a result without id. */
-struct buf;
 MUST_USE int ingest_topic(const struct record *r, struct buf *out);
 
 /* How much arena one call may take for a payload of n bytes at most. */

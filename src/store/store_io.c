@@ -51,7 +51,7 @@ struct store {
     struct list list;    /* the keeper's own */
     unsigned turn;       /* the keeper's: which reader is next */
 
-    struct metric *rows, *skipped, *commits, *failures, *commit_seconds;
+    struct metric *skipped, *commits, *commit_seconds;
 };
 
 struct store_config store_config_default(void)
@@ -251,12 +251,9 @@ static void register_metrics(struct store *s, struct metrics *m)
 
     if (!m)
         return;
-    s->rows = metrics_counter(m, "wayside_store_rows_total", "", "records that became rows");
     s->skipped = metrics_counter(m, "wayside_store_skipped_total", "",
                                  "records that were stored before (not stored twice)");
     s->commits = metrics_counter(m, "wayside_store_commits_total", "", "transactions written");
-    s->failures =
-        metrics_counter(m, "wayside_store_failures_total", "", "transactions that failed");
     s->commit_seconds = metrics_histogram(m, "wayside_store_commit_seconds", "",
                                           "time of one transaction", bounds, COUNT_OF(bounds));
     seconds = metrics_histogram(m, "wayside_store_query_seconds", "", "time of one query", bounds,
@@ -357,13 +354,10 @@ int store_write(struct store *s, const struct record *records, size_t count, uin
     size_t stored = 0;
     int rc = s->engine->write(s->writer, records, count, position, clock_wall_ns(), &stored);
 
-    metric_observe(s->commit_seconds, (double)(clock_mono_ns() - start) / 1e9);
-    if (rc < 0) {
-        metric_add(s->failures, 1);
+    if (rc < 0)
         return rc;
-    }
+    metric_observe(s->commit_seconds, (double)(clock_mono_ns() - start) / 1e9);
     metric_add(s->commits, 1);
-    metric_add(s->rows, stored);
     metric_add(s->skipped, count - stored);
     raise_position(s, position);
     /* The batch is stored whatever becomes of the checkpoint; it is tried again. */
