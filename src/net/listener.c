@@ -338,12 +338,16 @@ static void stop_on(void *ctx, struct loop *l)
 {
     struct listener *ln = ctx;
     struct acceptor *a = ln->acceptors[loop_index(l)];
+    int i;
 
     if (!a)
         return;
     ln->acceptors[loop_index(l)] = NULL;
-    while (accept_one(a)) /* those that the kernel has taken for us already are not reset */
+    /* Those that the kernel has taken for us already are not reset; a flood of them is. */
+    for (i = 0; i < (ln->o.backlog > 0 ? ln->o.backlog : BACKLOG_DEFAULT) && accept_one(a); i++)
         ;
+    if (ln->o.tls)
+        stream_tls_stop(l, ln);
     timer_stop(&a->back_off);
     uv_close((uv_handle_t *)&a->poll, on_acceptor_closed);
     close(a->fd);

@@ -35,7 +35,8 @@ const struct addr *listener_addr(const struct listener *l);
 /* Connections open now / refused so far. From any thread. */
 uint64_t listener_open_count(const struct listener *l);
 uint64_t listener_refused_count(const struct listener *l);
-/* Stops accepting on all workers and waits for it; open connections live on. Not from a worker.
+/* Stops accepting on all workers and waits for it; open connections live on, unfinished TLS
+ * handshakes end. Not from a worker.
  * The listener is freed with listener_free() after the last of its connections was closed. */
 void listener_close(struct listener *l);
 void listener_free(struct listener *l);

@@ -41,6 +41,7 @@ struct loop {
     char *read_buffer; /* LOOP_READ_SIZE, shared by all streams */
     /* Made with the first TLS stream: decrypted bytes, as much; one record to be encrypted. */
     char *plain_buffer, *record_buffer;
+    struct list shaking;    /* TLS connections that nobody but us knows of yet */
     uint64_t tls_logged_ms; /* when a failed handshake was last logged; 0: never */
     struct chunk *free_small, *free_large;
     unsigned free_small_count, free_large_count;

@@ -100,6 +100,7 @@ static struct stream_tls *begin(struct stream *s, struct tls_context *ctx)
     BIO_set_init(b, 1);
     t->ssl = tls_connection(ctx);
     t->s = s;
+    list_init(&t->shaking);
     SSL_set_bio(t->ssl, b, b);
     SSL_set_app_data(t->ssl, t);
     s->tls = t;
@@ -156,10 +157,12 @@ static void shake(struct stream *s)
     rc = SSL_do_handshake(t->ssl);
     if (t->out.n > 0)
         loop_later(s->loop, &s->later);
-    if (rc == 1)
+    if (rc == 1) {
+        list_remove(&t->shaking);
         stream_opened(s);
-    else if (SSL_get_error(t->ssl, rc) != SSL_ERROR_WANT_READ)
+    } else if (SSL_get_error(t->ssl, rc) != SSL_ERROR_WANT_READ) {
         fail(s);
+    }
 }
 
 int stream_tls_client(struct stream *s, struct tls_context *ctx, const char *name, struct str alpn)
@@ -191,7 +194,20 @@ int stream_tls_client(struct stream *s, struct tls_context *ctx, const char *nam
 
 void stream_tls_server(struct stream *s, struct tls_context *ctx, struct str alpn)
 {
-    begin(s, ctx)->alpn = alpn;
+    struct stream_tls *t = begin(s, ctx);
+
+    t->alpn = alpn;
+    list_push_back(&s->loop->shaking, &t->shaking);
+}
+
+void stream_tls_stop(struct loop *l, const struct listener *ln)
+{
+    LIST_EACH_SAFE (it, tmp, &l->shaking) {
+        struct stream *s = container_of(it, struct stream_tls, shaking)->s;
+
+        if (s->listener == ln)
+            stream_kill(s, false);
+    }
 }
 
 /* ---- in ---- */
@@ -325,6 +341,7 @@ void stream_tls_drop(struct stream *s)
     if (!s->tls)
         return;
     s->tls->ended = true;
+    list_remove(&s->tls->shaking);
     chain_clear(s->loop, &s->tls->out);
     kept_drop(&s->tls->kept);
 }

@@ -8,6 +8,7 @@
 
 struct stream_tls {
     SSL *ssl;
+    struct list shaking; /* server: in the loop's list until the handshake is done */
     struct stream *s;
     struct str in;    /* what arrived and OpenSSL has not read yet; a view */
     struct kept kept; /* the same, of our own, while the protocol pauses */
@@ -39,5 +40,7 @@ bool stream_tls_end(struct stream *s);
 /* The stream is closing: drops what waits. The rest stays until stream_tls_free(). */
 void stream_tls_drop(struct stream *s);
 void stream_tls_free(struct stream *s);
+/* Ends those of the listener's connections that are not through their handshake yet. */
+void stream_tls_stop(struct loop *l, const struct listener *ln);
 
 #endif

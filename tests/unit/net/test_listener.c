@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -258,6 +259,36 @@ static void connections_that_wait_when_it_closes_are_served(void **state)
     mem_free(v);
 }
 
+static void nothing(void *ctx, struct loop *l)
+{
+    (void)ctx;
+    (void)l;
+}
+
+static void without_descriptors_accepting_pauses_and_goes_on(void **state)
+{
+    struct service *v = service_new("127.0.0.1:0", 0);
+    const struct addr *a = listener_addr(v->ln);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), lowest = dup(fd);
+    struct rlimit normal, tight;
+    unsigned i;
+
+    (void)state;
+    close(lowest); /* all below it are in use */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &normal), 0);
+    tight = normal;
+    tight.rlim_cur = (rlim_t)lowest;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&a->ss, a->len), 0);
+    for (i = 0; i < 10; i++)
+        workers_each(v->w, nothing, NULL);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &normal), 0);
+    assert_int_equal(atomic_load(&v->accepted), 0);
+    expect_echo(fd);
+    close(fd);
+    service_free(v);
+}
+
 /* ---- a graceful stop ---- */
 
 #define STOP_BYTES ((size_t)2 * 1024 * 1024)
@@ -401,6 +432,7 @@ RUN(TEST(port_0_is_one_port_for_all_workers), TEST(a_thousand_connections_come_a
     TEST(beyond_connections_max_they_are_refused), TEST(closing_at_once_is_allowed),
     TEST(a_port_in_use_is_said_in_a_sentence), TEST(open_connections_outlive_the_listener),
     TEST(connections_that_wait_when_it_closes_are_served),
+    TEST(without_descriptors_accepting_pauses_and_goes_on),
     TEST(a_graceful_stop_delivers_what_waits),
     TEST(unix_connections_go_to_all_workers_with_credentials),
     TEST(a_stale_socket_is_replaced_and_a_live_one_is_not),

@@ -3,6 +3,7 @@
 #include "unit/net/rig.h"
 
 #include "net/listener.h"
+#include "net/loop_impl.h"
 #include "net/tls.h"
 #include "unit/net/certs.h"
 
@@ -432,6 +433,48 @@ static void bytes_that_are_no_tls_end_the_connection(void **state)
     server_free(v);
 }
 
+static int silent_client(struct server *v)
+{
+    const struct addr *a = listener_addr(v->ln);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(connect(fd, (const struct sockaddr *)&a->ss, a->len), 0);
+    EVENTUALLY(listener_open_count(v->ln) == 1);
+    return fd;
+}
+
+static void let_ten_seconds_pass(void *ctx, struct loop *l)
+{
+    (void)ctx;
+    l->uv.time += 10000;
+    timers_fire(l);
+}
+
+static void a_handshake_that_does_not_end_is_ended(void **state)
+{
+    struct server *v = server_new("one.crt", "one.key", NULL, TLS_PEER_NONE, NULL);
+    int fd = silent_client(v);
+    char in[1];
+
+    (void)state;
+    workers_each(v->w, let_ten_seconds_pass, NULL);
+    assert_int_equal(recv(fd, in, 1, 0), 0);
+    close(fd);
+    server_free(v);
+}
+
+static void closing_the_listener_ends_unfinished_handshakes(void **state)
+{
+    struct server *v = server_new("one.crt", "one.key", NULL, TLS_PEER_NONE, NULL);
+    int fd = silent_client(v);
+    uint64_t before = clock_mono_ns();
+
+    (void)state;
+    server_free(v); /* waits until no connection is open */
+    assert_true(clock_mono_ns() - before < 5ull * 1000 * 1000 * 1000);
+    close(fd);
+}
+
 /* ---- against OpenSSL by itself ---- */
 
 struct odd_server {
@@ -560,6 +603,8 @@ int main(void)
         TEST(a_client_certificate_can_be_required),
         TEST(pausing_loses_nothing),
         TEST(bytes_that_are_no_tls_end_the_connection),
+        TEST(a_handshake_that_does_not_end_is_ended),
+        TEST(closing_the_listener_ends_unfinished_handshakes),
         TEST(an_expired_certificate_is_refused),
         TEST(only_a_close_notify_is_an_end_to_believe),
         TEST(what_cannot_be_loaded_is_said),
