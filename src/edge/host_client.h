@@ -7,9 +7,9 @@
 struct host;
 
 struct host_options {
-    const char *root;     /* folder that holds proc and sys; outlives it */
+    const char *root; /* folder that holds proc and sys; outlives it */
     uint64_t interval_ms;
-    struct str device;    /* this node's id; outlives it */
+    struct str device; /* this node's id; outlives it */
     struct journal *journal;
     struct metrics *metrics; /* may be NULL */
 };

@@ -9,13 +9,16 @@
  */
 #include "hub/ingest_server.h"
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "base/rfc3339.h"
 #include "hub/once.h"
 #include "hub/uplink_server.h"
 #include "journal/put.h"
+#include "wire/mqtt_props.h"
 
 #define HUB_FULL_MS 1000
 
@@ -112,14 +115,32 @@ void hub_ingest_refused(struct hub_ingest *h, struct loop *l, struct str peer, s
     tell_refused(h, l, peer, topic, why, payload);
 }
 
+/* The record's time and number as user properties, so that a live value can be put in its place
+ * among those read back; and the mark by which another hub knows not to ingest it. */
+static void live_props(const struct record *r, struct buf *out)
+{
+    char time[RFC3339_SIZE];
+    struct buf seq = buf_init(24);
+
+    rfc3339_format(r->wall_ns, time);
+    buf_printf(&seq, "%llu", (unsigned long long)r->origin_seq);
+    mqtt_props_put_user(out, STR("time"), str_of(time));
+    mqtt_props_put_user(out, STR("seq"), buf_str(&seq));
+    mqtt_props_put_user(out, STR(INGEST_MARK), STR("1"));
+    buf_fini(&seq);
+}
+
 void hub_ingest_live(struct hub_ingest *h, struct loop *l, const struct record *r)
 {
-    struct buf topic = buf_init(256);
+    struct buf topic = buf_init(256), props = buf_init(256);
 
-    if (h->broker && ingest_topic(r, &topic) == 0 && !buf_check(&topic))
-        broker_publish_record(h->broker, l, buf_str(&topic), r->payload, r->wall_ns, r->seq,
-                              r->kind == RECORD_STATUS ? BROKER_RETAIN : 0);
+    if (h->broker && r->kind != RECORD_GAP && ingest_topic(r, &topic) == 0 && !buf_check(&topic)) {
+        live_props(r, &props);
+        broker_publish_props(h->broker, l, buf_str(&topic), r->payload, buf_str(&props), 1,
+                             r->kind == RECORD_STATUS ? BROKER_RETAIN : 0);
+    }
     buf_fini(&topic);
+    buf_fini(&props);
 }
 
 static void on_durable(struct journal_put *p, int code)

@@ -119,6 +119,10 @@ int broker_publish(struct broker *b, struct loop *l, struct str topic, struct bl
 /* As broker_publish, with bytes that are copied when needed (nothing is when nobody subscribes). */
 int broker_publish_bytes(struct broker *b, struct loop *l, struct str topic, struct str payload,
                          unsigned qos, unsigned flags);
+/* As broker_publish_bytes, with MQTT 5 properties for the receivers, encoded without their length
+ * (mqtt_props_put_user() and the like). */
+int broker_publish_props(struct broker *b, struct loop *l, struct str topic, struct str payload,
+                         struct str props, unsigned qos, unsigned flags);
 /* From any thread; topic is copied. Routed on worker 0 in the order of the calls of one thread. */
 int broker_post(struct broker *b, struct str topic, struct blob *payload, unsigned qos,
                 unsigned flags);

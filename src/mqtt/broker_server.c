@@ -274,12 +274,13 @@ static bool topic_ok(const struct broker *b, struct str topic)
            mqtt_topic_fits(topic, b->limits.mqtt_topic_max_bytes, b->limits.mqtt_topic_levels_max);
 }
 
-int broker_publish_bytes(struct broker *b, struct loop *l, struct str topic, struct str payload,
-                         unsigned qos, unsigned flags)
+int broker_publish_props(struct broker *b, struct loop *l, struct str topic, struct str payload,
+                         struct str props, unsigned qos, unsigned flags)
 {
     struct publication pub = {
         .src = { .topic = topic,
                  .payload = payload,
+                 .props = props,
                  .qos = (uint8_t)qos,
                  .retain = (flags & BROKER_RETAIN) != 0 },
     };
@@ -291,6 +292,12 @@ int broker_publish_bytes(struct broker *b, struct loop *l, struct str topic, str
     part_publish(part_of(b, l), &pub);
     publication_fini(&pub);
     return 0;
+}
+
+int broker_publish_bytes(struct broker *b, struct loop *l, struct str topic, struct str payload,
+                         unsigned qos, unsigned flags)
+{
+    return broker_publish_props(b, l, topic, payload, STR_NONE, qos, flags);
 }
 
 int broker_publish(struct broker *b, struct loop *l, struct str topic, struct blob *payload,

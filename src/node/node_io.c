@@ -8,7 +8,7 @@
  */
 #include "node/node_io.h"
 
-#include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
 #include "edge/host_client.h"
@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #define NODE_DRAIN_MS    5000 /* for clients to take what waits for them at the end */
-#define NODE_SERVERS_MAX 16 /* api, health, and the listeners that mqtt.listeners may have */
+#define NODE_SERVERS_MAX 16   /* api, health, and the listeners that mqtt.listeners may have */
 #define NODE_NAMES_MAX   64
 
 struct node {
@@ -156,9 +156,9 @@ static void on_ws_opened(void *ctx, struct ws *w, struct http_request *r)
     broker_ws_accept(n->broker, w);
 }
 
-static const struct ws_route mqtt_ws = {
-    .protocols = "mqtt, mqttv3.1", .flags = WS_STREAM | WS_PROTOCOL_REQUIRED, .opened = on_ws_opened
-};
+static const struct ws_route mqtt_ws = { .protocols = "mqtt, mqttv3.1",
+                                         .flags = WS_STREAM | WS_PROTOCOL_REQUIRED,
+                                         .opened = on_ws_opened };
 static const struct http_route mqtt_on_api[] = {
     { HTTP_GET, "/mqtt", NULL, .ws = &mqtt_ws, .tag = "live", .flags = HTTP_QUERY_OPEN,
       .summary = "MQTT over WebSocket" },
@@ -168,8 +168,8 @@ static const struct http_route mqtt_alone[] = {
     { HTTP_GET, "/", NULL, .ws = &mqtt_ws, .flags = HTTP_QUERY_OPEN | HTTP_NO_AUTH },
 };
 
-static int listen_websocket(struct node *n, const struct http_listen_options *o,
-                            struct addr *bound, struct fault *f)
+static int listen_websocket(struct node *n, const struct http_listen_options *o, struct addr *bound,
+                            struct fault *f)
 {
     struct http_server_options so = { .name = "mqtt-websocket",
                                       .limits = &n->settings->limits,
@@ -311,10 +311,9 @@ static int start_api(struct node *n, struct fault *f)
         .api_version = WAYSIDE_VERSION,
         .api_description = "Readings of devices: taken, kept, and shown.",
     };
-    struct api_options ao = { .ingest = n->ingest,
-                              .journal = n->journal,
-                              .store = n->store,
-                              .limits = &s->limits };
+    struct api_options ao = {
+        .ingest = n->ingest, .journal = n->journal, .store = n->store, .limits = &s->limits
+    };
     struct http_listen_options lo = { .addr = s->api.address };
     struct http_server *server = http_server_new(n->workers, &so);
     int rc = make_tls(n, s->api.cert, s->api.key, &lo.tls, f);
@@ -428,9 +427,8 @@ static void identify(struct node *n)
         n->hosts[i] = s->api.hosts.items[i].p;
     for (size_t i = 0; i < s->api.origins.count && i < NODE_NAMES_MAX; i++)
         n->origins[i] = s->api.origins.items[i].p;
-    log_info("node", "starting", lf_text("version", WAYSIDE_VERSION),
-             lf_str("id", buf_str(&n->id)), lf_str("data", buf_str(&n->data)),
-             lf_u64("workers", workers_count(n->workers)));
+    log_info("node", "starting", lf_text("version", WAYSIDE_VERSION), lf_str("id", buf_str(&n->id)),
+             lf_str("data", buf_str(&n->data)), lf_u64("workers", workers_count(n->workers)));
 }
 
 /* The folder and the id, before anything is started. */

@@ -75,11 +75,13 @@ static void check_listener(const void *value, struct conf_say *say)
 }
 static const struct conf_row listener_rows[] = {
     { "address", CONF_ADDRESS, LISTENER(address), .flags = CONF_REQUIRED,
-      .help = "address and port, such as 127.0.0.1:1883; :1883 is all addresses; port 0 picks one" },
+      .help =
+          "address and port, such as 127.0.0.1:1883; :1883 is all addresses; port 0 picks one" },
     { "protocol", CONF_ENUM, LISTENER(protocol), .def = "mqtt", .names = protocol_names,
       .help = "mqtt, or MQTT over websocket" },
     { "anonymous", CONF_ENUM, LISTENER(anonymous), .def = "local", .names = anonymous_names,
-      .help = "clients without a user name: allow, deny, or only where the address is loopback (local)" },
+      .help =
+          "clients without a user name: allow, deny, or only where the address is loopback (local)" },
     { "cert", CONF_PATH, LISTENER(cert), .help = "certificate chain in PEM: the listener is TLS" },
     { "key", CONF_PATH, LISTENER(key), .help = "its private key in PEM" },
     { 0 },
@@ -97,8 +99,9 @@ static const struct conf_row mqtt_rows[] = {
       CONF_ITEM(struct listener_settings, listener_rows), .max = 14, .check = NULL,
       .def = "[{address: \"127.0.0.1:1883\"}, {address: \"127.0.0.1:9001\", protocol: websocket}]",
       .help = "where clients connect" },
-    { "users", CONF_LIST, CONF_AT(struct mqtt_settings, users), CONF_ITEM(struct user_settings, user_rows),
-      .max = 1000, .def = "[]", .help = "clients that log in by name" },
+    { "users", CONF_LIST, CONF_AT(struct mqtt_settings, users),
+      CONF_ITEM(struct user_settings, user_rows), .max = 1000, .def = "[]",
+      .help = "clients that log in by name" },
     { 0 },
 };
 static void check_mqtt(const void *value, struct conf_say *say)
@@ -173,7 +176,8 @@ static const struct conf_row field_rows[] = {
 #define INGEST(field) CONF_AT(struct ingest_settings, field)
 static const struct conf_row ingest_rows[] = {
     { "topic", CONF_TEXT, INGEST(topic), .flags = CONF_REQUIRED, .min = 1, .max = 1024,
-      .help = "topics that this row takes: plain levels, + for any, {name} for a level with a name" },
+      .help =
+          "topics that this row takes: plain levels, + for any, {name} for a level with a name" },
     { "device", CONF_TEXT, INGEST(device), .max = 64,
       .help = "the device: a fixed name, or {name} of a level" },
     { "device_field", CONF_TEXT, INGEST(device_field), .max = 64,
@@ -229,8 +233,9 @@ static const struct conf_row uplink_rows[] = {
     { "password", CONF_TEXT, UP(password), .flags = CONF_SECRET | CONF_FILE, .max = 256,
       .help = "its password; or password_file: PATH" },
     { "tls", CONF_BOOL, UP(tls), .def = "false", .help = "connect by TLS (port 8883)" },
-    { "ca", CONF_PATH, UP(ca), .help = "certificate authority of the hub in PEM; the system's when "
-                                       "absent" },
+    { "ca", CONF_PATH, UP(ca),
+      .help = "certificate authority of the hub in PEM; the system's when "
+              "absent" },
     { "batch", CONF_SIZE, UP(batch_bytes), .def = "128KiB", .min = 4096, .max = 1 << 20,
       .help = "records in one message, before they are compressed" },
     { "window", CONF_UINT, UP(window), .def = "8", .min = 1, .max = 64, .unit = "batches",
@@ -238,7 +243,8 @@ static const struct conf_row uplink_rows[] = {
     { 0 },
 };
 static const struct conf_row edge_rows[] = {
-    { "host", CONF_SECTION, EDGE(host), .rows = host_rows, .help = "the machine itself as a source" },
+    { "host", CONF_SECTION, EDGE(host), .rows = host_rows,
+      .help = "the machine itself as a source" },
     { "socket", CONF_SECTION, EDGE(socket), CONF_HAS(struct edge_settings, has_socket),
       .rows = socket_rows, .help = "local programs hand over readings, one JSON object a line" },
     { "uplink", CONF_SECTION, EDGE(uplink), CONF_HAS(struct edge_settings, has_uplink),
@@ -311,8 +317,8 @@ static void row_of(const struct ingest_settings *in, struct topic_row *row)
     for (size_t i = 0; i < in->fields.count; i++) {
         const struct field_settings *f = CONF_ITEM_AT(in->fields, struct field_settings, i);
 
-        fields[i] = (struct topic_field){ f->name, f->required, f->has_min,
-                                          f->has_max, f->min,   f->max };
+        fields[i] =
+            (struct topic_field){ f->name, f->required, f->has_min, f->has_max, f->min, f->max };
     }
     *row = (struct topic_row){
         .topic = in->topic,
