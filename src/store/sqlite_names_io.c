@@ -212,7 +212,7 @@ static int stream_row(struct names *n, struct name_stream *s, const struct recor
 
     sqlite3_bind_int64(st, 1, s->device->id);
     sqlite_bind_str(st, 2, s->name);
-    sqlite3_bind_int(st, 3, s->kind);
+    sqlite3_bind_int(st, 3, (int)s->kind);
     rc = step(n, st, &found);
     if (rc == 0 && found) {
         s->id = sqlite3_column_int64(st, 0);
@@ -226,7 +226,7 @@ static int stream_row(struct names *n, struct name_stream *s, const struct recor
     st = n->st[STREAM_ADD];
     sqlite3_bind_int64(st, 1, s->device->id);
     sqlite_bind_str(st, 2, s->name);
-    sqlite3_bind_int(st, 3, s->kind);
+    sqlite3_bind_int(st, 3, (int)s->kind);
     rc = finish(n, st);
     s->id = sqlite3_last_insert_rowid(n->db);
     s->last_wall_ns = r->wall_ns;
