@@ -124,7 +124,7 @@ void segment_scan_init(struct segment_scan *s, const struct segment_id *id, uint
     names_init(&s->names);
     s->seed = segment_seed(id);
     s->journal = id->journal;
-    s->at = s->valid_end = SEGMENT_HEADER_SIZE;
+    s->at = s->valid_end = s->committed_at = SEGMENT_HEADER_SIZE;
     s->next_seq = first_seq;
 }
 
@@ -311,8 +311,10 @@ int segment_scan_next(struct segment_scan *s, struct str in, bool whole, struct 
             continue;
         }
         found(s);
-        if (f.flags & FRAME_COMMITTED)
+        if (f.flags & FRAME_COMMITTED) {
+            s->committed_at = s->at;
             s->unsure = 0;
+        }
         if (f.type == FRAME_RECORD || f.type == FRAME_GAP) {
             rc = resolve(s, &f, out);
             if (rc < 0)

@@ -49,11 +49,12 @@ struct segment_scan {
     uint32_t seed;
     struct uuid journal;
     struct names names;
-    uint64_t at;        /* offset in the segment of the next byte to look at */
-    uint64_t valid_end; /* offset behind the last whole frame */
-    uint64_t next_seq;  /* the lowest that may come */
-    uint64_t last_seq;  /* of the last record; 0: none yet */
-    uint64_t first_seq; /* of the first record; 0: none yet */
+    uint64_t at;           /* offset in the segment of the next byte to look at */
+    uint64_t committed_at; /* of the last frame before which all is known to be durable */
+    uint64_t valid_end;    /* offset behind the last whole frame */
+    uint64_t next_seq;     /* the lowest that may come */
+    uint64_t last_seq;     /* of the last record; 0: none yet */
+    uint64_t first_seq;    /* of the first record; 0: none yet */
     uint64_t records, gaps, payload_bytes;
     uint64_t damages; /* places where a search was needed and something whole followed */
     uint64_t damaged_bytes;

@@ -136,6 +136,15 @@ void spool_trim(struct spool *s)
             break;
 }
 
+/* What the segment before the newest one holds; rows with an empty range do not count. */
+static uint32_t kinds_before(const struct spool *s)
+{
+    for (size_t i = s->count - 1; i-- > 0;)
+        if (s->rows[i].first_seq < s->rows[i + 1].first_seq)
+            return s->rows[i].kinds;
+    return 0;
+}
+
 /* Header of the segment at the end of rows, into the buffer. */
 static void put_header(struct spool *s)
 {
@@ -144,7 +153,7 @@ static void put_header(struct spool *s)
                                 .first_seq = s->next_seq,
                                 .created_ns = s->disk->ops->wall_ns(s->disk),
                                 .size = (uint32_t)s->o.segment_bytes,
-                                .before_kinds = s->count > 1 ? s->rows[s->count - 2].kinds : 0 };
+                                .before_kinds = kinds_before(s) };
 
     segment_write_header(&s->buf, &h);
 }
@@ -204,14 +213,18 @@ void spool_end_segment(struct spool *s)
 void spool_give_up(struct spool *s)
 {
     char name[SEGMENT_NAME_LEN + 1];
+    struct spool_row *row;
 
     if (s->file >= 0) {
         spool_end_segment(s);
-        if (s->rows[s->count - 1].first_seq > s->durable_seq) {
-            /* Nothing acknowledged is in it. If it cannot be removed, the start will see that its
-             * range is empty. */
-            s->count--;
-            (void)s->disk->ops->unlink(s->disk, segment_name(s->id.generation, name));
+        row = &s->rows[s->count - 1];
+        if (row->first_seq > s->durable_seq) {
+            /* Nothing acknowledged is in it. Where it cannot be removed its row stays, with an
+             * empty range: so it goes before the one that holds its numbers goes, and never
+             * stands for it. */
+            row->kinds = 0;
+            if (s->disk->ops->unlink(s->disk, segment_name(row->generation, name)) == 0)
+                s->count--;
         }
     }
     s->epoch++;

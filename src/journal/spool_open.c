@@ -9,7 +9,8 @@
  *  - no whole header: if records of this segment follow, a segment whose first sector is damaged;
  *    else, when it is the newest, a segment that was never begun: removed; else put aside.
  *  - two segments that begin with the same number: the older one was given up after a failed flush.
- *  - the newest segment ends in something that is no frame: a torn tail, cut off.
+ *  - the newest segment ends in something that is no frame: a torn tail, cut off. Its last group is
+ *    made durable once more before anybody is shown it.
  *
  * Writing never goes on in an old segment: what was read back may have come from memory and not
  * from the disk, and a record that is acknowledged later must not depend on it.
@@ -130,11 +131,11 @@ static void put_aside(struct spool *s, uint64_t generation)
     s->counts.damaged++;
 }
 
-static void remove_file(struct spool *s, uint64_t generation)
+static int remove_file(struct spool *s, uint64_t generation)
 {
     char name[SEGMENT_NAME_LEN + 1];
 
-    (void)s->disk->ops->unlink(s->disk, segment_name(generation, name));
+    return s->disk->ops->unlink(s->disk, segment_name(generation, name));
 }
 
 /* Who this journal is: its own file, else the newest segment that says it. ERR_UNKNOWN: nothing
@@ -230,8 +231,7 @@ static int take_file(struct spool *s, uint64_t generation, uint64_t bytes, bool 
         return 0;
     }
     if (rc == 0 && h.id.generation != generation) {
-        remove_file(s, generation);
-        return 0;
+        return remove_file(s, generation);
     }
     if (rc == 0) {
         row.first_seq = h.first_seq;
@@ -239,7 +239,7 @@ static int take_file(struct spool *s, uint64_t generation, uint64_t bytes, bool 
     } else if (rc == ERR_CORRUPT) {
         rc = first_in(s, generation, &row.first_seq);
         if (rc == 0 && row.first_seq == 0 && newest)
-            remove_file(s, generation);
+            rc = remove_file(s, generation);
         else if (rc == 0 && row.first_seq == 0)
             put_aside(s, generation);
         else
@@ -262,29 +262,65 @@ static int take_files(struct spool *s, const struct found *f)
             return rc;
         if (s->count == had || had == 0)
             continue;
-        s->rows[had - 1].kinds = before_kinds;
-        /* Begun again at the same number: the older one was given up. */
+        /* Begun again at the same number: the older one was given up. If it cannot be removed it
+         * stays before the newer one, with an empty range. */
         while (had > 0 && s->rows[had - 1].first_seq >= s->rows[had].first_seq) {
-            remove_file(s, s->rows[had - 1].generation);
+            s->rows[had - 1].first_seq = s->rows[had].first_seq;
+            s->rows[had - 1].kinds = 0;
+            if (remove_file(s, s->rows[had - 1].generation) < 0)
+                break;
             s->rows[had - 1] = s->rows[had];
             s->count--;
             had--;
         }
+        if (had > 0 && s->rows[had - 1].first_seq < s->rows[had].first_seq)
+            s->rows[had - 1].kinds = before_kinds;
     }
     return 0;
 }
 
-/* Cuts off what is behind the last whole frame. A failure costs nothing but space. */
-static void cut(struct spool *s, struct spool_row *row, uint64_t valid_end)
+/* Writes the bytes [from, to) of a file once more as they are. */
+static int rewrite(struct disk *disk, int file, uint64_t from, uint64_t to)
+{
+    char *p = mem_new(SCAN_CHUNK);
+    int rc = 0;
+
+    while (rc == 0 && from < to) {
+        size_t n = to - from < SCAN_CHUNK ? (size_t)(to - from) : SCAN_CHUNK, got = 0;
+
+        rc = disk->ops->read(disk, file, p, n, from, &got);
+        if (rc == 0 && got < n)
+            rc = -EIO;
+        if (rc == 0)
+            rc = disk->ops->write(disk, file, p, n, from);
+        from += n;
+    }
+    mem_free(p);
+    return rc;
+}
+
+/* Cuts off the torn tail, and makes durable what may be in memory only: the last group of a process
+ * that was killed in its flush, or whose flush failed (the system then forgets that it owes the
+ * disk these pages, so they are written again). Only after that may a sink be shown them: what it
+ * has seen must not be gone after a power cut, and its numbers given to others. */
+static int settle_newest(struct spool *s, struct spool_row *row, const struct segment_scan *scan)
 {
     char name[SEGMENT_NAME_LEN + 1];
-    int file = s->disk->ops->open(s->disk, segment_name(row->generation, name), DISK_WRITE);
+    /* The header is as unsure as the first group. */
+    uint64_t from = scan->committed_at <= SEGMENT_HEADER_SIZE ? 0 : scan->committed_at;
+    int file = s->disk->ops->open(s->disk, segment_name(row->generation, name), DISK_WRITE), rc;
 
     if (file < 0)
-        return;
-    if (s->disk->ops->truncate(s->disk, file, valid_end) == 0)
-        row->bytes = valid_end;
+        return file;
+    if (s->disk->ops->truncate(s->disk, file, scan->valid_end) == 0)
+        row->bytes = scan->valid_end;
+    rc = rewrite(s->disk, file, from, scan->valid_end);
+    if (rc == 0)
+        rc = s->disk->ops->sync(s->disk, file);
+    if (rc == 0)
+        rc = s->disk->ops->sync_dir(s->disk);
     s->disk->ops->close(s->disk, file);
+    return rc;
 }
 
 /* Reads the newest segment: which numbers were used, where it ends. */
@@ -308,24 +344,36 @@ static int scan_newest(struct spool *s)
         row->kinds = f.scan.unnamed > 0 ? ~0u : f.scan.kinds;
         if (f.scan.last_seq == 0) {
             /* Begun, and nothing in it: the next one begins with the same number. */
-            remove_file(s, row->generation);
+            rc = remove_file(s, row->generation);
             s->count--;
         } else {
-            cut(s, row, f.scan.valid_end);
+            rc = settle_newest(s, row, &f.scan);
         }
     }
     segfile_fini(&f);
     return rc;
 }
 
+/* Generations count on in two parts: starts of the journal, and segments of one start, which begin
+ * at random. A segment that was given up and removed before a power cut may leave its bytes in a
+ * file that is used again, while nothing tells of its generation any more; so the same one must
+ * not be given a second time, or those bytes would count as written today. */
+static uint64_t first_generation(struct spool *s, uint64_t newest)
+{
+    uint32_t low;
+
+    s->disk->ops->random(s->disk, &low, sizeof(low));
+    return (((newest >> 32) + 1) << 32) + low / 2;
+}
+
 /* Behind everything that tells of a number. */
 static void settle_numbers(struct spool *s, const struct found *f, const struct slot *slot)
 {
-    uint64_t seen = s->next_seq;
+    uint64_t seen = s->next_seq, newest = slot->b;
 
-    s->id.generation = slot->b;
-    if (f->count > 0 && f->files[f->count - 1].generation > s->id.generation)
-        s->id.generation = f->files[f->count - 1].generation;
+    if (f->count > 0 && f->files[f->count - 1].generation > newest)
+        newest = f->files[f->count - 1].generation;
+    s->id.generation = first_generation(s, newest);
     /* The newest segment that was ever durable is not here. */
     if (slot->c > s->next_seq)
         s->next_seq = slot->c + s->o.segment_bytes / FRAME_HEAD_SIZE;
