@@ -33,7 +33,7 @@ struct datagram {
 static bool receive(struct datagram *d)
 {
     struct mmsghdr msgs[BATCH] = { 0 };
-    struct addr from[BATCH];
+    struct addr from[BATCH] = { 0 };
     struct iovec iov[BATCH];
     int i, n;
 
