@@ -30,6 +30,7 @@ struct dial {
     struct tls_context *tls; /* NULL: plain */
     char *server_name;
     struct str alpn; /* owned */
+    unsigned timeout_ms;
     uint64_t deadline_ms;
     struct addr addrs[ADDRESSES_MAX];
     unsigned addr_count, addr_next;
@@ -188,6 +189,7 @@ void dial_start(struct stream *s)
     if (d->started)
         return;
     d->started = true;
+    d->deadline_ms = loop_now_ms(s->loop) + d->timeout_ms;
     timer_start_at(&s->timer, d->deadline_ms);
     if (addr_parse(str_of(d->host), d->port, &d->addrs[0]) == 0) {
         d->addr_count = 1;
@@ -223,7 +225,7 @@ struct stream *stream_connect(struct loop *l, const struct connect_options *o,
     d->tls = o->tls;
     d->server_name = str_dup(str_of(o->server_name ? o->server_name : o->host));
     d->alpn = tls_alpn_wire(o->alpn);
-    d->deadline_ms = loop_now_ms(l) + (o->timeout_ms ? o->timeout_ms : TIMEOUT_DEFAULT_MS);
+    d->timeout_ms = o->timeout_ms ? o->timeout_ms : TIMEOUT_DEFAULT_MS;
     loop_later(l, &s->later); /* dial_start(): nothing calls back from here */
     return s;
 }

@@ -171,26 +171,6 @@ void listener_ended(struct listener *ln)
 
 /* ---- opening: on the caller's thread ---- */
 
-static int bind_tcp(const struct addr *a, bool shared)
-{
-    int on = 1, rc = 0;
-    int fd = socket(a->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -errno;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-        (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on))) ||
-        /* "[::]" means IPv6 and nothing else, however the system is set. */
-        (a->ss.ss_family == AF_INET6 &&
-         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on))) ||
-        bind(fd, (const struct sockaddr *)&a->ss, a->len))
-        rc = -errno;
-    if (rc == 0)
-        return fd;
-    close(fd);
-    return rc;
-}
-
 static int listen_on(int fd, const struct listener_options *o)
 {
     return listen(fd, o->backlog > 0 ? o->backlog : BACKLOG_DEFAULT) ? -errno : 0;
@@ -202,12 +182,12 @@ static int open_tcp(struct listener *ln)
     int rc;
 
     /* Alone first: this fails when anybody listens there, which with SO_REUSEPORT it does not. */
-    rc = bind_tcp(&ln->bound, false);
+    rc = sock_bind_tcp(&ln->bound, false);
     if (rc < 0)
         return rc;
     close(rc);
     for (i = 0; i < workers_count(ln->workers); i++) {
-        rc = bind_tcp(&ln->bound, true);
+        rc = sock_bind_tcp(&ln->bound, true);
         if (rc < 0)
             return rc;
         ln->fds[i] = rc;
@@ -223,26 +203,6 @@ static int open_tcp(struct listener *ln)
     return 0;
 }
 
-/* Removes a socket file that nobody answers on. 0 when it is out of the way. */
-static int remove_stale(const struct addr *a, const char *path)
-{
-    struct stat st;
-    int fd, rc;
-
-    if (lstat(path, &st))
-        return errno == ENOENT ? 0 : -errno;
-    if (!S_ISSOCK(st.st_mode))
-        return -EADDRINUSE; /* somebody's file: not ours to remove */
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -errno;
-    rc = connect(fd, (const struct sockaddr *)&a->ss, a->len) ? -errno : 0;
-    close(fd);
-    if (rc != -ECONNREFUSED)
-        return -EADDRINUSE;
-    return unlink(path) && errno != ENOENT ? -errno : 0;
-}
-
 static const char *unix_path(const struct addr *a)
 {
     return ((const struct sockaddr_un *)&a->ss)->sun_path;
@@ -253,7 +213,7 @@ static int open_unix(struct listener *ln)
     const struct addr *a = &ln->bound;
     mode_t mode = ln->o.unix_mode ? ln->o.unix_mode : UNIX_MODE_DEFAULT;
     struct stat st;
-    int fd, rc = remove_stale(a, unix_path(a));
+    int fd, rc = sock_remove_stale(a, unix_path(a));
 
     if (rc)
         return rc;

@@ -144,14 +144,18 @@ void loop_free(struct loop *l)
 void loop_run(struct loop *l)
 {
     loop_assert_mine(l);
+    l->running = true;
     uv_run(&l->uv, UV_RUN_DEFAULT);
+    l->running = false;
 }
 
 void loop_turn(struct loop *l, bool wait)
 {
     loop_assert_mine(l);
+    l->running = true;
     uv_run(&l->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     run_later(l); /* of what was closed, and of timers after the wait */
+    l->running = false;
 }
 
 void loop_stop(struct loop *l)

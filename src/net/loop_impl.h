@@ -37,7 +37,7 @@ struct loop {
     struct timer_slot *heap;
     size_t heap_count, heap_cap;
     uint64_t alarm_ms; /* what `alarm` is set to; UINT64_MAX: not set */
-    bool firing;
+    bool firing, running;
     char *read_buffer; /* LOOP_READ_SIZE, shared by all streams */
     /* Made with the first TLS stream: decrypted bytes, as much; one record to be encrypted. */
     char *plain_buffer, *record_buffer;

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 void sock_tune(int fd)
 {
@@ -51,7 +53,51 @@ int sock_explain(int error, const struct addr *a, struct fault *f)
                          text);
     case -ENOENT:
         return fault_set(f, error, "%s: its folder does not exist; make it first", text);
+    case -ENOTSOCK:
+        return fault_set(f, error,
+                         "%s: there is a file that is no socket; remove it, or choose "
+                         "another path here",
+                         text);
     default:
         return fault_set(f, error, "%s: cannot listen there: %s", text, err_text(error));
     }
+}
+
+int sock_bind_tcp(const struct addr *a, bool shared)
+{
+    int on = 1, rc = 0;
+    int fd = socket(a->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -errno;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+        (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on))) ||
+        /* "[::]" means IPv6 and nothing else, however the system is set. */
+        (a->ss.ss_family == AF_INET6 &&
+         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on))) ||
+        bind(fd, (const struct sockaddr *)&a->ss, a->len))
+        rc = -errno;
+    if (rc == 0)
+        return fd;
+    close(fd);
+    return rc;
+}
+
+int sock_remove_stale(const struct addr *a, const char *path)
+{
+    struct stat st;
+    int fd, rc;
+
+    if (lstat(path, &st))
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISSOCK(st.st_mode))
+        return -ENOTSOCK; /* somebody's file: not ours to remove */
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    rc = connect(fd, (const struct sockaddr *)&a->ss, a->len) ? -errno : 0;
+    close(fd);
+    if (rc != -ECONNREFUSED)
+        return -EADDRINUSE;
+    return unlink(path) && errno != ENOENT ? -errno : 0;
 }

@@ -122,6 +122,10 @@ void sock_tune(int fd);
 void sock_user_timeout(int fd, unsigned ms);
 /* The pending error of a socket, negative, or 0. */
 int sock_error(int fd);
+/* A bound TCP socket, or -errno. shared: with SO_REUSEPORT. */
+int sock_bind_tcp(const struct addr *a, bool shared);
+/* Removes a socket file that nobody answers on. 0 when the path is free. */
+int sock_remove_stale(const struct addr *a, const char *path);
 /* A sentence for the person who chose the address: why it cannot be had, and what mends it. */
 int sock_explain(int error, const struct addr *a, struct fault *f);
 

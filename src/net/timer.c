@@ -60,6 +60,9 @@ void timer_start(struct timer *t, uint64_t after_ms)
 {
     uint64_t at;
 
+    /* Between turns (a program that prepares something) the turn's time is an old one. */
+    if (!t->loop->running)
+        uv_update_time(&t->loop->uv);
     if (__builtin_add_overflow(loop_now_ms(t->loop), after_ms, &at))
         at = UINT64_MAX;
     timer_start_at(t, at);

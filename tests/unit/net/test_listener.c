@@ -421,7 +421,8 @@ static void a_file_that_is_no_socket_is_left_alone(void **state)
     scratch();
     close(open(path, O_CREAT | O_WRONLY, 0600));
     assert_int_equal(addr_parse(str_of(address), 0, &o.addr), 0);
-    assert_int_equal(listener_open(w, &o, &ln, &f), -EADDRINUSE);
+    assert_int_equal(listener_open(w, &o, &ln, &f), -ENOTSOCK);
+    assert_non_null(strstr(f.text, "no socket"));
     assert_int_equal(stat(path, &st), 0);
     unlink(path);
     rmdir(dir);
