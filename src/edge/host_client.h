@@ -16,7 +16,7 @@ struct host_options {
 struct host *host_start(const struct host_options *o);
 /* No record is appended any more when this returns. */
 void host_stop(struct host *h);
-/* node_exporter's names for the newest sample, for /metrics. From any thread. */
+/* node_exporter's names for a sample taken now, for /metrics. Reads some files of /proc and /sys. */
 struct buf;
 void host_metrics(struct host *h, struct buf *out);
 

@@ -53,6 +53,7 @@ struct node {
     struct tls_context *tls[NODE_SERVERS_MAX];
     size_t tls_count;
     struct host *host;
+    struct cell host_on;
     struct socket_server *socket;
     struct uplink_client *uplink;
     struct status_server *status;
@@ -398,6 +399,14 @@ static int start_uplink(struct node *n, struct fault *f)
     return rc ? rc : uplink_start(n->workers, &o, &n->uplink, f);
 }
 
+static void add_host_metrics(void *ctx, struct buf *out)
+{
+    struct node *n = ctx;
+
+    if (n->host && cell_get(&n->host_on))
+        host_metrics(n->host, out);
+}
+
 static int start_edge(struct node *n, struct fault *f)
 {
     const struct edge_settings *s = &n->settings->edge;
@@ -414,6 +423,7 @@ static int start_edge(struct node *n, struct fault *f)
         rc = start_socket(n, f);
     if (!rc && s->host.enabled)
         n->host = host_start(&ho);
+    cell_set(&n->host_on, n->host != NULL); /* requests may come already */
     return rc;
 }
 
@@ -491,7 +501,9 @@ int node_start(const struct conf *conf, struct node **out, struct fault *f)
     n->id = buf_init(RECORD_DEVICE_MAX + 8);
     n->data = buf_init(3500);
     n->metrics = metrics_new();
-    n->health = (struct health){ .state = &n->state, .metrics = n->metrics };
+    n->health = (struct health){
+        .state = &n->state, .metrics = n->metrics, .more_metrics = add_host_metrics, .ctx = n
+    };
     state_set(&n->state, NOT_READY_STARTING, true);
     n->status = status_new(&n->state, &n->id);
     rc = prepare(n, f);
@@ -516,14 +528,14 @@ int node_start(const struct conf *conf, struct node **out, struct fault *f)
 void node_stop(struct node *n)
 {
     state_set(&n->state, NOT_READY_STOPPING, true);
-    if (n->host)
-        host_stop(n->host);
     if (n->socket)
         socket_server_close(n->socket);
     if (n->broker)
         broker_stop(n->broker, NODE_DRAIN_MS);
     for (size_t i = 0; i < n->server_count; i++)
         http_server_stop(n->servers[i], NODE_DRAIN_MS);
+    if (n->host) /* after the servers: /metrics asks it */
+        host_stop(n->host);
     if (n->uplink)
         uplink_stop(n->uplink);
     if (n->workers)
