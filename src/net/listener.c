@@ -46,7 +46,7 @@ struct listener {
     struct acceptor **acceptors; /* per worker; NULL where none */
     int *fds;                    /* per worker, until its acceptor has it; -1: none */
     unsigned next_worker;        /* worker 0's: who gets the next Unix connection */
-    atomic_uint_fast64_t open, refused;
+    atomic_uint_fast64_t open, refused, failed;
     dev_t unix_dev; /* of the socket file, to remove no other's */
     ino_t unix_ino;
 };
@@ -164,8 +164,10 @@ struct tls_context *listener_tls(const struct listener *ln, struct str *out_alpn
     return ln->o.tls;
 }
 
-void listener_ended(struct listener *ln)
+void listener_ended(struct listener *ln, bool began)
 {
+    if (!began)
+        atomic_fetch_add(&ln->failed, 1);
     atomic_fetch_sub(&ln->open, 1); /* the last touch: at 0 it may be freed */
 }
 
@@ -358,4 +360,9 @@ uint64_t listener_open_count(const struct listener *l)
 uint64_t listener_refused_count(const struct listener *l)
 {
     return atomic_load(&l->refused);
+}
+
+uint64_t listener_failed_count(const struct listener *l)
+{
+    return atomic_load(&l->failed);
 }

@@ -32,9 +32,11 @@ MUST_USE int listener_open(struct workers *w, const struct listener_options *o,
                            struct listener **out, struct fault *f);
 /* The bound address, with the port that was picked. */
 const struct addr *listener_addr(const struct listener *l);
-/* Connections open now / refused so far. From any thread. */
+/* Connections open now / refused so far (connections_max) / lost in the TLS handshake so far. From
+ * any thread. */
 uint64_t listener_open_count(const struct listener *l);
 uint64_t listener_refused_count(const struct listener *l);
+uint64_t listener_failed_count(const struct listener *l);
 /* Stops accepting on all workers and waits for it; open connections live on, unfinished TLS
  * handshakes end. Not from a worker.
  * The listener is freed with listener_free() after the last of its connections was closed. */

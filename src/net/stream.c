@@ -122,7 +122,7 @@ static void on_unpolled(uv_handle_t *h)
     if (handler && handler->closed)
         handler->closed(s->ctx, s, s->code);
     if (s->listener)
-        listener_ended(s->listener);
+        listener_ended(s->listener, s->flags & STREAM_BEGAN);
     stream_tls_free(s);
     s->loop->open_count--;
     mem_free(s);
@@ -219,6 +219,7 @@ void stream_opened(struct stream *s)
 {
     timer_stop(&s->timer);
     stream_move(s, STREAM_OPEN);
+    s->flags |= STREAM_BEGAN;
     if (s->listener)
         listener_began(s->listener, s->loop, s);
     else if (s->h->connected)

@@ -29,6 +29,7 @@ enum stream_flag {
     STREAM_SWITCHED = 256,     /* stream_set() was called meanwhile */
     STREAM_IS_UNIX = 512,
     STREAM_SHUT = 1024, /* shutdown(SHUT_WR) was done */
+    STREAM_BEGAN = 2048 /* it was open once */
 };
 
 struct dial;
@@ -112,7 +113,8 @@ void dial_free(struct stream *s);
 
 /* ---- listener.c ---- */
 void listener_began(struct listener *ln, struct loop *l, struct stream *s);
-void listener_ended(struct listener *ln);
+/* began: listener_began() was called for it; else its handshake failed. */
+void listener_ended(struct listener *ln, bool began);
 /* NULL: plain. */
 struct tls_context *listener_tls(const struct listener *ln, struct str *out_alpn);
 

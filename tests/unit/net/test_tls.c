@@ -429,6 +429,7 @@ static void bytes_that_are_no_tls_end_the_connection(void **state)
         ;
     close(fd);
     EVENTUALLY(listener_open_count(v->ln) == 0);
+    assert_int_equal(listener_failed_count(v->ln), 1);
     assert_int_equal(atomic_load(&v->accepted), 0);
     server_free(v);
 }
