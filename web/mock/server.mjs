@@ -1,0 +1,241 @@
+/* A stand-in for the hub: the built page, the REST routes and MQTT over WebSocket, with made-up devices (world.mjs). For developing
+ * and testing the page only.
+ *   node mock/server.mjs [--port 8000] [--devices 7] [--empty] [--refuse-ws] [--started MS]
+ * --started fixes the moment from which gaps and ages count, so that a restarted server tells the same story. */
+import { createServer } from 'node:http';
+import { readFile } from 'node:fs/promises';
+import { dirname, extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import mqttPacket from 'mqtt-packet';
+import { WebSocketServer } from 'ws';
+import { leafAt, makeFleet, numericLeaves, times } from './world.mjs';
+
+const { values: args } = parseArgs({
+    options: {
+        port: { type: 'string', default: '8000' },
+        devices: { type: 'string', default: '7' },
+        empty: { type: 'boolean', default: false },
+        'refuse-ws': { type: 'boolean', default: false },
+        started: { type: 'string', default: String(Date.now()) },
+    },
+});
+const dist = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist');
+const started = Number(args.started);
+const fleet = args.empty ? [] : makeFleet(Number(args.devices));
+const extra = new Map(); /* device → [{stream, time, value}], sent by POST */
+const clients = new Set();
+const counters = { posts: 0, published: 0, requests: 0 };
+const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
+/* As strict as a hub may be: the page must work under it. */
+const POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const iso = (t) => new Date(t).toISOString();
+
+function problem(res, status, detail, field) {
+    res.writeHead(status, { 'Content-Type': 'application/problem+json' });
+    res.end(JSON.stringify({ type: 'about:blank', title: status === 404 ? 'Not Found' : 'Unprocessable Content', status, detail, ...(field ? { field } : {}) }));
+}
+
+function json(res, body, status = 200) {
+    res.writeHead(status, { 'Content-Type': 'application/json' });
+    res.end(JSON.stringify(body));
+}
+
+function lastOf(device, stream, now) {
+    for (const span of [60_000, 3_600_000, 6 * 3_600_000]) {
+        let last;
+        for (const t of times(device, stream, now - span, now, started)) last = t;
+        if (last !== undefined) return last;
+    }
+    return undefined;
+}
+
+function devices() {
+    const now = Date.now();
+    const made = fleet.map((d) => {
+        const streams = d.streams.map((s) => {
+            const last = lastOf(d, s, now) ?? started - d.age;
+            const value = s.make(d.device, last);
+            return { stream: s.stream, kind: s.kind ?? 'reading', last_time: iso(last), count: Math.floor((last - started + d.age) / s.every), fields: numericLeaves(value), last: value };
+        });
+        const seen = streams.map((s) => s.last_time).sort().at(-1);
+        return { device: d.device, ...(d.name ? { name: d.name } : {}), ...(d.location ? { location: d.location } : {}), first_seen: iso(started - d.age), last_seen: seen, last_time: seen, streams };
+    });
+    const posted = [...extra].map(([device, records]) => {
+        const last = records.at(-1);
+        return {
+            device, first_seen: iso(records[0].arrived), last_seen: iso(last.arrived), last_time: iso(last.time),
+            streams: [{ stream: last.stream, kind: 'reading', last_time: iso(last.time), count: records.length, fields: numericLeaves(last.value), last: last.value }],
+        };
+    });
+    return [...made, ...posted].sort((a, b) => (a.device < b.device ? -1 : 1));
+}
+
+/* Records of a stream in [from, to), oldest first; at most `most`, evenly thinned, since a week at 2 s is 300,000. */
+function* records(name, streamName, from, to, most = Infinity) {
+    const device = fleet.find((d) => d.device === name);
+    for (const s of device?.streams ?? []) {
+        if (streamName && s.stream !== streamName) continue;
+        const every = Math.max(1, Math.floor((to - from) / s.every / most));
+        let i = 0;
+        for (const t of times(device, s, from, to, started)) if (i++ % every === 0) yield { stream: s.stream, kind: s.kind ?? 'reading', time: t, seq: Math.floor(t / s.every), value: s.make(name, t) };
+    }
+    for (const r of extra.get(name) ?? []) if ((!streamName || r.stream === streamName) && r.time >= from && r.time < to) yield { ...r, kind: 'reading' };
+}
+
+const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+function readings(res, q) {
+    const device = q.get('device') ?? '';
+    const stream = q.get('stream') ?? '';
+    const now = Date.now();
+    const to = Math.min(q.has('to') ? Date.parse(q.get('to')) : now, now);
+    const from = q.has('from') ? Date.parse(q.get('from')) : to - 2 * 3_600_000;
+    if (Number.isNaN(to)) return problem(res, 422, 'to is no time by RFC 3339', 'to');
+    if (Number.isNaN(from)) return problem(res, 422, 'from is no time by RFC 3339', 'from');
+    if (q.has('step')) return series(res, q, device, stream, from, to);
+    const limit = Number(q.get('limit') ?? 100);
+    if (!(limit >= 1 && limit <= 10_000)) return problem(res, 422, 'limit must be 1 to 10000', 'limit');
+    const items = [...records(device, stream, from, to)].sort((a, b) => b.time - a.time).slice(0, limit);
+    return json(res, { items: items.map((r) => ({ device, stream: r.stream, kind: r.kind, time: iso(r.time), received: iso(r.time), seq: r.seq, value: r.value })), next: null });
+}
+
+function series(res, q, device, stream, from, to) {
+    const match = /^(\d+)(ms|s|m|h|d)$/.exec(q.get('step'));
+    if (!match) return problem(res, 422, 'step is a number and a unit: 10s', 'step');
+    if (!q.get('field')) return problem(res, 422, 'step needs field', 'field');
+    const step = Number(match[1]) * UNITS[match[2]];
+    const out = { device, stream, field: q.get('field'), step_ms: step, t: [], min: [], avg: [], max: [] };
+    let bucket;
+    const flush = () => {
+        if (!bucket) return;
+        out.t.push(bucket.t);
+        out.min.push(bucket.min);
+        out.avg.push(bucket.sum / bucket.n);
+        out.max.push(bucket.max);
+    };
+    for (const r of records(device, stream, from, to, 30_000)) {
+        const v = leafAt(r.value, out.field);
+        if (typeof v !== 'number') continue;
+        const t = from + Math.floor((r.time - from) / step) * step;
+        if (bucket?.t !== t) {
+            flush();
+            bucket = { t, min: v, max: v, sum: 0, n: 0 };
+        }
+        bucket.min = Math.min(bucket.min, v);
+        bucket.max = Math.max(bucket.max, v);
+        bucket.sum += v;
+        bucket.n++;
+    }
+    flush();
+    return json(res, out);
+}
+
+async function post(req, res) {
+    let text = '';
+    for await (const chunk of req) text += chunk;
+    let value;
+    try {
+        value = JSON.parse(text);
+    } catch {
+        return problem(res, 422, 'the body is no JSON');
+    }
+    const device = String(value.device_id ?? 'api');
+    const now = Date.now();
+    const record = { stream: 'env', time: Date.parse(value.timestamp) || now, arrived: now, seq: ++counters.posts, value };
+    extra.set(device, [...(extra.get(device) ?? []), record]);
+    publish(device, 'reading', 'env', record.time, record.seq, value);
+    return json(res, value, 201);
+}
+
+function metrics(res) {
+    const up = (Date.now() - started) / 1000;
+    res.writeHead(200, { 'Content-Type': 'text/plain; version=0.0.4' });
+    res.end(`# HELP wayside_mqtt_messages_received_total PUBLISH packets taken\n# TYPE wayside_mqtt_messages_received_total counter\nwayside_mqtt_messages_received_total ${Math.floor(up * 3.7)}
+wayside_mqtt_messages_sent_total ${counters.published}\nwayside_journal_records_total ${Math.floor(up * 3.7)}\nwayside_journal_bytes_total ${Math.floor(up * 2210)}\nwayside_journal_flushes_total ${Math.floor(up * 3.1)}
+wayside_store_rows_total ${Math.floor(up * 3.6)}\nhttp_requests_total{method="GET",endpoint="/api/v1/readings",status="200"} ${counters.requests}\nprocess_resident_memory_bytes 14680064\n`);
+}
+
+async function file(res, path) {
+    const wanted = normalize(path === '/' ? '/index.html' : path);
+    const name = extname(wanted) ? wanted : '/index.html';
+    try {
+        const bytes = await readFile(join(dist, name));
+        res.writeHead(200, {
+            'Content-Type': TYPES[extname(name)] ?? 'application/octet-stream', 'Content-Security-Policy': POLICY, 'X-Content-Type-Options': 'nosniff',
+            'Cache-Control': name.startsWith('/assets/') ? 'public, max-age=31536000, immutable' : 'no-cache',
+        });
+        res.end(bytes);
+    } catch {
+        problem(res, 404, 'there is no such file');
+    }
+}
+
+const server = createServer((req, res) => {
+    const url = new URL(req.url, 'http://mock');
+    counters.requests++;
+    if (req.method === 'POST') return void post(req, res);
+    switch (url.pathname) {
+        case '/api/v1/devices': return json(res, { items: devices(), next: null });
+        case '/api/v1/readings': return readings(res, url.searchParams);
+        case '/health': return json(res, { status: 'healthy', version: '0.0.0-mock' });
+        case '/ready': return void res.writeHead(200, { 'Content-Type': 'text/plain' }).end('READY\n');
+        case '/metrics': return metrics(res);
+        default: return url.pathname.startsWith('/api/') ? problem(res, 404, 'there is no such route') : void file(res, url.pathname);
+    }
+});
+
+/* ---- MQTT, as much of it as a page needs: CONNECT, SUBSCRIBE, PINGREQ, and PUBLISH down ---- */
+
+const sockets = new WebSocketServer({ noServer: true, handleProtocols: (offered) => (offered.has('mqtt') ? 'mqtt' : false) });
+server.on('upgrade', (req, socket, head) => {
+    if (args['refuse-ws'] || new URL(req.url, 'http://mock').pathname !== '/mqtt') return socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n');
+    return sockets.handleUpgrade(req, socket, head, serve);
+});
+
+function serve(ws) {
+    const client = { ws, version: 4, topics: [] };
+    const parser = mqttPacket.parser();
+    const send = (packet) => ws.send(mqttPacket.generate(packet, { protocolVersion: client.version }));
+    client.send = send;
+    parser.on('packet', (packet) => {
+        if (packet.cmd === 'connect') {
+            client.version = packet.protocolVersion;
+            send({ cmd: 'connack', returnCode: 0, reasonCode: 0, sessionPresent: false });
+        } else if (packet.cmd === 'subscribe') {
+            client.topics.push(...packet.subscriptions.map((s) => s.topic));
+            send({ cmd: 'suback', messageId: packet.messageId, granted: packet.subscriptions.map(() => 0) });
+        } else if (packet.cmd === 'pingreq') {
+            send({ cmd: 'pingresp' });
+        }
+    });
+    parser.on('error', () => ws.terminate());
+    clients.add(client);
+    ws.on('message', (data) => parser.parse(data));
+    ws.on('error', () => ws.terminate());
+    ws.on('close', () => clients.delete(client));
+}
+
+function publish(device, kind, stream, time, seq, value) {
+    const topic = `wayside/${device}/${kind}/${stream}`;
+    for (const client of clients) {
+        if (!client.topics.includes(`wayside/+/${kind}/+`)) continue;
+        const properties = client.version === 5 ? { userProperties: { 'wayside-record': '1', time: iso(time), seq: String(seq) } } : undefined;
+        client.send({ cmd: 'publish', topic, payload: JSON.stringify(value), qos: 0, retain: false, dup: false, ...(properties ? { properties } : {}) });
+        counters.published++;
+    }
+}
+
+let told = Date.now();
+setInterval(() => {
+    const now = Date.now();
+    for (const d of fleet) {
+        for (const s of d.streams) {
+            for (const t of times(d, s, told, now, started)) publish(d.device, s.kind ?? 'reading', s.stream, t, Math.floor(t / s.every), s.make(d.device, t));
+        }
+    }
+    told = now;
+}, 100);
+
+server.listen(Number(args.port), '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}/`));

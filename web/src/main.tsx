@@ -1,0 +1,14 @@
+import { render } from 'preact';
+import './styles/base.css';
+import './styles/shell.css';
+import './styles/devices.css';
+import './styles/device.css';
+import 'uplot/dist/uPlot.min.css';
+import { store } from './store';
+import { applyTheme } from './theme';
+import { App } from './ui/app';
+
+applyTheme();
+store.start();
+const root = document.getElementById('app');
+if (root) render(<App />, root);

@@ -1,0 +1,41 @@
+/* Which of a stream's numbers to show when nobody has chosen: what people look at first, by the names that devices use. */
+
+const FIRST: readonly RegExp[] = [
+    /(^|[._])cpu([._](percent|usage|used_percent))?$/,
+    /(^|[._])cpu[._]\w*percent$/,
+    /(^|[._])(mem|memory)[._]\w*percent$/,
+    /(^|[._])temp(erature)?(_c|_celsius)?$/,
+    /_c$/,
+    /(^|[._])humidity/,
+    /(^|[._])(disk|disk_\w+|filesystem)[._]\w*percent$/,
+    /_percent$|[._]percent$/,
+    /(rx|received|tx|sent)\w*bytes_per_s$/,
+    /_per_s(ec)?$/,
+    /pressure|voltage|battery|confidence/,
+    /load/,
+];
+/* Counters, sizes that never change and identifiers make poor charts. */
+const LAST = /(uptime|boot|total|_id$|^id$|timestamp|seq|count|_bytes$|version|port)/;
+
+export function rankField(path: string): number {
+    const name = path.toLowerCase();
+    const at = FIRST.findIndex((pattern) => pattern.test(name));
+    if (at >= 0) return at;
+    return LAST.test(name) ? FIRST.length + 1 : FIRST.length;
+}
+
+/** The `count` most telling fields, in the order of their rank, then as the device sends them. Of several that rank alike (four
+ *  cores, ten disks) the first is taken before the second of any. */
+export function pickFields(fields: readonly string[], count: number): string[] {
+    const ranked = fields.map((field, i) => ({ field, i, rank: rankField(field) })).sort((a, b) => a.rank - b.rank || a.i - b.i);
+    const taken: string[] = [];
+    const seen = new Set<number>();
+    for (const item of ranked) {
+        if (taken.length < count && (item.rank >= FIRST.length || !seen.has(item.rank))) {
+            seen.add(item.rank);
+            taken.push(item.field);
+        }
+    }
+    for (const item of ranked) if (taken.length < count && !taken.includes(item.field)) taken.push(item.field);
+    return taken;
+}

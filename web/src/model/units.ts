@@ -1,0 +1,38 @@
+/* What a field's name says about its unit. Only names that leave no doubt are taken: a wrong unit is worse than none. The
+ * display side (°C, MiB/s) is in format.ts. */
+
+export type Unit = 'celsius' | 'percent' | 'bytes' | 'bytes_per_s' | 'seconds' | 'milliseconds' | 'hertz' | 'volt' | 'hpa' | 'none';
+
+const SUFFIXES: readonly (readonly [RegExp, Unit])[] = [
+    [/(^|[._])bytes_per_s(ec|econd)?$/, 'bytes_per_s'],
+    [/(^|[._])(\w+_)?bytes$/, 'bytes'],
+    [/(^|[._])(percent|pct|humidity)$/, 'percent'],
+    [/_(percent|pct)$/, 'percent'],
+    [/(_c|_celsius)$/, 'celsius'],
+    [/(^|[._])(temperature|celsius)$/, 'celsius'],
+    [/_ms$/, 'milliseconds'],
+    [/(_s|_seconds)$/, 'seconds'],
+    [/(^|[._])seconds$/, 'seconds'],
+    [/_hz$/, 'hertz'],
+    [/(_v|_volts?|(^|[._])voltage)$/, 'volt'],
+    [/_hpa$/, 'hpa'],
+];
+
+export function unitOf(path: string): Unit {
+    const name = path.toLowerCase();
+    for (const [pattern, unit] of SUFFIXES) if (pattern.test(name)) return unit;
+    return 'none';
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+    cpu: 'CPU', rx: 'received', tx: 'sent', mem: 'memory', temp: 'temperature', io: 'I/O', gpu: 'GPU', fps: 'FPS', id: 'ID',
+};
+const UNIT_WORDS = /[._](bytes_per_s(ec|econd)?|bytes|percent|pct|celsius|c|ms|s|seconds|hz|v|volts?|hpa)$/i;
+
+/** A label for people: `net.rx_bytes_per_s` is `net received`. The exact path is shown beside it as a title. */
+export function labelOf(path: string): string {
+    const bare = path.replace(UNIT_WORDS, '') || path;
+    const words = bare.split(/[._]+/).filter(Boolean).map((word) => WORDS[word.toLowerCase()] ?? word);
+    const text = words.join(' ');
+    return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,113 @@
+/* What comes from the hub, checked: the page must not fall over because a field is missing or of another type. Pure. */
+
+export interface WireStream {
+    readonly stream: string;
+    readonly kind: string;
+    readonly lastTime: number;
+    readonly count: number;
+    readonly fields: readonly string[];
+    readonly last: unknown;
+}
+
+export interface WireDevice {
+    readonly device: string;
+    readonly title: string;
+    readonly location: string;
+    readonly firstSeen: number;
+    readonly lastSeen: number;
+    readonly streams: readonly WireStream[];
+}
+
+export interface WireRecord {
+    readonly device: string;
+    readonly stream: string;
+    readonly kind: string;
+    readonly time: number;
+    readonly seq: number | undefined;
+    readonly value: unknown;
+}
+
+type Json = Record<string, unknown>;
+
+const isObject = (v: unknown): v is Json => v !== null && typeof v === 'object' && !Array.isArray(v);
+const text = (v: unknown): string => (typeof v === 'string' ? v : '');
+const number = (v: unknown): number => (typeof v === 'number' && Number.isFinite(v) ? v : 0);
+
+/** RFC 3339 with its offset, as ms since 1970; NaN when it is none. Fractions of any length are taken, since devices send
+ *  nanoseconds. */
+export function parseTime(v: unknown): number {
+    if (typeof v !== 'string') return NaN;
+    const match = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/.exec(v);
+    if (!match) return NaN;
+    const whole = Date.parse(`${match[1]}T${match[2]}${(match[4] ?? 'Z').toUpperCase()}`);
+    return whole + (match[3] ? Math.floor(Number(`0${match[3]}`) * 1000) : 0);
+}
+
+export function readItems<T>(body: unknown, read: (item: unknown) => T | undefined): { items: T[]; next: string | null } {
+    if (!isObject(body) || !Array.isArray(body['items'])) return { items: [], next: null };
+    const items = body['items'].map(read).filter((x): x is Awaited<T> & T => x !== undefined);
+    return { items, next: typeof body['next'] === 'string' && body['next'] !== '' ? body['next'] : null };
+}
+
+export function readDevice(item: unknown): WireDevice | undefined {
+    if (!isObject(item) || text(item['device']) === '') return undefined;
+    const streams = Array.isArray(item['streams']) ? item['streams'].map(readStream).filter((s) => s !== undefined) : [];
+    return {
+        device: text(item['device']),
+        title: text(item['name']),
+        location: text(item['location']),
+        firstSeen: parseTime(item['first_seen']),
+        lastSeen: parseTime(item['last_seen']),
+        streams,
+    };
+}
+
+function readStream(item: unknown): WireStream | undefined {
+    if (!isObject(item) || typeof item['stream'] !== 'string') return undefined;
+    const fields = Array.isArray(item['fields']) ? item['fields'].filter((f): f is string => typeof f === 'string') : [];
+    return {
+        stream: item['stream'],
+        kind: text(item['kind']) || 'reading',
+        lastTime: parseTime(item['last_time']),
+        count: number(item['count']),
+        fields,
+        last: item['last'],
+    };
+}
+
+export function readRecord(item: unknown): WireRecord | undefined {
+    if (!isObject(item) || text(item['device']) === '') return undefined;
+    return {
+        device: text(item['device']),
+        stream: text(item['stream']),
+        kind: text(item['kind']) || 'reading',
+        time: parseTime(item['time']),
+        seq: typeof item['seq'] === 'number' ? item['seq'] : undefined,
+        value: item['value'],
+    };
+}
+
+export function readBuckets(body: unknown): { stepMs: number; t: number[]; min: number[]; avg: number[]; max: number[] } | undefined {
+    if (!isObject(body) || !Array.isArray(body['t'])) return undefined;
+    const list = (key: string): number[] => (Array.isArray(body[key]) ? (body[key] as number[]) : []);
+    return { stepMs: number(body['step_ms']), t: list('t'), min: list('min'), avg: list('avg'), max: list('max') };
+}
+
+const TOPIC = /^wayside\/([A-Za-z0-9_-]{1,50})\/(?:(reading|detection)\/([A-Za-z0-9_.-]{1,64})|(status|event))$/;
+
+/** What a message on one of wayside's own topics is; undefined for any other. */
+export function readTopic(topic: string): { device: string; kind: string; stream: string } | undefined {
+    const match = TOPIC.exec(topic);
+    if (!match?.[1]) return undefined;
+    const kind = match[2] ?? match[4] ?? '';
+    return { device: match[1], kind, stream: match[3] ?? kind };
+}
+
+/** A live payload: JSON, or text that is none. */
+export function readPayload(payload: string): unknown {
+    try {
+        return JSON.parse(payload) as unknown;
+    } catch {
+        return payload;
+    }
+}

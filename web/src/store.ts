@@ -1,0 +1,292 @@
+/* All that the page knows: devices, their newest values, the connection. REST and MQTT write here; the views read and are told at
+ * most five times a second that something changed, however fast the records come. */
+import { flatten, isChartable, numberAt, type Leaf } from './model/flatten';
+import { linkStart, type Link } from './model/link';
+import { pickFields } from './model/pick';
+import { Ring } from './model/series';
+import { IntervalTracker, presenceOf, readDeclared, type Declared, type Presence } from './model/state';
+import type { WireDevice, WireRecord, WireStream } from './model/wire';
+import { ApiError, fetchDevices, fetchLatest, hubNow } from './net/api';
+import { Live } from './net/live';
+
+export interface StreamModel {
+    readonly name: string;
+    kind: string;
+    lastTime: number;
+    count: number;
+    fields: readonly string[];
+    last: unknown;
+    hasLast: boolean;
+    leaves: readonly Leaf[];
+    readonly interval: IntervalTracker;
+    readonly rings: Map<string, Ring>;
+}
+
+export interface DeviceModel {
+    readonly id: string;
+    title: string;
+    location: string;
+    firstSeen: number;
+    lastSeen: number;
+    declared: Declared | undefined;
+    readonly streams: Map<string, StreamModel>;
+    /** Detections and events of this sitting, newest first. */
+    readonly news: WireRecord[];
+    version: number;
+}
+
+export type Rest =
+    | { readonly kind: 'loading' }
+    | { readonly kind: 'ok'; readonly at: number }
+    | { readonly kind: 'failed'; readonly why: string; readonly at: number };
+
+const TELL_MS = 200;
+const REFRESH_LIVE_MS = 30_000;
+const REFRESH_POLL_MS = 4_000;
+const NEWS_MAX = 50;
+const RATE_WINDOW_S = 10;
+export const KEY_FIELDS = 3;
+const SPARK_POINTS = 60;
+
+export class Store {
+    readonly devices = new Map<string, DeviceModel>();
+    link: Link = linkStart;
+    rest: Rest = { kind: 'loading' };
+    /** When anything last came from the hub; ages stop growing there while it is away. */
+    lastContact = 0;
+    lastRecord = 0;
+    received = 0;
+    /** Rises whenever the live channel comes up: histories then fetch what they missed. */
+    generation = 0;
+    version = 0;
+
+    private readonly listeners = new Set<() => void>();
+    private readonly recordListeners = new Set<(record: WireRecord) => void>();
+    private readonly arrivals: number[] = new Array<number>(RATE_WINDOW_S + 2).fill(0);
+    private arrivalSecond = 0;
+    private telling: ReturnType<typeof setTimeout> | undefined;
+    private refreshing: ReturnType<typeof setTimeout> | undefined;
+    private inFlight = false;
+    private readonly live: Live;
+
+    constructor() {
+        this.live = new Live({ onLink: (link) => this.onLink(link), onRecord: (record, retained) => this.onRecord(record, retained) });
+    }
+
+    start(): void {
+        this.live.start();
+        void this.refresh();
+        window.addEventListener('online', () => this.retry());
+        document.addEventListener('visibilitychange', () => {
+            if (document.visibilityState === 'visible') this.retry();
+        });
+    }
+
+    subscribe(listener: () => void): () => void {
+        this.listeners.add(listener);
+        return () => this.listeners.delete(listener);
+    }
+
+    onEveryRecord(listener: (record: WireRecord) => void): () => void {
+        this.recordListeners.add(listener);
+        return () => this.recordListeners.delete(listener);
+    }
+
+    retry(): void {
+        this.live.retry();
+        void this.refresh();
+    }
+
+    /** The time against which ages are counted. */
+    now(): number {
+        return this.link.kind === 'live' || this.rest.kind === 'ok' ? hubNow() : Math.max(this.lastContact, 0) || hubNow();
+    }
+
+    presence(device: DeviceModel): Presence {
+        return presenceOf(device.lastSeen, this.intervalOf(device), this.now(), device.declared);
+    }
+
+    intervalOf(device: DeviceModel): number | undefined {
+        let best: number | undefined;
+        for (const stream of device.streams.values()) {
+            const interval = stream.interval.value;
+            if (interval !== undefined && (best === undefined || interval < best)) best = interval;
+        }
+        return best;
+    }
+
+    /** Records per second that reached this page over the last ten seconds. */
+    rate(): number {
+        const second = Math.floor(Date.now() / 1000);
+        this.rollArrivals(second);
+        let sum = 0;
+        for (let s = second - RATE_WINDOW_S; s < second; s++) sum += this.arrivals[s % this.arrivals.length] ?? 0;
+        return sum / RATE_WINDOW_S;
+    }
+
+    /** The last records of the stream, so that its sparklines do not start empty. */
+    async fillRings(device: DeviceModel, stream: StreamModel): Promise<void> {
+        try {
+            for (const record of await fetchLatest(device.id, stream.name, SPARK_POINTS)) {
+                if (record.stream === stream.name) noteRings(stream, record.time, record.value);
+            }
+            this.tell(device);
+        } catch {
+            /* The cards are whole without them; the banner says when the hub is away. */
+        }
+    }
+
+    private onLink(link: Link): void {
+        const was = this.link.kind;
+        this.link = link;
+        if (link.kind === 'live' && was !== 'live') {
+            this.generation++;
+            this.lastContact = hubNow();
+            void this.refresh();
+        }
+        if (link.kind !== 'live' && was === 'live') this.schedule(REFRESH_POLL_MS);
+        this.tell();
+    }
+
+    private async refresh(): Promise<void> {
+        if (this.inFlight) return;
+        this.inFlight = true;
+        try {
+            for (const device of await fetchDevices()) this.mergeDevice(device);
+            this.lastContact = hubNow();
+            this.rest = { kind: 'ok', at: this.lastContact };
+        } catch (e) {
+            this.rest = { kind: 'failed', why: e instanceof ApiError ? e.message : String(e), at: hubNow() };
+        }
+        this.inFlight = false;
+        this.schedule(this.link.kind === 'live' && this.rest.kind === 'ok' ? REFRESH_LIVE_MS : REFRESH_POLL_MS);
+        this.tell();
+    }
+
+    private schedule(ms: number): void {
+        clearTimeout(this.refreshing);
+        this.refreshing = setTimeout(() => void this.refresh(), ms);
+    }
+
+    private mergeDevice(wire: WireDevice): void {
+        const device = this.deviceOf(wire.device);
+        device.title = wire.title;
+        device.location = wire.location;
+        if (wire.firstSeen > 0) device.firstSeen = wire.firstSeen;
+        if (wire.lastSeen > device.lastSeen) device.lastSeen = wire.lastSeen;
+        for (const s of wire.streams) this.mergeStream(device, s);
+        device.version++;
+    }
+
+    private mergeStream(device: DeviceModel, wire: WireStream): void {
+        const stream = streamOf(device, wire.stream, wire.kind);
+        stream.kind = wire.kind;
+        stream.count = Math.max(stream.count, wire.count);
+        if (wire.fields.length > 0) stream.fields = wire.fields;
+        if (wire.count > 1 && device.lastSeen > device.firstSeen) {
+            stream.interval.suggest((device.lastSeen - device.firstSeen) / (wire.count - 1));
+        }
+        if (wire.last !== undefined && (!stream.hasLast || !(wire.lastTime < stream.lastTime))) setLast(stream, wire.lastTime, wire.last);
+        else if (wire.lastTime > stream.lastTime) stream.lastTime = wire.lastTime;
+    }
+
+    private onRecord(record: WireRecord, retained: boolean): void {
+        const now = hubNow();
+        this.lastContact = now;
+        this.countArrival();
+        if (record.kind === 'status') this.noteStatus(record, retained, now);
+        if (retained) return;
+        const known = this.devices.has(record.device);
+        const device = this.deviceOf(record.device);
+        if (!known) {
+            device.firstSeen = now;
+            this.schedule(500);
+        }
+        device.lastSeen = now;
+        this.lastRecord = now;
+        const stream = streamOf(device, record.stream, record.kind);
+        stream.count++;
+        stream.interval.note(now);
+        if (record.time >= stream.lastTime || !stream.hasLast) setLast(stream, record.time, record.value);
+        noteRings(stream, record.time, record.value);
+        if (record.kind === 'detection' || record.kind === 'event') {
+            device.news.unshift(record);
+            device.news.length = Math.min(device.news.length, NEWS_MAX);
+        }
+        for (const listener of this.recordListeners) listener(record);
+        this.tell(device);
+    }
+
+    private noteStatus(record: WireRecord, retained: boolean, now: number): void {
+        const device = this.devices.get(record.device);
+        if (!device) return;
+        const declared = readDeclared(record.value, retained ? record.time : now);
+        if (declared) device.declared = declared;
+        this.tell(device);
+    }
+
+    private deviceOf(id: string): DeviceModel {
+        let device = this.devices.get(id);
+        if (!device) {
+            device = {
+                id, title: '', location: '', firstSeen: 0, lastSeen: 0, declared: undefined, streams: new Map(), news: [], version: 0,
+            };
+            this.devices.set(id, device);
+        }
+        return device;
+    }
+
+    private countArrival(): void {
+        this.received++;
+        const second = Math.floor(Date.now() / 1000);
+        this.rollArrivals(second);
+        const slot = second % this.arrivals.length;
+        this.arrivals[slot] = (this.arrivals[slot] ?? 0) + 1;
+    }
+
+    private rollArrivals(second: number): void {
+        const from = Math.max(this.arrivalSecond + 1, second - this.arrivals.length + 1);
+        for (let s = from; s <= second; s++) this.arrivals[s % this.arrivals.length] = 0;
+        this.arrivalSecond = Math.max(this.arrivalSecond, second);
+    }
+
+    private tell(device?: DeviceModel): void {
+        if (device) device.version++;
+        this.telling ??= setTimeout(() => {
+            this.telling = undefined;
+            this.version++;
+            for (const listener of this.listeners) listener();
+        }, TELL_MS);
+    }
+}
+
+function streamOf(device: DeviceModel, name: string, kind: string): StreamModel {
+    let stream = device.streams.get(name);
+    if (!stream) {
+        stream = {
+            name, kind, lastTime: 0, count: 0, fields: [], last: undefined, hasLast: false, leaves: [],
+            interval: new IntervalTracker(), rings: new Map(),
+        };
+        device.streams.set(name, stream);
+    }
+    return stream;
+}
+
+function setLast(stream: StreamModel, time: number, value: unknown): void {
+    if (Number.isFinite(time)) stream.lastTime = time;
+    stream.last = value;
+    stream.hasLast = true;
+    stream.leaves = flatten(value);
+    const numeric = stream.leaves.filter(isChartable).map((leaf) => leaf.path);
+    if (numeric.some((path) => !stream.fields.includes(path))) stream.fields = [...new Set([...stream.fields, ...numeric])];
+}
+
+function noteRings(stream: StreamModel, time: number, value: unknown): void {
+    if (stream.rings.size === 0) for (const field of pickFields(stream.fields, KEY_FIELDS)) stream.rings.set(field, new Ring());
+    for (const [field, ring] of stream.rings) {
+        const number = numberAt(value, field);
+        if (number !== undefined) ring.add(time, number);
+    }
+}
+
+export const store = new Store();
