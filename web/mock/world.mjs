@@ -75,7 +75,7 @@ function row(device, streams, more = {}) {
 export function makeFleet(count) {
     const named = [
         row('pi-1', [{ stream: 'host', every: 2000, make: host }], { gaps: [[3.2 * MIN, 2.5 * MIN], [31 * MIN, 22 * MIN]] }),
-        row('gate-north', [{ stream: 'host', every: 2000, make: host }, { stream: 'stream', every: 5000, make: camera }, { stream: 'plates', kind: 'detection', every: 17_000, make: plate }], { name: 'North gate', location: 'Car park, level 0' }),
+        row('gate-north', [{ stream: 'host', every: 2000, make: host }, { stream: 'camera', every: 5000, make: camera }, { stream: 'plates', kind: 'detection', every: 17_000, make: plate }], { name: 'North gate', location: 'Car park, level 0' }),
         row('greenhouse-2', [{ stream: 'env', every: 10_000, make: climate }], { location: 'Greenhouse, bench 2', gaps: [[70 * MIN, 48 * MIN], [9 * HOUR, 7 * HOUR]] }),
         row('cellar', [{ stream: 'env', every: 30_000, make: climate }]),
         row('pi-zero-7', [{ stream: 'host', every: 2000, make: host }], { quiet: 50_000 }),

@@ -64,6 +64,7 @@ export class Store {
     private readonly recordListeners = new Set<(record: WireRecord) => void>();
     private readonly arrivals: number[] = new Array<number>(RATE_WINDOW_S + 2).fill(0);
     private arrivalSecond = 0;
+    private readonly opened = Date.now();
     private telling: ReturnType<typeof setTimeout> | undefined;
     private refreshing: ReturnType<typeof setTimeout> | undefined;
     private inFlight = false;
@@ -121,7 +122,7 @@ export class Store {
         this.rollArrivals(second);
         let sum = 0;
         for (let s = second - RATE_WINDOW_S; s < second; s++) sum += this.arrivals[s % this.arrivals.length] ?? 0;
-        return sum / RATE_WINDOW_S;
+        return sum / Math.min(RATE_WINDOW_S, Math.max(1, second - Math.floor(this.opened / 1000)));
     }
 
     /** The last records of the stream, so that its sparklines do not start empty. */

@@ -11,12 +11,18 @@ export interface Quantity {
 const BINARY = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 const NONE = '–';
 
-/** Three or four significant digits, never an exponent below a million millions. */
+/** A rate or a count for people who compare: at most one decimal, none when it is zero. */
+export function formatRate(value: number): string {
+    const rounded = Math.round(value * 10) / 10;
+    return Math.abs(rounded) < 100 && Number.isFinite(rounded) ? String(rounded) : formatNumber(Math.round(rounded));
+}
+
+/** Two to four significant digits, never an exponent below a million millions. */
 export function formatNumber(value: number): string {
     if (!Number.isFinite(value)) return NONE;
     const size = Math.abs(value);
     if (size !== 0 && (size >= 1e12 || size < 1e-4)) return value.toExponential(2);
-    const digits = size >= 100 || Number.isInteger(value) ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
+    const digits = size >= 100 || Number.isInteger(value) ? 0 : size >= 10 ? 1 : size >= 0.1 ? 2 : 3;
     const text = size >= 100 && size < 1000 && !Number.isInteger(value) ? value.toFixed(1) : value.toFixed(digits);
     return groupThousands(text.replace('-', '−'));
 }
@@ -41,6 +47,7 @@ export function formatQuantity(value: number, unit: Unit): Quantity {
         case 'hertz': return scaleHertz(value);
         case 'volt': return { text: fixed(value, 2), unit: 'V' };
         case 'hpa': return { text: fixed(value, 1), unit: 'hPa' };
+        case 'per_s': return { text: formatNumber(value), unit: '/s' };
         case 'none': return { text: formatNumber(value), unit: '' };
     }
 }
@@ -74,7 +81,7 @@ export function formatLeaf(value: LeafValue, unit: Unit): Quantity {
 }
 
 export function withUnit(q: Quantity): string {
-    return q.unit === '' ? q.text : q.unit === '%' ? `${q.text}%` : `${q.text}\u00a0${q.unit}`;
+    return q.unit === '' ? q.text : q.unit === '%' || q.unit === '/s' ? `${q.text}${q.unit}` : `${q.text}\u00a0${q.unit}`;
 }
 
 /** `2 d 4 h`, `3 min 5 s`, `12 s`: the two largest parts. */
@@ -105,8 +112,8 @@ export function formatAgo(ms: number): string {
 /** An interval between records, as people say it: `every 2 s`, `5 per s`. */
 export function formatInterval(ms: number | undefined): string {
     if (ms === undefined || !(ms > 0)) return '';
-    if (ms < 750) return `${formatNumber(Math.round(10000 / ms) / 10)} per s`;
-    return ms < 60_000 ? `every ${formatNumber(Math.round(ms / 100) / 10)}\u00a0s` : `every ${formatDuration(ms)}`;
+    if (ms < 750) return `${formatRate(1000 / ms)} per s`;
+    return ms < 60_000 ? `every ${formatRate(ms / 1000)}\u00a0s` : `every ${formatDuration(ms)}`;
 }
 
 const two = (n: number): string => String(n).padStart(2, '0');

@@ -17,7 +17,20 @@ const FIRST: readonly RegExp[] = [
 /* Counters, sizes that never change and identifiers make poor charts. */
 const LAST = /(uptime|boot|total|_id$|^id$|timestamp|seq|count|_bytes$|version|port)/;
 
+const ranks = new Map<string, number>();
+const RANKS_MAX = 5_000;
+
+/** Asked for every field of every card at each drawing, so it is remembered. */
 export function rankField(path: string): number {
+    let rank = ranks.get(path);
+    if (rank === undefined) {
+        rank = rankOf(path);
+        if (ranks.size < RANKS_MAX) ranks.set(path, rank);
+    }
+    return rank;
+}
+
+function rankOf(path: string): number {
     const name = path.toLowerCase();
     const at = FIRST.findIndex((pattern) => pattern.test(name));
     if (at >= 0) return at;

@@ -1,10 +1,11 @@
 /* What a field's name says about its unit. Only names that leave no doubt are taken: a wrong unit is worse than none. The
  * display side (°C, MiB/s) is in format.ts. */
 
-export type Unit = 'celsius' | 'percent' | 'bytes' | 'bytes_per_s' | 'seconds' | 'milliseconds' | 'hertz' | 'volt' | 'hpa' | 'none';
+export type Unit = 'celsius' | 'percent' | 'bytes' | 'bytes_per_s' | 'per_s' | 'seconds' | 'milliseconds' | 'hertz' | 'volt' | 'hpa' | 'none';
 
 const SUFFIXES: readonly (readonly [RegExp, Unit])[] = [
     [/(^|[._])bytes_per_s(ec|econd)?$/, 'bytes_per_s'],
+    [/_per_s(ec|econd)?$/, 'per_s'],
     [/(^|[._])(\w+_)?bytes$/, 'bytes'],
     [/(^|[._])(percent|pct|humidity)$/, 'percent'],
     [/_(percent|pct)$/, 'percent'],
@@ -27,7 +28,7 @@ export function unitOf(path: string): Unit {
 const WORDS: Readonly<Record<string, string>> = {
     cpu: 'CPU', rx: 'received', tx: 'sent', mem: 'memory', temp: 'temperature', io: 'I/O', gpu: 'GPU', fps: 'FPS', id: 'ID',
 };
-const UNIT_WORDS = /[._](bytes_per_s(ec|econd)?|bytes|percent|pct|celsius|c|ms|s|seconds|hz|v|volts?|hpa)$/i;
+const UNIT_WORDS = /[._](bytes_per_s(ec|econd)?|per_s(ec|econd)?|bytes|percent|pct|celsius|c|ms|s|seconds|hz|v|volts?|hpa)$/i;
 
 /** A label for people: `net.rx_bytes_per_s` is `net received`. The exact path is shown beside it as a title. */
 export function labelOf(path: string): string {

@@ -8,18 +8,24 @@ function hostName(): string {
     return name === 'localhost' || name === '' ? '127.0.0.1' : name;
 }
 
+function isLoopback(): boolean {
+    return /^(127\.|localhost$|\[?::1)/.test(location.hostname);
+}
+
 function commands(now: Date): readonly { readonly name: string; readonly text: string; readonly note: string }[] {
-    const value = `{"device_id":"my-first","temperature":21.5,"humidity":40,"timestamp":"${now.toISOString().replace(/\.\d+Z$/, 'Z')}"}`;
+    const value = `'\n  {"device_id": "my-first", "temperature": 21.5,\n   "humidity": 40, "timestamp": "${now.toISOString().replace(/\.\d+Z$/, 'Z')}"}'`;
     const base = document.baseURI.replace(/[#?].*$/, '').replace(/[^/]*$/, '');
     return [
         {
             name: 'MQTT',
-            text: `mosquitto_pub -h ${hostName()} -q 1 -t sensor/data \\\n  -m '${value}'`,
-            note: 'mosquitto_pub comes with the package mosquitto-clients. Without -q 1 it works too; with it, the command ends when the record is on disk.',
+            text: `mosquitto_pub -h ${hostName()} -q 1 -t sensor/data -m ${value}`,
+            note: isLoopback()
+                ? 'The package mosquitto-clients has mosquitto_pub. It ends when the record is on the hub\u2019s disk, since -q 1 asks for that.'
+                : 'The package mosquitto-clients has mosquitto_pub. Plain MQTT is open to other machines only if the hub\u2019s file says so; HTTP works wherever this page does.',
         },
         {
             name: 'HTTP',
-            text: `curl ${base}sensor-data \\\n  -H 'Content-Type: application/json' \\\n  -d '${value}'`,
+            text: `curl ${base}sensor-data -H 'Content-Type: application/json' -d ${value}`,
             note: 'The answer is the stored record. Other shapes go to /api/v1/data.',
         },
     ];
@@ -27,7 +33,7 @@ function commands(now: Date): readonly { readonly name: string; readonly text: s
 
 export function FirstDevice(): JSX.Element {
     const [now] = useState(() => new Date());
-    const [chosen, choose] = useState(0);
+    const [chosen, choose] = useState(isLoopback() ? 0 : 1);
     const list = commands(now);
     const command = list[chosen] ?? list[0];
     return (

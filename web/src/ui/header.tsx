@@ -1,11 +1,10 @@
 import { useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { formatDateTime } from '../model/format';
+import { formatAgo, formatDateTime } from '../model/format';
 import { describeLink } from '../model/link';
 import type { Route } from '../model/route';
 import { store } from '../store';
 import { nextTheme, setTheme, theme, type Theme } from '../theme';
-import { Ago } from './bits';
 import { useStore, useTick } from './hooks';
 
 export function Header({ route }: { route: Route }): JSX.Element {
@@ -50,8 +49,10 @@ function LinkPill(): JSX.Element {
         >
             <span class="link-light" aria-hidden="true" />
             <span role="status">{look.text}</span>
-            {look.retryIn !== undefined && <span class="link-more">next try in {look.retryIn}&nbsp;s</span>}
-            {store.link.kind === 'live' && last > 0 && <span class="link-more"><Ago at={last} /></span>}
+            {look.retryIn !== undefined && <span class="link-more"><span class="long">next try in </span>{look.retryIn}&nbsp;s</span>}
+            {store.link.kind === 'live' && last > 0 && (
+                <span class="link-more"><span class="long">updated </span>{formatAgo(store.now() - last).replace(/ ago$|\u00a0ago$/, '')}<span class="long">{store.now() - last >= 1500 ? ' ago' : ''}</span></span>
+            )}
         </button>
     );
 }

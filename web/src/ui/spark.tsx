@@ -19,7 +19,7 @@ export function Spark({ ring, gapMs }: { ring: Ring | undefined; gapMs: number }
         high = Math.max(high, value);
     }
     /* A value that hardly moves is a flat line, not a magnified tremble. */
-    const least = Math.max(Math.abs(high), Math.abs(low)) * 0.01 || 1;
+    const least = Math.max(Math.abs(high), Math.abs(low)) * 0.02 || 1;
     const middle = (low + high) / 2;
     const half = Math.max(high - low, least) / 2;
     let line = '';

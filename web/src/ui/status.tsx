@@ -1,11 +1,10 @@
 /* The hub itself: is it well, what is it doing. */
 import { useEffect, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { formatDateTime, formatNumber, formatQuantity, withUnit } from '../model/format';
+import { formatDateTime, formatNumber, formatQuantity, formatRate, withUnit } from '../model/format';
 import { counterRates, gaugeOf, parseMetrics, type Rate, type Sample } from '../model/metrics';
-import { ApiError, fetchHealth, fetchMetrics, fetchReady, type Health } from '../net/api';
+import { address, ApiError, fetchHealth, fetchMetrics, fetchReady, type Health } from '../net/api';
 import { store } from '../store';
-import { address } from '../net/api';
 import { Ago } from './bits';
 import { useStore, useTick } from './hooks';
 
@@ -35,7 +34,7 @@ export function StatusPage(): JSX.Element {
                 <Tile name="Hub" tone={seen.failed ? 'bad' : seen.health?.status === 'healthy' ? 'good' : 'wait'} value={seen.failed ? 'away' : (seen.health?.status ?? '…')} note={seen.failed ?? (seen.health ? `version ${seen.health.version}` : '')} />
                 <Tile name="Takes work" tone={seen.ready?.ready ? 'good' : seen.ready ? 'bad' : 'wait'} value={seen.ready ? (seen.ready.ready ? 'ready' : 'not ready') : '…'} note={seen.ready?.reason || (seen.ready?.ready ? 'all services run' : '')} />
                 <Tile name="Devices" value={String(store.devices.size)} note={`${counts.online} online · ${counts.late} late · ${counts.offline} offline`} />
-                <Tile name="Records to this page" value={`${formatNumber(Math.round(store.rate() * 10) / 10)}/s`} note={`${formatNumber(store.received)} since it was opened`} />
+                <Tile name="Records to this page" value={`${formatRate(store.rate())}/s`} note={`${formatNumber(store.received)} since it was opened`} />
             </dl>
             <section class="panel">
                 <header class="stream-head"><h2>Connection</h2></header>
@@ -125,5 +124,5 @@ function Moving({ seen }: { seen: Seen }): JSX.Element {
 }
 
 function rateText(r: Rate): string {
-    return /bytes_total$/.test(r.name) ? withUnit(formatQuantity(r.perSecond, 'bytes_per_s')) : formatNumber(Math.round(r.perSecond * 10) / 10);
+    return /bytes_total$/.test(r.name) ? withUnit(formatQuantity(r.perSecond, 'bytes_per_s')) : formatRate(r.perSecond);
 }

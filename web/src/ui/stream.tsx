@@ -1,8 +1,8 @@
 /* A stream of a device: its newest values, each number a switch for its chart, and the record as it came. */
 import { useEffect, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
-import { groupLeaves, isChartable, type Leaf } from '../model/flatten';
-import { formatDateTime, formatInterval, formatLeaf } from '../model/format';
+import { flatten, groupLeaves, isChartable, type Leaf } from '../model/flatten';
+import { formatDateTime, formatInterval, formatLeaf, withUnit } from '../model/format';
 import type { FieldRef } from '../model/route';
 import { labelOf, unitOf } from '../model/units';
 import type { WireRecord } from '../model/wire';
@@ -32,7 +32,7 @@ export function StreamSection({ device, stream, shown, onToggle }: Props): JSX.E
                 <>
                     <div class="groups">
                         {groups.map((group) => (
-                            <div class="group" key={group.name}>
+                            <div class={group.name ? 'group' : 'group loose'} key={group.name}>
                                 {group.name && <h3>{group.name}</h3>}
                                 {group.leaves.map((leaf) => (
                                     <LeafLine key={leaf.path} leaf={leaf} prefix={group.name} on={isShown(leaf)} onToggle={() => onToggle({ stream: stream.name, field: leaf.path })} />
@@ -73,7 +73,7 @@ function Raw({ stream }: { stream: StreamModel }): JSX.Element {
     const text = open ? JSON.stringify(stream.last, null, 2) : '';
     return (
         <details class="raw" onToggle={(e) => setOpen(e.currentTarget.open)}>
-            <summary>Newest record as JSON</summary>
+            <summary><svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true"><path d="m6 3.5 4.5 4.5L6 12.5" /></svg>Newest record as JSON</summary>
             {open && (
                 <div class="raw-box">
                     <pre tabIndex={0}>{text}</pre>
@@ -85,6 +85,7 @@ function Raw({ stream }: { stream: StreamModel }): JSX.Element {
 }
 
 const RECENT = 8;
+const RECENT_LEAVES = 8;
 
 /** The last few detections or events: what came since the page was opened, before it what the hub has stored. */
 function Recent({ device, stream }: { device: DeviceModel; stream: StreamModel }): JSX.Element | null {
@@ -104,7 +105,11 @@ function Recent({ device, stream }: { device: DeviceModel; stream: StreamModel }
             {list.map((r) => (
                 <li key={`${r.time}/${r.seq ?? ''}`}>
                     <time dateTime={new Date(r.time).toISOString()}>{formatDateTime(r.time)}</time>
-                    <code>{typeof r.value === 'string' ? r.value : JSON.stringify(r.value)}</code>
+                    <span class="recent-leaves">
+                        {flatten(r.value).slice(0, RECENT_LEAVES).map((leaf) => (
+                            <span key={leaf.path}><small>{leaf.path}</small> {withUnit(formatLeaf(leaf.value, unitOf(leaf.path)))}</span>
+                        ))}
+                    </span>
                 </li>
             ))}
         </ol>
