@@ -77,6 +77,7 @@ static void send_kept(struct mqtt_client *m)
     struct blob *payload;
     struct str head;
 
+    send_out(m); /* what was said before them: the subscriptions of the new session */
     while (!m->blocked && client_resend_next(&m->c, now_ms(m), &head, &payload)) {
         send_bytes(m, head);
         if (payload && payload->n > 0 && !stream_send_blob(m->s, payload, 0, payload->n))
@@ -90,7 +91,6 @@ static void settle(struct mqtt_client *m)
     uint64_t at;
 
     send_kept(m);
-    send_out(m);
     if (m->want_ready && !m->blocked && (!m->want_room || client_room(&m->c) > 0) && !m->closing) {
         m->want_ready = false;
         if (m->handler.ready)

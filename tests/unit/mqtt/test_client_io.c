@@ -388,7 +388,9 @@ static void stop_tells_the_owner(void **state)
     UNTIL(w.up == 1);
     kill(w.server, SIGSTOP);
     assert_int_equal(publish(c, "x", 1), 0);
-    close_client(c);
+    mqtt_client_close(c, on_closed, NULL);
+    server_stop(SIGKILL); /* else the stream lingers for the server's end */
+    UNTIL(w.closed);
     assert_int_equal(w.done_stopped, 1);
     assert_int_equal(w.done, 1);
 }
