@@ -1,0 +1,803 @@
+/* What a client of the broker sees, in raw packets, over two workers. */
+#include "broker_rig.h"
+
+static const enum mqtt_version versions[] = { MQTT_V311, MQTT_V5 };
+
+/* ---- CONNECT ---- */
+
+static void connack_tells_the_limits(void **state)
+{
+    struct rig r;
+    struct client c;
+    struct mqtt_packet pk;
+    struct mqtt_connack ack;
+
+    (void)state;
+    rig_init(&r);
+    r.limits.mqtt_inflight_max = 7;
+    r.limits.mqtt_keepalive_max_s = 30;
+    rig_start(&r, 2);
+    c = client_dial(&r, MQTT_V5);
+    pk = connect_packet(MQTT_V5, "");
+    pk.connect.keep_alive_s = 100;
+    ack = client_hello(&c, &pk);
+    assert_int_equal(ack.code, 0);
+    assert_false(ack.session_present);
+    assert_true(ack.props.has & MQTT_HAS(ASSIGNED_CLIENT_ID));
+    assert_true(ack.props.assigned_client_id.n > 8);
+    assert_int_equal(ack.props.receive_max, 7);
+    assert_int_equal(ack.props.server_keep_alive_s, 30);
+    assert_int_equal(ack.props.max_packet, r.limits.mqtt_packet_max_bytes);
+    assert_true(ack.props.has & MQTT_HAS(SHARED_AVAILABLE));
+    assert_int_equal(ack.props.shared_available, 0);
+    assert_false(ack.props.has & MQTT_HAS(MAX_QOS));
+    client_close(&c);
+    rig_stop(&r);
+}
+
+static void bad_beginnings(void **state)
+{
+    static const struct {
+        struct str bytes, answer;
+    } cases[] = {
+        { STR("\xc0\x00"), STR("") },                                       /* PINGREQ first */
+        { STR("GET / HTTP/1.1\r\n\r\n"), STR("") },                         /* another protocol */
+        { STR("\x10\x0c\0\4MQTT\x03\2\0\0\0\0"), STR("\x20\x02\x00\x01") }, /* unknown version */
+        { STR("\x10\x0c\0\4MQTT\x04\0\0\0\0\0"), STR("\x20\x02\x00\x02") }, /* no id, lasting */
+        { STR("\x10\xff\xff\xff\x7f"), STR("") },                           /* far too long */
+    };
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 1);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct client c = client_dial(&r, MQTT_V311);
+        char got[16];
+        size_t n = 0;
+        ssize_t now;
+
+        client_send_bytes(&c, cases[i].bytes);
+        while ((now = recv(c.fd, got + n, sizeof(got) - n, 0)) > 0)
+            n += (size_t)now;
+        assert_true(str_eq(str_from(got, n), cases[i].answer));
+        client_close(&c);
+    }
+    rig_stop(&r);
+}
+
+static void silence_is_ended(void **state)
+{
+    struct rig r;
+    struct client c;
+    struct mqtt_packet pk;
+
+    (void)state;
+    rig_init(&r);
+    r.limits.mqtt_connect_timeout_ms = 100;
+    rig_start(&r, 1);
+    c = client_dial(&r, MQTT_V311);
+    client_send_bytes(&c, STR("\x10\x0c\0\4MQ"));
+    client_expect_end(&c);
+    client_close(&c);
+    c = client_dial(&r, MQTT_V5);
+    pk = connect_packet(MQTT_V5, "quiet");
+    pk.connect.keep_alive_s = 1;
+    client_hello(&c, &pk);
+    client_expect_kick(&c, MQTT_REASON_KEEP_ALIVE);
+    client_close(&c);
+    rig_stop(&r);
+}
+
+static void protocol_errors_end_it(void **state)
+{
+    static const struct {
+        struct str bytes;
+        uint8_t code;
+    } cases[] = {
+        { STR("\xf0\x00"), MQTT_REASON_PROTOCOL },                   /* AUTH out of place */
+        { STR("\x20\x02\x00\x00"), MQTT_REASON_MALFORMED },          /* CONNACK, malformed */
+        { STR("\x20\x03\x00\x00\x00"), MQTT_REASON_PROTOCOL },       /* CONNACK from a client */
+        { STR("\x36\x05\x00\x01t\x00\x01"), MQTT_REASON_MALFORMED }, /* QoS 3 */
+        { STR("\x30\x06\x00\x00\x03\x23\x00\x11"), MQTT_REASON_BAD_ALIAS },
+        { STR("\x30\x06\x00\x00\x03\x23\x00\x01"), MQTT_REASON_PROTOCOL }, /* alias never set */
+        { STR("\x30\x06\x00\x01t\x02\x0b\x05"), MQTT_REASON_PROTOCOL }, /* identifier from client */
+        { STR("\x30\xff\xff\xff\x7f"), MQTT_REASON_TOO_LARGE },
+        { STR("\xe0\x07\x00\x05\x11\x00\x00\x00\x05"), MQTT_REASON_PROTOCOL }, /* expiry from 0 */
+    };
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 1);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct client c = client_connect(&r, MQTT_V5, "bad");
+
+        client_send_bytes(&c, cases[i].bytes);
+        client_expect_kick(&c, cases[i].code);
+        client_close(&c);
+    }
+    rig_stop(&r);
+}
+
+/* ---- publishing ---- */
+
+static void every_qos_to_every_qos(void **state)
+{
+    struct rig r;
+    struct client subs[12], pubs[4];
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    for (unsigned i = 0; i < 12; i++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "sub%u", i);
+        subs[i] = client_connect(&r, versions[i % 2], id);
+        assert_int_equal(client_subscribe(&subs[i], i % 4 < 2 ? "a/+" : "a/#", (uint8_t)(i / 4)),
+                         i / 4);
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "pub%u", i);
+        pubs[i] = client_connect(&r, versions[i % 2], id);
+        for (uint8_t q = 0; q < 3; q++) {
+            char payload[32];
+
+            snprintf(payload, sizeof(payload), "%u with %u", i, q);
+            client_publish(&pubs[i], "a/b", payload, q, false);
+            client_publish(&pubs[i], "b/a", "not asked for", q, false);
+            for (unsigned k = 0; k < 12; k++)
+                client_expect_publish(&subs[k], "a/b", payload, q < k / 4 ? q : (uint8_t)(k / 4));
+        }
+    }
+    for (unsigned i = 0; i < 12; i++) {
+        client_expect_nothing(&subs[i]);
+        client_close(&subs[i]);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        client_close(&pubs[i]);
+    rig_stop(&r);
+}
+
+static void large_payloads_and_properties(void **state)
+{
+    static const size_t sizes[] = { 0, 500, 1024, 1025, 2000, 100000, 900000 };
+    struct rig r;
+    struct client sub, pub;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    sub = client_connect(&r, MQTT_V5, "sub");
+    pub = client_connect(&r, MQTT_V5, "pub");
+    client_subscribe(&sub, "big/#", 1);
+    for (size_t i = 0; i < COUNT_OF(sizes) * 2; i++) {
+        size_t n = sizes[i / 2];
+        char *payload = mem_new(n + 1);
+        struct mqtt_packet pk = publish_packet("big/one", "", 1, false, 9);
+        struct buf raw = buf_init(100000);
+        struct mqtt_publish got;
+        struct str name, value;
+        size_t at = 0;
+
+        memset(payload, 'a' + (int)i, n);
+        pk.publish.payload = str_from(payload, n);
+        mqtt_props_put_user(&raw, STR("key"), str_from(payload, n < 3000 ? n : 3));
+        pk.publish.props.has =
+            MQTT_HAS(CONTENT_TYPE) | MQTT_HAS(RESPONSE_TOPIC) | MQTT_HAS(CORRELATION_DATA);
+        pk.publish.props.content_type = STR("image/jpeg");
+        pk.publish.props.response_topic = STR("answer/here");
+        pk.publish.props.correlation_data = STR("\0\1");
+        pk.publish.props.raw = buf_str(&raw);
+        client_send(&pub, &pk);
+        got = client_expect(&sub, MQTT_PUBLISH).publish;
+        assert_true(str_eq(got.payload, pk.publish.payload));
+        assert_true(str_eq(got.props.content_type, STR("image/jpeg")));
+        assert_true(str_eq(got.props.response_topic, STR("answer/here")));
+        assert_true(str_eq(got.props.correlation_data, STR("\0\1")));
+        assert_true(mqtt_props_user(got.props.raw, &at, &name, &value));
+        assert_true(str_eq(name, STR("key")));
+        client_answer(&sub, &got);
+        client_expect(&pub, MQTT_PUBACK);
+        buf_fini(&raw);
+        mem_free(payload);
+    }
+    client_close(&sub);
+    client_close(&pub);
+    rig_stop(&r);
+}
+
+static void subscription_options(void **state)
+{
+    struct rig r;
+    struct client c, other;
+    struct mqtt_sub sub = { .filter = STR("x/+"), .qos = 1, .no_local = true };
+    struct mqtt_publish p;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    c = client_connect(&r, MQTT_V5, "c");
+    other = client_connect(&r, MQTT_V5, "other");
+    assert_int_equal(client_subscribe_with(&c, &sub, 11), 1);
+    assert_int_equal(client_publish(&c, "x/1", "mine", 1, false), 0);
+    client_publish(&other, "x/1", "theirs", 1, true);
+    p = client_expect_publish(&c, "x/1", "theirs", 1);
+    assert_false(p.retain);
+    assert_int_equal(p.props.subscription_id, 11);
+    sub = (struct mqtt_sub){
+        .filter = STR("x/1"), .qos = 0, .retain_as_published = true, .retain_handling = 2
+    };
+    client_subscribe_with(&c, &sub, 12);
+    client_publish(&other, "x/1", "again", 1, true);
+    /* Two subscriptions, two identifiers: a copy for each. */
+    p = client_expect(&c, MQTT_PUBLISH).publish;
+    client_answer(&c, &p);
+    p = client_expect(&c, MQTT_PUBLISH).publish;
+    client_answer(&c, &p);
+    client_expect_nothing(&c);
+    sub.filter = STR("$share/g/x");
+    assert_int_equal(client_subscribe_with(&c, &sub, 0), MQTT_REASON_NO_SHARED);
+    client_close(&c);
+    client_close(&other);
+    rig_stop(&r);
+}
+
+/* Without identifiers, overlapping subscriptions give one copy with the highest QoS. */
+static void overlapping_subscriptions(void **state)
+{
+    struct rig r;
+    struct client c, pub;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    c = client_connect(&r, MQTT_V311, "c");
+    pub = client_connect(&r, MQTT_V311, "pub");
+    client_subscribe(&c, "a/#", 0);
+    client_subscribe(&c, "a/b", 2);
+    client_subscribe(&c, "+/b", 1);
+    client_publish(&pub, "a/b", "once", 2, false);
+    client_expect_publish(&c, "a/b", "once", 2);
+    client_publish(&pub, "a/c", "end", 0, false);
+    client_expect_publish(&c, "a/c", "end", 0);
+    client_close(&c);
+    client_close(&pub);
+    rig_stop(&r);
+}
+
+static void unsubscribed_is_quiet(void **state)
+{
+    struct rig r;
+    struct client c, pub;
+    struct mqtt_packet pk = { .type = MQTT_UNSUBSCRIBE, .subscribe = { .packet_id = 3 } };
+    struct buf list = buf_init(1000);
+    struct mqtt_packet ack;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    c = client_connect(&r, MQTT_V5, "c");
+    pub = client_connect(&r, MQTT_V5, "pub");
+    client_subscribe(&c, "a/b", 1);
+    client_subscribe(&c, "end", 1);
+    mqtt_unsub_put(&list, STR("a/b"));
+    mqtt_unsub_put(&list, STR("never"));
+    pk.subscribe.list = buf_str(&list);
+    pk.subscribe.count = 2;
+    client_send(&c, &pk);
+    ack = client_expect(&c, MQTT_UNSUBACK);
+    assert_true(str_eq(ack.suback.codes, STR("\x00\x11")));
+    client_publish(&pub, "a/b", "1", 1, false);
+    client_publish(&pub, "end", "2", 1, false);
+    client_expect_publish(&c, "end", "2", 1);
+    buf_fini(&list);
+    client_close(&c);
+    client_close(&pub);
+    rig_stop(&r);
+}
+
+static void topic_alias(void **state)
+{
+    struct rig r;
+    struct client c;
+    struct mqtt_packet pk = publish_packet("long/topic", "1", 0, false, 0);
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 1);
+    c = client_connect(&r, MQTT_V5, "c");
+    client_subscribe(&c, "#", 0);
+    pk.publish.props.has = MQTT_HAS(TOPIC_ALIAS);
+    pk.publish.props.topic_alias = 16;
+    client_send(&c, &pk);
+    pk.publish.topic = STR("");
+    pk.publish.payload = STR("2");
+    client_send(&c, &pk);
+    client_expect_publish(&c, "long/topic", "1", 0);
+    client_expect_publish(&c, "long/topic", "2", 0);
+    client_close(&c);
+    rig_stop(&r);
+}
+
+/* ---- retained ---- */
+
+static void retained_messages(void **state)
+{
+    struct rig r;
+    struct client pub, c;
+    struct mqtt_sub sub = { .filter = STR("r/#"), .qos = 1, .retain_handling = 1 };
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    pub = client_connect(&r, MQTT_V5, "pub");
+    for (int i = 0; i < 20; i++) {
+        char topic[16];
+
+        snprintf(topic, sizeof(topic), "r/%d", i);
+        client_publish(&pub, topic, "kept", 1, true);
+    }
+    client_publish(&pub, "r/7", "newer", 1, true);
+    c = client_connect(&r, MQTT_V5, "c");
+    client_subscribe(&c, "r/7", 0);
+    assert_true(client_expect_publish(&c, "r/7", "newer", 0).retain);
+    client_subscribe_with(&c, &sub, 3);
+    for (int i = 0; i < 20; i++) {
+        struct mqtt_publish p = client_expect(&c, MQTT_PUBLISH).publish;
+
+        assert_true(p.retain);
+        assert_int_equal(p.qos, 1);
+        assert_int_equal(p.props.subscription_id, 3);
+        client_answer(&c, &p);
+    }
+    client_subscribe_with(&c, &sub, 3); /* handling 1: not for a subscription that stands */
+    client_expect_nothing(&c);
+    for (int i = 0; i < 20; i++) {
+        char topic[16];
+
+        snprintf(topic, sizeof(topic), "r/%d", i);
+        client_publish(&pub, topic, "", 1, true);
+    }
+    client_close(&c);
+    c = client_connect(&r, MQTT_V5, "d");
+    client_subscribe(&c, "r/#", 1);
+    client_publish(&pub, "r/end", "live", 1, false);
+    assert_false(client_expect_publish(&c, "r/end", "live", 1).retain);
+    client_close(&c);
+    client_close(&pub);
+    rig_stop(&r);
+}
+
+/* More retained bytes than may wait on the connection: they come all the same, as it reads. */
+static void many_retained_to_a_slow_reader(void **state)
+{
+    enum { COUNT = 300 };
+    struct rig r;
+    struct client pub, c;
+    static char payload[20001];
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    pub = client_connect(&r, MQTT_V311, "pub");
+    memset(payload, 'x', 20000);
+    for (int i = 0; i < COUNT; i++) {
+        char topic[16];
+
+        snprintf(topic, sizeof(topic), "r/%d", i);
+        client_publish(&pub, topic, payload, 1, true);
+    }
+    for (uint8_t qos = 0; qos < 2; qos++) {
+        c = client_connect(&r, MQTT_V311, qos ? "c1" : "c0");
+        client_subscribe(&c, "r/+", qos);
+        for (int i = 0; i < COUNT; i++) {
+            struct mqtt_publish p = client_expect(&c, MQTT_PUBLISH).publish;
+
+            assert_int_equal(p.payload.n, 20000);
+            client_answer(&c, &p);
+        }
+        client_expect_nothing(&c);
+        client_close(&c);
+    }
+    client_close(&pub);
+    rig_stop(&r);
+}
+
+/* ---- wills ---- */
+
+static struct mqtt_packet with_will(const char *id, const char *payload, uint32_t delay_s,
+                                    uint32_t expiry_s)
+{
+    struct mqtt_packet pk = connect_packet(MQTT_V5, id);
+
+    pk.connect.has_will = true;
+    pk.connect.will.topic = STR("will");
+    pk.connect.will.payload = str_of(payload);
+    pk.connect.will.qos = 1;
+    pk.connect.will.props.has = MQTT_HAS(WILL_DELAY);
+    pk.connect.will.props.will_delay_s = delay_s;
+    pk.connect.props.has = MQTT_HAS(SESSION_EXPIRY);
+    pk.connect.props.session_expiry_s = expiry_s;
+    return pk;
+}
+
+static void wills(void **state)
+{
+    struct rig r;
+    struct client w, c;
+    struct mqtt_packet pk, bye = { .type = MQTT_DISCONNECT };
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    w = client_connect(&r, MQTT_V311, "watcher");
+    client_subscribe(&w, "will", 1);
+
+    c = client_dial(&r, MQTT_V5); /* cut */
+    pk = with_will("a", "cut", 0, 0);
+    client_hello(&c, &pk);
+    client_close(&c);
+    client_expect_publish(&w, "will", "cut", 1);
+
+    c = client_dial(&r, MQTT_V5); /* said good-bye */
+    pk = with_will("a", "not this", 0, 0);
+    client_hello(&c, &pk);
+    client_send(&c, &bye);
+    client_expect_end(&c);
+    client_close(&c);
+
+    c = client_dial(&r, MQTT_V5); /* said good-bye with will */
+    pk = with_will("a", "with will", 0, 0);
+    client_hello(&c, &pk);
+    bye.reasoned.code = MQTT_REASON_DISCONNECT_WITH_WILL;
+    client_send(&c, &bye);
+    client_expect_publish(&w, "will", "with will", 1);
+    client_close(&c);
+
+    c = client_dial(&r, MQTT_V5); /* a protocol error */
+    pk = with_will("a", "error", 0, 0);
+    client_hello(&c, &pk);
+    client_send_bytes(&c, STR("\x00\x00"));
+    client_expect_publish(&w, "will", "error", 1);
+    client_close(&c);
+
+    c = client_dial(&r, MQTT_V5); /* delayed, and back in time: never sent */
+    pk = with_will("b", "delayed", 1, 100);
+    client_hello(&c, &pk);
+    client_close(&c);
+    c = client_dial(&r, MQTT_V5);
+    pk = with_will("b", "second", 0, 100);
+    pk.connect.clean_start = false;
+    assert_true(client_hello(&c, &pk).session_present);
+    client_close(&c);
+    client_expect_publish(&w, "will", "second", 1);
+
+    c = client_dial(&r, MQTT_V5); /* the delay is over when the session is */
+    pk = with_will("c", "ended", 100, 1);
+    client_hello(&c, &pk);
+    client_close(&c);
+    client_expect_publish(&w, "will", "ended", 1);
+    client_expect_nothing(&w);
+    client_close(&w);
+    rig_stop(&r);
+}
+
+/* ---- sessions ---- */
+
+static void session_moves_between_workers(void **state)
+{
+    enum { ROUNDS = 12 };
+    struct rig r;
+    struct client pub, c[ROUNDS + 1];
+    struct mqtt_packet pk = connect_packet(MQTT_V5, "mover");
+    struct mqtt_connack ack;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    pub = client_connect(&r, MQTT_V5, "pub");
+    pk.connect.clean_start = false;
+    pk.connect.props.has = MQTT_HAS(SESSION_EXPIRY);
+    pk.connect.props.session_expiry_s = 1000;
+    c[0] = client_connect_on(&r, &pk, "mover", 0, &ack);
+    client_subscribe(&c[0], "m/+", 1);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        char payload[16];
+        struct mqtt_publish p;
+
+        /* Sent to the old connection and not acknowledged there. */
+        snprintf(payload, sizeof(payload), "%u", i);
+        client_publish(&pub, "m/1", payload, 1, false);
+        p = client_expect(&c[i], MQTT_PUBLISH).publish;
+        assert_false(p.dup);
+        c[i + 1] = client_dial(&r, MQTT_V5);
+        ack = client_hello(&c[i + 1], &pk);
+        assert_true(ack.session_present);
+        p = client_expect_publish(&c[i + 1], "m/1", payload, 1);
+        assert_true(p.dup);
+        client_expect_kick(&c[i], MQTT_REASON_TAKEN_OVER);
+        client_close(&c[i]);
+    }
+    assert_int_equal(rig_session(&r, "mover").info.subscriptions, 1);
+    client_close(&c[ROUNDS]);
+    rig_await_connected(&r, "mover", false);
+    for (int i = 0; i < 50; i++)
+        client_publish(&pub, "m/2", "while away", 1, false);
+    assert_int_equal(rig_session(&r, "mover").info.queued, 50);
+    c[0] = client_dial(&r, MQTT_V5);
+    assert_true(client_hello(&c[0], &pk).session_present);
+    for (int i = 0; i < 50; i++)
+        client_expect_publish(&c[0], "m/2", "while away", 1);
+    client_close(&c[0]);
+    c[0] = client_dial(&r, MQTT_V5);
+    pk.connect.clean_start = true;
+    assert_false(client_hello(&c[0], &pk).session_present);
+    client_publish(&pub, "m/2", "nobody", 1, false);
+    client_expect_nothing(&c[0]);
+    client_close(&c[0]);
+    client_close(&pub);
+    rig_stop(&r);
+}
+
+/* Many claims of one client id at once: one connection is left, the others are told. */
+static void crowd_of_one_name(void **state)
+{
+    enum { CROWD = 40 };
+    struct rig r;
+    struct client c[CROWD];
+    struct mqtt_packet pk = connect_packet(MQTT_V5, "same"), got;
+    int open = 0;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 3);
+    for (int i = 0; i < CROWD; i++)
+        c[i] = client_dial(&r, MQTT_V5);
+    for (int i = 0; i < CROWD; i++)
+        client_send(&c[i], &pk);
+    for (int i = 0; i < CROWD; i++) {
+        bool taken = false;
+
+        client_send_bytes(&c[i], MQTT_PINGREQ_BYTES);
+        for (;;) {
+            int n = client_read(&c[i], &got, RIG_WAIT_MS);
+
+            assert_true(n >= 0);
+            if (n == 0)
+                break;
+            if (got.type == MQTT_DISCONNECT)
+                taken = got.reasoned.code == MQTT_REASON_TAKEN_OVER;
+            if (got.type == MQTT_PINGRESP && client_read(&c[i], &got, 50) < 0) {
+                open++;
+                break;
+            }
+            if (got.type == MQTT_DISCONNECT)
+                taken = got.reasoned.code == MQTT_REASON_TAKEN_OVER;
+        }
+        (void)taken;
+    }
+    assert_true(open >= 1);
+    assert_int_equal(rig_session(&r, "same").count, 1);
+    for (int i = 0; i < CROWD; i++)
+        client_close(&c[i]);
+    rig_await_connected(&r, "same", false);
+    assert_int_equal(rig_session(&r, "same").count, 0);
+    rig_stop(&r);
+}
+
+static void session_expires(void **state)
+{
+    struct rig r;
+    struct client c;
+    struct mqtt_packet pk = connect_packet(MQTT_V5, "short");
+    int64_t end = now_ms() + RIG_WAIT_MS;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    pk.connect.props.has = MQTT_HAS(SESSION_EXPIRY);
+    pk.connect.props.session_expiry_s = 1;
+    c = client_dial(&r, MQTT_V5);
+    client_hello(&c, &pk);
+    client_close(&c);
+    rig_await_connected(&r, "short", false);
+    assert_int_equal(rig_session(&r, "short").count, 1);
+    while (rig_session(&r, "short").count > 0)
+        assert_true(now_ms() < end);
+    rig_stop(&r);
+}
+
+/* ---- limits ---- */
+
+static void limits_of_a_connection(void **state)
+{
+    struct rig r;
+    struct client c, pub;
+    struct mqtt_packet pk;
+    static char big[3001];
+
+    (void)state;
+    rig_init(&r);
+    r.limits.mqtt_connect_max_bytes = 200;
+    r.limits.mqtt_packet_max_bytes = 2000;
+    r.limits.mqtt_subscriptions_max = 2;
+    r.limits.mqtt_topic_max_bytes = 20;
+    r.limits.mqtt_topic_levels_max = 3;
+    rig_start(&r, 1);
+    memset(big, 'x', 3000);
+
+    c = client_dial(&r, MQTT_V5);
+    pk = connect_packet(MQTT_V5, big);
+    client_send(&c, &pk);
+    client_expect_end(&c);
+    client_close(&c);
+
+    c = client_connect(&r, MQTT_V5, "c");
+    pk = publish_packet("t", big, 0, false, 0);
+    client_send(&c, &pk);
+    client_expect_kick(&c, MQTT_REASON_TOO_LARGE);
+    client_close(&c);
+
+    c = client_connect(&r, MQTT_V5, "c");
+    pk = publish_packet("a-topic-of-more-than-20-bytes", "", 0, false, 0);
+    client_send(&c, &pk);
+    client_expect_kick(&c, MQTT_REASON_BAD_TOPIC);
+    client_close(&c);
+
+    c = client_connect(&r, MQTT_V5, "c");
+    assert_int_equal(client_subscribe(&c, "a", 0), 0);
+    assert_int_equal(client_subscribe(&c, "b", 0), 0);
+    assert_int_equal(client_subscribe(&c, "c", 0), MQTT_REASON_QUOTA);
+    assert_int_equal(client_subscribe(&c, "b", 1), 1);
+    assert_int_equal(client_subscribe(&c, "1/2/3/4", 0), MQTT_REASON_BAD_FILTER);
+    client_close(&c);
+
+    /* A client's own Maximum Packet Size: what is larger does not reach it. */
+    c = client_dial(&r, MQTT_V5);
+    pk = connect_packet(MQTT_V5, "small");
+    pk.connect.props.has = MQTT_HAS(MAX_PACKET);
+    pk.connect.props.max_packet = 100;
+    client_hello(&c, &pk);
+    client_subscribe(&c, "s", 1);
+    pub = client_connect(&r, MQTT_V5, "pub");
+    big[150] = 0;
+    for (uint8_t q = 0; q < 2; q++)
+        client_publish(&pub, "s", big, q, false);
+    client_publish(&pub, "s", "fits", 1, false);
+    client_expect_publish(&c, "s", "fits", 1);
+    client_close(&c);
+    client_close(&pub);
+    rig_stop(&r);
+}
+
+/* A reader that does not read loses QoS 0, and nothing of QoS 1 up to the queue's limit; the
+ * publisher and the others do not notice. */
+static void slow_reader(void **state)
+{
+    enum { SENT = 2000, QUEUE = 100 };
+    struct rig r;
+    struct client slow, pub;
+    static char payload[20001];
+    int got0 = 0, got1 = 0;
+
+    (void)state;
+    rig_init(&r);
+    r.limits.mqtt_queue_max_messages = QUEUE;
+    rig_start(&r, 2);
+    slow = client_connect(&r, MQTT_V5, "slow");
+    pub = client_connect(&r, MQTT_V5, "pub");
+    client_subscribe(&slow, "#", 1);
+    memset(payload, 'x', 20000);
+    for (int i = 0; i < SENT; i++)
+        client_publish(&pub, "q0", payload, 0, false);
+    for (int i = 0; i < SENT / 10; i++)
+        client_publish(&pub, "q1", payload, 1, false);
+    for (;;) {
+        struct mqtt_packet pk;
+
+        client_send_bytes(&slow, MQTT_PINGREQ_BYTES);
+        assert_int_equal(client_read(&slow, &pk, RIG_WAIT_MS), 1);
+        while (pk.type != MQTT_PINGRESP) {
+            if (pk.publish.qos == 0)
+                got0++;
+            else
+                got1++;
+            client_answer(&slow, &pk.publish);
+            assert_int_equal(client_read(&slow, &pk, RIG_WAIT_MS), 1);
+        }
+        if (rig_session(&r, "slow").info.queued == 0)
+            break;
+    }
+    assert_true(got0 > 5 && got0 < SENT);
+    assert_int_equal(got1, QUEUE);
+    client_close(&slow);
+    client_close(&pub);
+    rig_stop(&r);
+}
+
+/* ---- the inside ---- */
+
+static void from_inside(void **state)
+{
+    struct rig r;
+    struct client c;
+    struct blob *b = blob_new(STR("21.5"));
+
+    (void)state;
+    rig_init(&r);
+    r.o.version = "wayside test";
+    rig_start(&r, 2);
+    c = client_connect(&r, MQTT_V311, "c");
+    client_subscribe(&c, "in/#", 1);
+    assert_int_equal(broker_post(r.broker, STR("in/side"), b, 1, BROKER_RETAIN), 0);
+    assert_int_equal(broker_post(r.broker, STR("in/#"), b, 1, 0), ERR_VALUE);
+    client_expect_publish(&c, "in/side", "21.5", 1);
+    client_subscribe(&c, "$SYS/broker/version", 0);
+    client_expect_publish(&c, "$SYS/broker/version", "wayside test", 0);
+    assert_int_equal(client_publish(&c, "$SYS/broker/version", "mine", 1, true), 0);
+    client_expect_nothing(&c);
+    blob_unref(b);
+    client_close(&c);
+    rig_stop(&r);
+}
+
+static void the_end_is_told(void **state)
+{
+    struct rig r;
+    struct client c[10], w;
+    struct mqtt_packet pk;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    w = client_connect(&r, MQTT_V311, "watcher");
+    client_subscribe(&w, "will", 1);
+    for (int i = 0; i < 10; i++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "c%d", i);
+        c[i] = client_dial(&r, MQTT_V5);
+        pk = with_will(id, "not at the end", 0, 0);
+        client_hello(&c[i], &pk);
+    }
+    broker_stop(r.broker, 2000);
+    for (int i = 0; i < 10; i++) {
+        client_expect_kick(&c[i], MQTT_REASON_SHUTTING_DOWN);
+        client_close(&c[i]);
+    }
+    client_expect_end(&w);
+    client_close(&w);
+    rig_stop(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(connack_tells_the_limits),
+        cmocka_unit_test(bad_beginnings),
+        cmocka_unit_test(silence_is_ended),
+        cmocka_unit_test(protocol_errors_end_it),
+        cmocka_unit_test(every_qos_to_every_qos),
+        cmocka_unit_test(large_payloads_and_properties),
+        cmocka_unit_test(subscription_options),
+        cmocka_unit_test(overlapping_subscriptions),
+        cmocka_unit_test(unsubscribed_is_quiet),
+        cmocka_unit_test(topic_alias),
+        cmocka_unit_test(retained_messages),
+        cmocka_unit_test(many_retained_to_a_slow_reader),
+        cmocka_unit_test(wills),
+        cmocka_unit_test(session_moves_between_workers),
+        cmocka_unit_test(crowd_of_one_name),
+        cmocka_unit_test(session_expires),
+        cmocka_unit_test(limits_of_a_connection),
+        cmocka_unit_test(slow_reader),
+        cmocka_unit_test(from_inside),
+        cmocka_unit_test(the_end_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

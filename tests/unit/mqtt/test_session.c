@@ -1,0 +1,350 @@
+/*
+ * The session as a machine: against a client model over a connection that breaks, nothing that was
+ * accepted is lost, nothing leaves out of order, and no packet id is used twice at a time.
+ */
+#include "mqtt/session.h"
+
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+static const struct session_limits limits = {
+    .subscriptions_max = 10, .inflight_max = 5, .queue_max_messages = 50, .queue_max_bytes = 5000
+};
+static int conn; /* its address stands for a connection */
+
+static struct message *msg(uint32_t n, uint64_t expires_ms)
+{
+    struct message_source src = {
+        .topic = STR("t"), .payload = str_from(&n, sizeof(n)), .expires_ms = expires_ms, .qos = 2
+    };
+
+    return message_new(&src);
+}
+
+static uint32_t number(const struct message *m)
+{
+    uint32_t n;
+
+    memcpy(&n, message_payload(m).p, sizeof(n));
+    return n;
+}
+
+static int push(struct session *s, uint32_t n, unsigned qos)
+{
+    struct message *m = msg(n, 0);
+    int rc = session_push(s, m, qos, false, 0);
+
+    message_unref(m);
+    return rc;
+}
+
+static void window_and_order(void **state)
+{
+    struct session *s = session_new(STR("c"), 1, &limits);
+    struct session_out o;
+
+    (void)state;
+    session_attach(s, &conn, 3);
+    for (uint32_t i = 0; i < 10; i++)
+        assert_int_equal(push(s, i, 1), 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+        assert_int_equal(o.packet_id, i + 1);
+        assert_int_equal(number(o.m), i);
+        assert_false(o.dup);
+    }
+    assert_int_equal(session_next(s, 0, &o), SESSION_NOTHING);
+    assert_int_equal(session_puback(s, 2), 0);
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    assert_int_equal(o.packet_id, 4);
+    assert_int_equal(session_next(s, 0, &o), SESSION_NOTHING);
+    assert_int_equal(session_puback(s, 2), ERR_UNKNOWN);
+    assert_int_equal(session_puback(s, 5), ERR_UNKNOWN);
+    assert_int_equal(session_puback(s, 0), ERR_UNKNOWN);
+    assert_int_equal(session_pubrec(s, 1, false), ERR_PROTO);
+    assert_int_equal(session_pubcomp(s, 1), ERR_PROTO);
+    session_detach(s, 0, false);
+    session_attach(s, &conn, 100);
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    assert_int_equal(o.packet_id, 1);
+    assert_true(o.dup);
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    assert_int_equal(o.packet_id, 3);
+    assert_true(o.dup);
+    session_detach(s, 0, false);
+    session_free(s);
+}
+
+static void exactly_once_states(void **state)
+{
+    struct session *s = session_new(STR("c"), 1, &limits);
+    struct session_out o;
+
+    (void)state;
+    session_attach(s, &conn, 3);
+    assert_int_equal(push(s, 7, 2), 0);
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    assert_int_equal(session_puback(s, 1), ERR_PROTO);
+    assert_int_equal(session_pubrec(s, 1, false), 0);
+    assert_int_equal(s->queued_messages, 0);
+    session_detach(s, 0, false);
+    session_attach(s, &conn, 3);
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBREL);
+    assert_int_equal(o.packet_id, 1);
+    assert_int_equal(session_pubrec(s, 1, false), 0);
+    assert_int_equal(session_pubcomp(s, 1), 0);
+    assert_int_equal(session_pubcomp(s, 1), ERR_UNKNOWN);
+    assert_true(session_receive(s, 9));
+    assert_false(session_receive(s, 9));
+    assert_true(session_release(s, 9));
+    assert_false(session_release(s, 9));
+    session_detach(s, 0, false);
+    session_free(s);
+}
+
+static void limits_drop_the_newest(void **state)
+{
+    struct session *s = session_new(STR("c"), 1, &limits);
+    struct session_out o;
+
+    (void)state;
+    for (uint32_t i = 0; i < 50; i++)
+        assert_int_equal(push(s, i, 1), 0);
+    assert_int_equal(push(s, 50, 1), ERR_FULL);
+    assert_int_equal(s->dropped, 1);
+    session_attach(s, &conn, 1);
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    assert_int_equal(number(o.m), 0);
+    session_detach(s, 0, false);
+    session_free(s);
+}
+
+static void expired_messages_are_not_sent(void **state)
+{
+    struct session *s = session_new(STR("c"), 1, &limits);
+    struct message *a = msg(1, 1000), *b = msg(2, 3000);
+    struct session_out o;
+
+    (void)state;
+    assert_int_equal(session_push(s, a, 1, false, 0), 0);
+    assert_int_equal(session_push(s, b, 1, false, 0), 0);
+    session_attach(s, &conn, 5);
+    assert_int_equal(session_next(s, 1000, &o), SESSION_PUBLISH);
+    assert_int_equal(number(o.m), 2);
+    assert_int_equal(session_puback(s, o.packet_id), 0);
+    assert_int_equal(s->queued_messages, 0);
+    assert_int_equal(s->queued_bytes, 0);
+    assert_int_equal(s->count, 0);
+    message_unref(a);
+    message_unref(b);
+    session_detach(s, 0, false);
+    session_free(s);
+}
+
+static void will_and_expiry(void **state)
+{
+    struct session *s = session_new(STR("c"), 1, &limits);
+
+    (void)state;
+    session_attach(s, &conn, 5);
+    s->will = msg(1, 0);
+    s->will_delay_s = 10;
+    s->expiry_s = 60;
+    session_detach(s, 1000, true);
+    assert_int_equal(session_wake_at(s), 11000);
+    assert_int_equal(session_tick(s, 10999), SESSION_DUE_NOTHING);
+    assert_int_equal(session_tick(s, 11000), SESSION_DUE_WILL);
+    message_unref(session_take_will(s));
+    assert_int_equal(session_tick(s, 11000), SESSION_DUE_NOTHING);
+    assert_int_equal(session_wake_at(s), 61000);
+    assert_int_equal(session_tick(s, 61000), SESSION_DUE_END);
+    /* The end comes first: the will goes with it. */
+    session_attach(s, &conn, 5);
+    assert_true(session_wake_at(s) == UINT64_MAX);
+    s->will = msg(1, 0);
+    s->will_delay_s = 100;
+    session_detach(s, 0, true);
+    assert_int_equal(session_tick(s, 60000), SESSION_DUE_END | SESSION_DUE_WILL);
+    /* A DISCONNECT forgets it. */
+    session_attach(s, &conn, 5);
+    session_detach(s, 0, false);
+    assert_null(s->will);
+    s->expiry_s = SESSION_NEVER;
+    session_attach(s, &conn, 5);
+    session_detach(s, 0, false);
+    assert_true(session_wake_at(s) == UINT64_MAX);
+    session_free(s);
+}
+
+static void subscriptions_listed(void **state)
+{
+    struct session *s = session_new(STR("c"), 1, &limits);
+
+    (void)state;
+    session_subscribe(s, STR("a/+"), 0, 1, true);
+    session_subscribe(s, STR("b"), 5, 1, true);
+    session_subscribe(s, STR("a/+"), 9, 2, false);
+    assert_int_equal(s->sub_count, 2);
+    assert_int_equal(s->subs[0].sub_id, 9);
+    assert_true(session_has_subscription(s, STR("b")));
+    session_unsubscribe(s, STR("a/+"));
+    session_unsubscribe(s, STR("nothing"));
+    assert_int_equal(s->sub_count, 1);
+    assert_false(session_has_subscription(s, STR("a/+")));
+    session_free(s);
+}
+
+/* ---- the model ---- */
+
+static uint32_t seed = 4711;
+static uint32_t rnd(uint32_t below)
+{
+    seed = seed * 1664525 + 1013904223;
+    return (seed >> 8) % below;
+}
+
+/* What the client has: packets on the wire to it, and answers on the wire back. */
+struct model {
+    struct session *s;
+    struct wire {
+        enum session_send kind;
+        uint16_t id;
+        uint8_t qos;
+        uint32_t n;
+        bool dup;
+    } wire[100];
+    size_t wire_n;
+    struct {
+        uint16_t id;
+        int kind; /* 0 PUBACK, 1 PUBREC, 2 PUBCOMP */
+    } back[200];
+    size_t back_n;
+    uint32_t next, got2;
+    int64_t got1_max;       /* -1: none yet */
+    bool client_has[65536]; /* QoS 2 ids received, not released */
+    uint32_t accepted2;
+};
+
+static void model_pump(struct model *m)
+{
+    struct session_out o;
+    enum session_send k;
+
+    while (m->wire_n < 90 && (k = session_next(m->s, 0, &o)) != SESSION_NOTHING)
+        m->wire[m->wire_n++] =
+            (struct wire){ k, o.packet_id, o.qos, k == SESSION_PUBLISH ? number(o.m) : 0, o.dup };
+}
+
+static void model_client(struct model *m)
+{
+    struct wire w = m->wire[0];
+
+    memmove(m->wire, m->wire + 1, --m->wire_n * sizeof(m->wire[0]));
+    m->back[m->back_n].id = w.id;
+    m->back[m->back_n].kind = w.kind == SESSION_PUBREL ? 2 : w.qos == 1 ? 0 : 1;
+    m->back_n++;
+    if (w.kind == SESSION_PUBREL) {
+        m->client_has[w.id] = false;
+    } else if (w.qos == 2 && !m->client_has[w.id]) {
+        m->client_has[w.id] = true;
+        assert_int_equal(w.n, m->got2); /* each once, in order */
+        m->got2 += 2;
+    } else if (w.qos == 1) {
+        assert_true(w.n <= m->got1_max + 2); /* none is left out; repetitions are dup */
+        assert_true(w.n > m->got1_max || w.dup);
+        if (w.n > m->got1_max)
+            m->got1_max = w.n;
+    }
+}
+
+static void model_answer(struct model *m)
+{
+    uint16_t id = m->back[0].id;
+    int kind = m->back[0].kind, rc;
+
+    memmove(m->back, m->back + 1, --m->back_n * sizeof(m->back[0]));
+    if (kind == 0)
+        rc = session_puback(m->s, id);
+    else if (kind == 1)
+        rc = session_pubrec(m->s, id, false);
+    else
+        rc = session_pubcomp(m->s, id);
+    assert_int_equal(rc, 0);
+    if (kind == 1)
+        m->wire[m->wire_n++] = (struct wire){ SESSION_PUBREL, id, 2, 0, false };
+}
+
+/* Even numbers go with QoS 2, odd ones with QoS 1. */
+static void model_run(void **state)
+{
+    static struct model m;
+
+    (void)state;
+    m.s = session_new(STR("c"), 1, &limits);
+    m.s->expiry_s = 100;
+    m.got1_max = -1;
+    session_attach(m.s, &conn, 5);
+    for (int i = 0; i < 300000; i++) {
+        switch (rnd(8)) {
+        case 0:
+        case 1:
+            if (push(m.s, m.next, m.next % 2 ? 1 : 2) == 0)
+                m.next++;
+            break;
+        case 2:
+        case 3:
+            model_pump(&m);
+            break;
+        case 4:
+        case 5:
+            if (m.wire_n > 0 && m.back_n < 190)
+                model_client(&m);
+            break;
+        case 6:
+            if (m.back_n > 0 && m.wire_n < 95)
+                model_answer(&m);
+            break;
+        default:
+            if (rnd(50) != 0)
+                break;
+            m.wire_n = m.back_n = 0; /* the connection is lost with all that was on it */
+            session_detach(m.s, 0, false);
+            session_attach(m.s, &conn, 1 + rnd(8));
+        }
+        assert_true(m.s->open <= 8);
+    }
+    assert_true(m.next > 20000);
+    while (m.s->count > 0) {
+        model_pump(&m);
+        if (m.wire_n > 0 && m.back_n < 190)
+            model_client(&m);
+        if (m.back_n > 0 && m.wire_n < 95)
+            model_answer(&m);
+    }
+    assert_true(m.got2 >= m.next - 1 && m.got1_max + 2 >= m.next);
+    assert_int_equal(m.s->queued_messages, 0);
+    assert_int_equal(m.s->queued_bytes, 0);
+    session_detach(m.s, 0, false);
+    session_free(m.s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(window_and_order),
+        cmocka_unit_test(exactly_once_states),
+        cmocka_unit_test(limits_drop_the_newest),
+        cmocka_unit_test(expired_messages_are_not_sent),
+        cmocka_unit_test(will_and_expiry),
+        cmocka_unit_test(subscriptions_listed),
+        cmocka_unit_test(model_run),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
