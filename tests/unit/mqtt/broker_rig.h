@@ -34,6 +34,7 @@ struct rig {
     struct broker *broker;
     struct broker_options o;
     struct addr addr;
+    struct gate *gate; /* one for all questions: its opener may still be inside when we go on */
 };
 
 /* Fill r->o and r->limits as wanted between the two. */
@@ -52,6 +53,7 @@ static inline void rig_start(struct rig *r, unsigned workers)
     int rc;
 
     r->o.limits = &r->limits;
+    r->gate = gate_new();
     r->workers = workers_start(workers);
     r->broker = broker_new(r->workers, &r->o);
     rc = addr_parse(STR("127.0.0.1"), 0, &l.addr);
@@ -66,6 +68,7 @@ static inline void rig_stop(struct rig *r)
     broker_free(r->broker);
     workers_stop(r->workers);
     workers_free(r->workers);
+    gate_free(r->gate);
     metrics_free(r->metrics);
 }
 
@@ -311,7 +314,6 @@ static inline void client_expect_nothing(struct client *c)
 struct rig_look {
     const struct rig *r;
     const char *id;
-    struct gate *gate;
     struct broker_session_info info; /* without texts */
     bool found;
     size_t count;
@@ -327,7 +329,7 @@ static inline void rig_on_sessions(void *ctx, const struct broker_session_info *
             k->found = true;
             k->info = all[i];
         }
-    gate_open(k->gate);
+    gate_open(k->r->gate);
 }
 
 static inline void rig_ask_sessions(void *ctx, struct loop *l)
@@ -340,11 +342,10 @@ static inline void rig_ask_sessions(void *ctx, struct loop *l)
 
 static inline struct rig_look rig_session(const struct rig *r, const char *id)
 {
-    struct rig_look k = { .r = r, .id = id, .gate = gate_new() };
+    struct rig_look k = { .r = r, .id = id };
 
     workers_each(r->workers, rig_ask_sessions, &k);
-    assert_true(gate_wait(k.gate, RIG_WAIT_MS));
-    gate_free(k.gate);
+    assert_true(gate_wait(r->gate, RIG_WAIT_MS));
     return k;
 }
 
