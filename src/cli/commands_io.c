@@ -1,0 +1,367 @@
+/*
+ * What each command does. Reading commands print for people, or with --json for programs; whatever
+ * fails says why on standard error and how to go on.
+ */
+#include "cli/commands_io.h"
+
+#include "base/mem.h"
+#include "cli/show.h"
+#include "conf/conf_io.h"
+#include "node/control_client.h"
+#include "node/demo_io.h"
+#include "node/run_io.h"
+#include "node/settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define TEXT_MAX (16u << 20)
+
+static int fail(const struct fault *f)
+{
+    char text[1024];
+
+    fprintf(stderr, "wayside: %s\n", fault_text(f, text, sizeof(text)));
+    return EXIT_FAILED;
+}
+
+static int print(struct buf *b)
+{
+    int rc = EXIT_DONE;
+
+    if (fwrite(b->p, 1, b->n, stdout) != b->n || fflush(stdout))
+        rc = EXIT_FAILED;
+    buf_fini(b);
+    return rc;
+}
+
+/* ---- running ---- */
+
+static int run_preset_named(const struct command_call *c, const char *preset)
+{
+    struct fault f = { 0 };
+    int rc = run_node(preset, command_value(c, "config"), &f);
+
+    if (rc == ERR_VALUE && !f.text[0])
+        return EXIT_PROBLEMS; /* the configuration's problems are printed already */
+    return rc ? fail(&f) : EXIT_DONE;
+}
+
+static int run_hub(const struct command_call *c)
+{
+    return run_preset_named(c, "hub");
+}
+
+static int run_edge(const struct command_call *c)
+{
+    return run_preset_named(c, "edge");
+}
+
+static int run_run(const struct command_call *c)
+{
+    if (!command_value(c, "config")) {
+        fprintf(stderr, "wayside run: needs --config FILE; `wayside hub` and `wayside edge` have "
+                        "built-in ones\n");
+        return EXIT_USAGE;
+    }
+    return run_preset_named(c, "run");
+}
+
+static int run_demo(const struct command_call *c)
+{
+    const char *port = command_value(c, "port");
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    struct demo_options o = { .program = self,
+                              .dir = command_value(c, "dir"),
+                              .keep = command_value(c, "keep") != NULL,
+                              .stop_fd = -1 };
+    struct fault f = { 0 };
+    uint64_t number;
+    int rc;
+
+    if (n <= 0) {
+        fault_set(&f, -ENOENT, "/proc is not mounted");
+        return fail(&f);
+    }
+    self[n] = '\0';
+    if (port && (str_to_u64(str_of(port), &number) || number == 0 || number > 65535)) {
+        fprintf(stderr, "wayside demo: --port: '%s' is no port; 1 to 65535\n", port);
+        return EXIT_USAGE;
+    }
+    o.port = port ? (unsigned)number : 0;
+    rc = demo_run(&o, &f);
+    return rc ? fail(&f) : EXIT_DONE;
+}
+
+/* ---- config ---- */
+
+static const char *preset_of(const struct command_call *c)
+{
+    const char *preset = command_value(c, "preset");
+
+    return preset ? preset : "hub";
+}
+
+static int load(const struct command_call *c, const char *file, struct conf **out)
+{
+    struct conf_report r = conf_report_init();
+    struct buf b = buf_init(TEXT_MAX);
+    int rc;
+
+    if (!settings_preset(preset_of(c))) {
+        fprintf(stderr, "wayside %s: there is no preset '%s'; hub, edge or run\n", c->command->name,
+                preset_of(c));
+        return EXIT_USAGE;
+    }
+    rc = run_load(preset_of(c), file, out, &r);
+    conf_report_render(&r, &b);
+    fprintf(stderr, "%.*s", STR_ARG(buf_str(&b)));
+    buf_fini(&b);
+    conf_report_fini(&r);
+    return rc ? EXIT_PROBLEMS : EXIT_DONE;
+}
+
+static int config_check(const struct command_call *c)
+{
+    struct conf_report r = conf_report_init();
+    struct buf b = buf_init(TEXT_MAX);
+    struct conf *conf = NULL;
+    int rc;
+
+    if (!command_value(c, "json")) {
+        rc = load(c, c->args[0], &conf);
+        if (rc == EXIT_DONE)
+            printf("%s: no mistakes\n", c->args[0]);
+        conf_free(conf);
+        buf_fini(&b);
+        return rc;
+    }
+    rc = run_load(preset_of(c), c->args[0], &conf, &r) ? EXIT_PROBLEMS : EXIT_DONE;
+    conf_report_json(&r, &b);
+    buf_u8(&b, '\n');
+    print(&b);
+    conf_report_fini(&r);
+    conf_free(conf);
+    return rc;
+}
+
+static int config_show(const struct command_call *c)
+{
+    struct conf *conf = NULL;
+    struct buf b = buf_init(TEXT_MAX);
+    int rc = load(c, c->arg_count ? c->args[0] : NULL, &conf);
+
+    if (rc == EXIT_DONE) {
+        conf_dump(conf,
+                  (command_value(c, "help-texts") ? CONF_DUMP_HELP : 0u) |
+                      (command_value(c, "changed") ? CONF_DUMP_CHANGED : 0u),
+                  &b);
+        print(&b);
+    }
+    conf_free(conf);
+    return rc;
+}
+
+static int config_schema(const struct command_call *c)
+{
+    struct buf b = buf_init(TEXT_MAX);
+
+    (void)c;
+    conf_schema_json(&settings_schema, &b);
+    buf_u8(&b, '\n');
+    return print(&b);
+}
+
+static int config_manual(const struct command_call *c)
+{
+    struct buf b = buf_init(TEXT_MAX);
+
+    (void)c;
+    conf_manual(&settings_schema, &b);
+    return print(&b);
+}
+
+/* ---- asking a running node ---- */
+
+/* The control socket that is named, or that of the hub or edge that runs here by default. */
+static int ask(const struct command_call *c, const char *request, struct buf *out)
+{
+    static const char *const presets[] = { "hub", "edge", "run" };
+    const char *path = command_value(c, "control");
+    struct fault f = { 0 };
+    int rc = -ENOENT;
+
+    if (!path)
+        path = getenv("WAYSIDE_CONTROL");
+    if (path) {
+        rc = control_ask(path, str_of(request), 10000, out, &f);
+        return rc ? fail(&f) : EXIT_DONE;
+    }
+    for (size_t i = 0; i < COUNT_OF(presets) && rc; i++) {
+        char *standard = run_control_path(presets[i]);
+        struct fault other = { 0 };
+
+        buf_clear(out);
+        rc = control_ask(standard, str_of(request), 10000, out, &other);
+        if (i == 0 || (rc != -ENOENT && rc != -ECONNREFUSED))
+            f = other;
+        mem_free(standard);
+    }
+    return rc ? fail(&f) : EXIT_DONE;
+}
+
+static int show(const struct command_call *c, const char *request,
+                int (*text)(struct str json, struct buf *out))
+{
+    struct buf answer = buf_init(CONTROL_ANSWER_MAX), b = buf_init(TEXT_MAX);
+    int rc = ask(c, request, &answer);
+
+    if (rc == EXIT_DONE && command_value(c, "json")) {
+        buf_put(&b, buf_str(&answer));
+        buf_u8(&b, '\n');
+    } else if (rc == EXIT_DONE && text(buf_str(&answer), &b)) {
+        fprintf(stderr, "wayside: %.*s\n", STR_ARG(buf_str(&b)));
+        buf_clear(&b);
+        rc = EXIT_FAILED;
+    }
+    if (rc == EXIT_DONE)
+        rc = print(&b);
+    buf_fini(&b);
+    buf_fini(&answer);
+    return rc;
+}
+
+static int run_status(const struct command_call *c)
+{
+    return show(c, "{\"cmd\":\"status\"}", show_status);
+}
+
+static int run_sessions(const struct command_call *c)
+{
+    return show(c, "{\"cmd\":\"sessions\"}", show_sessions);
+}
+
+static int run_reload(const struct command_call *c)
+{
+    struct buf answer = buf_init(CONTROL_ANSWER_MAX);
+    int rc = ask(c, "{\"cmd\":\"reload\"}", &answer);
+
+    if (rc == EXIT_DONE)
+        printf("reloading; the log says what changed\n");
+    buf_fini(&answer);
+    return rc;
+}
+
+/* ---- about wayside itself ---- */
+
+static int run_version(const struct command_call *c)
+{
+    printf(command_value(c, "json") ? "{\"version\":\"%s\"}\n" : "wayside %s\n", WAYSIDE_VERSION);
+    return EXIT_DONE;
+}
+
+static int run_completion(const struct command_call *c)
+{
+    struct buf b = buf_init(TEXT_MAX);
+
+    if (command_completion(c->table, c->args[0], &b)) {
+        fprintf(stderr, "wayside completion: '%s' is no shell that is known; bash, zsh or fish\n",
+                c->args[0]);
+        buf_fini(&b);
+        return EXIT_USAGE;
+    }
+    return print(&b);
+}
+
+static int run_manual(const struct command_call *c)
+{
+    struct buf b = buf_init(TEXT_MAX);
+
+    command_manual(c->table, &b);
+    return print(&b);
+}
+
+/* ---- the table ---- */
+
+static const struct command_option run_options[] = {
+    { "config", 'c', "FILE", "settings laid over the built-in ones (see: wayside config show)" },
+    { 0 },
+};
+static const struct command_option demo_options[] = {
+    { "port", 'p', "PORT", "port of the page; 8000, or a free one when that is taken" },
+    { "dir", 0, "DIR", "use and keep this folder instead of a scratch one" },
+    { "keep", 0, NULL, "do not remove the scratch folder at the end" },
+    { 0 },
+};
+#define OPTION_PRESET                                                                              \
+    {                                                                                              \
+        "preset", 0, "NAME", "what the file is laid over: hub (default), edge, run"                \
+    }
+#define OPTION_JSON                                                                                \
+    {                                                                                              \
+        "json", 0, NULL, "for programs"                                                            \
+    }
+#define OPTION_CONTROL                                                                             \
+    {                                                                                              \
+        "control", 0, "SOCKET", "control socket of the node; also WAYSIDE_CONTROL"                 \
+    }
+static const struct command_option check_options[] = { OPTION_PRESET, OPTION_JSON, { 0 } };
+static const struct command_option show_options[] = {
+    OPTION_PRESET,
+    { "help-texts", 0, NULL, "with what each setting means" },
+    { "changed", 0, NULL, "only what differs from the defaults" },
+    { 0 },
+};
+static const struct command_option ask_options[] = {
+    OPTION_CONTROL,
+    OPTION_JSON,
+    { 0 },
+};
+static const struct command_option reload_options[] = { OPTION_CONTROL, { 0 } };
+static const struct command_option json_options[] = { OPTION_JSON, { 0 } };
+
+static const struct command rows[] = {
+    { "demo", "", "Run a hub and an edge on this machine and show the page",
+      "Everything lives in a scratch folder and on loopback ports. Kill a process and watch it\n"
+      "come back without a gap; Ctrl-C ends it.",
+      demo_options, run_demo },
+    { "hub", "", "Take readings by MQTT and HTTP, keep them, show them",
+      "Without a file: MQTT on 127.0.0.1:1883 and 9001 (WebSocket), REST and dashboard on\n"
+      "127.0.0.1:8000, health on 127.0.0.1:8080.\n\n"
+      "  wayside hub -c /etc/wayside/hub.yaml\n"
+      "  mosquitto_pub -t wayside/pi-1/reading/door -m 1 -q 1",
+      run_options, run_hub },
+    { "edge", "", "Read this machine and local programs, send all to a hub",
+      "What is read is kept in the journal until the hub has it, however long it is away.\n\n"
+      "  edge:\n"
+      "    uplink: {hub: \"hub.example.org:1883\"}\n\n"
+      "  echo '{\"stream\":\"door\",\"value\":1}' | socat - UNIX-CONNECT:DATA/ingest.sock",
+      run_options, run_edge },
+    { "run", "", "Run exactly the services that a file names", NULL, run_options, run_run },
+    { "config check", "FILE", "Check a configuration file",
+      "Every mistake is named with its line and column and how to mend it. Exit status 3 when there "
+      "are any.",
+      check_options, config_check },
+    { "config show", "[FILE]", "Print the effective configuration", NULL, show_options,
+      config_show },
+    { "config schema", "", "Print the JSON Schema of the configuration", NULL, NULL,
+      config_schema },
+    { "config manual", "", "Print the manual of all settings (Markdown)", NULL, NULL,
+      config_manual },
+    { "status", "", "Show how a running node is", NULL, ask_options, run_status },
+    { "sessions", "", "List the MQTT clients of a running node", NULL, ask_options, run_sessions },
+    { "reload", "", "Have a running node read its file again", NULL, reload_options, run_reload },
+    { "completion", "SHELL", "Print completion for bash, zsh or fish",
+      "  source <(wayside completion bash)", NULL, run_completion },
+    { "manual", "", "Print the manual of all commands (Markdown)", NULL, NULL, run_manual },
+    { "version", "", "Print the version", NULL, json_options, run_version },
+};
+
+const struct command_table wayside_commands = {
+    "wayside",
+    "what a device has handed over is never lost, live video is live, one file describes it all",
+    rows, COUNT_OF(rows)
+};

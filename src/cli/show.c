@@ -1,0 +1,162 @@
+/* Tables and sentences out of the control socket's JSON. */
+#include "cli/show.h"
+
+#include "wire/json.h"
+
+void show_bytes(uint64_t n, struct buf *out)
+{
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+    double v = (double)n;
+    unsigned u = 0;
+
+    for (; v >= 1024 && u < 6; u++)
+        v /= 1024;
+    if (u == 0)
+        buf_printf(out, "%llu B", (unsigned long long)n);
+    else
+        buf_printf(out, "%.1f %s", v, units[u]);
+}
+
+void show_seconds(uint64_t s, struct buf *out)
+{
+    unsigned long long n = s;
+
+    if (n < 60)
+        buf_printf(out, "%llu s", n);
+    else if (n < 3600)
+        buf_printf(out, "%llu min", n / 60);
+    else if (n < 86400)
+        buf_printf(out, "%llu h %llu min", n / 3600, n / 60 % 60);
+    else
+        buf_printf(out, "%llu d %llu h", n / 86400, n / 3600 % 24);
+}
+
+/* Numbers and texts that are not there read as 0 and "". */
+static uint64_t get_u64(const struct json_t *v, const char *name)
+{
+    const struct json_t *m = json_member(v, name);
+
+    return m && json_kind(m) == JSON_KIND_INTEGER && json_to_i64(m) > 0 ? (uint64_t)json_to_i64(m)
+                                                                        : 0;
+}
+
+static struct str get_str(const struct json_t *v, const char *name)
+{
+    const struct json_t *m = json_member(v, name);
+
+    return m && json_kind(m) == JSON_KIND_STRING ? json_to_str(m) : STR("");
+}
+
+static bool get_bool(const struct json_t *v, const char *name)
+{
+    const struct json_t *m = json_member(v, name);
+
+    return m && json_kind(m) == JSON_KIND_BOOL && json_to_bool(m);
+}
+
+static int parse(struct str json, struct json_t **v, struct buf *out)
+{
+    static const struct json_limits limits = { .depth_max = 16, .values_max = 2000000 };
+
+    if (json_parse(json, &limits, v, NULL, NULL)) {
+        buf_put(out, STR("the node's answer cannot be read; is it of another version?"));
+        return ERR_SYNTAX;
+    }
+    if (json_member(*v, "error")) {
+        buf_put(out, get_str(*v, "error"));
+        json_free(*v);
+        return ERR_VALUE;
+    }
+    return 0;
+}
+
+static void put_journal(const struct json_t *j, struct buf *out)
+{
+    struct str error = get_str(j, "error");
+
+    buf_printf(out, "journal   records %llu to %llu in %llu segments, ",
+               (unsigned long long)get_u64(j, "oldest"), (unsigned long long)get_u64(j, "head"),
+               (unsigned long long)get_u64(j, "segments"));
+    show_bytes(get_u64(j, "bytes"), out);
+    buf_put(out, STR(" of "));
+    show_bytes(get_u64(j, "quota_bytes"), out);
+    buf_printf(out, "\n          dropped %llu, damaged %llu\n",
+               (unsigned long long)get_u64(j, "dropped"),
+               (unsigned long long)get_u64(j, "damaged"));
+    if (error.n > 0)
+        buf_printf(out, "          refuses records: %.*s\n", STR_ARG(error));
+}
+
+static void put_uplink(const struct json_t *u, struct buf *out)
+{
+    buf_printf(out, "uplink    %s %.*s, %llu records to send\n",
+               get_bool(u, "connected") ? "connected to" : "NOT connected to",
+               STR_ARG(get_str(u, "hub")), (unsigned long long)get_u64(u, "backlog"));
+}
+
+int show_status(struct str json, struct buf *out)
+{
+    struct json_t *v = NULL;
+    const struct json_t *services, *part;
+    int rc = parse(json, &v, out);
+
+    if (rc)
+        return rc;
+    buf_printf(out, "%.*s      wayside %.*s, process %llu, up ", STR_ARG(get_str(v, "id")),
+               STR_ARG(get_str(v, "version")), (unsigned long long)get_u64(v, "pid"));
+    show_seconds(get_u64(v, "uptime_s"), out);
+    buf_printf(out, "\nstate     %s%s%.*s\n", get_bool(v, "ready") ? "ready" : "NOT READY",
+               get_bool(v, "ready") ? "" : ": ", STR_ARG(get_str(v, "reason")));
+    services = json_member(v, "services");
+    for (size_t i = 0; i < json_count(services); i++) {
+        const struct json_t *s = json_element(services, i);
+
+        buf_printf(out, "%s%-16.*s %.*s\n", i == 0 ? "services  " : "          ",
+                   STR_ARG(get_str(s, "name")), STR_ARG(get_str(s, "address")));
+    }
+    part = json_member(v, "journal");
+    if (part)
+        put_journal(part, out);
+    part = json_member(v, "store");
+    if (part)
+        buf_printf(out, "store     has records up to %llu (%llu behind)\n",
+                   (unsigned long long)get_u64(part, "position"),
+                   (unsigned long long)(get_u64(json_member(v, "journal"), "head") -
+                                        get_u64(part, "position")));
+    if (json_member(v, "mqtt_clients"))
+        buf_printf(out, "clients   %llu by MQTT\n", (unsigned long long)get_u64(v, "mqtt_clients"));
+    part = json_member(v, "uplink");
+    if (part)
+        put_uplink(part, out);
+    json_free(v);
+    return 0;
+}
+
+int show_sessions(struct str json, struct buf *out)
+{
+    struct json_t *v = NULL;
+    const struct json_t *all;
+    int rc = parse(json, &v, out);
+
+    if (rc)
+        return rc;
+    all = json_member(v, "sessions");
+    if (json_count(all) == 0)
+        buf_put(out, STR("no MQTT client is or was connected\n"));
+    else
+        buf_printf(out, "%-24s %-22s %-6s %6s %8s %8s  %s\n", "CLIENT", "PEER", "MQTT", "SUBS",
+                   "QUEUED", "INFLIGHT", "SINCE");
+    for (size_t i = 0; i < json_count(all); i++) {
+        const struct json_t *s = json_element(all, i);
+
+        buf_printf(out, "%-24.*s %-22.*s %-6s %6llu %8llu %8llu  %.*s\n",
+                   STR_ARG(get_str(s, "client")),
+                   STR_ARG(get_bool(s, "connected") ? get_str(s, "peer") : STR("(away)")),
+                   get_u64(s, "version") == 5 ? "5" : "3.1.1",
+                   (unsigned long long)get_u64(s, "subscriptions"),
+                   (unsigned long long)get_u64(s, "queued"),
+                   (unsigned long long)get_u64(s, "inflight"), STR_ARG(get_str(s, "since")));
+    }
+    json_free(v);
+    return 0;
+}

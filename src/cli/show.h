@@ -1,0 +1,16 @@
+#ifndef CLI_SHOW_H
+#define CLI_SHOW_H
+/* Answers of a running node as text for people. Pure. */
+#include "base/buf.h"
+
+/* Each appends the text to *out. ERR_VALUE: the node answered with an error, whose sentence is in
+ * *out; ERR_SYNTAX: not an answer of this kind. */
+MUST_USE int show_status(struct str json, struct buf *out);
+MUST_USE int show_sessions(struct str json, struct buf *out);
+
+/* "17", "1.2 KiB", "3.4 GiB". */
+void show_bytes(uint64_t n, struct buf *out);
+/* "5 s", "3 min", "2 h 5 min", "4 d 1 h". */
+void show_seconds(uint64_t s, struct buf *out);
+
+#endif

@@ -1,0 +1,169 @@
+/*
+ * The daemon's main thread: load, start, wait for signals, stop. SIGHUP reads the file again: what
+ * reloads takes effect, what does not is named in the log with "at the next start", and a file
+ * with mistakes changes nothing.
+ */
+#include "node/run_io.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf_io.h"
+#include "node/node_io.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define REPORT_TEXT_MAX (1u << 20)
+
+static void data_folder(const char *preset, struct buf *out)
+{
+    const char *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+
+    if (geteuid() == 0)
+        buf_printf(out, "/var/lib/wayside/%s", preset);
+    else if (xdg && xdg[0] == '/')
+        buf_printf(out, "%s/wayside/%s", xdg, preset);
+    else
+        buf_printf(out, "%s/.local/share/wayside/%s", home && home[0] == '/' ? home : "/tmp",
+                   preset);
+}
+
+char *run_control_path(const char *preset)
+{
+    struct buf b = buf_init(4096);
+    char *path;
+
+    data_folder(preset, &b);
+    buf_put(&b, STR("/control.sock"));
+    path = str_dup(buf_str(&b));
+    buf_fini(&b);
+    return path;
+}
+
+char *run_preset(const char *preset)
+{
+    const char *text = settings_preset(preset);
+    struct buf b = buf_init(8192), data = buf_init(4096);
+    char *out = NULL;
+
+    if (text) {
+        data_folder(preset, &data);
+        buf_printf(&b, "node: {data: \"%s\"}\n%s", buf_cstr(&data), text);
+        out = str_dup(buf_str(&b));
+    }
+    buf_fini(&b);
+    buf_fini(&data);
+    return out;
+}
+
+int run_load(const char *preset, const char *file, struct conf **out, struct conf_report *r)
+{
+    char *text = run_preset(preset), name[64];
+    struct conf_source source = { name, STR_NONE };
+    int rc;
+
+    snprintf(name, sizeof(name), "preset %s", preset);
+    source.text = str_of(text ? text : "");
+    rc = conf_io_load(&settings_schema, &source, file, out, r);
+    mem_free(text);
+    return rc;
+}
+
+static void print_report(const struct conf_report *r)
+{
+    struct buf b = buf_init(REPORT_TEXT_MAX);
+
+    conf_report_render(r, &b);
+    fprintf(stderr, "%.*s", STR_ARG(buf_str(&b)));
+    buf_fini(&b);
+}
+
+static void apply_log(const struct conf *c)
+{
+    const struct settings *s = conf_root(c);
+
+    log_setup((enum log_level)s->log.level, (enum log_format)s->log.format, STDERR_FILENO);
+}
+
+static void on_change(void *ctx, const char *path, bool reloads)
+{
+    (void)ctx;
+    log_info("config", reloads ? "changed" : "changed; takes effect at the next start",
+             lf_text("setting", path));
+}
+
+/* *latest: the newest good configuration if it is not the first (which the node keeps using). */
+static void reload(const char *preset, const char *file, const struct conf *first,
+                   struct conf **latest, struct node *n)
+{
+    struct conf_report r = conf_report_init();
+    struct conf *fresh = NULL;
+    struct fault f = { 0 };
+    int rc = run_load(preset, file, &fresh, &r);
+
+    if (rc) {
+        conf_report_fault(&r, &f);
+        log_error("config", "not reloaded; the running configuration stays",
+                  lf_text("file", f.file), lf_u64("line", f.line), lf_u64("column", f.column),
+                  lf_text("why", f.text));
+    } else {
+        size_t changes = conf_diff(*latest ? *latest : first, fresh, on_change, NULL);
+
+        apply_log(fresh);
+        node_reload_tls(n);
+        log_info("config", "reloaded", lf_u64("changes", changes));
+        conf_free(*latest);
+        *latest = fresh;
+    }
+    conf_report_fini(&r);
+}
+
+/* Threads inherit the mask: signals are taken by sigwaitinfo alone. */
+static void block_signals(sigset_t *out)
+{
+    struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+    sigaction(SIGPIPE, &ignore, NULL);
+    sigemptyset(out);
+    sigaddset(out, SIGTERM);
+    sigaddset(out, SIGINT);
+    sigaddset(out, SIGHUP);
+    sigprocmask(SIG_BLOCK, out, NULL);
+}
+
+int run_node(const char *preset, const char *file, struct fault *f)
+{
+    struct conf_report r = conf_report_init();
+    struct conf *conf = NULL, *reloaded = NULL;
+    struct node *n = NULL;
+    sigset_t signals;
+    int rc = run_load(preset, file, &conf, &r), sig = 0;
+
+    print_report(&r);
+    conf_report_fini(&r);
+    if (rc)
+        return ERR_VALUE;
+    apply_log(conf);
+    block_signals(&signals);
+    rc = node_start(conf, &n, f);
+    if (rc)
+        goto out;
+    for (;;) {
+        sig = sigwaitinfo(&signals, NULL);
+        if (sig < 0 && errno == EINTR)
+            continue;
+        if (sig != SIGHUP)
+            break;
+        reload(preset, file, conf, &reloaded, n);
+    }
+    log_info("node", "stopping", lf_i64("signal", sig));
+    node_stop(n);
+    log_info("node", "stopped", lf_u64("pid", (uint64_t)getpid()));
+out:
+    conf_free(reloaded);
+    conf_free(conf);
+    return rc;
+}

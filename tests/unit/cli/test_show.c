@@ -1,0 +1,68 @@
+/* What people read of a node's answers. */
+#include "unit/unit.h"
+
+#include "cli/show.h"
+
+static void sizes_and_times(void **state)
+{
+    struct buf b = buf_init(1000);
+
+    (void)state;
+    show_bytes(17, &b);
+    buf_put(&b, STR("|"));
+    show_bytes(1536, &b);
+    buf_put(&b, STR("|"));
+    show_bytes(UINT64_MAX, &b);
+    buf_put(&b, STR("|"));
+    show_seconds(59, &b);
+    buf_put(&b, STR("|"));
+    show_seconds(7500, &b);
+    buf_put(&b, STR("|"));
+    show_seconds(100000, &b);
+    assert_str(buf_str(&b), "17 B|1.5 KiB|16.0 EiB|59 s|2 h 5 min|1 d 3 h");
+    buf_fini(&b);
+}
+
+static void status_of_a_hub(void **state)
+{
+    struct buf b = buf_init(10000);
+
+    (void)state;
+    assert_int_equal(
+        show_status(
+            STR("{\"version\":\"1\",\"id\":\"pi\",\"pid\":7,\"ready\":false,\"reason\":\"starting\","
+                "\"uptime_s\":5,\"services\":[{\"name\":\"mqtt\",\"address\":\"127.0.0.1:1\"}],"
+                "\"journal\":{\"head\":9,\"oldest\":2,\"segments\":1,\"bytes\":2048,"
+                "\"quota_bytes\":4096,\"dropped\":0,\"damaged\":1},"
+                "\"store\":{\"position\":6,\"checkpointed\":6},\"mqtt_clients\":3,"
+                "\"uplink\":{\"hub\":\"h:1\",\"connected\":false,\"backlog\":4}}"),
+            &b),
+        0);
+    assert_str(buf_str(&b), "pi      wayside 1, process 7, up 5 s\n"
+                            "state     NOT READY: starting\n"
+                            "services  mqtt             127.0.0.1:1\n"
+                            "journal   records 2 to 9 in 1 segments, 2.0 KiB of 4.0 KiB\n"
+                            "          dropped 0, damaged 1\n"
+                            "store     has records up to 6 (3 behind)\n"
+                            "clients   3 by MQTT\n"
+                            "uplink    NOT connected to h:1, 4 records to send\n");
+    buf_fini(&b);
+}
+
+static void errors_are_said(void **state)
+{
+    struct buf b = buf_init(10000);
+
+    (void)state;
+    assert_int_equal(show_status(STR("{\"error\":\"no\"}"), &b), ERR_VALUE);
+    assert_str(buf_str(&b), "no");
+    buf_clear(&b);
+    assert_int_equal(show_sessions(STR("{"), &b), ERR_SYNTAX);
+    assert_true(b.n > 0);
+    buf_clear(&b);
+    assert_int_equal(show_sessions(STR("{\"sessions\":[]}"), &b), 0);
+    assert_str(buf_str(&b), "no MQTT client is or was connected\n");
+    buf_fini(&b);
+}
+
+RUN(TEST(sizes_and_times), TEST(status_of_a_hub), TEST(errors_are_said))
