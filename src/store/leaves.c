@@ -158,9 +158,9 @@ static int scan_word(struct scan *s, struct str word)
 /* Adds a name to the path; false when what is below it has no name for us. */
 static bool path_push(struct scan *s, struct str name, bool escaped)
 {
-    size_t dot = s->path_len > 0;
+    size_t dot = s->path_len > 0, left = sizeof(s->path) - s->path_len;
 
-    if (escaped || name.n == 0 || name.n > sizeof(s->path) - s->path_len - dot)
+    if (escaped || name.n == 0 || left <= dot || name.n > left - dot)
         return false;
     if (dot)
         s->path[s->path_len++] = '.';

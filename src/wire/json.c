@@ -72,6 +72,15 @@ static int refuse_limit(struct str in, size_t at, struct fault *f)
                     deep ? "nested too deeply, or too many values" : "too many values");
 }
 
+static int refuse_zero(struct str in, size_t at, size_t *out_at, struct fault *f)
+{
+    unsigned column, line = line_of(in, at, &column);
+
+    if (out_at)
+        *out_at = at;
+    return fault_at(f, ERR_SYNTAX, "", line, column, "a zero byte is not JSON");
+}
+
 int json_parse(struct str in, const struct json_limits *limits, struct json_t **out, size_t *out_at,
                struct fault *f)
 {
@@ -86,6 +95,10 @@ int json_parse(struct str in, const struct json_limits *limits, struct json_t **
         return refuse_limit(in, at, f);
     if (in.n == 0)
         return fault_at(f, ERR_SYNTAX, "", 1, 1, "%s", "nothing where JSON was expected");
+    /* jansson takes a zero byte behind a number for the end of its buffer and reads on. */
+    at = str_find(in, '\0');
+    if (at < in.n)
+        return refuse_zero(in, at, out_at, f);
     v = json_loadb(in.p, in.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
     if (!v) {
         if (out_at)

@@ -139,6 +139,20 @@ static void long_paths_are_no_leaves(void **state)
     assert_int_equal(s.n, LEAVES_NAME_MAX + 3);
 }
 
+/* Below a name that fills the path to its end, and to one byte before it, nothing has a name. */
+static void a_full_path_takes_no_more(void **state)
+{
+    (void)state;
+    for (int n = LEAVES_NAME_MAX - 2; n <= LEAVES_NAME_MAX + 1; n++) {
+        struct seen s = { 0 };
+        char text[300];
+
+        snprintf(text, sizeof(text), "{\"%0*d\":{\"a\":{\"b\":1,\"\":2},\"c\":3}}", n, 0);
+        assert_int_equal(leaves_each(str_of(text), note, &s, NULL), 0);
+        assert_int_equal(s.n > 0, n == LEAVES_NAME_MAX - 2);
+    }
+}
+
 static void gets_one_number(void **state)
 {
     struct str json = STR("{\"s\":\"9\",\"a\":{\"b\":2.5},\"a.b\":7,\"big\":1e999,\"a\":8}");
@@ -180,10 +194,10 @@ static void cuts_members_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_leaves_by_path),     cmocka_unit_test(refuses_what_is_not_json),
-        cmocka_unit_test(refuses_every_prefix),     cmocka_unit_test(nesting_has_a_limit),
-        cmocka_unit_test(long_paths_are_no_leaves), cmocka_unit_test(gets_one_number),
-        cmocka_unit_test(cuts_members_out),
+        cmocka_unit_test(names_leaves_by_path),      cmocka_unit_test(refuses_what_is_not_json),
+        cmocka_unit_test(refuses_every_prefix),      cmocka_unit_test(nesting_has_a_limit),
+        cmocka_unit_test(long_paths_are_no_leaves),  cmocka_unit_test(gets_one_number),
+        cmocka_unit_test(a_full_path_takes_no_more), cmocka_unit_test(cuts_members_out),
     };
 
     return cmocka_run_group_tests_name("leaves", tests, NULL, NULL);
