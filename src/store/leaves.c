@@ -4,7 +4,7 @@
  * the text once and build nothing.
  *
  * It refuses what RFC 8259 does not allow, and beyond that lone surrogates (section 8.2 calls what
- * readers make of them unpredictable). It does not look for duplicate names: ingest/ has refused
+ * readers make of them unpredictable) and U+0000, as the parser does. It does not look for duplicate names: ingest/ has refused
  * those; here the first one counts.
  *
  * Invariants: `at` never passes `n`; each function leaves `at` behind what it has read or returns
@@ -71,7 +71,7 @@ static int scan_escape(struct scan *s)
     s->at += s->at < s->n;
     if (c != 'u')
         return c != '\0' && strchr("\"\\/bfnrt", c) ? 0 : ERR_SYNTAX;
-    if (scan_hex4(s, &hi) < 0 || (hi >= 0xdc00 && hi <= 0xdfff))
+    if (scan_hex4(s, &hi) < 0 || hi == 0 || (hi >= 0xdc00 && hi <= 0xdfff))
         return ERR_SYNTAX;
     if (hi < 0xd800 || hi > 0xdbff)
         return 0;

@@ -91,6 +91,7 @@ static void refuses_what_is_not_json(void **state)
         "0x10",
         "{\"a\":1]",
         "[1}",
+        "\"\\u0000\"",
     };
 
     (void)state;
