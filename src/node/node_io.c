@@ -165,8 +165,10 @@ static const struct http_route mqtt_on_api[] = {
       .summary = "MQTT over WebSocket" },
 };
 static const struct http_route mqtt_alone[] = {
-    { HTTP_GET, "/mqtt", NULL, .ws = &mqtt_ws, .flags = HTTP_QUERY_OPEN | HTTP_NO_AUTH },
-    { HTTP_GET, "/", NULL, .ws = &mqtt_ws, .flags = HTTP_QUERY_OPEN | HTTP_NO_AUTH },
+    { HTTP_GET, "/mqtt", NULL, .ws = &mqtt_ws, .flags = HTTP_QUERY_OPEN | HTTP_NO_AUTH,
+      .summary = "MQTT over WebSocket" },
+    { HTTP_GET, "/", NULL, .ws = &mqtt_ws, .flags = HTTP_QUERY_OPEN | HTTP_NO_AUTH,
+      .summary = "MQTT over WebSocket" },
 };
 
 static int listen_websocket(struct node *n, const struct http_listen_options *o, struct addr *bound,

@@ -42,22 +42,23 @@ static const struct conf_name time_names[] = {
 #define ROOT(field) CONF_AT(struct settings, field)
 
 static const struct conf_row node_rows[] = {
-    { "id", CONF_TEXT, ROOT(node.id), .max = RECORD_DEVICE_MAX,
+    { "id", CONF_TEXT, CONF_AT(struct node_settings, id), .max = RECORD_DEVICE_MAX,
       .help = "name of this node, [A-Za-z0-9_-]; made from the host's name at the first start and "
               "kept in the data folder" },
-    { "data", CONF_PATH, ROOT(node.data),
+    { "data", CONF_PATH, CONF_AT(struct node_settings, data),
       .help = "folder for journal, store and keys; /var/lib/wayside/PRESET as root, else "
               "~/.local/share/wayside/PRESET" },
-    { "workers", CONF_UINT, ROOT(node.workers), .def = "0", .max = 64,
+    { "workers", CONF_UINT, CONF_AT(struct node_settings, workers), .def = "0", .max = 64,
       .help = "worker threads; 0: one per core" },
     { 0 },
 };
 static const struct conf_row log_rows[] = {
-    { "level", CONF_ENUM, ROOT(log.level), .def = "info", .names = level_names,
+    { "level", CONF_ENUM, CONF_AT(struct log_settings, level), .def = "info", .names = level_names,
       .flags = CONF_RELOAD, .help = "least important line that is written" },
-    { "format", CONF_ENUM, ROOT(log.format), .def = "logfmt", .names = format_names,
-      .flags = CONF_RELOAD, .help = "for people (logfmt) or for machines (json)" },
-    { "requests", CONF_BOOL, ROOT(log.requests), .def = "false",
+    { "format", CONF_ENUM, CONF_AT(struct log_settings, format), .def = "logfmt",
+      .names = format_names, .flags = CONF_RELOAD,
+      .help = "for people (logfmt) or for machines (json)" },
+    { "requests", CONF_BOOL, CONF_AT(struct log_settings, requests), .def = "false",
       .help = "one line for each HTTP request" },
     { 0 },
 };
@@ -143,20 +144,23 @@ static const struct conf_row health_rows[] = {
 /* ---- journal, store ---- */
 
 static const struct conf_row journal_rows[] = {
-    { "segment", CONF_SIZE, ROOT(journal.segment_bytes), .def = "2MiB", .min = 64 << 10,
-      .max = 64 << 20, .help = "size of one segment file; 1 to 4 MiB suits SD cards" },
-    { "quota", CONF_SIZE, ROOT(journal.quota_bytes), .def = "256MiB", .min = 1 << 20,
-      .max = (int64_t)1 << 44, .help = "all segments together; beyond it records are refused" },
-    { "free_floor", CONF_SIZE, ROOT(journal.free_floor_bytes), .def = "16MiB",
+    { "segment", CONF_SIZE, CONF_AT(struct journal_settings, segment_bytes), .def = "2MiB",
+      .min = 64 << 10, .max = 64 << 20,
+      .help = "size of one segment file; 1 to 4 MiB suits SD cards" },
+    { "quota", CONF_SIZE, CONF_AT(struct journal_settings, quota_bytes), .def = "256MiB",
+      .min = 1 << 20, .max = (int64_t)1 << 44,
+      .help = "all segments together; beyond it records are refused" },
+    { "free_floor", CONF_SIZE, CONF_AT(struct journal_settings, free_floor_bytes), .def = "16MiB",
       .max = (int64_t)1 << 44, .help = "space on the disk that the journal leaves free" },
-    { "flush_window", CONF_DURATION, ROOT(journal.flush_window_ms), .def = "0", .max = 60000,
+    { "flush_window", CONF_DURATION, CONF_AT(struct journal_settings, flush_window_ms), .def = "0",
+      .max = 60000,
       .help = "how long the first record waits for others before a flush; 0: not at all. Saves "
               "flash and battery at low rates" },
     { 0 },
 };
 static const struct conf_row store_rows[] = {
-    { "readers", CONF_UINT, ROOT(store.readers), .def = "2", .min = 1, .max = 16,
-      .help = "threads that answer questions" },
+    { "readers", CONF_UINT, CONF_AT(struct store_settings, readers), .def = "2", .min = 1,
+      .max = 16, .help = "threads that answer questions" },
     { 0 },
 };
 
@@ -252,7 +256,7 @@ static const struct conf_row edge_rows[] = {
     { 0 },
 };
 static const struct conf_row control_rows[] = {
-    { "socket", CONF_PATH, ROOT(control.socket),
+    { "socket", CONF_PATH, CONF_AT(struct control_settings, socket),
       .help = "what the command line talks to; control.sock in the data folder" },
     { 0 },
 };

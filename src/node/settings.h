@@ -65,30 +65,36 @@ struct edge_settings {
     bool has_uplink, has_socket;
 };
 
+struct node_settings {
+    struct str id, data;
+    uint64_t workers;
+};
+struct log_settings {
+    unsigned char level, format; /* enum log_level, enum log_format */
+    bool requests;
+};
+struct journal_settings {
+    uint64_t segment_bytes, quota_bytes, free_floor_bytes, flush_window_ms;
+};
+struct store_settings {
+    uint64_t readers;
+};
+struct control_settings {
+    struct str socket;
+};
+
 struct settings {
-    struct {
-        struct str id, data;
-        uint64_t workers;
-    } node;
-    struct {
-        unsigned char level, format; /* enum log_level, enum log_format */
-        bool requests;
-    } log;
+    struct node_settings node;
+    struct log_settings log;
     struct limits limits;
     struct mqtt_settings mqtt;
     struct api_settings api;
     struct health_settings health;
-    struct {
-        uint64_t segment_bytes, quota_bytes, free_floor_bytes, flush_window_ms;
-    } journal;
-    struct {
-        uint64_t readers;
-    } store;
+    struct journal_settings journal;
+    struct store_settings store;
     struct conf_list ingest;
     struct edge_settings edge;
-    struct {
-        struct str socket;
-    } control;
+    struct control_settings control;
     bool has_mqtt, has_api, has_health, has_edge;
 };
 
