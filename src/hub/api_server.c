@@ -68,6 +68,11 @@ static void on_answer(struct store_job *job)
     struct question *q = container_of(job, struct question, job);
     int code = job->answer.code;
 
+    /* For a filter an unknown device is no rows; on the older path it is the thing asked for. */
+    if (code == ERR_UNKNOWN && !q->older) {
+        code = 0;
+        job->answer.next[0] = '\0';
+    }
     if (!code && q->then_devices) {
         q->then_devices = false;
         job->query.what = STORE_DEVICES;

@@ -226,7 +226,7 @@ static void check_mode(const void *value, struct conf_say *say)
 }
 static const struct conf_row socket_rows[] = {
     { "path", CONF_PATH, SOCK(path), .help = "the socket file; ingest.sock in the data folder" },
-    { "mode", CONF_TEXT, SOCK(mode), .def = "\"0660\"", .min = 3, .max = 4, .check = check_mode,
+    { "mode", CONF_TEXT, SOCK(mode), .def = "0660", .min = 3, .max = 4, .check = check_mode,
       .help = "its permissions" },
     { 0 },
 };
