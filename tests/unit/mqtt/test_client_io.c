@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +45,7 @@ static struct world w;
             if (clock_mono_ns() > until_)                                                          \
                 fail_msg("waited in vain for: %s", #condition);                                    \
             loop_turn(w.loop, false);                                                              \
-            usleep(200);                                                                           \
+            (void)poll(NULL, 0, 1);                                                                           \
         }                                                                                          \
     } while (0)
 
