@@ -4,8 +4,7 @@
 
 #include "base/buf.h"
 
-#include <dirent.h>
-#include <stdio.h>
+#include "fuzz/hex.h"
 
 struct vector {
     char name[128];  /* without the ending */
@@ -14,60 +13,51 @@ struct vector {
     struct buf bytes;
 };
 
-static void vector_hex_line(struct vector *v, const char *line)
-{
-    unsigned byte;
+struct vector_walk {
+    void (*each)(const struct vector *v);
+};
 
-    if (line[0] == '#' || sscanf(line, "expect: %15s", v->expect) == 1 ||
-        sscanf(line, "code: %u", &v->code) == 1)
-        return;
-    for (; sscanf(line, " %2x", &byte) == 1; line += 2)
-        buf_u8(&v->bytes, (uint8_t)byte);
+static void vector_hex(const char *text, struct vector *v)
+{
+    struct hex_file h;
+    const char *expect, *code;
+
+    assert_true(hex_parse(text, &h));
+    expect = hex_key(&h, "expect");
+    code = hex_key(&h, "code");
+    snprintf(v->expect, sizeof(v->expect), "%s", expect ? expect : "");
+    v->code = code ? (unsigned)strtoul(code, NULL, 10) : 0;
+    buf_put_bytes(&v->bytes, h.bytes, h.n);
+    free(h.bytes);
 }
 
-static void vector_read(const char *path, bool hex, struct vector *v)
+static void vector_file(void *ctx, const char *path)
 {
-    FILE *f = fopen(path, "rb");
-    char line[512];
-    size_t n;
+    const struct vector_walk *walk = ctx;
+    struct vector v = { .bytes = buf_init(1 << 20) };
+    const char *base = strrchr(path, '/') + 1;
+    size_t n = 0;
+    char *text = hex_slurp(path, &n);
 
-    assert_non_null(f);
-    if (hex)
-        while (fgets(line, sizeof(line), f))
-            vector_hex_line(v, line);
+    assert_non_null(text);
+    snprintf(v.name, sizeof(v.name), "%.*s", (int)(strlen(base) - 4), base);
+    if (hex_is_vector(path))
+        vector_hex(text, &v);
     else
-        while ((n = fread(line, 1, sizeof(line), f)) > 0)
-            buf_put_bytes(&v->bytes, line, n);
-    fclose(f);
+        buf_put_bytes(&v.bytes, text, n);
+    free(text);
+    walk->each(&v);
+    buf_fini(&v.bytes);
 }
 
 /* Calls each() for every vector; returns how many there were. */
-static size_t vectors_each(const char *folder, void (*each)(const struct vector *v))
+static int vectors_each(const char *folder, void (*each)(const struct vector *v))
 {
+    struct vector_walk walk = { each };
     char path[1024];
-    struct dirent *e;
-    size_t count = 0;
-    DIR *d;
 
     snprintf(path, sizeof(path), "%s/vectors/%s", TESTS_DIR, folder);
-    d = opendir(path);
-    assert_non_null(d);
-    while ((e = readdir(d))) {
-        struct vector v = { .bytes = buf_init(1 << 20) };
-        struct str name = str_of(e->d_name);
-        bool hex = str_ends(name, STR(".hex"));
-
-        if (!hex && !str_ends(name, STR(".txt")))
-            continue;
-        snprintf(v.name, sizeof(v.name), "%.*s", (int)(name.n - 4), name.p);
-        snprintf(path, sizeof(path), "%s/vectors/%s/%s", TESTS_DIR, folder, e->d_name);
-        vector_read(path, hex, &v);
-        each(&v);
-        buf_fini(&v.bytes);
-        count++;
-    }
-    closedir(d);
-    return count;
+    return hex_each_file(path, vector_file, &walk);
 }
 
 static inline bool vector_is(const struct vector *v, const char *prefix)
