@@ -82,6 +82,7 @@ struct conf_row {
                    with it is optional: absent, its struct stays zero and `has` false; empty
                    (`api:`), it is on with defaults; `api: false` turns off what a preset turned on */
     const char *def; /* as in the file; lists: "[…]" in YAML. NULL: zero, empty */
+    uint64_t number; /* UINT, DURATION, SIZE: the default when def is NULL */
     int64_t min, max;          /* INT, UINT, DURATION, SIZE; TEXT: bytes, lists: items (0: no most).
                                    Both 0: what fits */
     double real_min, real_max; /* DOUBLE; both 0: any */

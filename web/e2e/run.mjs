@@ -194,7 +194,6 @@ const tests = {
         await page.goto(`${base}#/device/${device}`);
         await live(page);
         await page.waitForSelector('.chart[data-state=ok]', LONG);
-        if (!external) await page.waitForSelector('.chart canvas', T);
         const before = Number(await page.locator('.chart').first().getAttribute('data-points'));
         if (external) execSync(process.env.WAYSIDE_KILL, { stdio: 'inherit', shell: '/bin/sh' });
         else await mock.stop();
@@ -208,7 +207,6 @@ const tests = {
         await page.waitForSelector('.notice', { state: 'detached', ...LONG });
         await page.waitForFunction((n) => Number(document.querySelector('.chart')?.dataset.points) > n, before, LONG);
         await changes(page, '.leaf-value');
-        must((await inkOf(page, '.chart')) > 40, 'the chart is empty after the return');
         if (!external) {
             /* The made-up device spoke all the while: what the page missed must be there, so no gap longer than its own. */
             const missing = await page.evaluate(async (d) => {

@@ -1,0 +1,237 @@
+/*
+ * Collecting and showing what is wrong with a configuration. A person should need one run: all
+ * mistakes come at once, in the order of the file, each with its line, a caret under the place and
+ * what to write. Problems own copies of what they show, so that a report outlives the sources.
+ */
+#include "conf/report.h"
+
+#include "base/mem.h"
+#include "wire/json.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#define LINE_SHOWN 160 /* bytes of a source line that are shown; longer lines are cut around it */
+
+void conf_report_fini(struct conf_report *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        mem_free(r->items[i].mend);
+        mem_free(r->items[i].line);
+    }
+    mem_free(r->items);
+    *r = conf_report_init();
+}
+
+struct report_shown report_show(struct str s)
+{
+    struct report_shown out;
+    size_t n = s.n < 60 ? s.n : 60;
+
+    /* Not in the middle of a character. */
+    while (n > 0 && n < s.n && ((unsigned char)s.p[n] & 0xc0) == 0x80)
+        n--;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+
+        out.text[i] = c < 0x20 || c == 0x7f ? '?' : s.p[i];
+    }
+    snprintf(out.text + n, sizeof(out.text) - n, "%s", n < s.n ? "..." : "");
+    return out;
+}
+
+/* The line of the source, or NULL. */
+static char *source_line(const struct yaml_place *at)
+{
+    struct str rest = at->source->text, line = STR_NONE;
+
+    for (unsigned i = 0; i < at->line; i++) {
+        if (!rest.p)
+            return NULL;
+        line = str_cut(&rest, '\n');
+    }
+    if (line.n > 0 && line.p[line.n - 1] == '\r')
+        line.n--;
+    return line.p && line.n <= 4096 ? str_dup(line) : NULL;
+}
+
+int report_add(struct conf_report *r, enum report_kind kind, const struct yaml_place *at,
+               const char *mend, const char *fmt, ...)
+{
+    struct conf_problem *p;
+    va_list ap;
+    char text[sizeof(p->at.text)];
+
+    if (kind == REPORT_ERROR)
+        r->errors++;
+    if (r->count == CONF_PROBLEMS_MAX) {
+        r->dropped++;
+        return ERR_VALUE;
+    }
+    if (r->count == r->cap) {
+        r->cap = r->cap ? r->cap * 2 : 8;
+        r->items = mem_resize(r->items, r->cap * sizeof(*r->items));
+    }
+    p = &r->items[r->count++];
+    memset(p, 0, sizeof(*p));
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    p->warning = kind == REPORT_WARNING;
+    fault_at(&p->at, ERR_VALUE, at && at->source ? at->source->name : "", at ? at->line : 0,
+             at ? at->column : 0, "%s", text);
+    p->mend = mend && mend[0] ? str_dup(str_of(mend)) : NULL;
+    p->line = at && at->source && at->line ? source_line(at) : NULL;
+    return ERR_VALUE;
+}
+
+/* Which file of the report a problem belongs to: the index of the first problem of that file. */
+static size_t file_order(const struct conf_report *r, const struct conf_problem *p)
+{
+    size_t i = 0;
+
+    while (i < r->count && strcmp(r->items[i].at.file, p->at.file) != 0)
+        i++;
+    return i;
+}
+
+static bool is_before(const struct conf_problem *a, size_t a_file, const struct conf_problem *b,
+                      size_t b_file)
+{
+    if (a_file != b_file)
+        return a_file < b_file;
+    if (a->at.line != b->at.line)
+        return a->at.line < b->at.line;
+    return a->at.column < b->at.column;
+}
+
+void report_sort(struct conf_report *r)
+{
+    size_t files[CONF_PROBLEMS_MAX] = { 0 };
+
+    for (size_t i = 0; i < r->count; i++)
+        files[i] = file_order(r, &r->items[i]);
+    /* Insertion keeps equals in order, and there are at most CONF_PROBLEMS_MAX. */
+    for (size_t i = 1; i < r->count; i++) {
+        struct conf_problem p = r->items[i];
+        size_t file = files[i], at = i;
+
+        while (at > 0 && is_before(&p, file, &r->items[at - 1], files[at - 1])) {
+            r->items[at] = r->items[at - 1];
+            files[at] = files[at - 1];
+            at--;
+        }
+        r->items[at] = p;
+        files[at] = file;
+    }
+}
+
+/* Bytes of the first `chars` characters of s. */
+static size_t bytes_of(struct str s, size_t chars)
+{
+    size_t i = 0;
+
+    while (i < s.n && chars > 0) {
+        for (i++; i < s.n && ((unsigned char)s.p[i] & 0xc0) == 0x80; i++)
+            ;
+        chars--;
+    }
+    return i;
+}
+
+/* The line and a caret under the column; tabs stay tabs so that the caret stands where it should. */
+static void render_line(const struct conf_problem *p, struct buf *out)
+{
+    struct str line = str_of(p->line), before;
+    size_t at = bytes_of(line, p->at.column - 1), from = 0;
+
+    if (line.n > LINE_SHOWN && at > LINE_SHOWN / 2)
+        from = bytes_of(line, p->at.column - 1 - LINE_SHOWN / 4);
+    if (from > at)
+        from = at;
+    buf_put(out, STR("    "));
+    if (from > 0)
+        buf_put(out, STR("..."));
+    line = str_sub(line, from,
+                   line.n > LINE_SHOWN ? bytes_of(str_skip(line, from), LINE_SHOWN) : line.n);
+    before = str_sub(line, 0, at - from);
+    buf_put(out, line);
+    buf_put(out, STR("\n    "));
+    if (from > 0)
+        buf_put(out, STR("   "));
+    for (size_t i = 0; i < before.n; i++) {
+        if (before.p[i] == '\t')
+            buf_u8(out, '\t');
+        else if (((unsigned char)before.p[i] & 0xc0) != 0x80)
+            buf_u8(out, ' ');
+    }
+    buf_put(out, STR("^\n"));
+}
+
+void conf_report_render(const struct conf_report *r, struct buf *out)
+{
+    char text[1024];
+
+    for (size_t i = 0; i < r->count; i++) {
+        const struct conf_problem *p = &r->items[i];
+
+        buf_printf(out, "%s%s%s\n", fault_text(&p->at, text, sizeof(text)), p->mend ? "; " : "",
+                   p->mend ? p->mend : "");
+        if (p->warning)
+            buf_put(out, STR("    (only a warning)\n"));
+        if (p->line && p->at.column > 0)
+            render_line(p, out);
+    }
+    if (r->dropped > 0)
+        buf_printf(out, "and %zu more\n", r->dropped);
+}
+
+void conf_report_json(const struct conf_report *r, struct buf *out)
+{
+    struct json_writer w = json_writer_init(out);
+
+    json_begin_object(&w);
+    json_key(&w, "errors");
+    json_u64(&w, r->errors);
+    json_key(&w, "problems");
+    json_begin_array(&w);
+    for (size_t i = 0; i < r->count; i++) {
+        const struct conf_problem *p = &r->items[i];
+
+        json_begin_object(&w);
+        json_key(&w, "file");
+        json_text(&w, p->at.file);
+        json_key(&w, "line");
+        json_u64(&w, p->at.line);
+        json_key(&w, "column");
+        json_u64(&w, p->at.column);
+        json_key(&w, "text");
+        json_text(&w, p->at.text);
+        json_key(&w, "mend");
+        json_text(&w, p->mend);
+        json_key(&w, "warning");
+        json_bool(&w, p->warning);
+        json_end_object(&w);
+    }
+    json_end_array(&w);
+    json_end_object(&w);
+}
+
+void conf_report_fault(const struct conf_report *r, struct fault *f)
+{
+    const struct conf_problem *p = NULL;
+
+    *f = (struct fault){ 0 };
+    for (size_t i = 0; i < r->count && !p; i++)
+        if (!r->items[i].warning)
+            p = &r->items[i];
+    if (!p)
+        return;
+    fault_at(f, ERR_VALUE, p->at.file, p->at.line, p->at.column, "%.400s%s%.60s", p->at.text,
+             p->mend ? "; " : "", p->mend ? p->mend : "");
+    if (r->errors > 1) {
+        size_t n = strlen(f->text);
+
+        snprintf(f->text + n, sizeof(f->text) - n, " (and %zu more)", r->errors - 1);
+    }
+}

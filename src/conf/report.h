@@ -1,0 +1,20 @@
+#ifndef CONF_REPORT_H
+#define CONF_REPORT_H
+/* Collecting problems. Inside conf/ only. */
+#include "conf/yaml.h"
+
+enum report_kind { REPORT_ERROR, REPORT_WARNING };
+
+/* Adds a problem at a place (source NULL: no file). mend may be NULL. Returns ERR_VALUE. */
+int report_add(struct conf_report *r, enum report_kind kind, const struct yaml_place *at,
+               const char *mend, const char *fmt, ...) PRINTF_LIKE(5, 6);
+/* Orders by line within each file. */
+void report_sort(struct conf_report *r);
+
+/* A text from the file for a sentence: cut at 60 bytes, control characters as '?'. */
+struct report_shown {
+    char text[64];
+};
+struct report_shown report_show(struct str s);
+
+#endif

@@ -1,0 +1,690 @@
+/*
+ * One setting's value between its text and what is stored, for the loader, the dump and the
+ * manual. Strict: nothing is rounded, cut or guessed; a number of time or size without its unit is
+ * refused, since the reader of a file should not have to know ours. What is written by value_write
+ * reads back as the same.
+ */
+#include "conf/value.h"
+
+#include "conf/scalar.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+struct unit {
+    const char *text;
+    uint64_t factor;
+};
+/* Largest first, for writing. */
+static const struct unit durations[] = {
+    { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 }
+};
+static const struct unit sizes[] = {
+    { "TiB", (uint64_t)1 << 40 }, { "GiB", 1 << 30 }, { "MiB", 1 << 20 },
+    { "KiB", 1 << 10 },           { "", 1 },
+};
+#define UNITS_MAX 5
+
+static int refuse(struct value_why *why, const char *mend, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static int refuse(struct value_why *why, const char *mend, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(why->text, sizeof(why->text), fmt, ap);
+    va_end(ap);
+    if (mend)
+        snprintf(why->mend, sizeof(why->mend), "%s", mend);
+    return ERR_VALUE;
+}
+
+/* At most 60 bytes of what the user wrote, for a sentence. */
+#define SHOW(s) (int)((s).n < 60 ? (s).n : 60), ((s).p ? (s).p : "")
+
+struct str value_key(const struct conf_row *row)
+{
+    struct str key = str_of(row->key);
+    static const char *const units[] = { "_bytes", "_ms" };
+
+    if (row->flags & CONF_CUT_UNIT)
+        for (size_t i = 0; i < 2; i++)
+            if (str_ends(key, str_of(units[i])))
+                key.n -= strlen(units[i]);
+    return key;
+}
+
+/* ---- storing ---- */
+
+void value_put_unsigned(const struct conf_row *row, void *dest, uint64_t v)
+{
+    switch (row->size) {
+    case 1:
+        *(uint8_t *)dest = (uint8_t)v;
+        break;
+    case 2:
+        *(uint16_t *)dest = (uint16_t)v;
+        break;
+    case 4:
+        *(uint32_t *)dest = (uint32_t)v;
+        break;
+    default:
+        assert(row->size == 8);
+        *(uint64_t *)dest = v;
+    }
+}
+
+uint64_t value_get_unsigned(const struct conf_row *row, const void *value)
+{
+    switch (row->size) {
+    case 1:
+        return *(const uint8_t *)value;
+    case 2:
+        return *(const uint16_t *)value;
+    case 4:
+        return *(const uint32_t *)value;
+    default:
+        assert(row->size == 8);
+        return *(const uint64_t *)value;
+    }
+}
+
+static int64_t get_signed(const struct conf_row *row, const void *value)
+{
+    uint64_t v = value_get_unsigned(row, value);
+    unsigned shift = (unsigned)(64 - row->size * 8);
+
+    return (int64_t)(v << shift) >> shift;
+}
+
+void value_range_signed(const struct conf_row *row, int64_t *least, int64_t *most)
+{
+    int64_t width_most = INT64_MAX >> (64 - row->size * 8);
+
+    *least = -width_most - 1;
+    *most = width_most;
+    if (row->min != 0 || row->max != 0) {
+        *least = row->min > *least ? row->min : *least;
+        *most = row->max < *most ? row->max : *most;
+    }
+}
+
+void value_range_unsigned(const struct conf_row *row, uint64_t *least, uint64_t *most)
+{
+    uint64_t width_most = UINT64_MAX >> (64 - row->size * 8);
+
+    *least = row->min > 0 ? (uint64_t)row->min : 0;
+    *most = width_most;
+    if (row->max > 0 && (uint64_t)row->max < *most)
+        *most = (uint64_t)row->max;
+}
+
+/* ---- numbers with units ---- */
+
+static const struct unit *units_of(enum conf_type t, size_t *count)
+{
+    *count = t == CONF_DURATION ? sizeof(durations) / sizeof(durations[0])
+                                : sizeof(sizes) / sizeof(sizes[0]);
+    return t == CONF_DURATION ? durations : sizes;
+}
+
+/* The number in the largest unit that divides it. */
+static void write_units(enum conf_type t, uint64_t v, struct buf *out)
+{
+    size_t count;
+    const struct unit *u = units_of(t, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        if (v % u[i].factor == 0 && (v > 0 || i + 1 == count)) {
+            if (v == 0)
+                buf_put(out, STR("0"));
+            else
+                buf_printf(out, "%llu%s", (unsigned long long)(v / u[i].factor), u[i].text);
+            return;
+        }
+    }
+}
+
+static const char *units_text(enum conf_type t)
+{
+    return t == CONF_DURATION ? "ms, s, m or h" : "KiB, MiB, GiB, TiB or none for bytes";
+}
+
+/* What people write instead of our units. */
+static const char *unit_meant(enum conf_type t, struct str unit)
+{
+    static const char *const wrong[][2] = {
+        { "kb", "KiB" },  { "k", "KiB" },   { "kib", "KiB" }, { "mb", "MiB" },  { "m", "MiB" },
+        { "mib", "MiB" }, { "gb", "GiB" },  { "g", "GiB" },   { "gib", "GiB" }, { "tb", "TiB" },
+        { "t", "TiB" },   { "tib", "TiB" }, { "b", "" },      { "bytes", "" },
+    };
+    static const char *const times[][2] = {
+        { "sec", "s" },     { "secs", "s" },          { "second", "s" },  { "seconds", "s" },
+        { "min", "m" },     { "mins", "m" },          { "minutes", "m" }, { "hours", "h" },
+        { "hour", "h" },    { "msec", "ms" },         { "hr", "h" },      { "minute", "m" },
+        { "millis", "ms" }, { "milliseconds", "ms" }, { "d", NULL },
+    };
+    size_t n =
+        t == CONF_DURATION ? sizeof(times) / sizeof(times[0]) : sizeof(wrong) / sizeof(wrong[0]);
+
+    for (size_t i = 0; i < n; i++) {
+        const char *const *row = t == CONF_DURATION ? times[i] : wrong[i];
+
+        if (str_eq_nocase(unit, str_of(row[0])))
+            return row[1];
+    }
+    return NULL;
+}
+
+static int refuse_unit(enum conf_type t, struct str digits, struct str unit, struct value_why *why)
+{
+    char mend[80] = "";
+    const char *meant = unit_meant(t, unit);
+
+    if (unit.n == 0) {
+        snprintf(mend, sizeof(mend), "write %.*ss for seconds", SHOW(digits));
+        return refuse(why, mend, "needs a unit: %s", units_text(t));
+    }
+    if (meant)
+        snprintf(mend, sizeof(mend), "write %.*s%s", SHOW(digits), meant);
+    return refuse(why, mend, "has the unit '%.*s'; the units are %s", SHOW(unit), units_text(t));
+}
+
+static int refuse_range(const struct conf_row *row, struct value_why *why)
+{
+    struct buf b = buf_init(200);
+    int rc;
+
+    value_describe(row, &b);
+    rc = refuse(why, NULL, "is out of range: it must be %s", buf_cstr(&b));
+    buf_fini(&b);
+    return rc;
+}
+
+static int parse_units(const struct conf_row *row, struct str s, void *dest, struct value_why *why)
+{
+    size_t count, digits = 0;
+    const struct unit *u = units_of(row->type, &count);
+    struct str number, unit;
+    uint64_t v, factor = 0, least, most;
+
+    while (digits < s.n && s.p[digits] >= '0' && s.p[digits] <= '9')
+        digits++;
+    number = str_sub(s, 0, digits);
+    unit = str_trim(str_skip(s, digits));
+    if (digits == 0 || (unit.n > 0 && (unit.p[0] == '.' || unit.p[0] == ',')))
+        return refuse(why, row->type == CONF_DURATION ? "for instance 30s" : "for instance 64KiB",
+                      "must be %s in a whole number with a unit (%s), not '%.*s'",
+                      row->type == CONF_DURATION ? "a time" : "a size", units_text(row->type),
+                      SHOW(s));
+    for (size_t i = 0; i < count; i++)
+        if (str_eq(unit, str_of(u[i].text)))
+            factor = u[i].factor;
+    if (factor == 0 && unit.n == 0 && str_eq(number, STR("0")))
+        factor = 1;
+    if (factor == 0)
+        return refuse_unit(row->type, number, unit, why);
+    value_range_unsigned(row, &least, &most);
+    if (str_to_u64(number, &v) || __builtin_mul_overflow(v, factor, &v) || v < least || v > most)
+        return refuse_range(row, why);
+    value_put_unsigned(row, dest, v);
+    return 0;
+}
+
+/* ---- each type ---- */
+
+static int parse_bool(struct str s, bool plain, void *dest, struct value_why *why)
+{
+    static const char *const yes[] = { "yes", "on", "y", "1", "true", "enabled" };
+    static const char *const no[] = { "no", "off", "n", "0", "false", "disabled" };
+    const char *mend = NULL;
+
+    if (plain && (str_eq(s, STR("true")) || str_eq(s, STR("false")))) {
+        *(bool *)dest = s.n == 4;
+        return 0;
+    }
+    for (size_t i = 0; i < 6; i++) {
+        if (str_eq_nocase(s, str_of(yes[i])))
+            mend = "write true";
+        if (str_eq_nocase(s, str_of(no[i])))
+            mend = "write false";
+    }
+    return refuse(why, mend, "must be true or false, not %s%.*s%s", plain ? "'" : "the text \"",
+                  SHOW(s), plain ? "'" : "\"");
+}
+
+static int refuse_number(const struct conf_row *row, struct str s, bool plain,
+                         struct value_why *why)
+{
+    char mend[80] = "";
+    double d;
+
+    if (!plain && str_to_double(s, &d) == 0) {
+        snprintf(mend, sizeof(mend), "write %.*s without quotes", SHOW(s));
+        return refuse(why, mend, "must be a number, not a text");
+    }
+    return refuse(why, NULL, "must be %s, not '%.*s'",
+                  row->type == CONF_DOUBLE ? "a number" : "a whole number", SHOW(s));
+}
+
+static int parse_number(const struct conf_row *row, struct str s, bool plain, void *dest,
+                        struct value_why *why)
+{
+    int rc;
+
+    if (!plain)
+        return refuse_number(row, s, plain, why);
+    if (s.n > 1 && s.p[0] == '0' && str_find(s, '.') == s.n && str_find(s, 'e') == s.n)
+        return refuse(why, "leave the leading 0 out",
+                      "begins with 0, which some readers take as octal");
+    if (row->type == CONF_DOUBLE) {
+        double d;
+
+        if (str_to_double(s, &d))
+            return refuse_number(row, s, plain, why);
+        if ((row->real_min != 0 || row->real_max != 0) && (d < row->real_min || d > row->real_max))
+            return refuse_range(row, why);
+        *(double *)dest = d;
+    } else if (row->type == CONF_INT) {
+        int64_t v = 0, least, most;
+
+        rc = str_to_i64(s, &v);
+        if (rc && rc != ERR_LIMIT)
+            return refuse_number(row, s, plain, why);
+        value_range_signed(row, &least, &most);
+        if (rc || v < least || v > most)
+            return refuse_range(row, why);
+        value_put_unsigned(row, dest, (uint64_t)v);
+    } else {
+        uint64_t v = 0, least, most;
+        int64_t negative;
+
+        rc = str_to_u64(s, &v);
+        if (rc && rc != ERR_LIMIT && str_to_i64(s, &negative) != 0)
+            return refuse_number(row, s, plain, why);
+        value_range_unsigned(row, &least, &most);
+        if (rc || v < least || v > most)
+            return refuse_range(row, why);
+        value_put_unsigned(row, dest, v);
+    }
+    return 0;
+}
+
+static int keep_text(struct arena *a, struct str s, struct str *dest, struct value_why *why)
+{
+    struct str copy = arena_dup(a, s);
+
+    if (!copy.p)
+        return refuse(why, NULL, "does not fit: the texts of all settings are too large together");
+    *dest = copy;
+    return 0;
+}
+
+static int parse_text(const struct conf_row *row, struct str s, bool plain, void *dest,
+                      struct arena *a, struct value_why *why)
+{
+    const char *meaning = plain ? scalar_meaning(s) : NULL;
+    char mend[80];
+
+    if (meaning) {
+        snprintf(mend, sizeof(mend), "write \"%.*s\"", SHOW(s));
+        return refuse(why, mend, "must be a text, and without quotes this is %s", meaning);
+    }
+    if (str_find(s, '\0') < s.n || !utf8_valid(s))
+        return refuse(why, NULL, "has a zero byte or is not UTF-8");
+    if (row->type == CONF_PATH && (s.n == 0 || s.p[0] == '~'))
+        return refuse(why, "write the whole path",
+                      s.n == 0 ? "is an empty path"
+                               : "begins with '~', which only a shell expands");
+    if ((row->flags & CONF_SECRET) && str_eq(s, STR("***")))
+        return refuse(why, "write the secret itself", "is '***', which is how a secret is shown");
+    if (row->min > 0 && s.n < (uint64_t)row->min)
+        return refuse(why, NULL, "is too short: it must have at least %lld bytes",
+                      (long long)row->min);
+    if (row->max > 0 && s.n > (uint64_t)row->max)
+        return refuse(why, NULL, "is too long: it may have at most %lld bytes",
+                      (long long)row->max);
+    return keep_text(a, s, dest, why);
+}
+
+static int parse_enum(const struct conf_row *row, struct str s, void *dest, struct value_why *why)
+{
+    struct buf choices = buf_init(300);
+    const char *names[64], *guess;
+    char mend[80] = "";
+    size_t n = 0;
+    int rc;
+
+    for (const struct conf_name *name = row->names; name->text; name++) {
+        if (str_eq(s, str_of(name->text))) {
+            value_put_unsigned(row, dest, (uint64_t)(int64_t)name->value);
+            buf_fini(&choices);
+            return 0;
+        }
+        buf_printf(&choices, "%s%s", n == 0 ? "" : name[1].text ? ", " : " or ", name->text);
+        assert(n < 64);
+        names[n++] = name->text;
+    }
+    guess = conf_guess(s, names, n);
+    if (guess)
+        snprintf(mend, sizeof(mend), "did you mean '%s'?", guess);
+    rc = refuse(why, mend, "must be %s, not '%.*s'", buf_cstr(&choices), SHOW(s));
+    buf_fini(&choices);
+    return rc;
+}
+
+static int parse_address(const struct conf_row *row, struct str s, bool plain, void *dest,
+                         struct value_why *why)
+{
+    struct addr a;
+    bool digits = s.n > 0;
+    char mend[80];
+
+    for (size_t i = 0; i < s.n; i++)
+        digits = digits && s.p[i] >= '0' && s.p[i] <= '9';
+    (void)plain;
+    if (digits && s.n <= 5) {
+        snprintf(mend, sizeof(mend),
+                 "write \"127.0.0.1:%.*s\" for this machine or \":%.*s\" for all", SHOW(s),
+                 SHOW(s));
+        return refuse(why, mend, "must be an address and a port, not a port alone");
+    }
+    if (addr_parse_port(s, row->port, &a))
+        return refuse(why, "for instance \"127.0.0.1:1883\", \"[::1]:1883\" or \":1883\"",
+                      "must be an address and a port, not '%.*s'", SHOW(s));
+    /* Whether a port was written: with another default the answer would be another. */
+    if (row->port == 0 && !addr_is_unix(&a) && addr_port(&a) == 0) {
+        struct addr b;
+
+        if (addr_parse_port(s, 1, &b) == 0 && addr_port(&b) == 1)
+            return refuse(why, "write the port behind a colon, 0 to have one picked",
+                          "has no port");
+    }
+    *(struct addr *)dest = a;
+    return 0;
+}
+
+static int refuse_host(struct str s, struct value_why *why)
+{
+    return refuse(why, "for instance \"hub.example.org:1883\" or \"192.168.1.10:1883\"",
+                  "must be a name and a port, not '%.*s'", SHOW(s));
+}
+
+/* RFC 1123, 2.1: letters, digits, '-' and '.'; '_' because container networks use it. */
+static bool is_host_name(struct str s)
+{
+    if (s.n == 0 || s.n > 253 || s.p[0] == '-' || s.p[0] == '.')
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              c == '-' || c == '.' || c == '_'))
+            return false;
+    }
+    return true;
+}
+
+static int parse_host(const struct conf_row *row, struct str s, void *dest, struct arena *a,
+                      struct value_why *why)
+{
+    struct conf_host h = { { NULL, 0 }, row->port };
+    struct str host = s, port = STR_NONE;
+    struct addr address;
+    size_t at;
+    uint64_t v = 0;
+
+    if (s.n > 0 && s.p[0] == '[') {
+        at = str_find(s, ']');
+        if (at == s.n || addr_parse(str_sub(s, 1, at - 1), 1, &address))
+            return refuse_host(s, why);
+        host = str_sub(s, 1, at - 1);
+        port = str_skip(s, at + 1);
+        if (port.n > 0 && port.p[0] != ':')
+            return refuse_host(s, why);
+    } else {
+        at = str_find(s, ':');
+        host = str_sub(s, 0, at);
+        port = str_skip(s, at);
+        if (!is_host_name(host))
+            return refuse_host(s, why);
+    }
+    if (port.n > 0 && (str_to_u64(str_skip(port, 1), &v) || v == 0 || v > 65535))
+        return refuse_host(s, why);
+    if (port.n > 0)
+        h.port = (uint16_t)v;
+    if (h.port == 0)
+        return refuse(why, "write the port behind a colon", "has no port");
+    if (keep_text(a, host, &h.host, why))
+        return ERR_VALUE;
+    *(struct conf_host *)dest = h;
+    return 0;
+}
+
+bool value_is_scalar(enum conf_type t)
+{
+    return t >= CONF_BOOL && t <= CONF_HOST;
+}
+
+int value_parse(const struct conf_row *row, struct str text, bool plain, void *dest,
+                struct arena *a, struct value_why *why)
+{
+    *why = (struct value_why){ "", "" };
+    switch (row->type) {
+    case CONF_BOOL:
+        return parse_bool(text, plain, dest, why);
+    case CONF_INT:
+    case CONF_UINT:
+    case CONF_DOUBLE:
+        return parse_number(row, text, plain, dest, why);
+    case CONF_TEXT:
+    case CONF_PATH:
+        return parse_text(row, text, plain, dest, a, why);
+    case CONF_ENUM:
+        return parse_enum(row, text, dest, why);
+    case CONF_DURATION:
+    case CONF_SIZE:
+        return parse_units(row, text, dest, why);
+    case CONF_ADDRESS:
+        return parse_address(row, text, plain, dest, why);
+    case CONF_HOST:
+        return parse_host(row, text, dest, a, why);
+    case CONF_END:
+    case CONF_TEXTS:
+    case CONF_PAIRS:
+    case CONF_SECTION:
+    case CONF_LIST:
+    case CONF_MAP:
+    case CONF_ANY:
+    case CONF_IGNORED:
+    case CONF_GONE:
+        break;
+    }
+    assert(false); /* not a type of one word */
+    return ERR_VALUE;
+}
+
+/* ---- writing ---- */
+
+bool value_is_none(const struct conf_row *row, const void *value)
+{
+    switch (row->type) {
+    case CONF_TEXT:
+    case CONF_PATH:
+        return ((const struct str *)value)->p == NULL;
+    case CONF_HOST:
+        return ((const struct conf_host *)value)->host.p == NULL;
+    case CONF_ADDRESS:
+        return ((const struct addr *)value)->len == 0;
+    case CONF_ENUM:
+        for (const struct conf_name *n = row->names; n->text; n++)
+            if (value_get_unsigned(row, value) ==
+                ((uint64_t)(int64_t)n->value & (UINT64_MAX >> (64 - row->size * 8))))
+                return false;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void write_double(double d, struct buf *out)
+{
+    char text[40];
+
+    /* The shortest that reads back the same. */
+    for (int digits = 6; digits <= 17; digits++) {
+        double back;
+
+        snprintf(text, sizeof(text), "%.*g", digits, d);
+        if (str_to_double(str_of(text), &back) == 0 && back >= d && back <= d)
+            break;
+    }
+    buf_put(out, str_of(text));
+}
+
+static void write_host(const struct conf_host *h, struct buf *out)
+{
+    char text[400];
+    bool six = str_find(h->host, ':') < h->host.n;
+
+    snprintf(text, sizeof(text), "%s%.*s%s:%u", six ? "[" : "", STR_ARG(h->host), six ? "]" : "",
+             h->port);
+    scalar_write(out, str_of(text));
+}
+
+static void write_enum(const struct conf_row *row, const void *value, struct buf *out)
+{
+    uint64_t v = value_get_unsigned(row, value), mask = UINT64_MAX >> (64 - row->size * 8);
+
+    for (const struct conf_name *n = row->names; n->text; n++) {
+        if (((uint64_t)(int64_t)n->value & mask) == v) {
+            scalar_write(out, str_of(n->text));
+            return;
+        }
+    }
+}
+
+void value_write(const struct conf_row *row, const void *value, struct buf *out)
+{
+    char address[ADDR_TEXT_SIZE];
+
+    if (value_is_none(row, value)) {
+        buf_put(out, STR("null"));
+        return;
+    }
+    switch (row->type) {
+    case CONF_BOOL:
+        buf_put(out, *(const bool *)value ? STR("true") : STR("false"));
+        break;
+    case CONF_INT:
+        buf_printf(out, "%lld", (long long)get_signed(row, value));
+        break;
+    case CONF_UINT:
+        buf_printf(out, "%llu", (unsigned long long)value_get_unsigned(row, value));
+        break;
+    case CONF_DOUBLE:
+        write_double(*(const double *)value, out);
+        break;
+    case CONF_TEXT:
+    case CONF_PATH:
+        scalar_write(out, *(const struct str *)value);
+        break;
+    case CONF_ENUM:
+        write_enum(row, value, out);
+        break;
+    case CONF_DURATION:
+    case CONF_SIZE:
+        write_units(row->type, value_get_unsigned(row, value), out);
+        break;
+    case CONF_ADDRESS:
+        scalar_write(out, str_of(addr_format(value, address)));
+        break;
+    case CONF_HOST:
+        write_host(value, out);
+        break;
+    default:
+        assert(false); /* not a type of one word */
+    }
+}
+
+/* ---- describing ---- */
+
+static void describe_units(const struct conf_row *row, struct buf *out)
+{
+    uint64_t least, most, none = UINT64_MAX >> (64 - row->size * 8);
+
+    value_range_unsigned(row, &least, &most);
+    buf_put(out, row->type == CONF_DURATION ? STR("a time") : STR("a size"));
+    if (least > 0 || most < none) {
+        buf_put(out, most < none ? STR(" from ") : STR(" of at least "));
+        write_units(row->type, least, out);
+    }
+    if (most < none) {
+        buf_put(out, STR(" to "));
+        write_units(row->type, most, out);
+    }
+}
+
+static void describe_number(const struct conf_row *row, struct buf *out)
+{
+    if (row->type == CONF_DOUBLE) {
+        buf_put(out, STR("a number"));
+        if (row->real_min != 0 || row->real_max != 0) {
+            buf_put(out, STR(" from "));
+            write_double(row->real_min, out);
+            buf_put(out, STR(" to "));
+            write_double(row->real_max, out);
+        }
+    } else if (row->type == CONF_INT) {
+        int64_t least, most;
+
+        value_range_signed(row, &least, &most);
+        buf_printf(out, "a whole number from %lld to %lld", (long long)least, (long long)most);
+    } else {
+        uint64_t least, most;
+
+        value_range_unsigned(row, &least, &most);
+        buf_printf(out, "a whole number from %llu", (unsigned long long)least);
+        if (most < UINT64_MAX)
+            buf_printf(out, " to %llu", (unsigned long long)most);
+        else
+            buf_put(out, STR(" on"));
+    }
+}
+
+void value_describe(const struct conf_row *row, struct buf *out)
+{
+    static const char *const plain[] = {
+        [CONF_BOOL] = "true or false",
+        [CONF_TEXT] = "a text",
+        [CONF_PATH] = "a path",
+        [CONF_ADDRESS] = "an address and a port",
+        [CONF_HOST] = "a name and a port",
+        [CONF_TEXTS] = "a list of texts",
+        [CONF_PAIRS] = "keys of your own, each with a text",
+        [CONF_SECTION] = "a section",
+        [CONF_LIST] = "a list of sections",
+        [CONF_MAP] = "sections under names of your own",
+        [CONF_ANY] = "anything",
+        [CONF_IGNORED] = "ignored",
+        [CONF_GONE] = "refused",
+    };
+
+    switch (row->type) {
+    case CONF_INT:
+    case CONF_UINT:
+    case CONF_DOUBLE:
+        describe_number(row, out);
+        break;
+    case CONF_DURATION:
+    case CONF_SIZE:
+        describe_units(row, out);
+        break;
+    case CONF_ENUM:
+        for (const struct conf_name *n = row->names; n->text; n++)
+            buf_printf(out, "%s%s", n == row->names ? "" : n[1].text ? ", " : " or ", n->text);
+        break;
+    default:
+        buf_put(out, str_of(plain[row->type]));
+    }
+}
