@@ -84,7 +84,10 @@ struct part {
     /* route_server.c */
     uint32_t interest_count[64]; /* filters of ours by hash of the first level */
     uint32_t interest_all;       /* filters of ours that begin with a wildcard */
-    uint64_t interest;           /* what the others know, or are being told */
+    uint64_t interest;           /* both as bits */
+    uint64_t told;               /* what the last fence said */
+    uint64_t confirmed;          /* what every other part knows */
+    unsigned fences;             /* under way */
     uint64_t *others;            /* interest of the other parts, by index */
     uint64_t others_any;         /* all of them together */
     struct outbox **outboxes;    /* by index; NULL while empty */
@@ -110,7 +113,7 @@ void publication_fini(struct publication *p);
 /* To all who subscribed, here and on other workers, and to the retained topics. Sets the stamp. */
 void part_publish(struct part *p, struct publication *pub);
 
-/* One filter more or less. add: true when the others must learn of it: then nothing may be
+/* One filter more or less. add: true when not all others know of it yet: then nothing may be
  * acknowledged before part_fence() is done. */
 bool part_interest_add(struct part *p, struct str filter);
 void part_interest_remove(struct part *p, struct str filter);
@@ -145,7 +148,8 @@ void holding_detach(struct part *p, struct session *s, bool send_will);
 /* Ends the session here for good; its will is published first if it is still there. */
 void holding_end(struct holding *h);
 void holding_free_all(struct part *p);
-/* Unsubscribes all of s on this part. */
+/* Subscribes or unsubscribes all of s on this part. enter: true when a fence is needed. */
+bool holding_enter_tree(struct part *p, struct session *s);
 void holding_leave_tree(struct part *p, struct session *s);
 void will_publish(struct part *p, struct session *s);
 
@@ -271,8 +275,15 @@ void conn_shutdown(struct conn *c);
 
 /* conn_login_server.c */
 void conn_connect(struct conn *c, const struct mqtt_connect *pk, struct str packet);
-/* The answer to holding_claim(); s (taken) is NULL when there was none. */
-void conn_granted(struct conn *c, struct session *s, uint32_t generation, int code);
+/* The answer to holding_claim(); s (taken) is NULL when there was none. in_tree: its subscriptions
+ * are in this part's tree already. */
+struct grant {
+    struct session *s;
+    uint32_t generation;
+    bool in_tree;
+    int code;
+};
+void conn_granted(struct conn *c, const struct grant *g);
 void conn_login_cancel(struct conn *c);
 void hello_free(struct hello *h);
 /* 0, ERR_REFUSED or ERR_MORE: the answer comes later and the packet is handled again then.

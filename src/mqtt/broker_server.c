@@ -237,8 +237,8 @@ static void part_free(void *ctx, struct loop *l)
     mem_free(p);
 }
 
-/* Letters under way still need the parts. The longest conversation (claim, take, fence, and word of
- * the session's end) has 8 steps, and each round moves every letter by one at least. */
+/* Letters under way still need the parts. The longest conversation (a claim with a stand-in, its
+ * fences, and word of the end) has a dozen steps; each round moves every letter by one at least. */
 static void settle(void *ctx, struct loop *l)
 {
     (void)ctx;
@@ -251,7 +251,7 @@ void broker_free(struct broker *b)
 
     if (!b)
         return;
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 16; i++)
         workers_each(b->workers, settle, b);
     workers_each(b->workers, part_free, b);
     while ((it = list_pop_front(&b->listeners))) {

@@ -279,7 +279,7 @@ static uint32_t expiry_of(const struct mqtt_connect *pk)
 }
 
 /* The session that was granted, or a new one where there is none to continue. */
-static struct session *choose_session(struct conn *c)
+static struct session *choose_session(struct conn *c, bool in_tree)
 {
     struct hello *h = c->hello;
     struct session *s = h->session;
@@ -287,6 +287,8 @@ static struct session *choose_session(struct conn *c)
 
     h->session = NULL;
     if (s && (h->pk.clean_start || !str_eq(s->who->name, c->who->name))) {
+        if (in_tree)
+            holding_leave_tree(p, s);
         will_publish(p, s);
         session_free(s);
         s = NULL;
@@ -398,28 +400,24 @@ static void open_now(void *ctx)
     conn_unhold(c);
 }
 
-void conn_granted(struct conn *c, struct session *s, uint32_t generation, int code)
+void conn_granted(struct conn *c, const struct grant *g)
 {
     struct part *p = c->part;
+    struct session *s;
     bool news = false;
 
-    if (code) {
+    if (g->code) {
         if (c->state == CONN_CLAIMING)
             refuse(c, MQTT_REASON_QUOTA, "too many sessions");
         conn_unhold(c);
         return;
     }
-    c->hello->session = s;
-    c->hello->generation = generation;
-    s = c->hello->session = choose_session(c);
+    c->hello->session = g->s;
+    c->hello->generation = g->generation;
+    s = c->hello->session = choose_session(c, g->in_tree);
     holding_add(p, s)->claimer = c;
-    for (uint32_t i = 0; i < s->sub_count; i++) {
-        struct str filter = { s->subs[i].filter, s->subs[i].filter_n };
-
-        tree_add(&p->tree, filter, s, s->subs[i].sub_id, s->subs[i].options);
-        news |= part_interest_add(p, filter);
-    }
-    metric_gauge_add(p->b->m.subscriptions, s->sub_count);
+    if (s != g->s || !g->in_tree)
+        news = holding_enter_tree(p, s);
     if (news)
         part_fence(p, open_now, c);
     else

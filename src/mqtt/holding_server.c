@@ -4,8 +4,16 @@
  *
  *     W (connection)      S (shard of the client id)      O (owner so far)
  *     claim ─────────────►  free: grant ─────► W
- *                           held: take ─────────────────────► leaves its tree, ends the
- *     ◄── grant + session ──────────── gave + session ◄────── connection (0x8E), hands over
+ *                           held: take ─────────────────────► ends the connection (0x8E)
+ *     stand-in in W's tree, fence ◄────────────────────────── copy of the subscriptions
+ *     ──────────────────────────────────────────────────────► leaves its tree, hands over
+ *     ◄── grant + session ──────────── gave + session ◄──────
+ *
+ * Nothing is lost on the way: until it hands over, O queues for the session; W queues in a
+ * stand-in, a session of the same subscriptions, and asks O only when every other part knows of
+ * W's interest. What both have is the same struct message and is kept once (session_absorb). A
+ * session that ends with its connection, or is to begin anew, has nothing to lose and is given up
+ * at once; one that stays on its worker does not leave the tree.
  *
  * S serialises: while a session moves, further claims wait there. A session that ends on its own
  * is reported with the generation of its holding, so that word of it cannot hit a later holding.
@@ -28,7 +36,10 @@ struct claim_mail {
     struct broker *b;
     struct conn *c;
     struct session *s;
-    unsigned shard;
+    struct session *stand_in; /* at the claimer, while s is on its way */
+    uint32_t since;           /* what s had queued when it was asked for */
+    bool clean, in_tree;
+    unsigned shard, owner;
     int code;
     size_t id_n;
     char id[];
@@ -46,17 +57,63 @@ static struct str claim_id(const struct claim_mail *k)
 
 /* ---- at the claimer ---- */
 
+/* What came for the session on both workers goes into the session, whose place in the tree is the
+ * stand-in's now. */
+static void merge_stand_in(struct part *p, struct claim_mail *k)
+{
+    struct session *t = k->stand_in;
+
+    if (!t)
+        return;
+    if (k->s) {
+        session_absorb(k->s, t, k->since);
+        for (uint32_t i = 0; i < t->sub_count; i++) {
+            struct str filter = { t->subs[i].filter, t->subs[i].filter_n };
+
+            if (!tree_remove(&p->tree, filter, t) ||
+                !tree_add(&p->tree, filter, k->s, t->subs[i].sub_id, t->subs[i].options))
+                assert(false && "the stand-in has what the session has");
+        }
+        k->in_tree = true;
+    } else { /* it ended on its own meanwhile */
+        holding_leave_tree(p, t);
+    }
+    session_free(t);
+    k->stand_in = NULL;
+}
+
 static void on_grant(struct mail *m, struct loop *l)
 {
     struct claim_mail *k = claim_of(m);
     struct conn *c = k->c;
-    struct session *s = k->s;
-    uint32_t generation = k->claim.generation;
-    int code = k->code;
+    struct grant g;
 
-    (void)l;
+    merge_stand_in(part_of(k->b, l), k);
+    g = (struct grant){
+        .s = k->s, .generation = k->claim.generation, .in_tree = k->in_tree, .code = k->code
+    };
     mem_free(k);
-    conn_granted(c, s, generation, code);
+    conn_granted(c, &g);
+}
+
+static void on_hand_over(struct mail *m, struct loop *l);
+
+/* Every part knows of our interest: from now on we miss nothing, and the owner may let go. */
+static void on_fenced(void *ctx)
+{
+    struct claim_mail *k = ctx;
+
+    k->mail.deliver = on_hand_over;
+    part_post(k->c->part, k->owner, &k->mail);
+}
+
+static void on_stand_in(struct mail *m, struct loop *l)
+{
+    struct claim_mail *k = claim_of(m);
+    struct part *p = part_of(k->b, l);
+
+    holding_enter_tree(p, k->stand_in);
+    part_fence(p, on_fenced, k);
 }
 
 /* ---- at the owner ---- */
@@ -69,12 +126,13 @@ static struct holding *find(struct part *p, struct str client_id)
 }
 
 /* Out of this part's tables; what is left of the session is the caller's. */
-static struct session *release(struct holding *h)
+static struct session *release(struct holding *h, bool leave_tree)
 {
     struct part *p = h->part;
     struct session *s = h->s;
 
-    holding_leave_tree(p, s);
+    if (leave_tree)
+        holding_leave_tree(p, s);
     map_remove(&p->holdings, session_id(s));
     metric_gauge_add(p->b->m.sessions, -1);
     timer_stop(&h->timer);
@@ -82,27 +140,74 @@ static struct session *release(struct holding *h)
     return s;
 }
 
-/* A session that ends with its connection is gone once that was cut. */
+static void give(struct part *p, struct claim_mail *k)
+{
+    k->mail.deliver = on_gave;
+    part_post(p, k->shard, &k->mail);
+}
+
+static struct session *make_stand_in(const struct session *s)
+{
+    struct session *t = session_new(session_id(s), s->serial, s->limits);
+
+    for (uint32_t i = 0; i < s->sub_count; i++) {
+        const struct session_sub *sub = &s->subs[i];
+
+        session_subscribe(t, str_from(sub->filter, sub->filter_n), sub->sub_id, sub->options, true);
+    }
+    return t;
+}
+
+/* Ends the connection that has, or is about to have, the session. A session that ends with its
+ * connection is gone after that. */
+static void cut_connection(struct holding *h)
+{
+    struct conn *c = h->claimer;
+
+    if (c) {
+        h->claimer = NULL;
+        c->hello->session = NULL;
+        conn_end(c, MQTT_REASON_TAKEN_OVER, "session taken over");
+    } else if (h->s->conn) {
+        conn_taken(h->s->conn);
+    }
+}
+
 static void on_take(struct mail *m, struct loop *l)
 {
     struct claim_mail *k = claim_of(m);
     struct part *p = part_of(k->b, l);
     struct holding *h = find(p, claim_id(k));
 
-    if (h && h->claimer) {
-        struct conn *c = h->claimer;
-
-        h->claimer = NULL;
-        c->hello->session = NULL;
-        conn_end(c, MQTT_REASON_TAKEN_OVER, "session taken over");
+    if (h) {
+        cut_connection(h);
+        h = find(p, claim_id(k));
     }
-    if (h && h->s->conn)
-        conn_taken(h->s->conn);
-    h = find(p, claim_id(k));
+    if (h && k->claim.worker == p->index) {
+        k->in_tree = true;
+        k->s = release(h, false);
+    } else if (h && k->clean) {
+        k->s = release(h, true);
+    } else if (h) {
+        k->owner = p->index;
+        k->since = h->s->count;
+        k->stand_in = make_stand_in(h->s);
+        k->mail.deliver = on_stand_in;
+        part_post(p, k->claim.worker, &k->mail);
+        return;
+    }
+    give(p, k);
+}
+
+static void on_hand_over(struct mail *m, struct loop *l)
+{
+    struct claim_mail *k = claim_of(m);
+    struct part *p = part_of(k->b, l);
+    struct holding *h = find(p, claim_id(k));
+
     if (h)
-        k->s = release(h);
-    k->mail.deliver = on_gave;
-    part_post(p, k->shard, &k->mail);
+        k->s = release(h, true);
+    give(p, k);
 }
 
 /* ---- at the shard ---- */
@@ -166,6 +271,7 @@ void holding_claim(struct conn *c)
     k->claim.ctx = k;
     k->b = p->b;
     k->c = c;
+    k->clean = c->hello->pk.clean_start;
     k->shard = broker_shard(p->b, id);
     k->id_n = id.n;
     memcpy(k->id, id.p, id.n);
@@ -206,7 +312,7 @@ static void report_gone(struct part *p, const struct session *s)
 void holding_end(struct holding *h)
 {
     struct part *p = h->part;
-    struct session *s = release(h);
+    struct session *s = release(h, true);
 
     will_publish(p, s);
     report_gone(p, s);
@@ -282,6 +388,20 @@ struct holding *holding_of(struct part *p, const struct session *s)
 
     assert(h && h->s == s);
     return h;
+}
+
+bool holding_enter_tree(struct part *p, struct session *s)
+{
+    bool news = false;
+
+    for (uint32_t i = 0; i < s->sub_count; i++) {
+        struct str filter = { s->subs[i].filter, s->subs[i].filter_n };
+
+        tree_add(&p->tree, filter, s, s->subs[i].sub_id, s->subs[i].options);
+        news |= part_interest_add(p, filter);
+    }
+    metric_gauge_add(p->b->m.subscriptions, s->sub_count);
+    return news;
 }
 
 void holding_leave_tree(struct part *p, struct session *s)

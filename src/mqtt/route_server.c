@@ -55,18 +55,18 @@ static bool begins_wild(struct str filter)
 
 bool part_interest_add(struct part *p, struct str filter)
 {
-    uint64_t before = p->interest;
+    uint64_t bits = UINT64_MAX;
 
     if (begins_wild(filter)) {
         p->interest_all++;
-        p->interest = UINT64_MAX;
     } else {
         unsigned bit = interest_bit(p->b, filter);
 
         p->interest_count[bit]++;
-        p->interest |= UINT64_C(1) << bit;
+        bits = UINT64_C(1) << bit;
     }
-    return p->interest != before;
+    p->interest |= bits;
+    return (bits & ~p->confirmed) != 0 && p->b->count > 1;
 }
 
 /* Becoming less interesting is told with the next fence; until then the others post in vain. */
@@ -100,6 +100,7 @@ struct fence {
     void (*done)(void *ctx);
     void *ctx;
     unsigned waiting;
+    uint64_t interest;
     struct fence_mail mails[];
 };
 
@@ -110,6 +111,8 @@ static void on_fence_answer(struct mail *m, struct loop *l)
     (void)l;
     if (--f->waiting > 0)
         return;
+    f->part->confirmed |= f->interest;
+    f->part->fences--;
     f->done(f->ctx);
     mem_free(f);
 }
@@ -142,12 +145,18 @@ void part_fence(struct part *p, void (*done)(void *ctx), void *ctx)
     f->done = done;
     f->ctx = ctx;
     f->waiting = count - 1;
+    /* While fences are under way what they say only grows, so each one's word stays true when a
+     * later one has overwritten it. */
+    p->told = p->fences > 0 ? p->told | p->interest : p->interest;
+    p->confirmed &= p->told;
+    p->fences++;
+    f->interest = p->told;
     for (unsigned i = 0; i < count; i++) {
         if (i == p->index)
             continue;
         f->mails[i].mail.deliver = on_fence;
         f->mails[i].fence = f;
-        f->mails[i].interest = p->interest;
+        f->mails[i].interest = p->told;
         part_post(p, i, &f->mails[i].mail);
     }
 }

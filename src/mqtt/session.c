@@ -155,6 +155,21 @@ int session_push(struct session *s, struct message *m, unsigned qos, bool retain
     return 0;
 }
 
+void session_absorb(struct session *s, const struct session *other, uint32_t since)
+{
+    uint32_t until = s->count;
+
+    for (uint32_t i = 0; i < other->count; i++) {
+        const struct session_item *it = item(other, i);
+        bool known = false;
+
+        for (uint32_t k = since; k < until && !known; k++)
+            known = item(s, k)->m == it->m;
+        if (!known && session_push(s, it->m, it->qos, it->retain, it->sub_id))
+            return; /* full: counted, and so would be the rest */
+    }
+}
+
 /* Done items leave from the head; an empty ring gives its memory back. */
 static void ring_trim(struct session *s)
 {

@@ -86,6 +86,10 @@ bool session_has_subscription(const struct session *s, struct str filter);
 /* Queues m (taking a reference). ERR_FULL: over a limit; dropped and counted in s->dropped. */
 MUST_USE int session_push(struct session *s, struct message *m, unsigned qos, bool retain,
                           uint32_t sub_id);
+/* What `other` has queued and s has not goes behind what s has: other took messages in the place
+ * of s while s was on its way, and may have some that s got as well (the same struct message, among
+ * those of s from the since-th on). other keeps its references. */
+void session_absorb(struct session *s, const struct session *other, uint32_t since);
 enum session_send { SESSION_NOTHING, SESSION_PUBLISH, SESSION_PUBREL };
 struct session_out {
     struct message *m; /* PUBLISH: borrowed, valid until the next call on s */

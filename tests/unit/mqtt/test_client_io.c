@@ -45,7 +45,7 @@ static struct world w;
             if (clock_mono_ns() > until_)                                                          \
                 fail_msg("waited in vain for: %s", #condition);                                    \
             loop_turn(w.loop, false);                                                              \
-            (void)poll(NULL, 0, 1);                                                                           \
+            (void)poll(NULL, 0, 1);                                                                \
         }                                                                                          \
     } while (0)
 
