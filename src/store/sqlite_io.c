@@ -174,6 +174,27 @@ out:
     return rc;
 }
 
+/* Readers must not stop the writer, nor the writer readers; some file systems cannot do that. */
+static int go_wal(sqlite3 *db, const struct store_config *c, struct fault *f)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite_run(db, "PRAGMA page_size=4096;");
+
+    if (rc == 0)
+        rc = sqlite_prepare(db, "PRAGMA journal_mode=WAL", &st);
+    if (rc == 0)
+        rc = sqlite_code(db, sqlite3_step(st));
+    if (rc < 0)
+        sqlite_fault(db, c, rc, f);
+    else if (!str_eq(sqlite_column_str(st, 0), STR("wal")))
+        rc = fault_set(f, ERR_DB,
+                       "%s: this file system cannot hold a write-ahead log: put the file on a "
+                       "local disk",
+                       c->path);
+    sqlite3_finalize(st);
+    return rc;
+}
+
 int sqlite_migrate(sqlite3 *db, const struct store_config *c, struct fault *f)
 {
     int64_t version = 0;
@@ -181,10 +202,12 @@ int sqlite_migrate(sqlite3 *db, const struct store_config *c, struct fault *f)
 
     if (rc == 0 && c->check)
         rc = quick_check(db, c, f);
+    if (rc == 0)
+        rc = go_wal(db, c, f);
     if (rc < 0)
         return rc;
-    rc = sqlite_run(db, "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-                        "PRAGMA wal_autocheckpoint=0; PRAGMA journal_size_limit=67108864;");
+    rc = sqlite_run(db, "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0;"
+                        "PRAGMA journal_size_limit=67108864;");
     if (rc < 0)
         return sqlite_fault(db, c, rc, f);
     return version < (int64_t)schema_version() ? upgrade(db, c, f) : 0;

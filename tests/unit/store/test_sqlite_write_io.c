@@ -5,6 +5,8 @@
 
 #include <sqlite3.h>
 #include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <sys/stat.h>
 
 static struct scratch *opened(void **state)
@@ -275,6 +277,71 @@ static void names_of_a_failed_batch_are_forgotten(void **state)
                      2);
 }
 
+/* ---- killed in the middle ---- */
+
+#define KILL_BATCH 50
+
+/* Writes on from where the store is, until it is killed; each batch goes out as one byte. */
+static void write_for_ever(struct scratch *x, int progress)
+{
+    struct record r[KILL_BATCH];
+    uint64_t seq;
+
+    x->s = NULL;
+    if (store_open(&x->c, &x->s, NULL) < 0)
+        _exit(1);
+    for (seq = store_position(x->s) + 1;; seq += KILL_BATCH) {
+        for (uint64_t i = 0; i < KILL_BATCH; i++)
+            r[i] = reading(seq + i, (int64_t)(seq + i), i % 3 ? "a" : "b", "env", "{\"t\":1}");
+        if (store_write(x->s, r, KILL_BATCH, seq + KILL_BATCH - 1, NULL) < 0 ||
+            write(progress, "", 1) != 1)
+            _exit(1);
+    }
+}
+
+/* Whatever moment the process dies at: whole batches, each row once, no hole, cursor and position
+ * agree with them. */
+static void a_kill_leaves_whole_batches(void **state)
+{
+    struct scratch *x = *state;
+    uint64_t before = 0;
+
+    for (int round = 0; round < 4; round++) {
+        uint64_t position;
+        int pipe_fd[2], status = 0;
+        char byte;
+        pid_t child;
+
+        assert_int_equal(pipe(pipe_fd), 0);
+        child = fork();
+        assert_true(child >= 0);
+        if (child == 0)
+            write_for_ever(x, pipe_fd[1]);
+        close(pipe_fd[1]);
+        for (int i = 0; i < 3 + round * 7; i++)
+            assert_int_equal(read(pipe_fd[0], &byte, 1), 1);
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        close(pipe_fd[0]);
+        scratch_open(x);
+        position = store_position(x->s);
+        assert_true(position >= before + KILL_BATCH * (3 + (uint64_t)round * 7));
+        assert_int_equal(position % KILL_BATCH, 0);
+        assert_int_equal(store_cursor(x->s, &JOURNAL_A), position);
+        store_close(x->s);
+        x->s = NULL;
+        assert_int_equal(number(x, "SELECT count(*) FROM records"), position);
+        assert_int_equal(number(x, "SELECT count(DISTINCT origin_seq) FROM records"), position);
+        assert_int_equal(number(x, "SELECT max(origin_seq) FROM records"), position);
+        assert_int_equal(number(x, "SELECT sum(count) FROM streams"), position);
+        assert_int_equal(number(x, "SELECT count(*) FROM (SELECT origin_seq - lag(origin_seq) OVER"
+                                   " (ORDER BY id) AS d FROM records) WHERE d <> 1"),
+                         0);
+        before = position;
+    }
+}
+
 /* ---- the file ---- */
 
 static void the_file_is_for_its_owner_only(void **state)
@@ -351,5 +418,6 @@ RUN(STORE_TEST(a_batch_twice_is_stored_once), STORE_TEST(overlapping_batches_add
     STORE_TEST(payloads_that_are_no_json_become_bytes), STORE_TEST(summaries_follow),
     STORE_TEST(a_full_disk_loses_nothing), STORE_TEST(a_lock_of_somebody_else_is_busy),
     STORE_TEST(a_reader_in_the_way_puts_the_checkpoint_off),
-    STORE_TEST(names_of_a_failed_batch_are_forgotten), STORE_TEST(the_file_is_for_its_owner_only),
-    STORE_TEST(older_files_are_migrated), STORE_TEST(refuses_newer_foreign_and_damaged_files))
+    STORE_TEST(names_of_a_failed_batch_are_forgotten), STORE_TEST(a_kill_leaves_whole_batches),
+    STORE_TEST(the_file_is_for_its_owner_only), STORE_TEST(older_files_are_migrated),
+    STORE_TEST(refuses_newer_foreign_and_damaged_files))
