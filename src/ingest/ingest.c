@@ -2,8 +2,10 @@
  * Records out of messages, bodies and lines. For the broker's acceptance of publishes, the REST
  * routes and the local socket: whatever the way in, the same rules and the same refusals.
  *
- * The text is parsed once, for checking; what is stored is the text itself, never a rewriting of
- * it (numbers keep their digits, unknown members stay). It refuses whatever two readers could take
+ * What is stored is the text itself, never a rewriting of it (numbers keep their digits, unknown
+ * members stay). It is walked without building anything as long as it is plain; only what is not
+ * (escapes in names, odd numbers, mistakes) goes through the parser, which then decides and says
+ * what is wrong. It refuses whatever two readers could take
  * in two ways, and everything that record.h does not allow, so that no record that comes out of
  * here is refused later.
  *
@@ -12,11 +14,11 @@
  */
 #include "ingest/ingest.h"
 
+#include "ingest/body.h"
+
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/rfc3339.h"
-#include "store/leaves.h"
-#include "wire/json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -75,44 +77,26 @@ static int refuse_device(struct refusal *why, struct str field)
                   RECORD_DEVICE_MAX);
 }
 
-/* ---- the parsed text ---- */
+/* ---- the text ---- */
 
-/* Names are literals or strings of the table: zero-terminated both. */
-static const struct json_t *member(const struct json_t *root, struct str name)
+static int parse(struct str text, const struct limits *lim, struct body *b, struct refusal *why)
 {
-    return json_member(root, name.p);
-}
-
-static bool is_text(const struct json_t *v)
-{
-    return json_kind(v) == JSON_KIND_STRING;
-}
-
-static bool is_number(const struct json_t *v)
-{
-    return json_kind(v) == JSON_KIND_INTEGER || json_kind(v) == JSON_KIND_REAL;
-}
-
-static int parse(struct str text, const struct limits *lim, struct json_t **out,
-                 struct refusal *why)
-{
-    struct json_limits jl = { .depth_max = (size_t)lim->json_depth_max };
     struct fault f = { 0 };
 
     if (text.n > lim->record_payload_max_bytes)
         return refuse(why, ERR_LIMIT, "value_error.any_str.max_length", STR_NONE,
                       "%zu bytes are too many for one record: send at most %llu", text.n,
                       (unsigned long long)lim->record_payload_max_bytes);
-    if (json_parse(text, &jl, out, NULL, &f) < 0)
-        return refuse(why, ERR_SYNTAX, "value_error.jsondecode", STR_NONE,
-                      "no valid JSON (line %u, column %u: %s): send one JSON object", f.line,
-                      f.column, f.text);
-    return 0;
+    if (body_parse(text, (size_t)lim->json_depth_max, b, &f) == 0)
+        return 0;
+    return refuse(why, ERR_SYNTAX, "value_error.jsondecode", STR_NONE,
+                  "no valid JSON (line %u, column %u: %s): send one JSON object", f.line, f.column,
+                  f.text);
 }
 
-static int need_object(const struct json_t *root, struct refusal *why)
+static int need_object(const struct body *b, struct refusal *why)
 {
-    if (json_kind(root) == JSON_KIND_OBJECT)
+    if (b->kind == LEAF_OBJECT)
         return 0;
     return refuse(why, ERR_VALUE, "type_error.dict", STR_NONE,
                   "the body is no JSON object: send {\"name\": value, ...}");
@@ -120,19 +104,18 @@ static int need_object(const struct json_t *root, struct refusal *why)
 
 /* ---- the parts of a record ---- */
 
-static int check_field(const struct topic_field *f, const struct json_t *root, struct refusal *why)
+static int check_field(const struct topic_field *f, const struct body *b, struct refusal *why)
 {
-    const struct json_t *v = member(root, f->name);
-    double d;
+    struct leaf_member m;
+    double d = 0;
 
-    if (!v)
+    if (!body_member(b, f->name, &m))
         return f->required ? refuse_missing(why, f->name) : 0;
     if (!f->has_min && !f->has_max)
         return 0;
-    if (!is_number(v))
+    if (m.kind != LEAF_NUMBER || str_to_double(m.value, &d) < 0)
         return refuse(why, ERR_VALUE, "type_error.float", f->name,
                       "%.*s is no number: send a JSON number without quotes", STR_ARG(f->name));
-    d = json_to_double(v);
     if (f->has_min && d < f->min)
         return refuse_range(why, f->name, d, f->min, false);
     if (f->has_max && d > f->max)
@@ -141,33 +124,31 @@ static int check_field(const struct topic_field *f, const struct json_t *root, s
 }
 
 /* Text that names a device, out of a member. */
-static int device_of_member(const struct json_t *root, struct str field, struct arena *a,
+static int device_of_member(const struct body *b, struct str field, struct arena *a,
                             struct str *out, struct refusal *why)
 {
-    const struct json_t *v = member(root, field);
-    struct str text;
+    struct leaf_member m;
+    struct str text = STR_NONE;
 
-    if (!v)
+    if (!body_member(b, field, &m))
         return refuse_missing(why, field);
-    if (!is_text(v))
+    if (m.kind != LEAF_STRING)
         return refuse(why, ERR_VALUE, "type_error.str", field,
                       "%.*s is no text: send the device's name in quotes", STR_ARG(field));
-    text = json_to_str(v);
-    if (!record_device_valid(text))
+    if (!body_text(&m, a, &text) || !record_device_valid(text))
         return refuse_device(why, field);
-    *out = arena_dup(a, text);
-    return out->p ? 0 : ERR_LIMIT;
+    *out = text;
+    return 0;
 }
 
-static int device_of_row(const struct topic_match *m, struct str client_id,
-                         const struct json_t *root, struct arena *a, struct str *out,
-                         struct refusal *why)
+static int device_of_row(const struct topic_match *m, struct str client_id, const struct body *b,
+                         struct arena *a, struct str *out, struct refusal *why)
 {
     const struct topic_row *row = m->row;
 
     switch (row->device_from) {
     case TOPIC_DEVICE_FIELD:
-        return device_of_member(root, row->device, a, out, why);
+        return device_of_member(b, row->device, a, out, why);
     case TOPIC_DEVICE_LEVEL:
         *out = m->device;
         return record_device_valid(m->device) ? 0 : refuse_device(why, row->device);
@@ -181,19 +162,19 @@ static int device_of_row(const struct topic_match *m, struct str client_id,
     return ERR_VALUE;
 }
 
-static int time_of(enum topic_time from, struct str field, const struct json_t *root,
-                   int64_t arrival_ns, int64_t *out, struct refusal *why)
+static int time_of(enum topic_time from, struct str field, const struct body *b, int64_t arrival_ns,
+                   struct arena *a, int64_t *out, struct refusal *why)
 {
-    const struct json_t *v;
+    struct leaf_member m;
+    struct str text;
     int64_t t = 0;
 
     if (field.n == 0)
         field = STR("timestamp");
-    v = from == TOPIC_TIME_ARRIVAL ? NULL : member(root, field);
     *out = arrival_ns;
-    if (!v)
+    if (from == TOPIC_TIME_ARRIVAL || !body_member(b, field, &m))
         return from == TOPIC_TIME_REQUIRED ? refuse_missing(why, field) : 0;
-    if (is_text(v) && rfc3339_parse(json_to_str(v), &t) == 0) {
+    if (body_text(&m, a, &text) && rfc3339_parse(text, &t) == 0) {
         *out = t;
         return 0;
     }
@@ -246,11 +227,11 @@ static int content_type_of(struct str type, struct str *out, struct refusal *why
     return 0;
 }
 
-static int check_shape(const struct topic_row *row, const struct json_t *root, struct refusal *why)
+static int check_shape(const struct topic_row *row, const struct body *b, struct refusal *why)
 {
     if (!row->canonical)
-        return need_object(root, why);
-    if (json_kind(root) == JSON_KIND_ARRAY)
+        return need_object(b, why);
+    if (b->kind == LEAF_ARRAY)
         return refuse(why, ERR_VALUE, "type_error.dict", STR_NONE,
                       "an array is no record: send each value as a message of its own, or an "
                       "object");
@@ -258,18 +239,18 @@ static int check_shape(const struct topic_row *row, const struct json_t *root, s
 }
 
 static int fill_from_json(const struct topic_match *m, const struct ingest_message *msg,
-                          const struct json_t *root, struct arena *a, struct record *r,
+                          const struct body *b, struct arena *a, struct record *r,
                           struct refusal *why)
 {
     const struct topic_row *row = m->row;
-    int rc = check_shape(row, root, why);
+    int rc = check_shape(row, b, why);
 
     if (rc == 0)
-        rc = device_of_row(m, msg->client_id, root, a, &r->device, why);
+        rc = device_of_row(m, msg->client_id, b, a, &r->device, why);
     for (size_t i = 0; i < row->field_count && rc == 0; i++)
-        rc = check_field(&row->fields[i], root, why);
+        rc = check_field(&row->fields[i], b, why);
     if (rc == 0)
-        rc = time_of(row->time_from, row->time_field, root, msg->arrival_ns, &r->wall_ns, why);
+        rc = time_of(row->time_from, row->time_field, b, msg->arrival_ns, a, &r->wall_ns, why);
     if (rc == 0 && row->kind == RECORD_RESULT && m->id.p)
         rc = wrap_result(m->id, a, r, why);
     return rc;
@@ -280,7 +261,7 @@ int ingest_message(const struct topics *t, const struct limits *lim, const struc
 {
     struct record r = { .payload = m->payload, .wall_ns = m->arrival_ns };
     struct topic_match match;
-    struct json_t *root = NULL;
+    struct body body;
     int rc;
 
     if (m->payload.n == 0 || !topics_match(t, m->topic, &match))
@@ -292,15 +273,15 @@ int ingest_message(const struct topics *t, const struct limits *lim, const struc
                       "the stream in the topic: use 1 to %d letters, digits, _ . or -",
                       RECORD_STREAM_MAX);
     if (is_foreign(m, &match) && m->payload.n <= lim->record_payload_max_bytes) {
-        rc = device_of_row(&match, m->client_id, NULL, a, &r.device, why);
+        body = body_none();
+        rc = device_of_row(&match, m->client_id, &body, a, &r.device, why);
         if (rc == 0)
             rc = content_type_of(m->content_type, &r.content_type, why);
     } else {
-        rc = parse(m->payload, lim, &root, why);
+        rc = parse(m->payload, lim, &body, why);
         if (rc == 0)
-            rc = fill_from_json(&match, m, root, a, &r, why);
+            rc = fill_from_json(&match, m, &body, a, &r, why);
     }
-    json_free(root);
     if (rc < 0)
         return rc;
     *out = r;
@@ -324,19 +305,19 @@ static const struct topic_row api_data_rows[] = {
       .time_from = TOPIC_TIME_LENIENT },
 };
 
-static const struct topic_row *row_of_route(enum ingest_route route, const struct json_t *root)
+static const struct topic_row *row_of_route(enum ingest_route route, const struct body *b)
 {
     switch (route) {
     case INGEST_SENSOR_DATA:
         return topics_sensor_data();
     case INGEST_API_DATA:
-        return &api_data_rows[member(root, STR("device_id")) ? 0 : 1];
+        return &api_data_rows[body_has(b, STR("device_id")) ? 0 : 1];
     }
     return NULL;
 }
 
 /* As if it had come on the row's topic. */
-static int fill_as_row(const struct topic_row *row, const struct json_t *root, int64_t arrival_ns,
+static int fill_as_row(const struct topic_row *row, const struct body *b, int64_t arrival_ns,
                        struct arena *a, struct record *r, struct refusal *why)
 {
     struct topic_match match = { .row = row, .stream = row->stream };
@@ -344,130 +325,143 @@ static int fill_as_row(const struct topic_row *row, const struct json_t *root, i
 
     r->kind = row->kind;
     r->stream = row->stream;
-    return fill_from_json(&match, &msg, root, a, r, why);
+    return fill_from_json(&match, &msg, b, a, r, why);
 }
 
 int ingest_body(enum ingest_route route, const struct limits *lim, struct str body,
                 int64_t arrival_ns, struct arena *a, struct record *out, struct refusal *why)
 {
     struct record r = { .payload = body };
-    struct json_t *root = NULL;
-    int rc = parse(body, lim, &root, why);
+    struct body b;
+    int rc = parse(body, lim, &b, why);
 
     if (rc == 0)
-        rc = need_object(root, why);
+        rc = need_object(&b, why);
     if (rc == 0)
-        rc = fill_as_row(row_of_route(route, root), root, arrival_ns, a, &r, why);
+        rc = fill_as_row(row_of_route(route, &b), &b, arrival_ns, a, &r, why);
     if (rc == 0)
         *out = r;
-    json_free(root);
     return rc;
 }
 
 /* ---- the local socket ---- */
 
-static int line_id(struct str line, const struct json_t *root, struct str *out, struct refusal *why)
+static bool is_whole(const struct leaf_member *m)
 {
-    const struct json_t *v = member(root, STR("id"));
-    struct str raw = STR_NONE;
+    return m->kind == LEAF_NUMBER && str_find(m->value, '.') == m->value.n &&
+           str_find(m->value, 'e') == m->value.n && str_find(m->value, 'E') == m->value.n;
+}
 
-    if (!v)
+static int line_id(const struct body *b, struct str *out, struct refusal *why)
+{
+    struct leaf_member m;
+
+    if (!body_member(b, STR("id"), &m))
         return 0;
-    if ((json_kind(v) == JSON_KIND_INTEGER || (is_text(v) && json_to_str(v).n > 0)) &&
-        leaves_member(line, STR("id"), &raw, NULL) == 0 && raw.n <= ID_MAX + 2) {
-        *out = raw;
+    if ((is_whole(&m) || (m.kind == LEAF_STRING && m.value.n > 2)) && m.value.n <= ID_MAX + 2) {
+        *out = m.value;
         return 0;
     }
     return refuse(why, ERR_VALUE, "value_error.str.regex", STR("id"),
                   "id: send a whole number or text of 1 to %d bytes", ID_MAX);
 }
 
-static int line_device(const struct json_t *root, struct str default_device, struct arena *a,
+static int line_device(const struct body *b, struct str default_device, struct arena *a,
                        struct str *out, struct refusal *why)
 {
-    bool device = member(root, STR("device")), device_id = member(root, STR("device_id"));
+    bool device = body_has(b, STR("device")), device_id = body_has(b, STR("device_id"));
 
     if (device && device_id)
         return refuse(why, ERR_VALUE, "value_error.extra", STR("device_id"),
                       "both device and device_id: send one of them");
     if (device || device_id)
-        return device_of_member(root, device ? STR("device") : STR("device_id"), a, out, why);
+        return device_of_member(b, device ? STR("device") : STR("device_id"), a, out, why);
     *out = default_device;
     return record_device_valid(default_device) ? 0 : refuse_missing(why, STR("device"));
 }
 
-static int line_stream(const struct json_t *root, struct arena *a, struct record *r,
-                       struct refusal *why)
+static int line_kind(const struct body *b, struct arena *a, struct record *r, struct refusal *why)
 {
-    const struct json_t *stream = member(root, STR("stream")), *kind = member(root, STR("kind"));
+    struct leaf_member m;
+    struct str text;
 
-    if (!is_text(stream) || !record_stream_valid(json_to_str(stream)))
-        return refuse(why, ERR_VALUE, "value_error.str.regex", STR("stream"),
-                      "stream: send text of 1 to %d letters, digits, _ . or -", RECORD_STREAM_MAX);
-    r->stream = arena_dup(a, json_to_str(stream));
-    if (!r->stream.p)
-        return ERR_LIMIT;
-    if (!kind)
+    if (!body_member(b, STR("kind"), &m))
         return 0;
-    if (is_text(kind))
-        r->kind = record_kind_from(json_to_str(kind));
-    if (is_text(kind) && r->kind >= RECORD_READING && r->kind <= RECORD_EVENT)
-        return 0;
+    if (body_text(&m, a, &text)) {
+        r->kind = record_kind_from(text);
+        if (r->kind >= RECORD_READING && r->kind <= RECORD_EVENT)
+            return 0;
+    }
     return refuse(why, ERR_VALUE, "type_error.enum", STR("kind"),
                   "kind: send \"reading\", \"detection\", \"status\" or \"event\"");
 }
 
-/* Shape 1: only the value is kept, so nothing else may be there. */
-static int line_value(struct str line, struct record *r, struct refusal *why)
+static int line_stream(const struct body *b, struct arena *a, struct record *r, struct refusal *why)
+{
+    struct leaf_member m;
+
+    if (body_member(b, STR("stream"), &m) && body_text(&m, a, &r->stream) &&
+        record_stream_valid(r->stream))
+        return line_kind(b, a, r, why);
+    return refuse(why, ERR_VALUE, "value_error.str.regex", STR("stream"),
+                  "stream: send text of 1 to %d letters, digits, _ . or -", RECORD_STREAM_MAX);
+}
+
+static bool is_of_shape_1(const struct leaf_member *m)
 {
     static const struct str known[] = {
         { "stream", 6 }, { "value", 5 },     { "device", 6 }, { "device_id", 9 },
         { "kind", 4 },   { "timestamp", 9 }, { "id", 2 },
     };
-    struct leaf_member m;
-    size_t at = 0;
 
-    while (leaves_next_member(line, &at, &m)) {
-        size_t i = 0;
+    for (size_t i = 0; i < COUNT_OF(known); i++)
+        if (body_is_named(m, known[i]))
+            return true;
+    return false;
+}
 
-        while (i < COUNT_OF(known) && !str_eq(m.name, known[i]))
-            i++;
-        if (i == COUNT_OF(known))
-            return refuse(why, ERR_VALUE, "value_error.extra", m.name,
+/* Shape 1: only the value is kept, so nothing else may be there. */
+static int line_value(const struct body *b, struct record *r, struct refusal *why)
+{
+    struct body_cursor c = { 0 };
+    const struct leaf_member *m;
+    struct leaf_member value;
+
+    if (!body_member(b, STR("value"), &value))
+        return 0;
+    if (value.kind == LEAF_ARRAY)
+        return refuse(why, ERR_VALUE, "type_error.dict", STR("value"),
+                      "an array is no value: send each as a line of its own, or an object");
+    while ((m = body_next(b, &c)))
+        if (!is_of_shape_1(m))
+            return refuse(why, ERR_VALUE, "value_error.extra", m->name,
                           "%.*s beside value would be lost: put it into the value, or leave "
                           "value out",
-                          STR_ARG(m.name));
-        if (!str_eq(m.name, STR("value")))
-            continue;
-        if (m.kind == LEAF_ARRAY)
-            return refuse(why, ERR_VALUE, "type_error.dict", STR("value"),
-                          "an array is no value: send each as a line of its own, or an object");
-        r->payload = m.value;
-    }
+                          STR_ARG(m->name));
+    r->payload = value.value;
     return 0;
 }
 
-static int fill_line(struct str line, const struct json_t *root, struct str default_device,
-                     int64_t arrival_ns, struct arena *a, struct ingest_line *out,
-                     struct refusal *why)
+static int fill_line(const struct body *b, struct str default_device, int64_t arrival_ns,
+                     struct arena *a, struct ingest_line *out, struct refusal *why)
 {
     struct record *r = &out->record;
-    int rc = line_id(line, root, &out->id, why);
+    int rc = line_id(b, &out->id, why);
 
     if (rc < 0)
         return rc;
-    if (!member(root, STR("stream"))) {
-        if (member(root, STR("device_id")))
-            return fill_as_row(topics_sensor_data(), root, arrival_ns, a, r, why);
+    if (!body_has(b, STR("stream"))) {
+        if (body_has(b, STR("device_id")))
+            return fill_as_row(topics_sensor_data(), b, arrival_ns, a, r, why);
         return refuse_missing(why, STR("stream"));
     }
-    rc = line_stream(root, a, r, why);
+    rc = line_stream(b, a, r, why);
     if (rc == 0)
-        rc = line_device(root, default_device, a, &r->device, why);
+        rc = line_device(b, default_device, a, &r->device, why);
     if (rc == 0)
-        rc = time_of(TOPIC_TIME_OPTIONAL, STR("timestamp"), root, arrival_ns, &r->wall_ns, why);
-    if (rc == 0 && member(root, STR("value")))
-        rc = line_value(line, r, why);
+        rc = time_of(TOPIC_TIME_OPTIONAL, STR("timestamp"), b, arrival_ns, a, &r->wall_ns, why);
+    if (rc == 0)
+        rc = line_value(b, r, why);
     return rc;
 }
 
@@ -475,19 +469,18 @@ int ingest_line(const struct limits *lim, struct str line, struct str default_de
                 int64_t arrival_ns, struct arena *a, struct ingest_line *out, struct refusal *why)
 {
     struct ingest_line l = { .record = { .kind = RECORD_READING, .payload = line } };
-    struct json_t *root = NULL;
-    int rc = parse(line, lim, &root, why);
+    struct body b;
+    int rc = parse(line, lim, &b, why);
 
     out->id = STR_NONE;
     if (rc == 0)
-        rc = need_object(root, why);
+        rc = need_object(&b, why);
     if (rc == 0)
-        rc = fill_line(line, root, default_device, arrival_ns, a, &l, why);
+        rc = fill_line(&b, default_device, arrival_ns, a, &l, why);
     if (rc == 0)
         *out = l;
     else
         out->id = l.id;
-    json_free(root);
     return rc;
 }
 

@@ -14,20 +14,50 @@
 
 #include <math.h>
 
+#define PLAIN_NAMES_MAX  128        /* names of open objects; more are not plain */
+#define PLAIN_NUMBER_MAX 15         /* characters: fits a double and 64 bits, whatever they are */
+#define PLAIN_BYTES_MAX  (64 << 10) /* comparing names costs their square */
+
 /* A path whose digits are passed on; returning other than 0 ends the scan with that code. */
 typedef int leaf_fn(void *ctx, struct str path, struct str number);
 
 struct scan {
     const char *p;
     size_t n, at;
+    size_t depth_max;
     leaf_fn *leaf;
     void *ctx;
     char path[LEAVES_NAME_MAX];
     size_t path_len;
-    unsigned unnamed; /* > 0: inside an array, or below a name that is too long or has escapes */
+    unsigned unnamed;    /* > 0: inside an array, or below a name that is too long or has escapes */
+    struct plain *plain; /* leaves_plain: everything in doubt ends the scan */
+};
+
+/* The names of the objects that are open, one behind the other; those from base on are of the
+ * innermost. */
+struct plain {
+    struct str names[PLAIN_NAMES_MAX];
+    size_t count, base;
 };
 
 static int scan_value(struct scan *s, unsigned depth, enum leaf_kind *out);
+
+/* Not one initialiser: zeroing the path each time would cost more than most scans. */
+static struct scan scan_init(struct str json)
+{
+    struct scan s;
+
+    s.p = json.p;
+    s.n = json.n;
+    s.at = 0;
+    s.depth_max = LEAVES_DEPTH_MAX;
+    s.leaf = NULL;
+    s.ctx = NULL;
+    s.path_len = 0;
+    s.unnamed = 0;
+    s.plain = NULL;
+    return s;
+}
 
 static inline char peek(const struct scan *s)
 {
@@ -139,8 +169,10 @@ static int scan_number(struct scan *s)
         s->at++;
         if (peek(s) == '+' || peek(s) == '-')
             s->at++;
-        rc = scan_digits(s);
+        rc = s->plain ? ERR_LIMIT : scan_digits(s);
     }
+    if (rc == 0 && s->plain && s->at - start > PLAIN_NUMBER_MAX)
+        return ERR_LIMIT;
     if (rc < 0 || !s->leaf || s->unnamed > 0)
         return rc;
     return s->leaf(s->ctx, s->path_len ? str_from(s->path, s->path_len) : STR("value"),
@@ -169,6 +201,18 @@ static bool path_push(struct scan *s, struct str name, bool escaped)
     return true;
 }
 
+/* Whether the name is new among its object's, for sure. */
+static int plain_name(struct plain *p, struct str name, bool escaped)
+{
+    if (escaped || p->count == PLAIN_NAMES_MAX)
+        return ERR_LIMIT;
+    for (size_t i = p->base; i < p->count; i++)
+        if (str_eq(p->names[i], name))
+            return ERR_VALUE;
+    p->names[p->count++] = name;
+    return 0;
+}
+
 static int scan_member(struct scan *s, unsigned depth)
 {
     size_t path_len = s->path_len;
@@ -177,6 +221,8 @@ static int scan_member(struct scan *s, unsigned depth)
     bool escaped, named;
     int rc = scan_string(s, &name, &escaped);
 
+    if (rc == 0 && s->plain)
+        rc = plain_name(s->plain, name, escaped);
     if (rc < 0)
         return rc;
     skip_space(s);
@@ -198,7 +244,7 @@ static int scan_inside(struct scan *s, unsigned depth, char close)
     enum leaf_kind kind;
     int rc;
 
-    if (depth >= LEAVES_DEPTH_MAX)
+    if (depth >= s->depth_max)
         return ERR_LIMIT;
     s->at++;
     skip_space(s);
@@ -222,6 +268,22 @@ static int scan_inside(struct scan *s, unsigned depth, char close)
     return 0;
 }
 
+static int scan_object(struct scan *s, unsigned depth)
+{
+    struct plain *p = s->plain;
+    size_t base = 0;
+    int rc;
+
+    if (!p)
+        return scan_inside(s, depth, '}');
+    base = p->base;
+    p->base = p->count;
+    rc = scan_inside(s, depth, '}');
+    p->count = p->base;
+    p->base = base;
+    return rc;
+}
+
 static int scan_array(struct scan *s, unsigned depth)
 {
     int rc;
@@ -241,7 +303,7 @@ static int scan_value(struct scan *s, unsigned depth, enum leaf_kind *out)
     switch (peek(s)) {
     case '{':
         *out = LEAF_OBJECT;
-        return scan_inside(s, depth, '}');
+        return scan_object(s, depth);
     case '[':
         *out = LEAF_ARRAY;
         return scan_array(s, depth);
@@ -280,10 +342,12 @@ int leaves_each(struct str json, void (*leaf)(void *ctx, struct str path, struct
                 void *ctx, enum leaf_kind *out_kind)
 {
     struct each e = { leaf, ctx };
-    struct scan s = { .p = json.p, .n = json.n, .leaf = leaf ? each_leaf : NULL, .ctx = &e };
+    struct scan s = scan_init(json);
     enum leaf_kind kind = LEAF_NULL;
     int rc;
 
+    s.leaf = leaf ? each_leaf : NULL;
+    s.ctx = &e;
     if (!utf8_valid(json))
         return ERR_SYNTAX;
     skip_space(&s);
@@ -295,6 +359,93 @@ int leaves_each(struct str json, void (*leaf)(void *ctx, struct str path, struct
         return ERR_SYNTAX;
     if (out_kind)
         *out_kind = kind;
+    return 0;
+}
+
+bool leaves_plain(struct str json, size_t depth_max, enum leaf_kind *out_kind)
+{
+    struct scan s = scan_init(json);
+    struct plain names;
+    enum leaf_kind kind = LEAF_NULL;
+
+    names.count = names.base = 0;
+    s.plain = &names;
+    s.depth_max = depth_max;
+    if (json.n > PLAIN_BYTES_MAX || !utf8_valid(json))
+        return false;
+    skip_space(&s);
+    if (scan_value(&s, 0, &kind) < 0)
+        return false;
+    skip_space(&s);
+    if (s.at < s.n)
+        return false;
+    *out_kind = kind;
+    return true;
+}
+
+/* ---- text ---- */
+
+static size_t put_utf8(unsigned c, char out[4])
+{
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        out[0] = (char)(0xc0 | c >> 6);
+        out[1] = (char)(0x80 | (c & 0x3f));
+        return 2;
+    }
+    if (c < 0x10000) {
+        out[0] = (char)(0xe0 | c >> 12);
+        out[1] = (char)(0x80 | (c >> 6 & 0x3f));
+        out[2] = (char)(0x80 | (c & 0x3f));
+        return 3;
+    }
+    out[0] = (char)(0xf0 | c >> 18);
+    out[1] = (char)(0x80 | (c >> 12 & 0x3f));
+    out[2] = (char)(0x80 | (c >> 6 & 0x3f));
+    out[3] = (char)(0x80 | (c & 0x3f));
+    return 4;
+}
+
+/* Behind the backslash; the shape was checked by scan_string. */
+static unsigned escape_value(struct scan *s)
+{
+    static const char short_forms[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
+    unsigned c = 0, low = 0;
+    char form = s->p[s->at++];
+
+    if (form != 'u')
+        return (unsigned char)values[strchr(short_forms, form) - short_forms];
+    if (scan_hex4(s, &c) == 0 && c >= 0xd800 && c <= 0xdbff) {
+        s->at += 2;
+        if (scan_hex4(s, &low) == 0)
+            c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
+    }
+    return c;
+}
+
+int leaves_text(struct str quoted, char *out, size_t cap, size_t *out_n)
+{
+    struct scan s = scan_init(quoted);
+    struct str raw = STR_NONE;
+    bool escaped;
+    size_t n = 0;
+
+    if (scan_string(&s, &raw, &escaped) < 0 || s.at != s.n)
+        return ERR_SYNTAX;
+    s = scan_init(raw);
+    while (s.at < s.n) {
+        char utf8[4] = { s.p[s.at++] };
+        size_t more = utf8[0] == '\\' ? put_utf8(escape_value(&s), utf8) : 1;
+
+        if (more > cap - n)
+            return ERR_LIMIT;
+        memcpy(out + n, utf8, more);
+        n += more;
+    }
+    *out_n = n;
     return 0;
 }
 
@@ -316,11 +467,13 @@ static int get_leaf(void *ctx, struct str path, struct str number)
 int leaves_get(struct str json, struct str path, double *out)
 {
     struct get g = { path, STR_NONE };
-    struct scan s = { .p = json.p, .n = json.n, .leaf = get_leaf, .ctx = &g };
+    struct scan s = scan_init(json);
     enum leaf_kind kind;
     double v = 0;
     int rc;
 
+    s.leaf = get_leaf;
+    s.ctx = &g;
     skip_space(&s);
     rc = scan_value(&s, 0, &kind);
     if (rc < 0)
@@ -333,17 +486,18 @@ int leaves_get(struct str json, struct str path, double *out)
 
 bool leaves_next_member(struct str json, size_t *at, struct leaf_member *out)
 {
-    struct scan s = { .p = json.p, .n = json.n, .at = *at };
-    bool first = s.at == 0, escaped;
+    struct scan s = scan_init(json);
+    bool first = *at == 0;
     struct leaf_member m = { 0 };
     size_t start;
 
+    s.at = *at;
     skip_space(&s);
     if (peek(&s) != (first ? '{' : ','))
         return false;
     s.at++;
     skip_space(&s);
-    if (scan_string(&s, &m.name, &escaped) < 0)
+    if (scan_string(&s, &m.name, &m.escaped) < 0)
         return false;
     skip_space(&s);
     if (peek(&s) != ':')

@@ -32,10 +32,20 @@ MUST_USE int leaves_member(struct str json, struct str name, struct str *out,
 
 /* The next top-level member of an object: *at starts at 0. False at the end (or no object). */
 struct leaf_member {
-    struct str name; /* raw, without quotes; may contain escapes */
+    struct str name; /* without quotes, as written */
+    bool escaped;    /* the name contains escapes: leaves_text() of it with its quotes */
     struct str value;
     enum leaf_kind kind;
 };
 bool leaves_next_member(struct str json, size_t *at, struct leaf_member *out);
+
+/* True when the text is JSON that every reader takes the same way, and that is certain without
+ * building anything: no name twice in an object, no escapes in names, nesting of at most depth_max,
+ * only short numbers without exponent, not large. False says nothing: ask wire/json.h. */
+bool leaves_plain(struct str json, size_t depth_max, enum leaf_kind *out_kind);
+
+/* The text of a string (with its quotes) without escapes, into out of cap bytes. ERR_SYNTAX when it
+ * is no string, ERR_LIMIT when it does not fit. */
+MUST_USE int leaves_text(struct str quoted, char *out, size_t cap, size_t *out_n);
 
 #endif

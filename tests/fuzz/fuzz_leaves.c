@@ -48,6 +48,24 @@ static void check_members(struct str text, const struct json_t *root)
     FUZZ_CHECK(count == (json_kind(root) == JSON_KIND_OBJECT ? json_count(root) : 0));
 }
 
+/* A string says the same to both. */
+static void check_text(struct str text, const struct json_t *root)
+{
+    char *out;
+    size_t out_n = 0;
+
+    if (json_kind(root) != JSON_KIND_STRING || text.n == 0 || text.p[0] != '"')
+        return;
+    while (text.p[text.n - 1] != '"')
+        text.n--; /* space behind it */
+    out = malloc(text.n);
+    if (!out)
+        abort();
+    FUZZ_CHECK(leaves_text(text, out, text.n, &out_n) == 0);
+    FUZZ_CHECK(str_eq(str_from(out, out_n), json_to_str(root)));
+    free(out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     const struct json_limits limits = { LEAVES_DEPTH_MAX, 0 };
@@ -55,11 +73,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct json_t *root = NULL;
     struct fault f = { 0 };
     int rc = json_parse(w.text, &limits, &root, NULL, &f), mine;
+    enum leaf_kind kind = LEAF_NULL;
 
     w.root = root;
     mine = leaves_each(w.text, on_leaf, &w, NULL);
+    /* Plain is a part of what the parser takes. */
+    FUZZ_CHECK(rc == 0 || !leaves_plain(w.text, LEAVES_DEPTH_MAX, &kind));
     if (rc == 0) {
         FUZZ_CHECK(mine == 0);
+        check_text(w.text, root);
         check_members(w.text, root);
     } else if (mine == 0) {
         FUZZ_CHECK(excused(f.text));

@@ -97,6 +97,8 @@ static void records_of_each_way(void **state)
         { "line\n{\"stream\":\"env\",\"value\":{\"t\":1e2},\"device\":\"x\",\"kind\":\"event\","
           "\"timestamp\":\"2026-01-01T00:00:00Z\"}",
           "x", "env", "{\"t\":1e2}", RECORD_EVENT, NEW_YEAR },
+        { "line\n{\"stream\":\"env\",\"v\\u0061lue\":7,\"device\":\"\\u0078\"}", "x", "env", "7",
+          RECORD_READING, ARRIVAL },
         { "line\n{\"stream\":\"env\",\"t\":5,\"device_id\":\"x\"}", "x", "env", NULL,
           RECORD_READING, ARRIVAL },
         { "line\n{\"device_id\":\"t1\",\"temperature\":100,\"humidity\":100,"
@@ -146,7 +148,11 @@ static void refusals_say_what_and_how(void **state)
         { "message wayside/a/result/a b\n1", "id", "value_error.str.regex", 0 },
         { "line\n{\"value\":1}", "stream", "value_error.missing", 0 },
         { "line\n{\"stream\":\"s\",\"value\":1,\"unit\":\"C\"}", "unit", "value_error.extra", 0 },
-        { "line\n{\"stream\":\"s\",\"v\\u0061lue\":1}", "v\\u0061lue", "value_error.extra", 0 },
+        { "line\n{\"stream\":\"s\",\"v\\u0061lue\":[]}", "value", "type_error.dict", 0 },
+        { "sensor\n{\"device_id\":\"t1\",\"temp\\u0065rature\":101}", "temperature",
+          "value_error.number.not_le", 100 },
+        { "sensor\n{\"device_id\":\"t1\",\"device_i\\u0064\":\"t2\"}", "", "value_error.jsondecode",
+          0 },
     };
     struct fixture *x = *state;
 

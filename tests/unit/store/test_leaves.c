@@ -172,6 +172,59 @@ static void gets_one_number(void **state)
     assert_true(v == -4);
 }
 
+static void strings_lose_their_escapes(void **state)
+{
+    static const struct {
+        const char *quoted, *text;
+    } rows[] = {
+        { "\"\"", "" },
+        { "\"plain\"", "plain" },
+        { "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t" },
+        { "\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00!\"", "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80!" },
+    };
+    char out[32];
+    size_t n = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct str want = str_of(rows[i].text);
+
+        assert_int_equal(leaves_text(str_of(rows[i].quoted), out, sizeof(out), &n), 0);
+        assert_true(str_eq(str_from(out, n), want));
+        assert_int_equal(leaves_text(str_of(rows[i].quoted), out, want.n, &n), 0);
+        if (want.n > 0)
+            assert_int_equal(leaves_text(str_of(rows[i].quoted), out, want.n - 1, &n), ERR_LIMIT);
+    }
+    assert_int_equal(leaves_text(STR("\"a"), out, sizeof(out), &n), ERR_SYNTAX);
+    assert_int_equal(leaves_text(STR("a"), out, sizeof(out), &n), ERR_SYNTAX);
+    assert_int_equal(leaves_text(STR("\"a\"b"), out, sizeof(out), &n), ERR_SYNTAX);
+}
+
+static void plain_is_what_nobody_can_misread(void **state)
+{
+    static const struct {
+        const char *text;
+        bool plain;
+    } rows[] = {
+        { "{\"a\":1,\"b\":{\"a\":[{\"a\":2}]},\"c\":\"\\u0041\"}", true },
+        { "21.5", true },
+        { "{\"a\":1,\"a\":1}", false },
+        { "{\"\\u0061\":1}", false },
+        { "1234567890123456", false },
+        { "1e2", false },
+        { "[[[[1]]]]", true },
+        { "[[[[[1]]]]]", false },
+        { "1 1", false },
+        { "\"\xff\"", false },
+    };
+    enum leaf_kind kind;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        if (leaves_plain(str_of(rows[i].text), 4, &kind) != rows[i].plain)
+            fail_msg("%s", rows[i].text);
+}
+
 static void cuts_members_out(void **state)
 {
     struct str json = STR(" { \"a\" : {\"value\":1} , \"value\" : [1, {\"x\":\"}\"}] ,\"z\":null}");
@@ -195,10 +248,16 @@ static void cuts_members_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_leaves_by_path),      cmocka_unit_test(refuses_what_is_not_json),
-        cmocka_unit_test(refuses_every_prefix),      cmocka_unit_test(nesting_has_a_limit),
-        cmocka_unit_test(long_paths_are_no_leaves),  cmocka_unit_test(gets_one_number),
-        cmocka_unit_test(a_full_path_takes_no_more), cmocka_unit_test(cuts_members_out),
+        cmocka_unit_test(names_leaves_by_path),
+        cmocka_unit_test(refuses_what_is_not_json),
+        cmocka_unit_test(refuses_every_prefix),
+        cmocka_unit_test(nesting_has_a_limit),
+        cmocka_unit_test(long_paths_are_no_leaves),
+        cmocka_unit_test(gets_one_number),
+        cmocka_unit_test(a_full_path_takes_no_more),
+        cmocka_unit_test(cuts_members_out),
+        cmocka_unit_test(strings_lose_their_escapes),
+        cmocka_unit_test(plain_is_what_nobody_can_misread),
     };
 
     return cmocka_run_group_tests_name("leaves", tests, NULL, NULL);
