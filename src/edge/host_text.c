@@ -126,7 +126,8 @@ static void put_nets(struct json_writer *w, const struct host_sample *a,
         for (unsigned k = 0; k < a->net_count; k++) {
             const struct host_net *x = &a->nets[k], *y = &b->nets[i];
 
-            if (strcmp(x->name, y->name) != 0)
+            /* Interfaces that never carried a byte (dummies, unplugged ports) tell nobody anything. */
+            if (strcmp(x->name, y->name) != 0 || y->rx_bytes + y->tx_bytes == 0)
                 continue;
             json_key(w, y->name);
             json_begin_object(w);
