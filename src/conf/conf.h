@@ -95,6 +95,8 @@ struct conf_row {
     /* What no row can say: value is what is stored at offset (for a section its struct, complete).
      * Reports with conf_complain(). Called only when the value itself was right. */
     void (*check)(const void *value, struct conf_say *say);
+    /* LIST, MAP: the same for each item; its keys are then those that conf_complain() may name. */
+    void (*item_check)(const void *item, struct conf_say *say);
     const char *help; /* one line, no full stop needed */
 };
 #define CONF_AT(type_, field)   .offset = offsetof(type_, field), .size = sizeof(((type_ *)0)->field)

@@ -309,6 +309,27 @@ static void load_pairs(struct loader *l, const struct conf_row *row, struct yaml
     *dest = p;
 }
 
+static void load_item(struct loader *l, const struct conf_row *row, struct yaml_node *n, void *item)
+{
+    size_t errors = l->report->errors;
+    struct conf_say say = { l, n, n->at };
+    bool named = row->type == CONF_MAP;
+
+    if (n->kind == YAML_BAD)
+        return;
+    if (n->kind != YAML_MAP && !(named && yaml_is_null(n))) {
+        report_add(l->report, REPORT_ERROR, &n->at, "write - key: value",
+                   "each of '%.*s' must be a section, not %s", STR_ARG(value_key(row)),
+                   node_noun(n));
+        return;
+    }
+    if (named)
+        *(struct str *)item = arena_dup(l->arena, n->key);
+    load_section(l, row->rows, n->kind == YAML_MAP ? n : NULL, named ? &n->key_at : &n->at, item);
+    if (row->item_check && l->report->errors == errors)
+        row->item_check(item, &say);
+}
+
 static void load_items(struct loader *l, const struct conf_row *row, struct yaml_node *n,
                        struct conf_list *dest)
 {
@@ -326,18 +347,7 @@ static void load_items(struct loader *l, const struct conf_row *row, struct yaml
     for (struct yaml_node *i = n->first; i; i = i->next) {
         char *item = (char *)list.items + list.count++ * row->item_size;
 
-        if (i->kind == YAML_BAD)
-            continue;
-        if (i->kind != YAML_MAP && !(kind == YAML_MAP && yaml_is_null(i))) {
-            report_add(l->report, REPORT_ERROR, &i->at, "write - key: value",
-                       "each of '%.*s' must be a section, not %s", STR_ARG(value_key(row)),
-                       node_noun(i));
-            continue;
-        }
-        if (kind == YAML_MAP)
-            *(struct str *)(void *)item = arena_dup(l->arena, i->key);
-        load_section(l, row->rows, i->kind == YAML_MAP ? i : NULL,
-                     i->key_at.line ? &i->key_at : &i->at, item);
+        load_item(l, row, i, item);
     }
     *dest = list;
 }

@@ -97,7 +97,7 @@ static const struct conf_row user_rows[] = {
 };
 static const struct conf_row mqtt_rows[] = {
     { "listeners", CONF_LIST, CONF_AT(struct mqtt_settings, listeners),
-      CONF_ITEM(struct listener_settings, listener_rows), .max = 14, .check = NULL,
+      CONF_ITEM(struct listener_settings, listener_rows), .max = 14, .item_check = check_listener,
       .def = "[{address: \"127.0.0.1:1883\"}, {address: \"127.0.0.1:9001\", protocol: websocket}]",
       .help = "where clients connect" },
     { "users", CONF_LIST, CONF_AT(struct mqtt_settings, users),
@@ -105,14 +105,6 @@ static const struct conf_row mqtt_rows[] = {
       .help = "clients that log in by name" },
     { 0 },
 };
-static void check_mqtt(const void *value, struct conf_say *say)
-{
-    const struct mqtt_settings *m = value;
-
-    for (size_t i = 0; i < m->listeners.count; i++)
-        check_listener(CONF_ITEM_AT(m->listeners, struct listener_settings, i), say);
-}
-
 /* ---- api, health ---- */
 
 #define API(field) CONF_AT(struct api_settings, field)
@@ -267,7 +259,7 @@ static const struct conf_row rows[] = {
     { "limits", CONF_SECTION, ROOT(limits), .rows = conf_limits_rows,
       .help = "every limit of the program" },
     { "mqtt", CONF_SECTION, ROOT(mqtt), CONF_HAS(struct settings, has_mqtt), .rows = mqtt_rows,
-      .check = check_mqtt, .help = "the MQTT broker" },
+      .help = "the MQTT broker" },
     { "api", CONF_SECTION, ROOT(api), CONF_HAS(struct settings, has_api), .rows = api_rows,
       .check = check_api, .help = "the REST interface and the dashboard" },
     { "health", CONF_SECTION, ROOT(health), CONF_HAS(struct settings, has_health),

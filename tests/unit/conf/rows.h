@@ -52,6 +52,14 @@ static void sample_check_id(const void *value, struct conf_say *say)
         conf_complain(say, NULL, "'id' may not have spaces");
 }
 
+static void sample_check_listener(const void *item, struct conf_say *say)
+{
+    const struct sample_listener *l = item;
+
+    if (l->tls && addr_port(&l->address) == 1883)
+        conf_complain(say, "tls", "1883 is the port without TLS");
+}
+
 static void sample_check_root(const void *root, struct conf_say *say)
 {
     const struct sample *s = root;
@@ -89,7 +97,8 @@ static const struct conf_row sample_mqtt_rows[] = {
       .unit = "messages", .help = "what waits for one client | each" },
     { "listeners", CONF_LIST, CONF_AT(struct sample_mqtt, listeners),
       CONF_ITEM(struct sample_listener, sample_listener_rows),
-      .def = "[{address: \"127.0.0.1:1883\"}]", .max = 4, .help = "where to listen" },
+      .def = "[{address: \"127.0.0.1:1883\"}]", .max = 4, .item_check = sample_check_listener,
+      .help = "where to listen" },
     { "users", CONF_MAP, CONF_AT(struct sample_mqtt, users),
       CONF_ITEM(struct sample_user, sample_user_rows), .flags = CONF_RELOAD,
       .help = "who may come in" },

@@ -331,10 +331,17 @@ static void test_keys(void **state)
     refused_at("mqtt: {users: {alice: }}\n", 1, 16, "'password' is missing", NULL);
     refused_at("mqtt: {users: {alice: {password_file: /x}}}\n", 1, 39, "no files are read here",
                NULL);
-    refused_at("mqtt: {}\nedge: {}\npercent: 13\n", 3, 10, "13 % is not for edges", NULL);
     refused_at("\"a\\nb\": 1\n", 1, 1, "unknown key 'a?b'", NULL);
     refused_at("- a\n", 1, 1, "the file must be a section, not a list", NULL);
     refused_at("hello\n", 1, 1, "not a single value", NULL);
+}
+
+static void test_checks(void **state)
+{
+    (void)state;
+    refused_at("mqtt: {}\nedge: {}\npercent: 13\n", 3, 10, "13 % is not for edges", NULL);
+    refused_at("mqtt:\n  listeners:\n    - address: :1\n    - address: :1883\n      tls: true\n", 5,
+               12, "1883 is the port without TLS", NULL);
 }
 
 static void test_warnings(void **state)
@@ -405,5 +412,5 @@ static void test_too_many(void **state)
 
 RUN(TEST(test_defaults), TEST(test_values), TEST(test_sections_on_and_off), TEST(test_presets),
     TEST(test_booleans), TEST(test_numbers), TEST(test_units), TEST(test_texts),
-    TEST(test_addresses), TEST(test_keys), TEST(test_warnings), TEST(test_secret_files),
-    TEST(test_too_many))
+    TEST(test_addresses), TEST(test_keys), TEST(test_checks), TEST(test_warnings),
+    TEST(test_secret_files), TEST(test_too_many))
