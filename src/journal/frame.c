@@ -159,7 +159,7 @@ void frame_write_name(struct buf *out, const struct frame_name *name)
 
 size_t frame_search(struct str in, size_t from)
 {
-    const char first = (char)(FRAME_MAGIC & 0xff);
+    const int first = FRAME_MAGIC & 0xff;
     const uint32_t magic = htole32(FRAME_MAGIC);
 
     while (from < in.n && in.n - from >= sizeof(magic)) {

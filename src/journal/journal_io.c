@@ -370,7 +370,7 @@ static void register_metrics(struct journal *j, struct metrics *m)
                                       0.02,   0.05,   0.1,    0.2,   0.5,   1,     5 };
     static const double records[] = { 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 20000 };
     struct journal_metrics *jm = &j->metrics;
-    char labels[48];
+    char labels[48] = "";
 
     if (!m)
         return;

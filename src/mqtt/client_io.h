@@ -111,7 +111,7 @@ struct mqtt_client_message {
  * the high-water mark; ready() comes. ERR_VALUE: not a topic name, or a QoS or retain flag that the
  * server said it does not know. ERR_LIMIT: larger than the server takes. When it is not 0, done()
  * does not come. */
-MUST_USE int mqtt_client_publish(struct mqtt_client *c, const struct mqtt_client_message *m);
+MUST_USE int mqtt_client_publish(struct mqtt_client *m, const struct mqtt_client_message *msg);
 
 /* Subscribes now, or when the connection stands, and again after each loss of the session. qos: 0
  * or 1. The same filter again replaces the QoS. ERR_VALUE: not a filter. ERR_FULL: too many. */

@@ -5,8 +5,8 @@
 
 MUST_USE int sqlite_reader_open(const struct store_config *c, void **out, struct fault *f);
 void sqlite_reader_close(void *r);
-void sqlite_reader_run(void *r, const struct store_query *q, const struct store_render *render,
-                       void *ctx, int (*go_on)(void *go_on_ctx), void *go_on_ctx,
+void sqlite_reader_run(void *ctx, const struct store_query *q, const struct store_render *render,
+                       void *render_ctx, int (*go_on)(void *go_on_ctx), void *go_on_ctx,
                        struct store_answer *out);
 
 #endif
