@@ -57,7 +57,11 @@ static bool check_guard(struct http_request *r)
     struct str origin = http_header(r, "origin");
 
     if (s->flags & HTTP_HOST_ANY || (route && route->flags & HTTP_NO_HOST_CHECK) ||
-        addr_is_unix(stream_local(r->conn->s)))
+        addr_is_unix(&r->peer))
+        return true;
+    /* Browsers send Origin with every WebSocket: without one it is a program, and programs may know
+     * us under any name. */
+    if (route && route->ws && r->head.upgrade && !origin.p)
         return true;
     switch (http_guard_check(&s->guard, r->head.host, origin)) {
     case HTTP_GUARD_OK:

@@ -240,6 +240,21 @@ static void messages_are_echoed(void **state)
     finish(&c);
 }
 
+static void programs_may_know_us_by_any_name(void **state)
+{
+    struct client c = client("GET /echo HTTP/1.1\r\nHost: hub.lan\r\nUpgrade: websocket\r\n"
+                             "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+
+    (void)state;
+    finish(&c);
+    assert_has(rig_ask(&rig, STR("GET /echo HTTP/1.1\r\nHost: hub.lan\r\nUpgrade: websocket\r\n"
+                                 "Origin: http://hub.lan\r\nConnection: Upgrade, close\r\n"
+                                 "Sec-WebSocket-Version: 13\r\n"
+                                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")),
+               "HTTP/1.1 403 ");
+}
+
 static void frames_right_behind_the_request(void **state)
 {
     struct buf b = buf_init(1000);
@@ -376,6 +391,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(messages_are_echoed),
+        TEST(programs_may_know_us_by_any_name),
         TEST(frames_right_behind_the_request),
         TEST(streams_ignore_frames),
         TEST(too_much_without_a_line),
