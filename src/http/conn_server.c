@@ -27,6 +27,9 @@
 
 /* A body may take its pause plus a millisecond per byte: 1 KB/s. */
 #define BODY_MS_PER_BYTE 1
+/* Bytes of an answer that must leave in each http_body_timeout_ms: a client that takes one byte
+ * now and then is holding on to our memory, not reading. */
+#define PROGRESS_MIN 4096
 /* Beyond this an arena refuses; handlers take little, heads are capped by limits. */
 #define ARENA_MAX ((size_t)4 * 1024 * 1024)
 
@@ -209,14 +212,15 @@ void http_conn_drain(struct http_conn *c)
 
 static void late_reply(struct http_conn *c)
 {
-    size_t pending = stream_pending(c->s) + c->out.n;
+    size_t pending = stream_pending(c->s);
+    uint64_t sent = c->queued - pending;
 
-    /* Nothing waits: it is the handler that takes its time. */
-    if (pending > 0 && pending == c->pending) {
+    /* When nothing waits it is the handler that takes its time. */
+    if ((pending > 0 || c->out.n > 0) && sent - c->sent < PROGRESS_MIN) {
         http_conn_cut(c, -ETIMEDOUT);
         return;
     }
-    c->pending = pending;
+    c->sent = sent;
     timer_start(&c->timer, c->w->server->limits.http_body_timeout_ms);
 }
 

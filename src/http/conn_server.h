@@ -96,7 +96,8 @@ struct http_conn {
     struct http1_scan scan;
     struct timer timer; /* of the state */
     uint64_t body_began_ms, body_n;
-    size_t pending; /* stream_pending at the last look, for clients that do not read */
+    uint64_t queued; /* bytes of answers given to the stream */
+    uint64_t sent;   /* of them gone at the timer's last look, for clients that do not read */
     uint64_t served;
     struct http_request *r;
     /* The answer's body that is not in the stream yet. */
@@ -107,6 +108,7 @@ struct http_conn {
      * request is not asked to prove them with every request. */
     char *credentials;
     size_t credentials_n;
+    uint64_t credentials_ms; /* when they were proven */
     struct identity *id;
 };
 

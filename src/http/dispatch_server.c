@@ -12,6 +12,8 @@
 #include <stdio.h>
 
 #define FIELD_ERRORS_MAX 16
+/* How long a connection's credentials count as proven: a user who is removed is out after this. */
+#define CREDENTIALS_MS 30000
 
 /* ---- target ---- */
 
@@ -102,6 +104,13 @@ static void answer_options(struct http_request *r, unsigned allow)
     http_reply_empty(r, 204);
 }
 
+/* A page of the dashboard's own router: what a browser navigates to, not what a program asks. */
+static bool wants_page(const struct http_request *r)
+{
+    return r->w->server->flags & HTTP_SPA && !str_starts(r->path, STR("/api/")) &&
+           str_find_str(http_header(r, "accept"), STR("text/html")) < http_header(r, "accept").n;
+}
+
 static void answer_unmatched(struct http_request *r)
 {
     const struct http_server *s = r->w->server;
@@ -114,7 +123,7 @@ static void answer_unmatched(struct http_request *r)
         http_route_allow(r->match.allow, &b);
         http_add(r, "Allow", buf_str(&b));
         http_respond_error(r, 405, "this address does not take %s", http1_method_name(m));
-    } else if (!http_static_find(s->files, s->file_count, r->path, (s->flags & HTTP_SPA) != 0,
+    } else if (!http_static_find(s->files, s->file_count, r->path, wants_page(r),
                                  http_header(r, "accept-encoding"), http_header(r, "if-none-match"),
                                  &a)) {
         http_respond_error(r, 404, "there is nothing at this address");
@@ -345,6 +354,7 @@ static void logged_in(struct http_request *r, int code, struct identity *id)
     c->credentials_n = v.n;
     identity_unref(c->id);
     c->id = identity_ref(id);
+    c->credentials_ms = loop_now_ms(r->w->loop);
     check(r);
 }
 
@@ -398,7 +408,8 @@ static void authenticate(struct http_request *r)
         proceed(r);
         return;
     }
-    if (c->id && (c->credentials != NULL) == (v.p != NULL) &&
+    if (c->id && loop_now_ms(r->w->loop) - c->credentials_ms < CREDENTIALS_MS &&
+        (c->credentials != NULL) == (v.p != NULL) &&
         str_eq_secret(v, (struct str){ c->credentials, c->credentials_n })) {
         r->id = identity_ref(c->id);
         check(r);

@@ -74,17 +74,29 @@ static bool is_head(const struct http_request *r)
 
 /* ---- out ---- */
 
+static void queued(struct http_conn *c, size_t n, bool more)
+{
+    c->queued += n;
+    c->blocked = !more && !stream_is_closing(c->s);
+}
+
+static void put(struct http_conn *c, struct str bytes)
+{
+    queued(c, bytes.n, stream_send(c->s, bytes));
+}
+
 static void pump(struct http_conn *c)
 {
     while (c->out.n > 0 && !c->blocked && c->state == HTTP_CONN_REPLY) {
         struct str piece = str_sub(c->out, 0, PIECE);
         struct str all = blob_str(c->out_blob);
-        bool more = c->out_blob
-                        ? stream_send_blob(c->s, c->out_blob, (size_t)(piece.p - all.p), piece.n)
-                        : stream_send(c->s, piece);
 
+        if (c->out_blob)
+            queued(c, piece.n,
+                   stream_send_blob(c->s, c->out_blob, (size_t)(piece.p - all.p), piece.n));
+        else
+            put(c, piece);
         c->out = str_skip(c->out, piece.n);
-        c->blocked = !more && !stream_is_closing(c->s);
     }
     if (c->out.n == 0 && !c->blocked && c->state == HTTP_CONN_REPLY)
         http_conn_next(c);
@@ -109,7 +121,7 @@ static void send_head(struct http_request *r, struct answer_head *h)
     /* Where a body begins that nobody reads, no request can begin. */
     if (unread && r->head.framing != HTTP1_NO_BODY)
         c->close = true;
-    if (w->draining || (h->type && !h->has_length && !h->chunked))
+    if (w->draining)
         c->close = true;
     if (r->cross) {
         answer_field(&r->extra, "Access-Control-Allow-Origin", http_header(r, "origin"));
@@ -125,9 +137,9 @@ static void send_head(struct http_request *r, struct answer_head *h)
     answer_head(&w->scratch, h);
     assert(buf_check(&w->scratch) == 0 && !r->extra.over);
     http_conn_move(c, HTTP_CONN_REPLY);
-    c->pending = 0;
+    c->sent = c->queued - stream_pending(c->s);
     timer_start(&c->timer, w->server->limits.http_body_timeout_ms);
-    c->blocked = !stream_send(c->s, buf_str(&w->scratch)) && !stream_is_closing(c->s);
+    put(c, buf_str(&w->scratch));
 }
 
 /* Takes buffer and reference in any case. */
@@ -284,28 +296,28 @@ void http_start(struct http_request *r, int status, const char *type)
     struct answer_head h = { .status = status, .type = type, .chunked = !r->head.http10 };
 
     assert(!r->started && status >= 200 && status != 204 && status != 304);
-    if (r->conn)
-        send_head(r, &h);
     r->started = true;
+    if (!r->conn)
+        return;
+    r->conn->close |= r->head.http10; /* its only way to say where the body ends */
+    send_head(r, &h);
 }
 
 bool http_write(struct http_request *r, struct str bytes)
 {
     struct http_conn *c = r->conn;
     char head[HTTP1_CHUNK_HEAD_MAX];
-    bool more;
 
     assert(r->started);
     if (!c || bytes.n == 0 || is_head(r))
         return true;
     if (r->head.http10) {
-        more = stream_send(c->s, bytes);
+        put(c, bytes);
     } else {
-        stream_send(c->s, (struct str){ head, http1_chunk_head(bytes.n, head) });
-        stream_send(c->s, bytes);
-        more = stream_send(c->s, STR("\r\n"));
+        put(c, (struct str){ head, http1_chunk_head(bytes.n, head) });
+        put(c, bytes);
+        put(c, STR("\r\n"));
     }
-    c->blocked = !more && !stream_is_closing(c->s);
     return !c->blocked;
 }
 
@@ -315,7 +327,7 @@ void http_end(struct http_request *r)
 
     assert(r->started);
     if (c && !is_head(r) && !r->head.http10)
-        c->blocked = !stream_send(c->s, STR(HTTP1_LAST_CHUNK)) && !stream_is_closing(c->s);
+        put(c, STR(HTTP1_LAST_CHUNK));
     end_request(r);
     if (c)
         pump(c);

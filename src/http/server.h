@@ -28,7 +28,8 @@ struct http_server;
 enum http_server_flags {
     HTTP_ACCESS_LOG = 1, /* one info line per request; else at debug level */
     HTTP_HOST_ANY = 2,   /* no check of Host and Origin (when accounts or a gateway do it) */
-    HTTP_SPA = 4,        /* unknown paths without a dot in the last segment get /index.html */
+    HTTP_SPA = 4,        /* unknown paths without a dot in the last segment and outside of /api/ get
+                            /index.html when the client takes text/html */
     HTTP_OPENAPI = 8,    /* serves GET /openapi.json */
 };
 

@@ -527,12 +527,16 @@ static void hosts_and_origins(void **state)
 
 static void files_of_the_binary(void **state)
 {
-    struct str a = rig_ask(&rig, STR("GET /some/page HTTP/1.1\r\n" CLOSE));
+    struct str a = rig_ask(&rig, STR("GET /some/page HTTP/1.1\r\nAccept: text/html,*/*\r\n" CLOSE));
 
     (void)state;
     assert_true(str_ends(a, STR("<p>page</p>")));
     assert_has(a, "\r\nContent-Security-Policy: default-src 'self'");
     assert_has(a, "\r\nETag: \"abc\"\r\n");
+    a = rig_ask(&rig, STR("GET /some/page HTTP/1.1\r\nAccept: */*\r\n" CLOSE));
+    assert_has(a, "HTTP/1.1 404 ");
+    a = rig_ask(&rig, STR("GET /api/v1/typo HTTP/1.1\r\nAccept: text/html\r\n" CLOSE));
+    assert_has(a, "HTTP/1.1 404 ");
     a = rig_ask(&rig, STR("GET / HTTP/1.1\r\nIf-None-Match: \"abc\"\r\n" CLOSE));
     assert_has(a, "HTTP/1.1 304 ");
     assert_false(has(a, "Content-Length"));
@@ -556,6 +560,93 @@ static void counted(void **state)
     assert_has(buf_str(&b), "http_request_duration_seconds_count");
     assert_has(buf_str(&b), "active_connections 0");
     buf_fini(&b);
+}
+
+/* ---- who asks: answers that come later, from an authz that counts how often it was asked ---- */
+
+static atomic_uint logins;
+
+struct thinking {
+    struct timer timer;
+    struct authz_login *login;
+};
+
+static void answer_login(struct timer *t)
+{
+    struct thinking *k = container_of(t, struct thinking, timer);
+    struct authz_login *l = k->login;
+
+    mem_free(k);
+    if (str_eq(l->password, STR("open sesame")))
+        l->done(l, 0, identity_new(ROLE_VIEWER, l->user));
+    else
+        l->done(l, ERR_REFUSED, NULL);
+}
+
+static int login_later(void *ctx, struct authz_login *l, struct identity **out_id)
+{
+    struct thinking *k;
+
+    (void)ctx;
+    atomic_fetch_add(&logins, 1);
+    if (!l->has_user) {
+        *out_id = identity_new(ROLE_ANONYMOUS, STR_NONE);
+        return 0;
+    }
+    k = NEW(struct thinking);
+    k->login = l;
+    timer_init(&k->timer, l->loop, answer_login);
+    timer_start(&k->timer, 5);
+    return AUTHZ_LATER;
+}
+
+static int viewers_read(void *ctx, struct authz_check *c)
+{
+    (void)ctx;
+    return c->who->role == ROLE_VIEWER && c->action == AUTHZ_HTTP_READ ? 0 : ERR_REFUSED;
+}
+
+static void cancel_login(void *ctx, struct authz_login *l)
+{
+    (void)ctx;
+    (void)l;
+}
+
+static void cancel_check(void *ctx, struct authz_check *c)
+{
+    (void)ctx;
+    (void)c;
+}
+
+static void credentials(void **state)
+{
+    static const struct authz authz = { NULL, login_later, viewers_read, cancel_login,
+                                        cancel_check };
+    struct limits limits = limits_default();
+    struct rig g = rig_new(
+        rows, COUNT_OF(rows), NULL,
+        &(struct http_server_options){ .name = "auth", .limits = &limits, .authz = &authz });
+    struct str a;
+
+    (void)state;
+    a = rig_ask(&g, STR("GET /hello HTTP/1.1\r\n" CLOSE));
+    assert_has(a, "HTTP/1.1 401 ");
+    assert_has(a, "\r\nWWW-Authenticate: Basic realm=");
+    a = rig_ask(&g, STR("GET /hello HTTP/1.1\r\nAuthorization: Basic eDp3cm9uZw==\r\n" CLOSE));
+    assert_has(a, "HTTP/1.1 401 ");
+    a = rig_ask(&g, STR("GET /hello HTTP/1.1\r\nAuthorization: Bearer x\r\n" CLOSE));
+    assert_has(a, "HTTP/1.1 401 ");
+    atomic_store(&logins, 0);
+#define SESAME "Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"
+    a = rig_ask(&g, STR("GET /hello HTTP/1.1\r\n" SESAME H "\r\n"
+                        "GET /hello HTTP/1.1\r\n" SESAME H "\r\n"
+                        "POST /echo HTTP/1.1\r\n" SESAME H "\r\n"
+                        "GET /hello HTTP/1.1\r\n" CLOSE));
+    assert_has(a, "hello");
+    assert_has(a, "HTTP/1.1 403 ");
+    assert_has(a, "HTTP/1.1 401 ");
+    assert_int_equal(atomic_load(&logins), 2); /* once for the credentials, once without */
+    rig_free(&g);
 }
 
 static void stopping_lets_requests_finish(void **state)
@@ -606,6 +697,7 @@ int main(void)
         TEST(hosts_and_origins),
         TEST(files_of_the_binary),
         TEST(counted),
+        TEST(credentials),
         TEST(stopping_lets_requests_finish),
     };
 
