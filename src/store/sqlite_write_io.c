@@ -24,7 +24,7 @@
 
 /* A checkpoint costs two flushes of the disk; after this much log (16 MiB) it is worth them. */
 #define CHECKPOINT_PAGES 4096
-#define CACHE_KIB        4096
+#define CACHE_KIB        2048
 
 static const struct str octets = { "application/octet-stream", 24 };
 
@@ -304,13 +304,28 @@ static int set_position(struct writer *w, uint64_t position)
     return finish(w, w->position);
 }
 
+/* SQLite goes on writing into a file that was deleted or replaced beneath it, and all of it would
+ * be lost at the next start. */
+static int check_there(struct writer *w)
+{
+    int moved = 0;
+
+    if (sqlite3_file_control(w->db, NULL, SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || !moved)
+        return 0;
+    snprintf(w->error, sizeof(w->error),
+             "the database file was removed or replaced while it was in use: start again");
+    return ERR_CLOSED;
+}
+
 static int writer_write(void *ctx, const struct record *records, size_t count, uint64_t position,
                         int64_t now_ns, size_t *out_stored)
 {
     struct writer *w = ctx;
     struct batch b = { .w = w, .now_ns = now_ns };
-    int rc = finish(w, w->begin);
+    int rc = check_there(w);
 
+    if (rc == 0)
+        rc = finish(w, w->begin);
     if (rc < 0)
         return rc;
     for (size_t i = 0; i < count && rc == 0; i++)

@@ -258,6 +258,19 @@ static void a_reader_in_the_way_puts_the_checkpoint_off(void **state)
     assert_int_equal(store_checkpointed(x->s), 2);
 }
 
+/* Rows must not go where nobody will find them again. */
+static void a_file_that_was_removed_is_noticed(void **state)
+{
+    struct scratch *x = opened(state);
+    struct record r[2] = { reading(1, 1, "a", "env", "1"), reading(2, 1, "a", "env", "2") };
+
+    assert_int_equal(store_write(x->s, r, 1, 1, NULL), 0);
+    assert_int_equal(unlink(x->path), 0);
+    assert_int_equal(store_write(x->s, r + 1, 1, 2, NULL), ERR_CLOSED);
+    assert_non_null(strstr(store_error(x->s), "removed or replaced"));
+    assert_int_equal(store_position(x->s), 1);
+}
+
 /* A failed transaction leaves no half-known names behind. */
 static void names_of_a_failed_batch_are_forgotten(void **state)
 {
@@ -418,6 +431,7 @@ RUN(STORE_TEST(a_batch_twice_is_stored_once), STORE_TEST(overlapping_batches_add
     STORE_TEST(payloads_that_are_no_json_become_bytes), STORE_TEST(summaries_follow),
     STORE_TEST(a_full_disk_loses_nothing), STORE_TEST(a_lock_of_somebody_else_is_busy),
     STORE_TEST(a_reader_in_the_way_puts_the_checkpoint_off),
+    STORE_TEST(a_file_that_was_removed_is_noticed),
     STORE_TEST(names_of_a_failed_batch_are_forgotten), STORE_TEST(a_kill_leaves_whole_batches),
     STORE_TEST(the_file_is_for_its_owner_only), STORE_TEST(older_files_are_migrated),
     STORE_TEST(refuses_newer_foreign_and_damaged_files))
