@@ -25,8 +25,8 @@
 #define PACKET_MAX_BYTES   MIB(1)
 #define SUBSCRIPTIONS_MAX  1000
 #define SESSION_EXPIRY_S   86400
-/* Publishing stops at the high-water mark, so what may wait beyond it is one packet; the end of
- * send_max must never be met by our own payloads. */
+/* QoS 0 stops at the high-water mark, QoS 1 at its window; send_max must never be met by our own
+ * payloads. */
 #define SEND_HIGH_BYTES KIB(256)
 #define SEND_LOW_BYTES  KIB(64)
 #define SEND_MAX_BYTES  MIB(300)
@@ -43,10 +43,10 @@ struct mqtt_client {
     char *strings[8]; /* copies of the owner's */
     size_t string_count;
     unsigned user_timeout_ms;
-    bool blocked;    /* the stream has said "enough" */
-    bool want_ready; /* somebody got ERR_FULL … */
-    bool want_room;  /* … because of the window */
-    bool failing;    /* the last attempt failed too: one line in the log is enough */
+    bool blocked;      /* the stream has said "enough" */
+    bool want_room;    /* somebody got ERR_FULL because of the window */
+    bool want_drained; /* … because of what waits */
+    bool failing;      /* the last attempt failed too: one line in the log is enough */
     bool closing;
     void (*closed)(void *ctx);
     void *closed_ctx;
@@ -91,8 +91,9 @@ static void settle(struct mqtt_client *m)
     uint64_t at;
 
     send_kept(m);
-    if (m->want_ready && !m->blocked && (!m->want_room || client_room(&m->c) > 0) && !m->closing) {
-        m->want_ready = false;
+    if (!m->closing &&
+        ((m->want_room && client_room(&m->c) > 0) || (m->want_drained && !m->blocked))) {
+        m->want_room = m->want_drained = false;
         if (m->handler.ready)
             m->handler.ready(m->ctx);
         send_out(m);
@@ -158,7 +159,7 @@ static void on_closed(void *ctx, struct stream *s, int code)
 
     (void)s;
     m->s = NULL;
-    m->blocked = m->want_ready = false;
+    m->blocked = m->want_room = m->want_drained = false;
     if (m->c.state == CLIENT_OPEN || m->c.open_at_ms > 0)
         metric_gauge_add(m->m_connected, -1);
     if (m->closing) {
@@ -436,7 +437,7 @@ unsigned mqtt_client_inflight(const struct mqtt_client *m)
 
 unsigned mqtt_client_room(const struct mqtt_client *m)
 {
-    return m->closing || m->blocked ? 0 : client_room(&m->c);
+    return m->closing ? 0 : client_room(&m->c);
 }
 
 void mqtt_client_reconnect(struct mqtt_client *m)
@@ -476,17 +477,15 @@ int mqtt_client_publish(struct mqtt_client *m, const struct mqtt_client_message 
     loop_assert_mine(m->loop);
     if (m->closing)
         return ERR_CLOSED;
-    if (m->blocked && m->c.state == CLIENT_OPEN) {
-        m->want_ready = true;
-        m->want_room = false;
+    /* QoS 1 is held by its window alone: whoever asked for one means it. */
+    if (m->blocked && msg->qos == 0 && m->c.state == CLIENT_OPEN) {
+        m->want_drained = true;
         return ERR_FULL;
     }
     p.payload = payload_blob(m, msg);
     rc = client_publish(&m->c, &p, now_ms(m));
-    if (rc == ERR_FULL) {
-        m->want_ready = true;
+    if (rc == ERR_FULL)
         m->want_room = true;
-    }
     if (rc == 0) {
         metric_add(m->m_published[msg->qos], 1);
         send_out(m);

@@ -83,15 +83,15 @@ struct mqtt_client_options {
 struct mqtt_client *mqtt_client_open(struct loop *l, const struct mqtt_client_options *o);
 /* Sends DISCONNECT and what waits, closes and frees. Publications that are not acknowledged get
  * done(ERR_STOPPED) before closed() comes; no other callback does. closed may be NULL. */
-void mqtt_client_close(struct mqtt_client *c, void (*closed)(void *ctx), void *ctx);
+void mqtt_client_close(struct mqtt_client *m, void (*closed)(void *ctx), void *ctx);
 
-bool mqtt_client_is_connected(const struct mqtt_client *c);
+bool mqtt_client_is_connected(const struct mqtt_client *m);
 /* Of QoS 1, without an acknowledgement. */
-unsigned mqtt_client_inflight(const struct mqtt_client *c);
+unsigned mqtt_client_inflight(const struct mqtt_client *m);
 /* How many more QoS 1 publications would be taken now; 0 when not connected. */
-unsigned mqtt_client_room(const struct mqtt_client *c);
+unsigned mqtt_client_room(const struct mqtt_client *m);
 /* Ends the present connection, as if the path had died, and tries again. For a changed network. */
-void mqtt_client_reconnect(struct mqtt_client *c);
+void mqtt_client_reconnect(struct mqtt_client *m);
 
 struct mqtt_client_message {
     struct str topic;   /* a topic name */
@@ -107,16 +107,16 @@ struct mqtt_client_message {
     void (*done)(void *ctx, int code, unsigned reason);
     void *done_ctx;
 };
-/* 0: taken. ERR_CLOSED: not connected. ERR_FULL: the window is full or more waits to be sent than
- * the high-water mark; ready() comes. ERR_VALUE: not a topic name, or a QoS or retain flag that the
+/* 0: taken. ERR_CLOSED: not connected. ERR_FULL: the window is full, or (QoS 0) more waits to be
+ * sent than 256 KiB; ready() comes. ERR_VALUE: not a topic name, or a QoS or retain flag that the
  * server said it does not know. ERR_LIMIT: larger than the server takes. When it is not 0, done()
  * does not come. */
 MUST_USE int mqtt_client_publish(struct mqtt_client *m, const struct mqtt_client_message *msg);
 
 /* Subscribes now, or when the connection stands, and again after each loss of the session. qos: 0
  * or 1. The same filter again replaces the QoS. ERR_VALUE: not a filter. ERR_FULL: too many. */
-MUST_USE int mqtt_client_subscribe(struct mqtt_client *c, struct str filter, unsigned qos);
+MUST_USE int mqtt_client_subscribe(struct mqtt_client *m, struct str filter, unsigned qos);
 /* Forgets it, and tells the server. ERR_UNKNOWN: there was none. */
-int mqtt_client_unsubscribe(struct mqtt_client *c, struct str filter);
+int mqtt_client_unsubscribe(struct mqtt_client *m, struct str filter);
 
 #endif

@@ -293,6 +293,38 @@ static void window_and_ready(void **state)
     assert_int_equal(w.done, 1000);
 }
 
+/* A server that does not read: QoS 0 is told to stop at some point, QoS 1 only by its window. */
+static void back_pressure(void **state)
+{
+    static char big[60000];
+    struct mqtt_client *c;
+    struct mqtt_client_message m = { .topic = STR("test/topic"), .done = on_done };
+    unsigned sent = 0;
+
+    (void)state;
+    if (!w.loop)
+        skip();
+    memset(big, 'x', sizeof(big));
+    m.payload = str_from(big, sizeof(big));
+    c = open_client(MQTT_V5, false);
+    UNTIL(w.up == 1);
+    kill(w.server, SIGSTOP);
+    while (mqtt_client_publish(c, &m) == 0) {
+        loop_turn(w.loop, false);
+        assert_true(++sent < 1000);
+    }
+    assert_int_equal(mqtt_client_publish(c, &m), ERR_FULL);
+    m.qos = 1;
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(mqtt_client_publish(c, &m), 0);
+    assert_int_equal(mqtt_client_publish(c, &m), ERR_FULL);
+    kill(w.server, SIGCONT);
+    UNTIL(w.ready >= 1 && w.done_ok == 8);
+    m.qos = 0;
+    assert_int_equal(mqtt_client_publish(c, &m), 0);
+    close_client(c);
+}
+
 /* The server dies with publications on their way; it comes back: subscribed again, working. */
 static void survives_the_server(void **state)
 {
@@ -419,6 +451,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(echo_v311, set_up, tear_down),
         cmocka_unit_test_setup_teardown(echo_v5, set_up, tear_down),
         cmocka_unit_test_setup_teardown(window_and_ready, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(back_pressure, set_up, tear_down),
         cmocka_unit_test_setup_teardown(survives_the_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(resends_to_the_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(notices_a_dead_path, set_up, tear_down),
