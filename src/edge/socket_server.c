@@ -141,7 +141,7 @@ static void too_long(struct connection *c)
 {
     char text[128];
 
-    snprintf(text, sizeof(text), "longer than %llu bytes (limits.socket_line_max_bytes)",
+    snprintf(text, sizeof(text), "longer than %llu bytes (limits.socket_line_max)",
              (unsigned long long)c->server->o.limits->socket_line_max_bytes);
     metric_add(c->server->lines, 1);
     metric_add(c->server->refused, 1);
@@ -266,12 +266,20 @@ static void end_connections(void *ctx, struct loop *l)
     }
 }
 
+/* Behind this a worker has left the callback that counted its last connection off. */
+static void settle(void *ctx, struct loop *l)
+{
+    (void)ctx;
+    (void)l;
+}
+
 void socket_server_close(struct socket_server *s)
 {
     listener_close(s->listener);
     workers_each(s->workers, end_connections, s);
     while (cell_get(&s->open) > 0)
         gate_wait(s->gone, 1000);
+    workers_each(s->workers, settle, NULL);
     listener_free(s->listener);
     gate_free(s->gone);
     mem_free(s->connections);

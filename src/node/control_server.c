@@ -194,12 +194,20 @@ static void end_calls(void *ctx, struct loop *l)
     }
 }
 
+/* Behind this a worker has left the callback that counted its last connection off. */
+static void settle(void *ctx, struct loop *l)
+{
+    (void)ctx;
+    (void)l;
+}
+
 void control_close(struct control_server *s)
 {
     listener_close(s->listener);
     workers_each(s->workers, end_calls, s);
     while (cell_get(&s->open) > 0)
         gate_wait(s->gone, 1000);
+    workers_each(s->workers, settle, NULL);
     listener_free(s->listener);
     gate_free(s->gone);
     mem_free(s->calls);
