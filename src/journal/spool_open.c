@@ -374,8 +374,8 @@ static void settle_numbers(struct spool *s, const struct found *f, const struct 
     if (f->count > 0 && f->files[f->count - 1].generation > newest)
         newest = f->files[f->count - 1].generation;
     s->id.generation = first_generation(s, newest);
-    /* The newest segment that was ever durable is not here. */
-    if (slot->c > s->next_seq)
+    /* The newest segment that ever had a durable record has none now. */
+    if (slot->b > 0 && (s->count == 0 || s->rows[s->count - 1].generation < slot->b))
         s->next_seq = slot->c + s->o.segment_bytes / FRAME_HEAD_SIZE;
     s->id_file.said = slot->b;
     for (size_t i = 0; i < f->cursor_count; i++) {

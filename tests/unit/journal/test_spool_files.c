@@ -1,0 +1,222 @@
+/* Segment files while the journal runs: quota, recycling, giving up. */
+#include "unit/journal/spool_kit.h"
+
+#include "base/log.h"
+
+static int quiet(void **state)
+{
+    (void)state;
+    log_setup(LOG_OFF, LOG_LOGFMT, 2);
+    return 0;
+}
+
+static void fail_next(struct kit *k, enum mem_call call, uint64_t times)
+{
+    k->disk->fail_mask = 1u << call;
+    k->disk->fail_after = 0;
+    k->disk->fail_times = times;
+    k->disk->fail_code = -EIO;
+}
+
+static void test_segments_behind_all_cursors_are_used_again(void **state)
+{
+    struct kit k;
+    struct cell at = { 0 };
+    uint64_t allocated = 0;
+
+    (void)state;
+    kit_init(&k);
+    spool_cursor(&k.spool, "hub", true)->at = &at;
+    for (int i = 0; i < 50; i++) {
+        kit_append_many(&k, 40, 100);
+        cell_set(&at, k.spool.durable_seq);
+        (void)spool_tend(&k.spool, true);
+        if (i == 5)
+            allocated = k.disk->calls[MEM_CALL_ALLOCATE];
+        assert_true(k.spool.count <= 3);
+    }
+    assert_int_equal(k.disk->calls[MEM_CALL_ALLOCATE], allocated);
+    kit_fini(&k);
+}
+
+static void test_the_quota_blocks_and_nothing_is_lost(void **state)
+{
+    struct kit k;
+    struct cell at = { 0 };
+    int taken = 0;
+
+    (void)state;
+    kit_init(&k);
+    spool_cursor(&k.spool, "hub", true)->at = &at;
+    while (kit_append(&k, 1000, RECORD_EVENT) == 0)
+        taken++;
+    assert_int_equal(k.spool.error, ERR_FULL);
+    assert_in_range(taken, 180, 240);
+    assert_true(spool_bytes(&k.spool) <= k.o.quota_bytes);
+    assert_int_equal(k.spool.counts.refused[RECORD_EVENT], 1);
+    assert_int_equal(kit_append(&k, 100, RECORD_EVENT), ERR_FULL);
+    assert_int_equal(kit_read_all(&k, 0).records, (uint64_t)taken);
+    cell_set(&at, 50);
+    assert_int_equal(kit_append(&k, 100, RECORD_EVENT), 0);
+    assert_int_equal(k.spool.durable_seq, (uint64_t)taken + 1);
+    kit_fini(&k);
+}
+
+static void test_only_what_may_be_dropped_is_dropped(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    kit_init(&k);
+    spool_close(&k.spool);
+    k.o.policy[RECORD_READING] = JOURNAL_DROP_OLDEST;
+    kit_open(&k);
+    for (int i = 0; i < 500; i++)
+        assert_int_equal(kit_append(&k, 1000, RECORD_READING), 0);
+    assert_true(k.spool.counts.dropped > 200);
+    /* An event is not taken at the cost of others, */
+    while (kit_append(&k, 1000, RECORD_EVENT) == 0)
+        ;
+    assert_int_equal(k.spool.error, ERR_FULL);
+    /* and keeps its segment once it is the oldest. */
+    while (kit_append(&k, 1000, RECORD_READING) == 0)
+        ;
+    assert_true((k.spool.rows[0].kinds & 1u << RECORD_EVENT) != 0);
+    /* What each segment holds is known after a start, too. */
+    kit_kill(&k);
+    assert_true((k.spool.rows[0].kinds & 1u << RECORD_EVENT) != 0);
+    assert_int_equal(kit_append(&k, 1000, RECORD_READING), ERR_FULL);
+    kit_fini(&k);
+}
+
+static void test_a_failed_flush_moves_its_records_to_a_new_segment(void **state)
+{
+    struct kit k;
+    uint64_t generation;
+
+    (void)state;
+    kit_init(&k);
+    kit_append_many(&k, 5, 100);
+    generation = k.spool.id.generation;
+    fail_next(&k, MEM_CALL_SYNC, 1);
+    assert_int_equal(kit_append(&k, 100, RECORD_READING), 0);
+    assert_int_equal(k.disk->faults, 1);
+    assert_true(k.spool.id.generation > generation);
+    assert_int_equal(k.spool.counts.failed_flushes, 1);
+    kit_cut(&k);
+    assert_int_equal(kit_read_all(&k, 0).records, 6);
+    kit_fini(&k);
+}
+
+static void test_what_cannot_be_made_durable_is_refused_and_leaves_no_hole(void **state)
+{
+    static const enum mem_call calls[] = { MEM_CALL_SYNC, MEM_CALL_WRITE, MEM_CALL_SYNC_DIR };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(calls); i++) {
+        struct kit k;
+        struct kit_read all;
+
+        kit_init(&k);
+        if (calls[i] != MEM_CALL_SYNC_DIR)
+            kit_append_many(&k, 5, 100);
+        fail_next(&k, calls[i], 100);
+        assert_int_equal(kit_append(&k, 100, RECORD_READING), -EIO);
+        assert_int_equal(k.spool.error, -EIO);
+        assert_int_equal(kit_append(&k, 100, RECORD_READING), -EIO);
+        k.disk->fail_times = 0;
+        kit_append_many(&k, 5, 100);
+        assert_int_equal(k.spool.error, 0);
+        kit_cut(&k);
+        all = kit_read_all(&k, 0);
+        assert_int_equal(all.records, calls[i] == MEM_CALL_SYNC_DIR ? 5 : 10);
+        assert_int_equal(all.lost, 0);
+        kit_fini(&k);
+    }
+}
+
+static void test_the_floor_of_free_space_is_kept(void **state)
+{
+    struct kit k;
+    uint64_t left = 0;
+
+    (void)state;
+    kit_init(&k);
+    spool_close(&k.spool);
+    k.disk->capacity = KIB(64);
+    k.o.free_floor_bytes = KIB(20);
+    kit_open(&k);
+    while (kit_append(&k, 1000, RECORD_READING) == 0)
+        ;
+    assert_int_equal(k.spool.error, -ENOSPC);
+    assert_int_equal(k.disk->base.ops->free_bytes(&k.disk->base, &left), 0);
+    assert_true(left >= KIB(20) && left < KIB(20) + k.o.segment_bytes * 2);
+    kit_fini(&k);
+}
+
+static void test_locate_finds_the_segment_of_each_number(void **state)
+{
+    struct kit k;
+    struct spool_row rows[4];
+
+    (void)state;
+    kit_init(&k);
+    assert_int_equal(spool_locate(&k.spool, 1, rows, 4), 0);
+    kit_append_many(&k, 300, 100);
+    for (uint64_t s = 1; s <= 300; s++) {
+        assert_true(spool_locate(&k.spool, s, rows, 4) > 0);
+        assert_true(rows[0].first_seq <= s && s < rows[0].end_seq);
+    }
+    assert_int_equal(spool_locate(&k.spool, 300, rows, 4), 1);
+    assert_true(rows[0].end_seq == UINT64_MAX);
+    kit_fini(&k);
+}
+
+static void test_little_more_is_written_than_handed_in(void **state)
+{
+    struct kit k;
+    struct journal_entry e[100] = { 0 };
+    struct record r[100];
+    static const char payload[200] = "{}";
+    uint64_t before;
+
+    (void)state;
+    kit_init(&k);
+    spool_close(&k.spool);
+    k.o.segment_bytes = MIB(1);
+    k.o.quota_bytes = MIB(8);
+    kit_open(&k);
+    before = k.disk->written;
+    for (int group = 0; group < 100; group++) {
+        for (size_t i = 0; i < COUNT_OF(e); i++) {
+            r[i] = (struct record){ .kind = RECORD_READING,
+                                    .device = STR("raspberrypi-1a2b"),
+                                    .stream = STR("environment"),
+                                    .payload = str_from(payload, sizeof(payload)) };
+            e[i].records = &r[i];
+            e[i].count = 1;
+            e[i].node.next = i + 1 < COUNT_OF(e) ? &e[i + 1].node : NULL;
+        }
+        spool_commit(&k.spool, &e[0].node);
+    }
+    assert_int_equal(k.spool.durable_seq, 10000);
+    assert_true(k.disk->written - before < 10000 * 200 * 13 / 10);
+    assert_int_equal(k.spool.counts.written_bytes, k.disk->written - before);
+    kit_fini(&k);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_segments_behind_all_cursors_are_used_again),
+        TEST(test_the_quota_blocks_and_nothing_is_lost),
+        TEST(test_only_what_may_be_dropped_is_dropped),
+        TEST(test_a_failed_flush_moves_its_records_to_a_new_segment),
+        TEST(test_what_cannot_be_made_durable_is_refused_and_leaves_no_hole),
+        TEST(test_the_floor_of_free_space_is_kept),
+        TEST(test_locate_finds_the_segment_of_each_number),
+        TEST(test_little_more_is_written_than_handed_in),
+    };
+
+    return cmocka_run_group_tests(tests, quiet, NULL);
+}
