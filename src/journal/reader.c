@@ -67,6 +67,7 @@ static void leave(struct reader *r)
 static void ask_rows(struct reader *r)
 {
     leave(r);
+    r->read_head = r->source.head(r->source.ctx);
     r->row = 0;
     r->row_count = r->source.locate(r->source.ctx, r->next, r->rows, SPOOL_ROWS_MAX, &r->epoch);
 }
