@@ -1,10 +1,10 @@
 /* The uplink's batch. */
 #include "journal/batch.h"
 
+#include "base/crc32c.h"
 #include "base/mem.h"
+#include "fuzz/hex.h"
 #include "unit/unit.h"
-
-#include <stdio.h>
 
 static const struct uuid me = { { 0xaa, 1 } };
 static const struct uuid edge = { { 0xee, 2 } };
@@ -230,6 +230,42 @@ static void test_records_that_do_not_belong_are_refused(void **state)
     batch_writer_fini(&w);
 }
 
-RUN(TEST(test_what_is_sent_arrives), TEST(test_a_gap_closes_a_hole),
-    TEST(test_cut_or_flipped_it_is_refused), TEST(test_caps_hold_before_anything_is_allocated),
-    TEST(test_a_full_batch_is_as_before), TEST(test_records_that_do_not_belong_are_refused))
+/* The checksum is set right, so that what the vector is about is what is refused. */
+static void check_vector(void *ctx, const char *path)
+{
+    unsigned *count = ctx;
+    struct hex_file h;
+    struct batch got;
+    uint32_t crc;
+    size_t n = 0;
+    char *text = hex_slurp(path, &n);
+    int rc;
+
+    if (!hex_parse(text, &h) || !hex_key(&h, "expect") || h.n < BATCH_HEADER_SIZE)
+        fail_msg("%s: not a vector", path);
+    crc = crc32c(crc32c(0, str_from(h.bytes, 52)),
+                 str_skip(str_from(h.bytes, h.n), BATCH_HEADER_SIZE));
+    memcpy(h.bytes + 52, &crc, 4);
+    rc = batch_read(str_from(h.bytes, h.n), &caps, &got, NULL);
+    if ((rc == 0) != (strcmp(hex_key(&h, "expect"), "ok") == 0))
+        fail_msg("%s: %d", path, rc);
+    if (rc == 0)
+        batch_fini(&got);
+    (*count)++;
+    free(h.bytes);
+    free(text);
+}
+
+static void test_vectors_are_taken_or_refused_as_they_say(void **state)
+{
+    unsigned count = 0;
+
+    (void)state;
+    hex_each_file(TESTS_DIR "/vectors/batch", check_vector, &count);
+    assert_true(count >= 9);
+}
+
+RUN(TEST(test_vectors_are_taken_or_refused_as_they_say), TEST(test_what_is_sent_arrives),
+    TEST(test_a_gap_closes_a_hole), TEST(test_cut_or_flipped_it_is_refused),
+    TEST(test_caps_hold_before_anything_is_allocated), TEST(test_a_full_batch_is_as_before),
+    TEST(test_records_that_do_not_belong_are_refused))
