@@ -193,6 +193,7 @@ struct hello {
     uint32_t generation;     /* of the holding that was granted */
     struct session *session; /* granted */
     bool session_present;
+    struct addr peer, local; /* for authz, which may answer later */
 };
 
 /* How a connection that is not plainly a stream reaches its peer. */

@@ -173,6 +173,8 @@ static void login(struct conn *c)
         logged_in(c, 0, identity_new(ROLE_ANONYMOUS, pk->username));
         return;
     }
+    c->hello->peer = *conn_peer(c);
+    c->hello->local = *conn_local(c);
     c->login = (struct authz_login){
         .client_id = pk->client_id,
         .user = pk->username,
@@ -180,8 +182,8 @@ static void login(struct conn *c)
         .has_user = pk->has_username,
         .has_password = pk->has_password,
         .tls = conn_is_tls(c),
-        .peer = conn_peer(c),
-        .local = conn_local(c),
+        .peer = &c->hello->peer,
+        .local = &c->hello->local,
         .loop = c->part->loop,
         .done = on_login,
     };
