@@ -34,7 +34,9 @@
 #define CONN_LOW           ((size_t)64 * 1024)
 #define SESSION_EXPIRY_MAX (30u * 86400u) /* an absent client's session ends after 30 days */
 #define OUTBOX_MESSAGES    64u            /* one mail to another worker carries at most these */
-#define RETRY_FULL_MS      250u           /* a 3.1.1 client whose PUBLISH found no room waits */
+#define LOG_LINES_MAX      20u            /* about misbehaving peers, per worker and second */
+#define UNDECIDED_FACTOR   8u   /* QoS 0 has no window: at most this many of ours undecided */
+#define RETRY_FULL_MS      250u /* a 3.1.1 client whose PUBLISH found no room waits */
 
 struct broker_metrics {
     struct metric *connects, *refused, *received[3], *sent[3], *received_bytes, *ignored;
@@ -80,6 +82,7 @@ struct part {
     uint64_t last_serial;
     uint64_t last_mark;
     bool stopping;
+    size_t letters; /* sent by us and not yet answered: claims, queries, fences, rounds */
 
     /* route_server.c */
     uint32_t interest_count[64]; /* filters of ours by hash of the first level */
@@ -100,7 +103,13 @@ struct part {
     struct timer sys_timer;   /* worker 0 */
     uint64_t started_ms;
     struct broker_token *spare;
+    uint64_t log_second; /* part_may_log() */
+    unsigned log_lines;
 };
+
+/* Peers decide how often they misbehave; this decides how often that is logged. What is left out
+ * is counted by the metrics all the same. */
+bool part_may_log(struct part *p);
 
 /* ---- publications ---- */
 struct publication {
@@ -122,6 +131,8 @@ void part_interest_remove(struct part *p, struct str filter);
 void part_fence(struct part *p, void (*done)(void *ctx), void *ctx);
 /* All mail to other parts goes this way: behind the messages routed to them before. */
 void part_post(struct part *from, unsigned to, struct mail *m);
+/* Sends the messages collected for other parts now. */
+void part_flush(struct part *p);
 static inline struct part *part_of(struct broker *b, const struct loop *l)
 {
     return b->parts[loop_index(l)];
@@ -147,6 +158,8 @@ struct holding *holding_of(struct part *p, const struct session *s);
 void holding_detach(struct part *p, struct session *s, bool send_will);
 /* Ends the session here for good; its will is published first if it is still there. */
 void holding_end(struct holding *h);
+/* No session here begins anything by itself any more; then they can be freed. */
+void holding_quiet_all(struct part *p);
 void holding_free_all(struct part *p);
 /* Subscribes or unsubscribes all of s on this part. enter: true when a fence is needed. */
 bool holding_enter_tree(struct part *p, struct session *s);
@@ -222,7 +235,8 @@ struct conn {
     bool answers_problems; /* Request Problem Information */
     bool pumping;
     uint16_t keep_alive_s;
-    unsigned holds; /* requests under way whose answers come to this structure */
+    unsigned holds;     /* requests under way whose answers come to this structure */
+    unsigned undecided; /* BROKER_LATER that has not come back */
     struct list link;
     struct session *session;
     struct identity *who;

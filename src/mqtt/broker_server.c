@@ -14,6 +14,8 @@
 
 #include <assert.h>
 
+enum { WORKERS_MAX = 1024 };
+
 /* ---- metrics ---- */
 
 static struct metric *counter(struct metrics *m, const char *name, const char *labels,
@@ -102,6 +104,7 @@ struct broker *broker_new(struct workers *w, const struct broker_options *o)
 
     b->workers = w;
     b->count = workers_count(w);
+    assert(b->count <= WORKERS_MAX);
     b->parts = mem_new_array(b->count, sizeof(struct part *));
     b->limits = *o->limits;
     b->session_limits = (struct session_limits){
@@ -161,7 +164,7 @@ int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *
 
 struct counting {
     struct broker *b;
-    size_t open[64]; /* by worker; each writes its own */
+    size_t of[WORKERS_MAX]; /* by worker; each writes its own */
 };
 
 static void part_stop(void *ctx, struct loop *l)
@@ -182,21 +185,28 @@ static void part_cut(void *ctx, struct loop *l)
         conn_end_transport(container_of(it, struct conn, link), STREAM_NOW, ERR_STOPPED);
 }
 
-static void part_count(void *ctx, struct loop *l)
+static void count_connections(void *ctx, struct loop *l)
 {
     struct counting *k = ctx;
 
-    k->open[loop_index(l) % COUNT_OF(k->open)] += part_of(k->b, l)->conn_count;
+    k->of[loop_index(l)] = part_of(k->b, l)->conn_count;
 }
 
-static size_t open_connections(struct broker *b)
+static void count_letters(void *ctx, struct loop *l)
+{
+    struct counting *k = ctx;
+
+    k->of[loop_index(l)] = part_of(k->b, l)->letters;
+}
+
+static size_t count(struct broker *b, void (*fn)(void *ctx, struct loop *l))
 {
     struct counting k = { .b = b };
     size_t n = 0;
 
-    workers_each(b->workers, part_count, &k);
-    for (size_t i = 0; i < COUNT_OF(k.open); i++)
-        n += k.open[i];
+    workers_each(b->workers, fn, &k);
+    for (unsigned i = 0; i < b->count; i++)
+        n += k.of[i];
     return n;
 }
 
@@ -208,7 +218,7 @@ void broker_stop(struct broker *b, unsigned deadline_ms)
     LIST_EACH (it, &b->listeners)
         listener_close(container_of(it, struct broker_listener, link)->l);
     workers_each(b->workers, part_stop, b);
-    while (open_connections(b) > 0) {
+    while (count(b, count_connections) > 0) {
         now = clock_mono_ns() / 1000000;
         if (!cut && now >= end) {
             workers_each(b->workers, part_cut, b);
@@ -216,6 +226,15 @@ void broker_stop(struct broker *b, unsigned deadline_ms)
         }
         gate_wait(b->stopped, cut ? 100 : end - now);
     }
+}
+
+/* Nothing of this part starts anything any more, and all it has said is on its way. */
+static void part_quiet(void *ctx, struct loop *l)
+{
+    struct part *p = part_of(ctx, l);
+
+    holding_quiet_all(p);
+    part_flush(p);
 }
 
 static void part_free(void *ctx, struct loop *l)
@@ -237,22 +256,18 @@ static void part_free(void *ctx, struct loop *l)
     mem_free(p);
 }
 
-/* Letters under way still need the parts. The longest conversation (a claim with a stand-in, its
- * fences, and word of the end) has a dozen steps; each round moves every letter by one at least. */
-static void settle(void *ctx, struct loop *l)
-{
-    (void)ctx;
-    (void)l;
-}
-
 void broker_free(struct broker *b)
 {
     struct list *it;
 
     if (!b)
         return;
-    for (int i = 0; i < 16; i++)
-        workers_each(b->workers, settle, b);
+    /* Letters under way still need the parts. Those that are not answered (a session has ended, a
+     * topic is retained) are delivered in the round after everybody has become quiet. */
+    while (count(b, count_letters) > 0)
+        ;
+    workers_each(b->workers, part_quiet, b);
+    count(b, count_letters);
     workers_each(b->workers, part_free, b);
     while ((it = list_pop_front(&b->listeners))) {
         struct broker_listener *bl = container_of(it, struct broker_listener, link);

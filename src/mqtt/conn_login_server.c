@@ -108,8 +108,9 @@ static void refuse(struct conn *c, uint8_t reason, const char *text)
     char peer[ADDR_TEXT_SIZE];
 
     metric_add(c->part->b->m.refused, 1);
-    log_warn("mqtt", "connection refused", lf_text("peer", addr_format(conn_peer(c), peer)),
-             lf_str("client", c->hello->pk.client_id), lf_text("reason", text));
+    if (part_may_log(c->part))
+        log_warn("mqtt", "connection refused", lf_text("peer", addr_format(conn_peer(c), peer)),
+                 lf_str("client", c->hello->pk.client_id), lf_text("reason", text));
     pk.connack.code = c->version == MQTT_V5 ? reason : mqtt_connack_v311(reason);
     mqtt_encode(&pk, c->version, &out);
     conn_send(c, buf_str(&out));

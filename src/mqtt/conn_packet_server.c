@@ -68,11 +68,18 @@ static void answer_publish(struct conn *c, const struct mqtt_publish *pk, uint8_
 }
 
 /* More publications without our acknowledgement than we allowed: MQTT 5 was told the number and
- * broke it (0x93); 3.1.1 was not, and waits. False: stop. */
+ * broke it (0x93); 3.1.1 was not, and waits, as QoS 0 does when too many are undecided. False:
+ * stop. */
 static bool within_window(struct conn *c, const struct mqtt_publish *pk)
 {
     size_t open = c->acks.count + c->session->received_count;
 
+    if (pk->qos == 0) {
+        if (c->undecided < UNDECIDED_FACTOR * c->part->b->session_limits.inflight_max)
+            return true;
+        conn_busy_set(c, BUSY_ACKS);
+        return false;
+    }
     if (open < c->part->b->session_limits.inflight_max ||
         (pk->qos == 2 && session_is_received(c->session, pk->packet_id)))
         return true;
@@ -137,13 +144,11 @@ static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
         conn_end(c, MQTT_REASON_BAD_TOPIC, "topic too long or too deep");
         return true;
     }
-    if (pk->qos > 0) {
-        if (!within_window(c, pk))
-            return c->state == CONN_CLOSING;
-        if (pk->qos == 2 && session_is_received(c->session, pk->packet_id)) {
-            answer_publish(c, pk, 0, NULL); /* a repetition: it was processed */
-            return true;
-        }
+    if (!within_window(c, pk))
+        return c->state == CONN_CLOSING;
+    if (pk->qos == 2 && session_is_received(c->session, pk->packet_id)) {
+        answer_publish(c, pk, 0, NULL); /* a repetition: it was processed */
+        return true;
     }
     rc = str_starts(topic, STR("$SYS/")) ? ERR_REFUSED : conn_ask(c, 0, AUTHZ_PUBLISH, topic);
     if (rc == ERR_MORE) {

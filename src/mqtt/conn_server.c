@@ -206,6 +206,20 @@ static void leave(struct conn *c, bool send_will)
         holding_detach(c->part, s, send_will && !c->will_off);
 }
 
+bool part_may_log(struct part *p)
+{
+    uint64_t second = loop_now_ms(p->loop) / 1000;
+
+    if (p->log_second != second) {
+        if (p->log_lines > LOG_LINES_MAX)
+            log_warn("mqtt", "more of the same in that second",
+                     lf_u64("lines", p->log_lines - LOG_LINES_MAX));
+        p->log_second = second;
+        p->log_lines = 0;
+    }
+    return ++p->log_lines <= LOG_LINES_MAX;
+}
+
 static void log_end(const struct conn *c, uint8_t reason, const char *text)
 {
     char peer[ADDR_TEXT_SIZE];
@@ -213,6 +227,8 @@ static void log_end(const struct conn *c, uint8_t reason, const char *text)
                     : c->hello ? c->hello->pk.client_id
                                : STR_NONE;
 
+    if (!part_may_log(c->part))
+        return;
     log_info("mqtt", "connection ended by us", lf_text("peer", addr_format(conn_peer(c), peer)),
              lf_str("client", id), lf_u64("code", reason), lf_text("reason", text));
 }

@@ -88,6 +88,7 @@ static void on_grant(struct mail *m, struct loop *l)
     struct conn *c = k->c;
     struct grant g;
 
+    part_of(k->b, l)->letters--;
     merge_stand_in(part_of(k->b, l), k);
     g = (struct grant){
         .s = k->s, .generation = k->claim.generation, .in_tree = k->in_tree, .code = k->code
@@ -276,6 +277,7 @@ void holding_claim(struct conn *c)
     k->id_n = id.n;
     memcpy(k->id, id.p, id.n);
     c->holds++;
+    p->letters++;
     part_post(p, k->shard, &k->mail);
 }
 
@@ -413,6 +415,15 @@ void holding_leave_tree(struct part *p, struct session *s)
             part_interest_remove(p, filter);
     }
     metric_gauge_add(p->b->m.subscriptions, -(int64_t)s->sub_count);
+}
+
+void holding_quiet_all(struct part *p)
+{
+    struct map_entry *e;
+    size_t at = 0;
+
+    while ((e = map_next(&p->holdings, &at)))
+        timer_stop(&((struct holding *)e->value)->timer);
 }
 
 void holding_free_all(struct part *p)

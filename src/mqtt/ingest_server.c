@@ -102,6 +102,7 @@ static void keep_token(struct conn *c, const struct mqtt_publish *pk, struct pub
 {
     t->conn = c;
     c->holds++;
+    c->undecided++;
     t->qos = pk->qos;
     if (may_route) {
         t->pub.m = message_ref(publication_message(pub));
@@ -204,6 +205,7 @@ void broker_publish_done(struct broker_token *t, int code, bool route, const cha
     if (c && t->qos > 0)
         acks_settle_take(&c->acks, t->ack, ack_code(c, code), code ? reason : NULL, NULL);
     if (c) {
+        c->undecided--;
         conn_flush_acks(c);
         conn_unhold(c);
     }

@@ -29,8 +29,9 @@ static void set_here(struct part *p, struct message *m)
 
     if (rc == ERR_FULL) {
         metric_add(p->b->m.dropped_retained, 1);
-        log_warn("mqtt", "message not retained", lf_str("topic", message_topic(m)),
-                 lf_err("error", rc));
+        if (part_may_log(p))
+            log_warn("mqtt", "message not retained", lf_str("topic", message_topic(m)),
+                     lf_err("error", rc));
     }
     metric_gauge_add(p->b->m.retained, (int64_t)p->retained.count - (int64_t)before);
 }
@@ -139,7 +140,7 @@ static void on_answer(struct mail *m, struct loop *l)
     struct query_mail *k = container_of(m, struct query_mail, mail);
     struct conn *c = k->c;
 
-    (void)l;
+    part_of(k->b, l)->letters--;
     if (k->found)
         replay_add(c, k);
     mem_free(k);
@@ -176,6 +177,7 @@ static void query_shard(struct conn *c, unsigned shard, struct str filter, uint8
     memcpy(k->filter, filter.p, filter.n);
     c->holds++;
     c->queries++;
+    p->letters++;
     part_post(p, shard, &k->mail);
 }
 

@@ -113,6 +113,7 @@ static void on_fence_answer(struct mail *m, struct loop *l)
         return;
     f->part->confirmed |= f->interest;
     f->part->fences--;
+    f->part->letters--;
     f->done(f->ctx);
     mem_free(f);
 }
@@ -150,6 +151,7 @@ void part_fence(struct part *p, void (*done)(void *ctx), void *ctx)
     p->told = p->fences > 0 ? p->told | p->interest : p->interest;
     p->confirmed &= p->told;
     p->fences++;
+    p->letters++;
     f->interest = p->told;
     for (unsigned i = 0; i < count; i++) {
         if (i == p->index)
@@ -196,12 +198,15 @@ static void outbox_post(struct part *p, unsigned to)
     loop_post(p->b->parts[to]->loop, &o->mail);
 }
 
-static void on_flush(struct later *d)
+void part_flush(struct part *p)
 {
-    struct part *p = container_of(d, struct part, flush);
-
     for (unsigned i = 0; i < p->b->count; i++)
         outbox_post(p, i);
+}
+
+static void on_flush(struct later *d)
+{
+    part_flush(container_of(d, struct part, flush));
 }
 
 static void outbox_put(struct part *p, unsigned to, struct message *m)

@@ -69,6 +69,7 @@ static void on_round(struct mail *m, struct loop *l)
     size_t at = 0;
 
     if (r->at == r->b->count) {
+        p->letters--;
         round_end(r);
         return;
     }
@@ -89,6 +90,7 @@ void broker_sessions(struct broker *b, struct loop *l,
     r->asker = loop_index(l);
     r->done = done;
     r->ctx = ctx;
+    part_of(b, l)->letters++;
     part_post(part_of(b, l), 0, &r->mail);
 }
 
