@@ -30,6 +30,11 @@
 /* Bytes of an answer that must leave in each http_body_timeout_ms: a client that takes one byte
  * now and then is holding on to our memory, not reading. */
 #define PROGRESS_MIN 4096
+/* What may wait on a connection before its producer is told to stop, and the least that the limit
+ * on it may be set to here: heads and pieces of bodies must fit above the mark. */
+#define SEND_HIGH  ((size_t)256 * 1024)
+#define SEND_LOW   ((size_t)64 * 1024)
+#define SEND_LEAST ((size_t)512 * 1024)
 /* Beyond this an arena refuses; handlers take little, heads are capped by limits. */
 #define ARENA_MAX ((size_t)4 * 1024 * 1024)
 
@@ -468,6 +473,10 @@ void http_conn_accept(void *ctx, struct loop *l, struct stream *s)
     timer_init(&c->timer, l, on_timer);
     timer_start(&c->timer, server->limits.http_idle_timeout_ms);
     stream_set(s, &handler, c, server->limits.http_head_max_bytes + 1);
+    stream_set_marks(s, SEND_HIGH, SEND_LOW,
+                     server->limits.send_queue_max_bytes > SEND_LEAST
+                         ? server->limits.send_queue_max_bytes
+                         : SEND_LEAST);
     if (w->draining)
         http_conn_finish(c);
 }
