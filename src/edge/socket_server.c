@@ -40,7 +40,9 @@ struct connection {
     struct line_queue queue;
     size_t waiting; /* lines that the journal has */
     bool skipping;  /* the rest of an overlong line */
+    bool eof;       /* the client sends no more; lines that the stream keeps may be left */
     bool ending;    /* close when all is answered */
+    size_t kept;    /* bytes that the stream keeps for us */
     struct arena arena;
 };
 
@@ -148,39 +150,67 @@ static void too_long(struct connection *c)
     line_error(line_add(&c->queue), STR_NONE, STR_NONE, str_of(text));
 }
 
-static size_t on_data(void *ctx, struct stream *stream, struct str bytes)
+/* The client sends no more and every whole line was taken. */
+static void finish(struct connection *c)
 {
-    struct connection *c = ctx;
-    struct str rest = bytes, line;
+    if (c->kept > 0 && !c->skipping) {
+        metric_add(c->server->lines, 1);
+        metric_add(c->server->refused, 1);
+        line_error(line_add(&c->queue), STR_NONE, STR_NONE,
+                   STR("the last line has no line feed; it was not taken"));
+    }
+    c->ending = true;
+}
+
+/* Takes lines while there is room for their answers; returns what is left. */
+static struct str take_lines(struct connection *c, struct str rest)
+{
+    size_t most = c->server->o.limits->socket_line_max_bytes;
+    struct str line;
 
     while (c->queue.count < SOCKET_WINDOW && line_take(&rest, &line)) {
         if (c->skipping)
             c->skipping = false; /* this was the end of the overlong one */
-        else if (line.n > c->server->o.limits->socket_line_max_bytes)
+        else if (line.n > most)
             too_long(c);
         else if (line.n > 0)
             take_line(c, line);
     }
-    if (c->queue.count >= SOCKET_WINDOW) {
+    return rest;
+}
+
+static size_t on_data(void *ctx, struct stream *stream, struct str bytes)
+{
+    struct connection *c = ctx;
+    struct str rest = take_lines(c, bytes);
+    bool full = c->queue.count >= SOCKET_WINDOW;
+
+    if (full) {
         stream_pause(stream);
     } else if (c->skipping || rest.n > c->server->o.limits->socket_line_max_bytes) {
         if (!c->skipping)
             too_long(c);
         c->skipping = true;
         rest = STR_NONE;
-        send_answers(c);
-        return bytes.n;
     }
+    c->kept = rest.n;
+    if (c->eof && !full && !c->ending)
+        finish(c);
     send_answers(c);
     return bytes.n - rest.n;
 }
 
+/* May come while whole lines still wait in the stream, behind a pause that has just ended: those
+ * are offered to on_data() again first. */
 static void on_eof(void *ctx, struct stream *stream)
 {
     struct connection *c = ctx;
 
-    (void)stream;
-    c->ending = true; /* what was read is still answered */
+    c->eof = true;
+    if (c->kept == 0)
+        finish(c);
+    else if (!stream_is_paused(stream))
+        stream_again(stream);
     send_answers(c);
 }
 
