@@ -26,17 +26,18 @@ function host(id, t) {
     const cpu = Math.min(100, 4 + 22 * busy ** 2 + 3 * grain(`${id}c`, t) + peak);
     const used = 1.1e9 + 0.4e9 * wave(`${id}mem`, t, 1_900_000) + hash(id) * 6e8;
     return {
-        cpu: { percent: round(cpu), temperature_c: round(41 + 9 * wave(`${id}t`, t, 900_000) + cpu / 14), frequency_hz: cpu > 20 ? 1.8e9 : 6e8, cores: 4 },
-        load: { one: round(cpu / 26, 2), five: round(0.4 + busy, 2), fifteen: round(0.5 + 0.4 * wave(`${id}l`, t, 3e6), 2) },
-        memory: { percent: round((used / 3.98e9) * 100), used_bytes: Math.round(used), total_bytes: 3_980_000_000 },
-        disk: { percent: round(37 + ((t / 3.6e6) % 48) / 12, 2), used_bytes: 11_800_000_000 + Math.floor((t % 1.7e8) * 9), free_bytes: 18_400_000_000 },
-        network: {
-            rx_bytes_per_s: Math.round(18_000 + 240_000 * wave(`${id}rx`, t, 70_000) ** 3 + 9000 * grain(`${id}r`, t)),
-            tx_bytes_per_s: Math.round(6_000 + 52_000 * wave(`${id}tx`, t, 45_000) ** 2 + 3000 * grain(`${id}s`, t)),
-        },
-        throttled: false,
+        cpu: { percent: round(cpu, 2), ...Object.fromEntries([0, 1, 2, 3].map((i) => [`core${i}_percent`, round(Math.min(100, cpu * (0.5 + grain(`${id}${i}`, t))), 2)])) },
+        load: { '1m': round(cpu / 26, 2), '5m': round(0.4 + busy, 2), '15m': round(0.5 + 0.4 * wave(`${id}l`, t, 3e6), 2) },
+        memory: { used_percent: round((used / 3.98e9) * 100, 2), total_bytes: 3_980_000_000, available_bytes: Math.round(3.98e9 - used) },
+        disk: { used_percent: round(37 + ((t / 3.6e6) % 48) / 12, 2), available_bytes: 18_400_000_000, mmcblk0: { read_bytes_per_s: 0, written_bytes_per_s: Math.round(90_000 * wave(`${id}w`, t, 30_000) ** 4) } },
+        network: { eth0: {
+            received_bytes_per_s: Math.round(18_000 + 240_000 * wave(`${id}rx`, t, 70_000) ** 3 + 9000 * grain(`${id}r`, t)),
+            sent_bytes_per_s: Math.round(6_000 + 52_000 * wave(`${id}tx`, t, 45_000) ** 2 + 3000 * grain(`${id}s`, t)),
+            errors_per_s: 0,
+        } },
+        temperature: { cpu_thermal_c: round(41 + 9 * wave(`${id}t`, t, 900_000) + cpu / 14, 2) },
+        throttling: { under_voltage: 0, frequency_capped: 0, throttled: 0, soft_temperature_limit: 0, under_voltage_since_boot: 0 },
         uptime_s: Math.floor((t - 1_790_000_000_000) / 1000) % 4_000_000,
-        model: 'Raspberry Pi 4 Model B',
     };
 }
 

@@ -44,7 +44,8 @@ describe('units', () => {
         ['net.rx_bytes_per_s', 'bytes_per_s'], ['uptime_s', 'seconds'], ['latency_ms', 'milliseconds'], ['humidity', 'percent'], ['value', 'none'], ['fps', 'none'],
         ['rows', 'none'], ['topic', 'none'], ['items_per_s', 'per_s'],
     ] as const)('%s is %s', (path, unit) => expect(unitOf(path)).toBe(unit));
+    it('leaves alone what the device named', () => expect(labelOf('eth0.received_bytes_per_s', true)).toBe('eth0 received'));
     it('labels for people', () => {
-        expect(['cpu.percent', 'net.rx_bytes_per_s', 'temperature', 'uptime_s', 'value', 'c'].map(labelOf)).toEqual(['CPU', 'Net received', 'Temperature', 'Uptime', 'Value', 'C']);
+        expect(['cpu.percent', 'net.rx_bytes_per_s', 'temperature', 'uptime_s', 'value', 'c'].map((path) => labelOf(path))).toEqual(['CPU', 'Net received', 'Temperature', 'Uptime', 'Value', 'C']);
     });
 });

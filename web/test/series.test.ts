@@ -96,7 +96,7 @@ describe('Series', () => {
         const s = new Series(1000);
         expect(s.summary(0, 9000)).toBeUndefined();
         s.mergeHistory(rest(1000, [[1000, 2, 1, 5], [2000, 4, 3, 9]]), 0, 9000);
-        expect(s.summary(0, 9000)).toEqual({ min: 1, avg: 3, max: 9 });
+        expect(s.summary(0, 9000)).toEqual({ min: 1, avg: 3, max: 9, count: 2 });
         expect(s.newest(9000)).toEqual({ t: 2000, value: 4 });
         expect(s.newest(2000)?.t).toBe(1000);
     });

@@ -57,4 +57,7 @@ it('picks what people look at first', () => {
     expect(pickFields(['humidity', 'temperature', 'id'], 2)).toEqual(['temperature', 'humidity']);
     expect(pickFields(['b', 'a'], 5)).toEqual(['b', 'a']);
     expect(pickFields([], 3)).toEqual([]);
+    const own = ['cpu.percent', 'cpu.core0_percent', 'load.1m', 'memory.used_percent', 'memory.total_bytes', 'disk.used_percent', 'disk.sda.read_bytes_per_s',
+        'network.lo.received_bytes_per_s', 'network.ifb0.received_bytes_per_s', 'network.eth0.received_bytes_per_s', 'temperature.cpu_c', 'uptime_s'];
+    expect(pickFields(own, 6)).toEqual(['cpu.percent', 'memory.used_percent', 'temperature.cpu_c', 'disk.used_percent', 'network.eth0.received_bytes_per_s', 'load.1m']);
 });

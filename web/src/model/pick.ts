@@ -10,10 +10,14 @@ const FIRST: readonly RegExp[] = [
     /(^|[._])(disk|disk_\w+|filesystem)[._]\w*percent$/,
     /_percent$|[._]percent$/,
     /(rx|received|tx|sent)\w*bytes_per_s$/,
-    /_per_s(ec)?$/,
+    /(^|[._])load/,
     /pressure|voltage|battery|confidence/,
-    /load/,
+    /_per_s(ec)?$/,
 ];
+/* A single core says little beside all of them. */
+const ONE_OF_MANY = /(core|cpu)\d+[._]/;
+/* What a machine says to itself or to its guests: interfaces without a wire. */
+const INNER = /(^|\.)(lo|ifb\d+|dummy\d+|veth[^.]*|docker\d+|virbr\d+|br-[^.]*)\./;
 /* Counters, sizes that never change and identifiers make poor charts. */
 const LAST = /(uptime|boot|total|_id$|^id$|timestamp|seq|count|_bytes$|version|port)/;
 
@@ -32,6 +36,8 @@ export function rankField(path: string): number {
 
 function rankOf(path: string): number {
     const name = path.toLowerCase();
+    if (ONE_OF_MANY.test(name)) return FIRST.length;
+    if (INNER.test(name)) return FIRST.length + 1;
     const at = FIRST.findIndex((pattern) => pattern.test(name));
     if (at >= 0) return at;
     return LAST.test(name) ? FIRST.length + 1 : FIRST.length;

@@ -135,8 +135,8 @@ export class Series {
         return out;
     }
 
-    /** Smallest, mean of the buckets, and largest in [from, to); undefined when nothing is there. */
-    summary(from: number, to: number): { min: number; avg: number; max: number } | undefined {
+    /** Smallest, mean of the buckets, largest, and how many buckets in [from, to); undefined when nothing is there. */
+    summary(from: number, to: number): { min: number; avg: number; max: number; count: number } | undefined {
         let min = Infinity;
         let max = -Infinity;
         let sum = 0;
@@ -148,7 +148,7 @@ export class Series {
             sum += bucket.sum / bucket.n;
             n++;
         }
-        return n > 0 ? { min, avg: sum / n, max } : undefined;
+        return n > 0 ? { min, avg: sum / n, max, count: n } : undefined;
     }
 
     private align(t: number): number {

@@ -30,10 +30,11 @@ const WORDS: Readonly<Record<string, string>> = {
 };
 const UNIT_WORDS = /[._](bytes_per_s(ec|econd)?|per_s(ec|econd)?|bytes|percent|pct|celsius|c|ms|s|seconds|hz|v|volts?|hpa)$/i;
 
-/** A label for people: `net.rx_bytes_per_s` is `net received`. The exact path is shown beside it as a title. */
-export function labelOf(path: string): string {
+/** A label for people: `net.rx_bytes_per_s` is `Net received`. The exact path is shown beside it as a title. `verbatim`: the first
+ *  segment is a name that the device chose (`eth0`), so its case stays. */
+export function labelOf(path: string, verbatim = false): string {
     const bare = path.replace(UNIT_WORDS, '') || path;
     const words = bare.split(/[._]+/).filter(Boolean).map((word) => WORDS[word.toLowerCase()] ?? word);
     const text = words.join(' ');
-    return text.charAt(0).toUpperCase() + text.slice(1);
+    return verbatim ? text : text.charAt(0).toUpperCase() + text.slice(1);
 }

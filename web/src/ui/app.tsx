@@ -1,5 +1,6 @@
 import { useEffect } from 'preact/hooks';
 import type { JSX } from 'preact';
+import { formatClock } from '../model/format';
 import type { Route } from '../model/route';
 import { store } from '../store';
 import { Notice } from './bits';
@@ -65,7 +66,7 @@ function Trouble(): JSX.Element | null {
     if (rest.kind === 'failed' && store.devices.size > 0) {
         return (
             <Notice tone="wait" title="The hub is away" action={retry}>
-                What you see is as of the last contact. The page goes on by itself when the hub is back. If it stays away, see on its
+                What you see is as of {formatClock(store.lastContact)}. The page goes on by itself when the hub is back. If it stays away, see on its
                 machine: <code>systemctl status wayside</code>
             </Notice>
         );

@@ -56,7 +56,7 @@ export function Chart(props: ChartProps): JSX.Element {
     const { summary, newest } = info;
     const text = (v: number): string => withUnit(formatQuantity(v, unit));
     return (
-        <figure class="chart" data-field={`${stream}:${field}`} data-state={history?.state.kind ?? 'loading'} data-points={history?.series.size ?? 0}>
+        <figure class="chart" data-field={`${stream}:${field}`} data-state={history?.state.kind ?? 'loading'} data-points={summary?.count ?? 0} data-newest={newest?.t ?? 0}>
             <figcaption>
                 <span class="chart-name" title={`${stream}: ${field}`}>
                     <b>{labelOf(field)}</b>
@@ -81,7 +81,7 @@ function intervalOf(device: string, stream: string): () => number | undefined {
 }
 
 interface Info {
-    readonly summary?: { min: number; avg: number; max: number } | undefined;
+    readonly summary?: { min: number; avg: number; max: number; count: number } | undefined;
     readonly newest?: { t: number; value: number } | undefined;
 }
 
@@ -100,7 +100,7 @@ function Readout({ cursor, newest, unit }: { cursor: Cursor | undefined; newest:
         const band = cursor.min !== null && cursor.max !== null && cursor.min !== cursor.max;
         return (
             <span class="readout at">
-                <b>{q.text}<small>{q.unit}</small></b>
+                <b class={cursor.avg === null ? 'none' : ''}>{q.text}<small>{q.unit}</small></b>
                 <small>{band && `${formatQuantity(cursor.min ?? 0, unit).text}…${formatQuantity(cursor.max ?? 0, unit).text} · `}{Date.now() - cursor.t > 43_200_000 ? formatDateTime(cursor.t) : formatClock(cursor.t)}</small>
             </span>
         );

@@ -38,7 +38,7 @@ export function chartOptions(wish: Wish): uPlot.Options {
     return {
         width: wish.width,
         height: wish.height,
-        padding: [8, 6, 0, 0],
+        padding: [8, 18, 0, 0],
         legend: { show: false },
         cursor: {
             sync: { key: 'wayside', setSeries: false },
@@ -49,11 +49,11 @@ export function chartOptions(wish: Wish): uPlot.Options {
         scales: { x: { time: true }, y: { range: (_, low, high) => yRange(low, high, wish.unit) } },
         axes: [
             { ...axis, space: 60, incrs: TIME_STEPS, size: 28, gap: 6, values: (_, splits, __, ___, step) => splits.map((s, i) => timeLabel(s, splits[i - 1], step)) },
-            { ...axis, size: bytes ? 66 : 54, gap: 6, space: 34, ...(bytes ? { incrs: BINARY_STEPS } : {}), values: (_, splits) => splits.map((v) => tickLabel(v, wish.unit)) },
+            { ...axis, size: bytes ? 66 : 54, gap: 6, space: 34, ...(bytes ? { incrs: BINARY_STEPS } : {}), values: (u, splits) => (countValues(u.data[1], 1) === 0 ? [] : splits.map((v) => tickLabel(v, wish.unit))) },
         ],
         series: [
             {},
-            { stroke: line, width: 1.75, spanGaps: false, points: { show: (u) => countValues(u.data[1]) < POINTS_BELOW, size: 5, fill: line, stroke: line } },
+            { stroke: line, width: 1.75, spanGaps: false, points: { show: (u) => countValues(u.data[1], POINTS_BELOW) < POINTS_BELOW, size: 5, fill: line, stroke: line } },
             { stroke: 'transparent', width: 0, points: { show: false } },
             { stroke: 'transparent', width: 0, points: { show: false } },
         ],
@@ -80,9 +80,10 @@ function cursorOf(u: uPlot): Cursor | undefined {
     return { t: t * 1000, avg: u.data[1]?.[i] ?? null, min: u.data[2]?.[i] ?? null, max: u.data[3]?.[i] ?? null };
 }
 
-function countValues(list: ArrayLike<number | null | undefined> | undefined): number {
+/** How many values there are, up to `enough`. */
+function countValues(list: ArrayLike<number | null | undefined> | undefined, enough: number): number {
     let n = 0;
-    for (let i = 0; list && i < list.length && n < POINTS_BELOW; i++) if (list[i] !== null && list[i] !== undefined) n++;
+    for (let i = 0; list && i < list.length && n < enough; i++) if (list[i] !== null && list[i] !== undefined) n++;
     return n;
 }
 

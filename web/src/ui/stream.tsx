@@ -55,7 +55,7 @@ function LeafLine({ leaf, prefix, on, onToggle }: { leaf: Leaf; prefix: string; 
     const short = prefix && leaf.path.startsWith(`${prefix}.`) ? leaf.path.slice(prefix.length + 1) : leaf.path;
     const inner = (
         <>
-            <span class="leaf-name" title={leaf.path}>{labelOf(short)}</span>
+            <span class="leaf-name" title={leaf.path}>{labelOf(short, short !== leaf.path && short.includes('.'))}</span>
             <span class="leaf-value">{q.text}{q.unit && <small>{q.unit}</small>}</span>
         </>
     );
