@@ -5,6 +5,7 @@
 #include "cli/commands_io.h"
 
 #include "base/mem.h"
+#include "cli/journal_io.h"
 #include "cli/show.h"
 #include "conf/conf_io.h"
 #include "node/control_client.h"
@@ -320,8 +321,8 @@ static const struct command_option ask_options[] = {
     OPTION_JSON,
     { 0 },
 };
-static const struct command_option reload_options[] = { OPTION_CONTROL, { 0 } };
 static const struct command_option json_options[] = { OPTION_JSON, { 0 } };
+static const struct command_option reload_options[] = { OPTION_CONTROL, { 0 } };
 
 static const struct command rows[] = {
     { "demo", "", "Run a hub and an edge on this machine and show the page",
@@ -354,6 +355,13 @@ static const struct command rows[] = {
     { "status", "", "Show how a running node is", NULL, ask_options, run_status },
     { "sessions", "", "List the MQTT clients of a running node", NULL, ask_options, run_sessions },
     { "reload", "", "Have a running node read its file again", NULL, reload_options, run_reload },
+    { "journal ls", "[DIR]", "List the segments and cursors of a journal",
+      "Reads only, also while a node runs on it. DIR is the folder `journal` in the data folder.",
+      json_options, journal_ls },
+    { "journal verify", "[DIR]", "Check every byte of a journal",
+      "Exit status 3 when something is damaged.", json_options, journal_verify },
+    { "journal cat", "[DIR]", "Print the records of a journal, one JSON object a line",
+      "  wayside journal cat | jq .payload", NULL, journal_cat },
     { "completion", "SHELL", "Print completion for bash, zsh or fish",
       "  source <(wayside completion bash)", NULL, run_completion },
     { "manual", "", "Print the manual of all commands (Markdown)", NULL, NULL, run_manual },
