@@ -7,15 +7,16 @@
  *
  *   fanin    --conns publishers, one subscriber of everything
  *   sink     --conns publishers, nobody subscribes
+ *   ingest   as sink, with readings that a hub journals before it acknowledges them (QoS 1)
  *   fanout   one publisher, --conns subscribers
  *   pairs    --conns publishers, each with a subscriber of its own
  *   idle     --conns subscribed connections: memory of the server for each
  *   connect  --count times TCP, CONNECT, CONNACK, close
  *
  * The loop is closed: at most --window messages of a publisher are on their way (sent and not
- * received; with "sink" not acknowledged), so nothing is dropped for slowness and the brokers do
- * the same work. Latency is from the moment when a message is given to its connection until its
- * bytes are parsed. The server's CPU time is the sum of its threads' (schedstat); a tenth of the
+ * received; with "sink" and "ingest" not acknowledged), so nothing is dropped for slowness and the
+ * brokers do the same work. Latency is from the moment when a message is given to its connection
+ * until it is parsed at its subscriber, or its acknowledgement is. The server's CPU time is the sum of its threads' (schedstat); a tenth of the
  * messages before that is for warming up.
  */
 #include "base/buf.h"
@@ -36,8 +37,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum mode { FANIN, SINK, FANOUT, PAIRS, IDLE, CONNECT, MODE_COUNT };
-static const char *const mode_names[] = { "fanin", "sink", "fanout", "pairs", "idle", "connect" };
+enum mode { FANIN, SINK, INGEST, FANOUT, PAIRS, IDLE, CONNECT, MODE_COUNT };
+static const char *const mode_names[] = { "fanin", "sink", "ingest", "fanout",
+                                          "pairs", "idle", "connect" };
 
 static struct options {
     enum mode mode;
@@ -63,6 +65,8 @@ struct conn {
     size_t in_n;
     char *out;
     size_t out_n;
+    uint64_t *times; /* when those on their way were sent: a ring of window, by count */
+    uint64_t sent_count, acked_count;
 };
 
 static struct conn *conns;
@@ -238,10 +242,18 @@ static struct conn *add_conn(bool publisher, unsigned number, const char *filter
 
         c->in = mem_new(IN_BYTES);
         c->out = mem_new(OUT_BYTES);
+        if (publisher)
+            c->times = mem_new_array(opt.window, sizeof(*c->times));
         if (epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &e) < 0)
             die("epoll_ctl");
     }
     return c;
+}
+
+/* What comes back to a publisher is then the server's acknowledgement. */
+static bool nobody_reads(void)
+{
+    return opt.mode == SINK || opt.mode == INGEST;
 }
 
 static void set_up(void)
@@ -250,7 +262,7 @@ static void set_up(void)
 
     conns = mem_new_array(opt.conns * 2 + 2, sizeof(*conns));
     ep = epoll_create1(EPOLL_CLOEXEC);
-    delivered_per_message = opt.mode == SINK ? 0 : opt.mode == FANOUT ? opt.conns : 1;
+    delivered_per_message = nobody_reads() ? 0 : opt.mode == FANOUT ? opt.conns : 1;
     if (opt.mode == FANIN)
         add_conn(false, 0, "bench/#");
     if (opt.mode == FANOUT) {
@@ -295,36 +307,53 @@ static void flush(struct conn *c)
     }
 }
 
-static void put_publish(struct conn *c)
+/* Topic and payload of the next message; returns the payload's length. */
+static size_t make_message(const struct conn *c, uint64_t now, char topic[32], char *payload)
 {
-    char topic[32];
-    int n = snprintf(topic, sizeof(topic), "bench/%u", c->number);
-    struct mqtt_publish_out o = { .topic = str_from(topic, (size_t)n),
-                                  .payload_n = opt.size,
-                                  .qos = (uint8_t)opt.qos };
-    uint64_t now = clock_mono_ns();
     uint32_t number = c->number;
 
+    if (opt.mode == INGEST) {
+        snprintf(topic, 32, "sensor/data");
+        return (size_t)snprintf(payload, 256,
+                                "{\"device_id\":\"bench-%u\",\"temperature\":%u.5,"
+                                "\"humidity\":40,\"timestamp\":\"2026-01-01T00:00:00Z\"}",
+                                number, (unsigned)(c->sent_count % 30));
+    }
+    snprintf(topic, 32, "bench/%u", number);
+    memset(payload, 'x', opt.size);
+    memcpy(payload, &now, sizeof(now));
+    memcpy(payload + 8, &number, sizeof(number));
+    return opt.size;
+}
+
+static void put_publish(struct conn *c)
+{
+    static char payload[OUT_BYTES];
+    char topic[32];
+    uint64_t now = clock_mono_ns();
+    struct mqtt_publish_out o = { .qos = (uint8_t)opt.qos };
+
+    o.payload_n = make_message(c, now, topic, payload);
+    o.topic = str_of(topic);
     c->last_id = (uint16_t)(c->last_id == UINT16_MAX ? 1 : c->last_id + 1);
     o.packet_id = c->last_id;
     c->out_n += mqtt_publish_header(c->out + c->out_n, opt.version, &o);
-    memset(c->out + c->out_n, 'x', opt.size);
-    memcpy(c->out + c->out_n, &now, sizeof(now));
-    memcpy(c->out + c->out_n + 8, &number, sizeof(number));
-    c->out_n += opt.size;
+    memcpy(c->out + c->out_n, payload, o.payload_n);
+    c->out_n += o.payload_n;
+    c->times[c->sent_count++ % opt.window] = now;
     c->on_way++;
     sent++;
 }
 
 static void pump(struct conn *c)
 {
-    size_t packet = opt.size + 64;
+    size_t packet = opt.size + 320; /* the message and its header, generously */
 
     while (sent < opt.count && c->on_way < opt.window && !c->pinging &&
            c->out_n + packet < OUT_BYTES)
         put_publish(c);
     /* Without acknowledgements a ping's answer says that all before it was read. */
-    if (opt.mode == SINK && opt.qos == 0 && !c->pinging && c->on_way > 0 &&
+    if (nobody_reads() && opt.qos == 0 && !c->pinging && c->on_way > 0 &&
         c->out_n + packet < OUT_BYTES) {
         memcpy(c->out + c->out_n, MQTT_PINGREQ_BYTES.p, 2);
         c->out_n += 2;
@@ -370,7 +399,8 @@ static void got_packet(struct conn *c, const struct mqtt_packet *p)
         got_publish(c, &p->publish);
     } else if (p->type == MQTT_PUBACK) {
         acked++;
-        if (opt.mode == SINK) {
+        if (nobody_reads()) { /* in the order of sending: MQTT-4.6.0 */
+            record(clock_mono_ns() - c->times[c->acked_count++ % opt.window]);
             came_back(c);
             received++;
         }
@@ -413,7 +443,7 @@ static bool finished(void)
     uint64_t want = delivered_per_message ? opt.count * delivered_per_message : opt.count;
 
     return sent == opt.count && received == want &&
-           (opt.qos == 0 || acked == opt.count || opt.mode == SINK);
+           (opt.qos == 0 || acked == opt.count || nobody_reads());
 }
 
 struct mark {
@@ -596,6 +626,8 @@ static void read_options(int argc, char **argv)
             exit(2);
         }
     }
+    if (opt.mode == INGEST)
+        opt.qos = 1;
     if (opt.size < 12 || opt.conns == 0 || opt.window == 0 || opt.count == 0) {
         fprintf(stderr, "bench_mqtt: size is at least 12; conns, window and count at least 1\n");
         exit(2);
