@@ -51,8 +51,9 @@ static struct options {
     bool json;
 } opt = { FANIN, MQTT_V311, "127.0.0.1", 1883, 0, 64, 100, 20, 200000, 0, false };
 
-#define IN_BYTES  (128 * 1024)
-#define OUT_BYTES (64 * 1024)
+#define IN_BYTES    (128 * 1024)
+#define OUT_BYTES   (64 * 1024)
+#define TOPIC_BYTES 48
 
 struct conn {
     int fd;
@@ -256,28 +257,38 @@ static bool nobody_reads(void)
     return opt.mode == SINK || opt.mode == INGEST;
 }
 
+/* Several generators may run against one server, so the topics are each one's own. Number -1: the
+ * filter of them all. */
+static const char *topic_of(char out[TOPIC_BYTES], int number)
+{
+    if (number < 0)
+        snprintf(out, TOPIC_BYTES, "bench/%d/#", (int)getpid());
+    else
+        snprintf(out, TOPIC_BYTES, "bench/%d/%d", (int)getpid(), number);
+    return out;
+}
+
 static void set_up(void)
 {
-    char filter[64];
+    char filter[TOPIC_BYTES];
 
     conns = mem_new_array(opt.conns * 2 + 2, sizeof(*conns));
     ep = epoll_create1(EPOLL_CLOEXEC);
     delivered_per_message = nobody_reads() ? 0 : opt.mode == FANOUT ? opt.conns : 1;
     if (opt.mode == FANIN)
-        add_conn(false, 0, "bench/#");
+        add_conn(false, 0, topic_of(filter, -1));
     if (opt.mode == FANOUT) {
         struct conn *source = add_conn(true, 0, NULL);
 
         for (unsigned i = 0; i < opt.conns; i++)
-            add_conn(false, i, "bench/0")->source = source;
+            add_conn(false, i, topic_of(filter, 0))->source = source;
         return;
     }
     for (unsigned i = 0; i < opt.conns; i++) {
         struct conn *source = add_conn(true, i, NULL);
 
-        snprintf(filter, sizeof(filter), "bench/%u", i);
         if (opt.mode == PAIRS)
-            add_conn(false, i, filter)->source = source;
+            add_conn(false, i, topic_of(filter, (int)i))->source = source;
     }
 }
 
@@ -308,18 +319,19 @@ static void flush(struct conn *c)
 }
 
 /* Topic and payload of the next message; returns the payload's length. */
-static size_t make_message(const struct conn *c, uint64_t now, char topic[32], char *payload)
+static size_t make_message(const struct conn *c, uint64_t now, char topic[TOPIC_BYTES],
+                           char *payload)
 {
     uint32_t number = c->number;
 
     if (opt.mode == INGEST) {
-        snprintf(topic, 32, "sensor/data");
+        snprintf(topic, TOPIC_BYTES, "sensor/data");
         return (size_t)snprintf(payload, 256,
                                 "{\"device_id\":\"bench-%u\",\"temperature\":%u.5,"
                                 "\"humidity\":40,\"timestamp\":\"2026-01-01T00:00:00Z\"}",
                                 number, (unsigned)(c->sent_count % 30));
     }
-    snprintf(topic, 32, "bench/%u", number);
+    topic_of(topic, (int)number);
     memset(payload, 'x', opt.size);
     memcpy(payload, &now, sizeof(now));
     memcpy(payload + 8, &number, sizeof(number));
@@ -329,7 +341,7 @@ static size_t make_message(const struct conn *c, uint64_t now, char topic[32], c
 static void put_publish(struct conn *c)
 {
     static char payload[OUT_BYTES];
-    char topic[32];
+    char topic[TOPIC_BYTES];
     uint64_t now = clock_mono_ns();
     struct mqtt_publish_out o = { .qos = (uint8_t)opt.qos };
 
