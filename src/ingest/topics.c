@@ -19,7 +19,7 @@
 #include <assert.h>
 #include <math.h>
 
-#define TABLE_MAX_BYTES (1024 * 1024)
+#define TABLE_MAX_BYTES (2 * 1024 * 1024)
 #define NO_LEVEL        TOPIC_LEVELS_MAX
 
 struct level {

@@ -41,8 +41,16 @@ static const struct conf_name time_names[] = {
 
 #define ROOT(field) CONF_AT(struct settings, field)
 
+static void check_id(const void *value, struct conf_say *say)
+{
+    const struct str *id = value;
+
+    if (id->n > 0 && !record_device_valid(*id))
+        conf_complain(say, NULL, "'id' may hold letters, digits, _ and - only");
+}
 static const struct conf_row node_rows[] = {
     { "id", CONF_TEXT, CONF_AT(struct node_settings, id), .max = RECORD_DEVICE_MAX,
+      .check = check_id,
       .help = "name of this node, [A-Za-z0-9_-]; made from the host's name at the first start and "
               "kept in the data folder" },
     { "data", CONF_PATH, CONF_AT(struct node_settings, data),
@@ -170,6 +178,7 @@ static const struct conf_row field_rows[] = {
     { 0 },
 };
 #define INGEST(field) CONF_AT(struct ingest_settings, field)
+static void check_ingest(const void *item, struct conf_say *say);
 static const struct conf_row ingest_rows[] = {
     { "topic", CONF_TEXT, INGEST(topic), .flags = CONF_REQUIRED, .min = 1, .max = 1024,
       .help =
@@ -268,7 +277,7 @@ static const struct conf_row rows[] = {
       .help = "where everything is kept until its sinks have it" },
     { "store", CONF_SECTION, ROOT(store), .rows = store_rows, .help = "the database of a hub" },
     { "ingest", CONF_LIST, ROOT(ingest), CONF_ITEM(struct ingest_settings, ingest_rows),
-      .max = TOPIC_ROWS_MAX, .def = "[]",
+      .max = TOPIC_ROWS_MAX, .def = "[]", .item_check = check_ingest,
       .help = "further topics that become records; they come before the built-in ones" },
     { "edge", CONF_SECTION, ROOT(edge), CONF_HAS(struct settings, has_edge), .rows = edge_rows,
       .help = "sources on this machine and the way to the hub" },
@@ -336,6 +345,21 @@ static void row_of(const struct ingest_settings *in, struct topic_row *row)
         row->device_from = TOPIC_DEVICE_LEVEL;
         row->device = unbraced(in->device);
     }
+}
+
+/* What the table itself will say about this row at the start is said with its place. */
+static void check_ingest(const void *item, struct conf_say *say)
+{
+    struct topic_row row;
+    struct topics *t;
+    struct fault f = { 0 };
+
+    row_of(item, &row);
+    t = topics_new(&row, 1, TOPICS_PLAIN, &f);
+    if (!t)
+        conf_complain(say, NULL, "%s", f.text);
+    topics_free(t);
+    mem_free((void *)(uintptr_t)row.fields);
 }
 
 struct topic_row *settings_ingest(const struct settings *s, size_t *out_count)
