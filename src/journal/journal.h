@@ -71,8 +71,11 @@ struct journal_entry {
     struct record *records; /* seq (and origin) are filled in when committed */
     size_t count;           /* at least 1 */
     struct loop *reply;     /* done() runs on this loop; NULL: on the committer thread, quickly */
-    /* code 0: all are durable. Else none of them will ever be delivered: ERR_FULL (quota, block),
-     * ERR_LIMIT or ERR_VALUE (a record that may not be), ERR_STOPPED, -EIO, -ENOSPC … */
+    /* code 0: all are durable. Else they are not acknowledged, and the caller may hand them in
+     * again: ERR_FULL (quota, block), ERR_LIMIT or ERR_VALUE (a record that may not be: none of
+     * the entry is taken), ERR_EXISTS (it was born here: a batch came round in a circle), -ENOSPC
+     * (the floor of free space), -EIO … After an error of the disk some may be delivered all the
+     * same, whole, as after a crash before an acknowledgement. */
     void (*done)(struct journal_entry *e, int code);
     int code; /* the journal's */
 };
@@ -85,7 +88,10 @@ uint64_t journal_head(const struct journal *j);
 /* ---- sinks: cursor, reader, watch ---- */
 
 struct journal_cursor;
-/* The sink's place, kept on disk under name ([a-z0-9-]{1,32}): all records up to it are done. A new
+/* Its lag is a metric, wayside_journal_cursor_lag{cursor="name"}: open cursors while metrics may be
+ * registered (see metrics.h). ERR_VALUE (name), ERR_BUSY (open already).
+ *
+ * The sink's place, kept on disk under name ([a-z0-9-]{1,32}): all records up to it are done. A new
  * one starts before the oldest record. While it is open or its file exists, the segments behind it
  * stay (but for the drop_oldest policy). The file is written a little later without a flush: after
  * a crash the cursor may stand earlier, never later, so a sink repeats and must drop repeats. */

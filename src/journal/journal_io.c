@@ -48,10 +48,14 @@ struct ask {
     int rc;
 };
 
+/* Lives until the journal is closed, so that its metric may be asked for at any time. */
 struct journal_cursor {
+    struct list link; /* the committer's */
     struct journal *journal;
-    struct spool_cursor *cursor; /* the committer's */
+    struct spool_cursor *cursor; /* the committer's; NULL: not open */
     struct cell at;
+    char name[33];
+    bool told; /* its metric is there */
 };
 
 struct journal_watch {
@@ -88,7 +92,8 @@ struct journal {
     struct queue appends, asks, retired;
     struct cell stopping, tend_soon;
     struct cell head, epoch, oldest, segments, bytes, dropped, damaged, error;
-    struct list watches; /* the committer's */
+    struct list watches, cursors; /* the committer's */
+    struct metrics *registry;
     struct journal_metrics metrics;
 };
 
@@ -442,6 +447,8 @@ int journal_open(const char *dir, const struct journal_options *o, const struct 
     queue_init(&j->asks);
     queue_init(&j->retired);
     list_init(&j->watches);
+    list_init(&j->cursors);
+    j->registry = metrics;
     j->gate = gate_new();
     publish(j);
     register_metrics(j, metrics);
@@ -459,6 +466,8 @@ void journal_close(struct journal *j)
     thread_join(j->thread);
     assert(queue_is_empty(&j->appends) && queue_is_empty(&j->asks) && list_empty(&j->watches));
     spool_close(&j->spool);
+    while (!list_empty(&j->cursors))
+        mem_free(container_of(list_pop_front(&j->cursors), struct journal_cursor, link));
     gate_free(j->gate);
     j->disk->ops->free(j->disk);
     mem_free(j);
@@ -488,6 +497,23 @@ void journal_status(const struct journal *j, struct journal_status *out)
 
 /* ---- cursors ---- */
 
+/* The object of that name; a new one when it was never opened before. */
+static struct journal_cursor *cursor_of(struct journal *j, const char *name)
+{
+    struct journal_cursor *c;
+
+    LIST_EACH (it, &j->cursors) {
+        c = container_of(it, struct journal_cursor, link);
+        if (strcmp(c->name, name) == 0)
+            return c;
+    }
+    c = NEW(struct journal_cursor);
+    c->journal = j;
+    memcpy(c->name, name, strlen(name));
+    list_push_back(&j->cursors, &c->link);
+    return c;
+}
+
 static void run_cursor_open(struct journal *j, struct ask *a)
 {
     struct spool_cursor *c = spool_cursor(&j->spool, a->name, true);
@@ -496,25 +522,39 @@ static void run_cursor_open(struct journal *j, struct ask *a)
         a->rc = ERR_BUSY;
         return;
     }
+    a->cursor = cursor_of(j, a->name);
     cell_set(&a->cursor->at, c->seq);
     a->cursor->cursor = c;
     c->at = &a->cursor->at;
 }
 
+static double ask_lag(void *ctx)
+{
+    struct journal_cursor *c = ctx;
+    uint64_t head = cell_get(&c->journal->head), at = cell_get(&c->at);
+
+    return head > at ? (double)(head - at) : 0;
+}
+
 int journal_cursor_open(struct journal *j, const char *name, struct journal_cursor **out)
 {
     struct ask a = { .run = run_cursor_open, .name = name };
+    struct buf label = buf_init(64);
 
     if (!spool_cursor_name_valid(name))
         return ERR_VALUE;
-    a.cursor = NEW(struct journal_cursor);
-    a.cursor->journal = j;
     ask(j, &a);
     if (a.rc < 0)
-        mem_free(a.cursor);
-    else
-        *out = a.cursor;
-    return a.rc;
+        return a.rc;
+    if (j->registry && !a.cursor->told) {
+        a.cursor->told = true;
+        buf_printf(&label, "cursor=\"%s\"", name);
+        metrics_ask(j->registry, "wayside_journal_cursor_lag", buf_cstr(&label),
+                    "Records that a sink has not done yet", false, ask_lag, a.cursor);
+        buf_fini(&label);
+    }
+    *out = a.cursor;
+    return 0;
 }
 
 uint64_t journal_cursor_seq(const struct journal_cursor *c)
@@ -535,6 +575,7 @@ static void run_cursor_close(struct journal *j, struct ask *a)
 {
     (void)spool_tend(&j->spool, true);
     a->cursor->cursor->at = NULL;
+    a->cursor->cursor = NULL;
 }
 
 void journal_cursor_close(struct journal_cursor *c)
@@ -544,7 +585,6 @@ void journal_cursor_close(struct journal_cursor *c)
     if (!c)
         return;
     ask(c->journal, &a);
-    mem_free(c);
 }
 
 static void run_cursor_forget(struct journal *j, struct ask *a)

@@ -301,6 +301,18 @@ static void finish(struct spool *s, struct journal_entry *e, int failed)
     }
 }
 
+/* Once when the disk begins to fail and once when it works again: there may be thousands of groups
+ * in between. */
+static void tell_failing(struct spool *s, int rc)
+{
+    if (rc < 0 && !s->failing)
+        log_error("journal", "refused records: the disk fails", lf_err("error", rc),
+                  lf_u64("seq", s->durable_seq + 1));
+    if (rc == 0 && s->failing)
+        log_info("journal", "the disk works again", lf_u64("seq", s->durable_seq));
+    s->failing = rc < 0;
+}
+
 void spool_commit(struct spool *s, struct queue_node *entries)
 {
     int rc;
@@ -319,18 +331,18 @@ void spool_commit(struct spool *s, struct queue_node *entries)
     rc = try_group(s, entries);
     if (rc < 0) {
         s->counts.failed_flushes++;
-        log_error("journal", "flush failed, taking a new segment", lf_err("error", rc),
-                  lf_u64("generation", s->id.generation), lf_u64("seq", s->durable_seq + 1));
+        if (!s->failing)
+            log_error("journal", "flush failed, taking a new segment", lf_err("error", rc),
+                      lf_u64("generation", s->id.generation), lf_u64("seq", s->durable_seq + 1));
         spool_give_up(s);
         rc = try_group(s, entries);
     }
     if (rc < 0) {
         s->counts.failed_flushes++;
         s->error = rc;
-        log_error("journal", "refused records: the disk fails", lf_err("error", rc),
-                  lf_u64("seq", s->durable_seq + 1));
         spool_give_up(s);
     }
+    tell_failing(s, rc);
     for (struct queue_node *n = entries; n; n = n->next)
         finish(s, entry_of(n), rc);
 }

@@ -219,15 +219,14 @@ static void take_gap(struct model *m, const struct record *g)
     m->gaps++;
 }
 
-static void step_read(struct model *m, size_t max)
+static void step_read(struct model *m)
 {
     struct record out[16];
     size_t n = 0;
     uint64_t faults = m->disk->faults;
-    int rc = reader_next(&m->reader, out, 1 + (size_t)below(m, COUNT_OF(out)),
-                         1 + (size_t)below(m, 4000), &n);
+    size_t max = 1 + (size_t)below(m, COUNT_OF(out)), max_bytes = 1 + (size_t)below(m, 4000);
+    int rc = reader_next(&m->reader, out, max, max_bytes, &n);
 
-    (void)max;
     if (rc < 0 && m->disk->faults == faults)
         fail_at(m, "reading failed by itself", (uint64_t)-rc, 0);
     for (size_t i = 0; i < n && rc == 0; i++) {
@@ -304,7 +303,7 @@ static void step(struct model *m)
     case 9:
     case 10:
     case 11:
-        step_read(m, 16);
+        step_read(m);
         break;
     default:
         step_append(m);
@@ -340,7 +339,7 @@ static void run(uint64_t seed, struct model *totals)
     open_all(m);
     while (m->sink < m->spool.durable_seq) {
         before = m->sink;
-        step_read(m, 16);
+        step_read(m);
         if (m->sink == before)
             fail_at(m, "the reader does not come to an end", m->sink, m->spool.durable_seq);
     }

@@ -135,6 +135,70 @@ static void test_what_cannot_be_made_durable_is_refused_and_leaves_no_hole(void 
     }
 }
 
+static void test_a_generation_is_never_given_twice(void **state)
+{
+    struct kit k;
+    uint64_t given_up;
+
+    (void)state;
+    kit_init(&k);
+    kit_append_many(&k, 5, 100);
+    fail_next(&k, MEM_CALL_SYNC, 2);
+    assert_int_equal(kit_append(&k, 100, RECORD_READING), -EIO);
+    /* Its file is gone; nothing but memory tells of it. */
+    given_up = k.spool.id.generation;
+    k.disk->fail_times = 0;
+    kit_cut(&k);
+    kit_append_many(&k, 1, 100);
+    assert_true(k.spool.id.generation > given_up);
+    kit_fini(&k);
+}
+
+static void test_a_given_up_segment_that_cannot_be_removed_never_comes_back(void **state)
+{
+    struct kit k;
+    char name[SEGMENT_NAME_LEN + 1];
+
+    (void)state;
+    kit_init(&k);
+    spool_close(&k.spool);
+    k.o.policy[RECORD_READING] = JOURNAL_DROP_OLDEST;
+    kit_open(&k);
+    kit_append_many(&k, 5, 100);
+    /* Two flushes and the removal of the second segment fail. */
+    fail_next(&k, MEM_CALL_SYNC, 3);
+    k.disk->fail_mask |= 1u << MEM_CALL_UNLINK;
+    assert_int_equal(kit_append(&k, 100, RECORD_READING), -EIO);
+    assert_int_equal(k.disk->faults, 3);
+    segment_name(k.spool.id.generation, name);
+    assert_true(names_at(&k.disk->live, name) >= 0);
+    kit_append_many(&k, 500, 1000);
+    assert_true(k.spool.rows[0].first_seq > 6);
+    assert_int_equal(names_at(&k.disk->live, name), -1);
+    kit_fini(&k);
+}
+
+static void test_what_a_sink_has_seen_after_a_kill_survives_a_power_cut(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed < 30; seed++) {
+        struct kit k;
+
+        kit_init(&k);
+        k.disk->random = seed;
+        kit_append_many(&k, 5, 100);
+        /* Refused, but its bytes are in the page cache, and marked clean. */
+        fail_next(&k, MEM_CALL_SYNC, 2);
+        assert_int_equal(kit_append(&k, 100, RECORD_READING), -EIO);
+        kit_kill(&k);
+        assert_int_equal(kit_read_all(&k, 0).last, 6);
+        kit_cut(&k);
+        assert_int_equal(k.spool.durable_seq, 6);
+        assert_int_equal(kit_read_all(&k, 0).records, 6);
+        kit_fini(&k);
+    }
+}
+
 static void test_the_floor_of_free_space_is_kept(void **state)
 {
     struct kit k;
@@ -213,6 +277,9 @@ int main(void)
         TEST(test_only_what_may_be_dropped_is_dropped),
         TEST(test_a_failed_flush_moves_its_records_to_a_new_segment),
         TEST(test_what_cannot_be_made_durable_is_refused_and_leaves_no_hole),
+        TEST(test_a_generation_is_never_given_twice),
+        TEST(test_a_given_up_segment_that_cannot_be_removed_never_comes_back),
+        TEST(test_what_a_sink_has_seen_after_a_kill_survives_a_power_cut),
         TEST(test_the_floor_of_free_space_is_kept),
         TEST(test_locate_finds_the_segment_of_each_number),
         TEST(test_little_more_is_written_than_handed_in),
