@@ -148,7 +148,7 @@ static void test_a_generation_is_never_given_twice(void **state)
     /* Its file is gone; nothing but memory tells of it. */
     given_up = k.spool.id.generation;
     k.disk->fail_times = 0;
-    kit_cut(&k);
+    kit_kill(&k);
     kit_append_many(&k, 1, 100);
     assert_true(k.spool.id.generation > given_up);
     kit_fini(&k);
