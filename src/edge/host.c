@@ -80,6 +80,8 @@ void host_read_stat(struct host_sample *s, struct str text)
         size_t count;
         uint64_t core;
 
+        if (str_starts(line, STR("btime ")) && split(line, words) == 2)
+            (void)number(words[1], &s->boot_time_s);
         if (!str_starts(line, STR("cpu")))
             continue;
         count = split(line, words);
@@ -95,16 +97,24 @@ void host_read_stat(struct host_sample *s, struct str text)
 
 void host_read_loadavg(struct host_sample *s, struct str text)
 {
-    struct str words[WORDS_MAX];
+    struct str words[WORDS_MAX], tasks;
     double load[3];
+    uint64_t running, all;
+    size_t count = split(next_line(&text), words);
 
-    if (split(next_line(&text), words) < 3)
+    if (count < 3)
         return;
     for (int i = 0; i < 3; i++)
         if (str_to_double(words[i], &load[i]))
             return;
     memcpy(s->load, load, sizeof(load));
     s->has_load = true;
+    tasks = count > 3 ? words[3] : STR("");
+    if (!number(str_cut(&tasks, '/'), &running) || !tasks.p || !number(tasks, &all))
+        return;
+    s->tasks_running = running;
+    s->tasks = all;
+    s->has_tasks = true;
 }
 
 void host_read_meminfo(struct host_sample *s, struct str text)
@@ -189,9 +199,10 @@ void host_read_mounts(struct host_sample *s, struct str text)
         struct host_mount *m = &s->mounts[s->mount_count];
         bool good = false;
 
-        /* A backslash is an escaped space or the like: such a path is left out. */
+        /* A backslash is an escaped space or the like; such a path, and one that would end a
+         * label, is left out. */
         if (split(next_line(&text), words) < 4 || words[1].n >= sizeof(m->path) ||
-            str_find(words[1], '\\') < words[1].n)
+            str_find(words[1], '\\') < words[1].n || str_find(words[1], '"') < words[1].n)
             continue;
         for (size_t i = 0; i < COUNT_OF(real); i++)
             good |= str_eq(words[2], str_of(real[i]));
@@ -215,14 +226,30 @@ void host_read_net_dev(struct host_sample *s, struct str text)
         struct host_net *n = &s->nets[s->net_count];
         struct str name = str_trim(str_sub(line, 0, colon));
 
-        if (colon == line.n || str_eq(name, STR("lo")) ||
+        /* veth: a container's cable, of a new name each time; its bridge has the bytes too. */
+        if (colon == line.n || str_eq(name, STR("lo")) || str_starts(name, STR("veth")) ||
             split(str_skip(line, colon + 1), words) < 16 || !copy_name(n->name, name))
             continue;
         if (number(words[0], &n->rx_bytes) && number(words[1], &n->rx_packets) &&
             number(words[2], &n->rx_errors) && number(words[8], &n->tx_bytes) &&
-            number(words[9], &n->tx_packets) && number(words[10], &n->tx_errors))
+            number(words[9], &n->tx_packets) && number(words[10], &n->tx_errors)) {
+            memcpy(n->system_name, name.p, name.n);
+            n->system_name[name.n] = '\0';
+            n->link = HOST_LINK_UNKNOWN;
             s->net_count++;
+        }
     }
+}
+
+void host_read_operstate(struct host_net *n, struct str text)
+{
+    struct str word = str_trim(next_line(&text));
+
+    if (str_eq(word, STR("up")))
+        n->link = HOST_LINK_UP;
+    else if (str_eq(word, STR("down")) || str_eq(word, STR("lowerlayerdown")) ||
+             str_eq(word, STR("dormant")) || str_eq(word, STR("notpresent")))
+        n->link = HOST_LINK_DOWN; /* else "unknown" (tunnels) or "testing" */
 }
 
 /* ---- temperature, throttling ---- */

@@ -24,8 +24,11 @@ struct host_mount {
     char path[96];
     uint64_t total_bytes, free_bytes, available_bytes; /* as statvfs says */
 };
+enum host_link { HOST_LINK_UNKNOWN, HOST_LINK_UP, HOST_LINK_DOWN };
 struct host_net {
-    char name[HOST_NAME_MAX];
+    char name[HOST_NAME_MAX]; /* as it may stand in keys and labels */
+    char system_name[HOST_NAME_MAX];
+    enum host_link link;
     uint64_t rx_bytes, rx_packets, rx_errors, tx_bytes, tx_packets, tx_errors;
 };
 struct host_temp {
@@ -35,10 +38,12 @@ struct host_temp {
 
 struct host_sample {
     uint64_t at_ns; /* monotonic; set by the caller */
-    bool has_cpu, has_load, has_memory, has_uptime, has_throttled;
+    bool has_cpu, has_load, has_tasks, has_memory, has_uptime, has_throttled;
     struct host_cpu cpu, cores[HOST_CORES_MAX];
     unsigned core_count;
     double load[3];
+    uint64_t tasks_running, tasks; /* threads of all processes */
+    uint64_t boot_time_s;          /* UTC since 1970; 0: unknown */
     uint64_t memory_total, memory_available, memory_free, swap_total, swap_free; /* bytes */
     struct host_disk disks[HOST_DISKS_MAX];
     unsigned disk_count;
@@ -57,8 +62,10 @@ void host_read_stat(struct host_sample *s, struct str text);      /* /proc/stat 
 void host_read_loadavg(struct host_sample *s, struct str text);   /* /proc/loadavg */
 void host_read_meminfo(struct host_sample *s, struct str text);   /* /proc/meminfo */
 void host_read_diskstats(struct host_sample *s, struct str text); /* whole disks, no loop or ram */
-void host_read_net_dev(struct host_sample *s, struct str text);   /* /proc/net/dev, without lo */
-void host_read_uptime(struct host_sample *s, struct str text);    /* /proc/uptime */
+void host_read_net_dev(struct host_sample *s,
+                       struct str text); /* /proc/net/dev, without lo and veth */
+void host_read_operstate(struct host_net *n, struct str text); /* /sys/class/net/NAME/operstate */
+void host_read_uptime(struct host_sample *s, struct str text); /* /proc/uptime */
 void host_read_temp(struct host_sample *s, struct str name, struct str text); /* millidegrees */
 void host_read_throttled(struct host_sample *s, struct str text);             /* "0" or "0x50005" */
 /* Mount points worth watching out of /proc/mounts: real file systems, each device once, at most

@@ -58,23 +58,60 @@ static bool read_file(const struct host *h, const char *path, struct buf *out)
     return !buf_check(out);
 }
 
+/* The first line of a file of /sys, as a name. */
+static bool read_name(const struct host *h, const char *path, struct buf *text,
+                      char out[HOST_NAME_MAX])
+{
+    struct str line;
+
+    if (!read_file(h, path, text))
+        return false;
+    line = buf_str(text);
+    line = str_trim(str_cut(&line, '\n'));
+    if (line.n == 0 || line.n >= HOST_NAME_MAX)
+        return false;
+    memcpy(out, line.p, line.n);
+    out[line.n] = '\0';
+    return true;
+}
+
 static void read_temps(const struct host *h, struct host_sample *s, struct buf *text)
 {
     for (int i = 0; i < HOST_ZONES_MAX; i++) {
-        char path[96], name[HOST_NAME_MAX] = "";
-        struct str type;
+        char path[96], name[HOST_NAME_MAX];
 
         snprintf(path, sizeof(path), "sys/class/thermal/thermal_zone%d/type", i);
-        if (!read_file(h, path, text))
-            break;
-        type = buf_str(text);
-        type = str_trim(str_cut(&type, '\n'));
-        if (type.n == 0 || type.n >= sizeof(name))
+        if (!read_name(h, path, text, name))
             continue;
-        memcpy(name, type.p, type.n);
         snprintf(path, sizeof(path), "sys/class/thermal/thermal_zone%d/temp", i);
         if (read_file(h, path, text))
             host_read_temp(s, str_of(name), buf_str(text));
+    }
+}
+
+/* Machines without thermal zones (many servers): the first sensor of each chip. */
+static void read_chips(const struct host *h, struct host_sample *s, struct buf *text)
+{
+    for (int i = 0; i < HOST_ZONES_MAX; i++) {
+        char path[96], name[HOST_NAME_MAX];
+
+        snprintf(path, sizeof(path), "sys/class/hwmon/hwmon%d/name", i);
+        if (!read_name(h, path, text, name))
+            continue;
+        snprintf(path, sizeof(path), "sys/class/hwmon/hwmon%d/temp1_input", i);
+        if (read_file(h, path, text))
+            host_read_temp(s, str_of(name), buf_str(text));
+    }
+}
+
+static void read_links(const struct host *h, struct host_sample *s, struct buf *text)
+{
+    for (unsigned i = 0; i < s->net_count; i++) {
+        char path[96];
+
+        snprintf(path, sizeof(path), "sys/class/net/%s/operstate", s->nets[i].system_name);
+        if (!strchr(s->nets[i].system_name, '/') && read_file(h, path, text))
+            host_read_operstate(&s->nets[i], buf_str(text));
     }
 }
 
@@ -119,6 +156,9 @@ static void take_sample(const struct host *h, struct host_sample *s)
         if (read_file(h, files[i].path, &text))
             files[i].read(s, buf_str(&text));
     read_temps(h, s, &text);
+    if (s->temp_count == 0)
+        read_chips(h, s, &text);
+    read_links(h, s, &text);
     read_sizes(h, s);
     buf_fini(&text);
 }

@@ -135,6 +135,8 @@ static void put_nets(struct json_writer *w, const struct host_sample *a,
             put(w, "sent_bytes_per_s", rate(x->tx_bytes, y->tx_bytes, seconds));
             put(w, "errors_per_s",
                 rate(x->rx_errors + x->tx_errors, y->rx_errors + y->tx_errors, seconds));
+            if (y->link != HOST_LINK_UNKNOWN)
+                put_u64(w, "up", y->link == HOST_LINK_UP);
             json_end_object(w);
         }
     }
@@ -191,6 +193,13 @@ void host_json(const struct host_sample *before, const struct host_sample *now, 
         put(&w, "1m", now->load[0]);
         put(&w, "5m", now->load[1]);
         put(&w, "15m", now->load[2]);
+        json_end_object(&w);
+    }
+    if (now->has_tasks) {
+        json_key(&w, "tasks");
+        json_begin_object(&w);
+        put_u64(&w, "running", now->tasks_running);
+        put_u64(&w, "total", now->tasks);
         json_end_object(&w);
     }
     put_memory(&w, now);
@@ -278,6 +287,21 @@ static void net_bytes(const struct host_sample *s, struct buf *out)
                    (unsigned long long)s->nets[i].tx_bytes);
 }
 
+static void net_links(const struct host_sample *s, struct buf *out)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < s->net_count; i++) {
+        if (s->nets[i].link == HOST_LINK_UNKNOWN)
+            continue;
+        if (!any)
+            head(out, "node_network_up", "gauge", "Value is 1 if operstate is 'up', 0 otherwise.");
+        any = true;
+        buf_printf(out, "node_network_up{device=\"%s\"} %d\n", s->nets[i].name,
+                   s->nets[i].link == HOST_LINK_UP);
+    }
+}
+
 void host_prometheus(const struct host_sample *s, unsigned ticks_per_s, struct buf *out)
 {
     cpu_seconds(s, ticks_per_s, out);
@@ -296,6 +320,10 @@ void host_prometheus(const struct host_sample *s, unsigned ticks_per_s, struct b
     file_systems(s, out);
     disk_bytes(s, out);
     net_bytes(s, out);
+    net_links(s, out);
+    if (s->boot_time_s > 0)
+        gauge(out, "node_boot_time_seconds", "Node boot time, in unixtime.",
+              (double)s->boot_time_s);
     if (s->temp_count > 0) {
         head(out, "node_thermal_zone_temp", "gauge", "Zone temperature in Celsius.");
         for (unsigned i = 0; i < s->temp_count; i++)
