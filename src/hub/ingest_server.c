@@ -49,6 +49,11 @@ struct waiting {
     void *ctx;
 };
 
+static void live_of_batch(void *ctx, struct loop *l, const struct record *r)
+{
+    hub_ingest_live(ctx, l, r);
+}
+
 struct hub_ingest *hub_ingest_new(const struct hub_ingest_options *o)
 {
     static const char *const labels[RECORD_KINDS] = {
@@ -73,7 +78,7 @@ struct hub_ingest *hub_ingest_new(const struct hub_ingest_options *o)
                                  "Messages refused because of what they hold");
     h->failed = metrics_counter(o->metrics, "wayside_ingest_failed_total", "",
                                 "Records that the journal could not take");
-    h->uplink = uplink_server_new(h, o->journal, o->limits, o->metrics);
+    h->uplink = uplink_server_new(o->journal, o->limits, o->metrics, live_of_batch, h);
     return h;
 }
 

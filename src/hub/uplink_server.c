@@ -12,15 +12,15 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
-#include "hub/ingest_server.h"
 #include "journal/batch.h"
 
 #define UPLINK_RAW_MAX   (8u << 20) /* decompressed; a batch is meant to be far smaller */
 #define UPLINK_COUNT_MAX 50000u
 
 struct uplink_server {
-    struct hub_ingest *ingest;
     struct journal *journal;
+    void (*live)(void *ctx, struct loop *l, const struct record *r);
+    void *ctx;
     struct batch_caps caps;
     struct metric *batches, *records, *refused;
 };
@@ -35,13 +35,15 @@ struct arrival {
     struct journal_entry entry;
 };
 
-struct uplink_server *uplink_server_new(struct hub_ingest *h, struct journal *j,
-                                        const struct limits *limits, struct metrics *metrics)
+struct uplink_server *
+uplink_server_new(struct journal *j, const struct limits *limits, struct metrics *metrics,
+                  void (*live)(void *ctx, struct loop *l, const struct record *r), void *ctx)
 {
     struct uplink_server *u = NEW(struct uplink_server);
 
-    u->ingest = h;
     u->journal = j;
+    u->live = live;
+    u->ctx = ctx;
     u->caps = (struct batch_caps){ UPLINK_RAW_MAX, UPLINK_COUNT_MAX,
                                    (size_t)limits->record_payload_max_bytes };
     u->batches = metrics_counter(metrics, "wayside_uplink_received_batches_total", "",
@@ -76,7 +78,7 @@ static void on_durable(struct journal_entry *e, int code)
         metric_add(a->u->batches, 1);
         metric_add(a->u->records, a->batch.header.count);
         for (uint32_t i = 0; i < a->batch.header.count; i++)
-            hub_ingest_live(a->u->ingest, a->loop, &a->batch.records[i]);
+            a->u->live(a->u->ctx, a->loop, &a->batch.records[i]);
     }
     arrival_free(a);
 }

@@ -5,13 +5,14 @@
 #include "journal/journal.h"
 #include "mqtt/broker.h"
 
-struct hub_ingest;
 struct uplink_server;
 
 #define UPLINK_TOPIC "$wayside/up/1/"
 
-struct uplink_server *uplink_server_new(struct hub_ingest *h, struct journal *j,
-                                        const struct limits *limits, struct metrics *metrics);
+/* live(ctx, …) publishes a durable record on its own topic, on its loop. */
+struct uplink_server *
+uplink_server_new(struct journal *j, const struct limits *limits, struct metrics *metrics,
+                  void (*live)(void *ctx, struct loop *l, const struct record *r), void *ctx);
 void uplink_server_free(struct uplink_server *u);
 /* As broker_on_publish, for topics that start with UPLINK_TOPIC. */
 int uplink_server_publish(struct uplink_server *u, struct loop *l, const struct broker_message *m,
