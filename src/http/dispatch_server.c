@@ -435,7 +435,12 @@ void http_dispatch(struct http_request *r)
 {
     const struct http_server *s = r->w->server;
     enum http_method m = r->head.method;
+    const char *repeated = http1_repeated(r->fields, r->head.field_count);
 
+    if (repeated) {
+        http_respond_error(r, 400, "%s is repeated", repeated);
+        return;
+    }
     if (m == HTTP_OTHER || m == HTTP_CONNECT || m == HTTP_TRACE) {
         http_respond_error(r, 501, "this method is not spoken here");
         return;

@@ -1,8 +1,7 @@
 /*
  * HTTP/1.x heads (RFC 9112), for the server and the gateway.
  *
- * A head is parsed in one pass over a table of byte classes; values are stepped over eight bytes
- * at a time. A head that is incomplete remembers how far it was looked at (struct http1_scan);
+ * A head is parsed in one pass: names over a table, values and the target eight bytes at a time. A head that is incomplete remembers how far it was looked at (struct http1_scan);
  * until its empty line has come, further calls only look for line ends in the new bytes (and once
  * at the first line), so a peer that sends byte by byte costs O(n).
  *
@@ -18,24 +17,20 @@
 #include "base/mem.h"
 #include "wire/uri.h"
 
-/* Byte classes. */
-enum { C_TOKEN = 1, C_TARGET = 2 };
+#include <endian.h>
 
-/* RFC 9110, 5.6.2: tchar; RFC 3986 without '#': what a request target may hold. Targets take all
- * visible ASCII here; uri.c looks closer. */
-static const unsigned char class_of[256] = {
-    ['!'] = 3, ['#'] = 1, ['"'] = 2, ['$'] = 3,  ['%'] = 3, ['&'] = 3, ['\''] = 3, ['('] = 2,
-    [')'] = 2, ['*'] = 3, ['+'] = 3, [','] = 2,  ['-'] = 3, ['.'] = 3, ['/'] = 2,  ['0'] = 3,
-    ['1'] = 3, ['2'] = 3, ['3'] = 3, ['4'] = 3,  ['5'] = 3, ['6'] = 3, ['7'] = 3,  ['8'] = 3,
-    ['9'] = 3, [':'] = 2, [';'] = 2, ['<'] = 2,  ['='] = 2, ['>'] = 2, ['?'] = 2,  ['@'] = 2,
-    ['A'] = 3, ['B'] = 3, ['C'] = 3, ['D'] = 3,  ['E'] = 3, ['F'] = 3, ['G'] = 3,  ['H'] = 3,
-    ['I'] = 3, ['J'] = 3, ['K'] = 3, ['L'] = 3,  ['M'] = 3, ['N'] = 3, ['O'] = 3,  ['P'] = 3,
-    ['Q'] = 3, ['R'] = 3, ['S'] = 3, ['T'] = 3,  ['U'] = 3, ['V'] = 3, ['W'] = 3,  ['X'] = 3,
-    ['Y'] = 3, ['Z'] = 3, ['['] = 2, ['\\'] = 2, [']'] = 2, ['^'] = 3, ['_'] = 3,  ['`'] = 3,
-    ['a'] = 3, ['b'] = 3, ['c'] = 3, ['d'] = 3,  ['e'] = 3, ['f'] = 3, ['g'] = 3,  ['h'] = 3,
-    ['i'] = 3, ['j'] = 3, ['k'] = 3, ['l'] = 3,  ['m'] = 3, ['n'] = 3, ['o'] = 3,  ['p'] = 3,
-    ['q'] = 3, ['r'] = 3, ['s'] = 3, ['t'] = 3,  ['u'] = 3, ['v'] = 3, ['w'] = 3,  ['x'] = 3,
-    ['y'] = 3, ['z'] = 3, ['{'] = 2, ['|'] = 3,  ['}'] = 2, ['~'] = 3,
+/* RFC 9110, 5.6.2: what names and methods are made of. */
+static const unsigned char is_tchar[256] = {
+    ['!'] = 1, ['#'] = 1, ['$'] = 1, ['%'] = 1, ['&'] = 1, ['\''] = 1, ['*'] = 1, ['+'] = 1,
+    ['-'] = 1, ['.'] = 1, ['0'] = 1, ['1'] = 1, ['2'] = 1, ['3'] = 1,  ['4'] = 1, ['5'] = 1,
+    ['6'] = 1, ['7'] = 1, ['8'] = 1, ['9'] = 1, ['A'] = 1, ['B'] = 1,  ['C'] = 1, ['D'] = 1,
+    ['E'] = 1, ['F'] = 1, ['G'] = 1, ['H'] = 1, ['I'] = 1, ['J'] = 1,  ['K'] = 1, ['L'] = 1,
+    ['M'] = 1, ['N'] = 1, ['O'] = 1, ['P'] = 1, ['Q'] = 1, ['R'] = 1,  ['S'] = 1, ['T'] = 1,
+    ['U'] = 1, ['V'] = 1, ['W'] = 1, ['X'] = 1, ['Y'] = 1, ['Z'] = 1,  ['^'] = 1, ['_'] = 1,
+    ['`'] = 1, ['a'] = 1, ['b'] = 1, ['c'] = 1, ['d'] = 1, ['e'] = 1,  ['f'] = 1, ['g'] = 1,
+    ['h'] = 1, ['i'] = 1, ['j'] = 1, ['k'] = 1, ['l'] = 1, ['m'] = 1,  ['n'] = 1, ['o'] = 1,
+    ['p'] = 1, ['q'] = 1, ['r'] = 1, ['s'] = 1, ['t'] = 1, ['u'] = 1,  ['v'] = 1, ['w'] = 1,
+    ['x'] = 1, ['y'] = 1, ['z'] = 1, ['|'] = 1, ['~'] = 1,
 };
 
 static const struct str method_names[HTTP_METHOD_COUNT] = {
@@ -62,17 +57,9 @@ enum http_method http1_method(struct str name)
 bool http1_is_token(struct str s)
 {
     for (size_t i = 0; i < s.n; i++)
-        if (!(class_of[(unsigned char)s.p[i]] & C_TOKEN))
+        if (!is_tchar[(unsigned char)s.p[i]])
             return false;
     return s.n > 0;
-}
-
-bool http1_is_value(struct str s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t') || s.p[i] == 0x7f)
-            return false;
-    return true;
 }
 
 /* ---- one pass over a head ---- */
@@ -108,15 +95,37 @@ static int line_end(struct parse *p)
     return 0;
 }
 
-/* Bit 7 of each byte of the result is set where v has a byte below 0x20 or 0x7f; a byte behind the
- * first such one may be marked wrongly, so the caller looks again byte by byte. */
-static uint64_t control_bytes(uint64_t v)
-{
-    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
-    uint64_t below = (v - ones * 0x20) & ~v;
-    uint64_t del = v ^ (ones * 0x7f);
+/* Eight bytes at a time, the first in the lowest place. In the results bit 7 of a byte says "found
+ * there"; borrows may mark bytes behind the first one wrongly, so only the first is looked at. */
+#define ONES UINT64_C(0x0101010101010101)
+#define TOPS UINT64_C(0x8080808080808080)
 
-    return (below | ((del - ones) & ~del)) & tops;
+static uint64_t load8(const char *p)
+{
+    uint64_t v;
+
+    memcpy(&v, p, 8);
+    return le64toh(v);
+}
+
+static uint64_t bytes_below(uint64_t v, unsigned char least)
+{
+    return (v - ONES * least) & ~v;
+}
+
+static uint64_t bytes_equal(uint64_t v, unsigned char c)
+{
+    return bytes_below(v ^ (ONES * c), 1);
+}
+
+static size_t first_of(uint64_t found)
+{
+    return (size_t)__builtin_ctzll(found) / 8;
+}
+
+static bool ends_value(char c)
+{
+    return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f;
 }
 
 /* To the first byte that ends a field value: a control character other than tab, or the end. */
@@ -124,35 +133,58 @@ static void skip_value(struct parse *p)
 {
     const char *at = p->at, *end = p->end;
 
-    for (;;) {
-        uint64_t v;
+    while (end - at >= 8) {
+        uint64_t v = load8(at), found = (bytes_below(v, 0x20) | bytes_equal(v, 0x7f)) & TOPS;
 
-        while (end - at >= 8 && (memcpy(&v, at, 8), control_bytes(v) == 0))
+        if (!found) {
             at += 8;
-        /* Eight bytes with something among them, or the tail. */
-        for (const char *stop = end - at > 8 ? at + 8 : end; at < stop; at++) {
-            if (((unsigned char)*at < 0x20 && *at != '\t') || *at == 0x7f) {
-                p->at = at;
-                return;
-            }
+            continue;
         }
-        if (at == end) {
+        at += first_of(found);
+        if (*at != '\t') {
             p->at = at;
             return;
         }
+        at++;
     }
+    while (at < end && !ends_value(*at))
+        at++;
+    p->at = at;
 }
 
-static size_t skip_class(struct parse *p, unsigned char class)
+/* To the first byte that a request target may not hold: all but visible ASCII, and '#'. */
+static size_t skip_target(struct parse *p)
+{
+    const char *from = p->at, *at = from, *end = p->end;
+
+    while (end - at >= 8) {
+        uint64_t v = load8(at);
+        uint64_t found =
+            (bytes_below(v, 0x21) | bytes_equal(v, 0x7f) | bytes_equal(v, '#') | v) & TOPS;
+
+        if (found) {
+            at += first_of(found);
+            goto out;
+        }
+        at += 8;
+    }
+    while (at < end && (unsigned char)*at > 0x20 && (unsigned char)*at < 0x7f && *at != '#')
+        at++;
+out:
+    p->at = at;
+    return (size_t)(at - from);
+}
+
+/* To the first byte that is not of a token. */
+static size_t skip_token(struct parse *p)
 {
     const char *at = p->at, *end = p->end;
     size_t n;
 
-    while (end - at >= 4 &&
-           (class_of[(unsigned char)at[0]] & class_of[(unsigned char)at[1]] &
-            class_of[(unsigned char)at[2]] & class_of[(unsigned char)at[3]] & class))
+    while (end - at >= 4 && is_tchar[(unsigned char)at[0]] & is_tchar[(unsigned char)at[1]] &
+                                is_tchar[(unsigned char)at[2]] & is_tchar[(unsigned char)at[3]])
         at += 4;
-    while (at < end && (class_of[(unsigned char)*at] & class))
+    while (at < end && is_tchar[(unsigned char)*at])
         at++;
     n = (size_t)(at - p->at);
     p->at = at;
@@ -183,7 +215,7 @@ static int request_line(struct parse *p)
 {
     int rc;
     const char *from = p->at;
-    size_t n = skip_class(p, C_TOKEN);
+    size_t n = skip_token(p);
 
     if (n > 32)
         return refuse(p, 501, "the method is too long");
@@ -194,7 +226,7 @@ static int request_line(struct parse *p)
     p->head.method_text = (struct str){ from, n };
     p->head.method = http1_method(p->head.method_text);
     from = ++p->at;
-    n = skip_class(p, C_TARGET);
+    n = skip_target(p);
     if (p->at == p->end)
         return ERR_MORE;
     if (n == 0 || *p->at != ' ')
@@ -287,34 +319,41 @@ static int take_host(struct parse *p, struct str value)
     return 0;
 }
 
+/* name in any case against lower-case text of the same length; most differ in the first byte. */
+static bool is_named(const struct http1_field *f, const char *lower)
+{
+    return (f->name.p[0] | 0x20) == lower[0] &&
+           str_eq_nocase(f->name, (struct str){ lower, f->name.n });
+}
+
 /* The fields that decide about framing, by their length first. */
 static int take_known(struct parse *p, const struct http1_field *f)
 {
     switch (f->name.n) {
     case 4:
-        if (str_eq_nocase(f->name, STR("host")))
+        if (is_named(f, "host"))
             return take_host(p, f->value);
         break;
     case 6:
-        if (!str_eq_nocase(f->name, STR("expect")))
+        if (!is_named(f, "expect"))
             break;
         if (!str_eq_nocase(f->value, STR("100-continue")))
             return refuse(p, 417, "the only expectation met here is 100-continue");
         p->head.expect_continue = true;
         break;
     case 7:
-        p->upgrade_field |= str_eq_nocase(f->name, STR("upgrade"));
+        p->upgrade_field |= is_named(f, "upgrade");
         break;
     case 10:
-        if (str_eq_nocase(f->name, STR("connection")))
+        if (is_named(f, "connection"))
             return take_connection(p, f->value);
         break;
     case 14:
-        if (str_eq_nocase(f->name, STR("content-length")))
+        if (is_named(f, "content-length"))
             return take_length(p, f->value);
         break;
     case 17:
-        if (str_eq_nocase(f->name, STR("transfer-encoding")))
+        if (is_named(f, "transfer-encoding"))
             return take_coding(p, f->value);
         break;
     default:
@@ -337,7 +376,7 @@ static int field(struct parse *p)
 {
     struct http1_field *f = &p->fields[p->head.field_count];
     const char *from = p->at, *value_end;
-    size_t n = skip_class(p, C_TOKEN);
+    size_t n = skip_token(p);
     int rc;
 
     if (p->at == p->end)
@@ -556,6 +595,14 @@ int http1_read_response(struct str in, enum http_method asked, struct http1_scan
 }
 
 /* ---- fields ---- */
+bool http1_is_value(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (ends_value(s.p[i]))
+            return false;
+    return true;
+}
+
 const struct http1_field *http1_find(const struct http1_field *fields, size_t count,
                                      struct str name)
 {
@@ -578,6 +625,33 @@ bool http1_list_has(const struct http1_field *fields, size_t count, struct str n
                 return true;
     }
     return false;
+}
+
+const char *http1_repeated(const struct http1_field *fields, size_t count)
+{
+    static const struct {
+        const char *shown;
+        struct str name;
+    } once[] = {
+        { "Content-Type", { "content-type", 12 } },
+        { "Content-Encoding", { "content-encoding", 16 } },
+        { "Authorization", { "authorization", 13 } },
+        { "Origin", { "origin", 6 } },
+        { "Sec-WebSocket-Key", { "sec-websocket-key", 17 } },
+        { "Sec-WebSocket-Version", { "sec-websocket-version", 21 } },
+    };
+    unsigned seen = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        for (unsigned k = 0; k < COUNT_OF(once); k++) {
+            if (fields[i].name.n != once[k].name.n || !is_named(&fields[i], once[k].name.p))
+                continue;
+            if (seen & 1u << k)
+                return once[k].shown;
+            seen |= 1u << k;
+        }
+    }
+    return NULL;
 }
 
 /* ---- small texts ---- */

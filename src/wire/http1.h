@@ -84,6 +84,10 @@ const struct http1_field *http1_find(const struct http1_field *fields, size_t co
 /* True when a comma-separated list of all fields of that name holds the token (any case). */
 bool http1_list_has(const struct http1_field *fields, size_t count, struct str name,
                     struct str token);
+/* The name of a field that may stand once only (Host and the framing fields are checked before:
+ * Content-Type, Content-Encoding, Authorization, Origin, Sec-WebSocket-Key and -Version) and is
+ * repeated, or NULL: which of the two would count is for two readers to disagree about. */
+const char *http1_repeated(const struct http1_field *fields, size_t count);
 bool http1_is_token(struct str s);
 /* Visible characters, space, tab and bytes from 0x80 on. */
 bool http1_is_value(struct str s);

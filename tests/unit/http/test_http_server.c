@@ -313,6 +313,7 @@ static void errors_of_the_router(void **state)
         { "GET http://other/hello HTTP/1.1\r\n" CLOSE, "400", "different servers" },
         { "GET /hello HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", "400", "Host is repeated" },
         { "GET /hello HTTP/1.1\n\n", "400", "bare LF" },
+        { "GET /hello HTTP/1.1\r\nOrigin: a\r\nOrigin: b\r\n" CLOSE, "400", "Origin is repeated" },
         { "GET /hello HTTP/2.0\r\n\r\n", "505", "" },
         { "\x16\x03\x01", "400", "" },
         { "POST / HTTP/1.1\r\n" CLOSE, "405", "" },

@@ -148,6 +148,61 @@ static void lists(void **state)
     assert_false(http1_list_has(fields, h.field_count, STR("x"), STR("b")));
 }
 
+/* Every byte at every place of a value, a target and a name, against the rules one by one. */
+static void every_byte_everywhere(void **state)
+{
+    static const struct {
+        const char *before, *after;
+    } places[] = {
+        { "GET / HTTP/1.1\r\nHost: a\r\nX: y", "\r\n\r\n" },
+        { "GET /", " HTTP/1.1\r\nHost: a\r\n\r\n" },
+        { "GET / HTTP/1.1\r\nHost: a\r\nX", ": y\r\n\r\n" },
+    };
+    static const char tchars[] = "!#$%&'*+-.^_`|~";
+
+    (void)state;
+    for (unsigned place = 0; place < 3; place++)
+        for (unsigned byte = 0; byte < 256; byte++)
+            for (unsigned at = 0; at < 20; at++) {
+                char text[200];
+                size_t n = strlen(places[place].before), used;
+                struct http1_scan scan = { 0 };
+                struct http1_head h;
+                bool alnum =
+                    (byte >= '0' && byte <= '9') || ((byte | 32) >= 'a' && (byte | 32) <= 'z');
+                bool ok[3] = { byte == '\t' || (byte >= 32 && byte != 127),
+                               byte > 32 && byte < 127 && byte != '#',
+                               alnum || (byte && strchr(tchars, (int)byte)) };
+                int rc;
+
+                memcpy(text, places[place].before, n);
+                memset(text + n, 'z', 20);
+                text[n + at] = (char)byte;
+                n += 20;
+                memcpy(text + n, places[place].after, strlen(places[place].after));
+                n += strlen(places[place].after);
+                rc = http1_read_request((struct str){ text, n }, &scan, &limits, fields, &h, &used,
+                                        NULL);
+                /* A space or a colon only moves a border: the line is then wrong or right otherwise. */
+                if ((place == 1 && byte == ' ') || (place == 2 && byte == ':'))
+                    continue;
+                if (rc != (ok[place] ? 0 : ERR_PROTO))
+                    fail_msg("place %u, byte %u at %u: %s", place, byte, at, err_text(rc));
+            }
+}
+
+static void repeated_fields(void **state)
+{
+    size_t used;
+    struct http1_head h =
+        head_of("GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\nX: 2\r\nOrigin: o\r\n\r\n", &used);
+
+    (void)state;
+    assert_null(http1_repeated(fields, h.field_count));
+    h = head_of("GET / HTTP/1.1\r\nHost: a\r\nORIGIN: o\r\norigin: o\r\n\r\n", &used);
+    assert_string_equal(http1_repeated(fields, h.field_count), "Origin");
+}
+
 /* A head that comes byte by byte must not cost n²: 64 KiB in single bytes within a moment. */
 static void dribble_is_linear(void **state)
 {
@@ -243,4 +298,5 @@ static void dates(void **state)
 }
 
 RUN(TEST(vectors), TEST(parts_of_a_request), TEST(keep_alive_and_upgrade), TEST(lists),
-    TEST(dribble_is_linear), TEST(responses), TEST(names_and_reasons), TEST(dates))
+    TEST(repeated_fields), TEST(every_byte_everywhere), TEST(dribble_is_linear), TEST(responses),
+    TEST(names_and_reasons), TEST(dates))
