@@ -39,7 +39,7 @@
 #define RETRY_FULL_MS      250u /* a 3.1.1 client whose PUBLISH found no room waits */
 
 struct broker_metrics {
-    struct metric *connects, *refused, *received[3], *sent[3], *received_bytes, *ignored;
+    struct metric *connects, *refused, *received[3], *sent[3], *received_bytes;
     struct metric *dropped_slow, *dropped_queue, *dropped_size, *dropped_expired, *dropped_retained;
     struct metric *denied_publish, *denied_subscribe, *refused_ingest, *kept_alive, *taken_over;
     struct metric *connected, *sessions, *subscriptions, *retained, *proto_errors, *between;
@@ -168,8 +168,11 @@ void will_publish(struct part *p, struct session *s);
 
 /* ---- retained ---- */
 void keep_set(struct part *p, struct message *m);
-/* The retained messages that filter matches go to c: at once from our shard, later from others. */
+/* The retained messages that filter matches are to go to c: asked for in turn. */
 void keep_query(struct conn *c, struct str filter, uint8_t options, uint32_t sub_id);
+/* Asks for the next, when nothing is being asked and not too much waits to be sent. */
+void keep_next(struct conn *c);
+void keep_forget(struct conn *c);
 
 /* Retained messages on their way to a new subscriber, sent as fast as it takes them. */
 struct replay {
@@ -253,6 +256,10 @@ struct conn {
     struct authz_check check;
     char *check_object;
     struct replay *replay, **replay_last;
+    size_t replay_pending; /* messages in them */
+    struct keep_ask *asks,
+        **asks_last; /* filters whose retained messages are yet to be asked for */
+    size_t ask_count;
     uint32_t queries; /* retained shards that have not answered */
     struct map *seen; /* retained topics delivered live meanwhile -> struct message */
     struct timer retry;

@@ -46,6 +46,7 @@ static void metrics_set_up(struct broker *b, struct metrics *m)
         .dropped_slow = DROPPED("slow"),
         .dropped_queue = DROPPED("queue"),
         .dropped_size = DROPPED("size"),
+        .dropped_expired = DROPPED("expired"),
         .dropped_retained = DROPPED("retained"),
         .denied_publish = DENIED("publish"),
         .denied_subscribe = DENIED("subscribe"),

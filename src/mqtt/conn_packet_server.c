@@ -389,8 +389,14 @@ bool conn_packet(struct conn *c, const struct mqtt_packet *pk)
     case MQTT_PUBLISH:
         return on_publish(c, &pk->publish);
     case MQTT_SUBSCRIBE:
-        return on_subscribe(c, &pk->subscribe);
     case MQTT_UNSUBSCRIBE:
+        /* More entries than a session may have say nothing that fewer could not. */
+        if (pk->subscribe.count > c->session->limits->subscriptions_max) {
+            conn_end(c, MQTT_REASON_QUOTA, "more filters in one packet than allowed");
+            return true;
+        }
+        if (pk->type == MQTT_SUBSCRIBE)
+            return on_subscribe(c, &pk->subscribe);
         on_unsubscribe(c, &pk->subscribe);
         return true;
     case MQTT_PUBACK:

@@ -190,6 +190,7 @@ void conn_flush_acks(struct conn *c)
 static void pump_session(struct conn *c)
 {
     struct broker_metrics *m = &c->part->b->m;
+    uint64_t expired = c->session->expired;
     struct session_out out;
     enum session_send what;
 
@@ -216,6 +217,8 @@ static void pump_session(struct conn *c)
             session_skip(c->session, out.packet_id);
         }
     }
+    if (c->session->expired != expired)
+        metric_add(m->dropped_expired, c->session->expired - expired);
 }
 
 static void replay_one(struct conn *c, struct replay *r, struct message *m)
@@ -245,12 +248,14 @@ static bool pump_replay(struct conn *c)
     if (r->at < r->count) {
         replay_one(c, r, r->messages[r->at]);
         message_unref(r->messages[r->at++]);
+        c->replay_pending--;
         return true;
     }
     c->replay = r->next;
     if (!c->replay)
         c->replay_last = &c->replay;
     mem_free(r);
+    keep_next(c);
     return true;
 }
 

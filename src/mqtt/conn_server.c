@@ -159,33 +159,6 @@ void conn_drained(struct conn *c)
 
 /* ---- the end ---- */
 
-static void replays_free(struct conn *c)
-{
-    while (c->replay) {
-        struct replay *r = c->replay;
-
-        c->replay = r->next;
-        while (r->at < r->count)
-            message_unref(r->messages[r->at++]);
-        mem_free(r);
-    }
-    c->replay_last = &c->replay;
-}
-
-static void seen_free(struct conn *c)
-{
-    struct map_entry *e;
-    size_t at = 0;
-
-    if (!c->seen)
-        return;
-    while ((e = map_next(c->seen, &at)))
-        message_unref(e->value);
-    map_fini(c->seen);
-    mem_free(c->seen);
-    c->seen = NULL;
-}
-
 /* Into CLOSING: the session goes its own way, nothing more is read or decided. */
 static void leave(struct conn *c, bool send_will)
 {
@@ -199,8 +172,7 @@ static void leave(struct conn *c, bool send_will)
     conn_login_cancel(c);
     timer_stop(&c->timer);
     timer_stop(&c->retry);
-    replays_free(c);
-    seen_free(c);
+    keep_forget(c);
     c->session = NULL;
     if (s)
         holding_detach(c->part, s, send_will && !c->will_off);
@@ -324,6 +296,7 @@ struct conn *conn_new(struct part *p)
     c->part = p;
     c->max_out = SIZE_MAX;
     c->replay_last = &c->replay;
+    c->asks_last = &c->asks;
     c->since_wall_ns = clock_wall_ns();
     c->last_read_ms = loop_now_ms(p->loop);
     timer_init(&c->timer, p->loop, on_timer);

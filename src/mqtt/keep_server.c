@@ -112,6 +112,7 @@ static void replay_add(struct conn *c, struct query_mail *k)
         mem_free(r);
         return;
     }
+    c->replay_pending += kept;
     r->next = NULL;
     r->count = kept;
     r->at = 0;
@@ -121,12 +122,12 @@ static void replay_add(struct conn *c, struct query_mail *k)
     c->replay_last = &r->next;
 }
 
-static void query_done(struct conn *c)
+static void seen_free(struct conn *c)
 {
     struct map_entry *e;
     size_t at = 0;
 
-    if (--c->queries > 0 || !c->seen)
+    if (!c->seen)
         return;
     while ((e = map_next(c->seen, &at)))
         message_unref(e->value);
@@ -144,8 +145,10 @@ static void on_answer(struct mail *m, struct loop *l)
     if (k->found)
         replay_add(c, k);
     mem_free(k);
-    query_done(c);
+    if (--c->queries == 0)
+        seen_free(c);
     conn_pump(c);
+    keep_next(c);
     conn_unhold(c);
 }
 
@@ -181,14 +184,76 @@ static void query_shard(struct conn *c, unsigned shard, struct str filter, uint8
     part_post(p, shard, &k->mail);
 }
 
+/* ---- in turn ---- */
+
+struct keep_ask {
+    struct keep_ask *next;
+    uint32_t sub_id;
+    uint8_t options;
+    size_t filter_n;
+    char filter[];
+};
+
 void keep_query(struct conn *c, struct str filter, uint8_t options, uint32_t sub_id)
 {
-    struct broker *b = c->part->b;
+    struct keep_ask *a;
 
-    if (mqtt_filter_is_plain(filter)) {
-        query_shard(c, broker_shard(b, filter), filter, options, sub_id);
+    if (c->ask_count >= c->part->b->session_limits.subscriptions_max) {
+        metric_add(c->part->b->m.dropped_retained, 1);
         return;
     }
-    for (unsigned i = 0; i < b->count; i++)
-        query_shard(c, i, filter, options, sub_id);
+    a = mem_new(sizeof(*a) + filter.n);
+    a->sub_id = sub_id;
+    a->options = options;
+    a->filter_n = filter.n;
+    memcpy(a->filter, filter.p, filter.n);
+    *c->asks_last = a;
+    c->asks_last = &a->next;
+    c->ask_count++;
+    keep_next(c);
+}
+
+void keep_next(struct conn *c)
+{
+    struct broker *b = c->part->b;
+    struct keep_ask *a = c->asks;
+    struct str filter;
+
+    if (!a || c->queries > 0 || !conn_is_open(c) ||
+        c->replay_pending >= b->limits.mqtt_retained_max)
+        return;
+    filter = str_from(a->filter, a->filter_n);
+    c->asks = a->next;
+    if (!c->asks)
+        c->asks_last = &c->asks;
+    c->ask_count--;
+    if (mqtt_filter_is_plain(filter))
+        query_shard(c, broker_shard(b, filter), filter, a->options, a->sub_id);
+    else
+        for (unsigned i = 0; i < b->count; i++)
+            query_shard(c, i, filter, a->options, a->sub_id);
+    mem_free(a);
+}
+
+void keep_forget(struct conn *c)
+{
+    while (c->asks) {
+        struct keep_ask *a = c->asks;
+
+        c->asks = a->next;
+        mem_free(a);
+    }
+    c->asks_last = &c->asks;
+    c->ask_count = 0;
+    while (c->replay) {
+        struct replay *r = c->replay;
+
+        c->replay = r->next;
+        while (r->at < r->count)
+            message_unref(r->messages[r->at++]);
+        mem_free(r);
+    }
+    c->replay_last = &c->replay;
+    c->replay_pending = 0;
+    seen_free(c);
 }

@@ -239,6 +239,7 @@ enum session_send session_next(struct session *s, uint64_t now_ms, struct sessio
         s->open++;
         if (it->m->expires_ms != 0 && it->m->expires_ms <= now_ms) {
             s->dropped++;
+            s->expired++;
             item_done(s, it);
             continue;
         }

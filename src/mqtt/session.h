@@ -62,7 +62,8 @@ struct session {
     uint32_t expiry_s;      /* 0: ends with the connection */
     uint64_t will_at_ms;    /* while disconnected; UINT64_MAX: none */
     uint64_t expires_at_ms; /* while disconnected */
-    uint64_t dropped;
+    uint64_t dropped;       /* for whatever reason */
+    uint64_t expired;       /* of those: their time was over */
 
     uint64_t mark; /* scratch of the router: the publication that met it last */
     uint32_t mark_at;

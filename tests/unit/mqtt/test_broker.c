@@ -372,6 +372,53 @@ static void retained_messages(void **state)
     rig_stop(&r);
 }
 
+/* Several filters in one packet, each with all that it matches; asked for in turn. */
+static void retained_of_several_filters(void **state)
+{
+    static const char *const filters[] = { "s/#", "+/+", "s/1", "#", "s/#" };
+    static const int matches[] = { 30, 30, 1, 30, 30 };
+    struct mqtt_packet pk = { .type = MQTT_SUBSCRIBE, .subscribe = { .packet_id = 4 } };
+    struct buf list = buf_init(1000);
+    struct rig r;
+    struct client pub, c;
+    int want = 0;
+
+    (void)state;
+    rig_init(&r);
+    r.limits.mqtt_retained_max = 64; /* so that the last answer waits for the first to be sent */
+    rig_start(&r, 2);
+    pub = client_connect(&r, MQTT_V311, "pub");
+    for (int i = 0; i < 30; i++) {
+        char topic[16];
+
+        snprintf(topic, sizeof(topic), "s/%d", i);
+        client_publish(&pub, topic, "v", 1, true);
+    }
+    c = client_connect(&r, MQTT_V311, "c");
+    for (size_t i = 0; i < COUNT_OF(filters); i++) {
+        struct mqtt_sub sub = { .filter = str_of(filters[i]), .qos = (uint8_t)(i % 2) };
+
+        mqtt_sub_put(&list, &sub);
+        want += matches[i];
+    }
+    pk.subscribe.count = COUNT_OF(filters);
+    pk.subscribe.list = buf_str(&list);
+    client_send(&c, &pk);
+    client_expect(&c, MQTT_SUBACK);
+    for (int i = 0; i < want; i++) {
+        struct mqtt_publish p = client_expect(&c, MQTT_PUBLISH).publish;
+
+        assert_true(p.retain);
+        client_answer(&c, &p);
+    }
+    client_publish(&pub, "s/end", "live", 0, false);
+    assert_false(client_expect(&c, MQTT_PUBLISH).publish.retain);
+    buf_fini(&list);
+    client_close(&c);
+    client_close(&pub);
+    rig_stop(&r);
+}
+
 /* More retained bytes than may wait on the connection: they come all the same, as it reads. */
 static void many_retained_to_a_slow_reader(void **state)
 {
@@ -718,6 +765,8 @@ static void limits_of_a_connection(void **state)
     assert_int_equal(client_subscribe(&c, "c", 0), MQTT_REASON_QUOTA);
     assert_int_equal(client_subscribe(&c, "b", 1), 1);
     assert_int_equal(client_subscribe(&c, "1/2/3/4", 0), MQTT_REASON_BAD_FILTER);
+    client_send_bytes(&c, STR("\x82\x0f\0\1\0\0\1a\0\0\1a\0\0\1a\0"));
+    client_expect_kick(&c, MQTT_REASON_QUOTA);
     client_close(&c);
 
     /* A client's own Maximum Packet Size: what is larger does not reach it. */
@@ -852,6 +901,7 @@ int main(void)
         cmocka_unit_test(unsubscribed_is_quiet),
         cmocka_unit_test(topic_alias),
         cmocka_unit_test(retained_messages),
+        cmocka_unit_test(retained_of_several_filters),
         cmocka_unit_test(many_retained_to_a_slow_reader),
         cmocka_unit_test(wills),
         cmocka_unit_test(session_moves_between_workers),
