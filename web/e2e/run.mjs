@@ -185,6 +185,8 @@ const tests = {
         await page.goto(`${base}#/status`);
         await page.waitForSelector('.rates tbody tr', LONG);
         await noSideways(page, 'the status');
+        const cut = await page.evaluate(() => [...document.querySelectorAll('.table-box')].some((e) => e.scrollWidth > e.clientWidth));
+        must(!cut, 'the table of rates is wider than the screen');
         const small = await page.evaluate(() => [...document.querySelectorAll('button, a.button, nav a')].filter((e) => e.offsetParent && e.getBoundingClientRect().height < 28).map((e) => e.textContent));
         must(small.length === 0, `too small for a thumb: ${small}`);
     },
@@ -194,6 +196,7 @@ const tests = {
         await page.goto(`${base}#/device/${device}`);
         await live(page);
         await page.waitForSelector('.chart[data-state=ok]', LONG);
+        if (!external) await page.waitForSelector('.chart canvas', T);
         const before = Number(await page.locator('.chart').first().getAttribute('data-newest'));
         /* A supervisor may have it back within a second: watched from before. */
         const away = page.waitForSelector('.link.wait, .link.bad', LONG);
@@ -211,6 +214,7 @@ const tests = {
         await page.waitForSelector('.notice', { state: 'detached', ...LONG });
         await page.waitForFunction((n) => Number(document.querySelector('.chart')?.dataset.newest) > n, before, LONG);
         await changes(page, '.leaf-value');
+        must((await inkOf(page, '.chart')) > 40, 'the chart is empty after the return');
         /* What was recorded meanwhile is there, once: as many points as the hub has, give or take those on their way. */
         const read = () => page.evaluate(async (d) => {
             const [stream, field] = document.querySelector('.chart').dataset.field.split(':');
@@ -286,12 +290,14 @@ const tests = {
     },
     async 'mock: no server at all'(_, open) {
         const gone = await startMock('--port', '0');
-        const { page } = await open({});
+        const { page } = await open({ width: 360, height: 740, phone: true });
         await page.goto(gone.url);
         await rows(page);
         await gone.stop();
         await page.waitForSelector('.notice', LONG);
         await page.waitForFunction(() => /Reconnecting|Offline/.test(document.querySelector('.link').textContent), null, T);
+        await page.waitForFunction(() => document.querySelector('.link-more'), null, T);
+        await noSideways(page, 'the list without a hub');
         must((await page.locator('[data-device]').count()) > 0, 'what was known is gone');
     },
 };

@@ -43,6 +43,8 @@ export type Rest =
 const TELL_MS = 200;
 const REFRESH_LIVE_MS = 30_000;
 const REFRESH_POLL_MS = 4_000;
+/* Soon after a loss: is it the live channel only, or the whole hub? */
+const REFRESH_SOON_MS = 800;
 const NEWS_MAX = 50;
 const RATE_WINDOW_S = 10;
 export const KEY_FIELDS = 3;
@@ -145,7 +147,7 @@ export class Store {
             this.lastContact = hubNow();
             void this.refresh();
         }
-        if (link.kind !== 'live' && was === 'live') this.schedule(REFRESH_POLL_MS);
+        if (link.kind !== 'live' && was === 'live') this.schedule(REFRESH_SOON_MS);
         this.tell();
     }
 

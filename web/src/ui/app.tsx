@@ -55,6 +55,9 @@ function Page({ route }: { route: Route }): JSX.Element {
     }
 }
 
+/* An answer so long after the loss came from a hub that is there. */
+const ANSWERS_AFTER_MS = 2_000;
+
 /** What is wrong between this page and the hub, and what to do about it. */
 function Trouble(): JSX.Element | null {
     useStore();
@@ -71,7 +74,7 @@ function Trouble(): JSX.Element | null {
             </Notice>
         );
     }
-    if (link.kind === 'waiting' && rest.kind === 'ok' && link.attempt > 3) {
+    if (link.kind === 'waiting' && link.attempt > 3 && rest.kind === 'ok' && rest.at > link.lostAt + ANSWERS_AFTER_MS) {
         return (
             <Notice tone="wait" title="No live channel: the page asks every few seconds instead" action={retry}>
                 A proxy on the way may not pass WebSockets to <code>/mqtt</code> ({link.why}).

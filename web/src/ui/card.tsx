@@ -53,7 +53,7 @@ function useRings(device: DeviceModel, keys: readonly KeyValue[]): RefObject<HTM
                 asked.set(stream, generation);
                 void store.fillRings(device, stream);
             }
-        });
+        }, { rootMargin: '300px' });
         watch.observe(box.current);
         return () => watch.disconnect();
     }, [device.id, names, generation]);

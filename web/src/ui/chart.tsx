@@ -10,7 +10,7 @@ import type { Range } from '../model/route';
 import { History } from '../history';
 import { store } from '../store';
 import { onThemeChange } from '../theme';
-import { chartOptions, type Cursor } from './plot';
+import { chartOptions, loadPlot, type Cursor } from './plot';
 
 export interface ChartProps {
     readonly device: string;
@@ -22,8 +22,6 @@ export interface ChartProps {
     readonly onClose: () => void;
 }
 
-let loading: Promise<typeof uPlot> | undefined;
-const loadPlot = (): Promise<typeof uPlot> => (loading ??= import('uplot').then((m) => m.default));
 
 const HEIGHT = 190;
 const REDRAW_MS = 1000;
@@ -42,12 +40,14 @@ export function Chart(props: ChartProps): JSX.Element {
     useEffect(() => {
         const data = new History(device, stream, field, range, () => painter.ask());
         const painter = new Painter(data, unit, intervalOf(device, stream), () => setInfo(infoOf(data)));
+        let gone = false;
         setHistory(data);
         data.start();
         void loadPlot().then((Plot) => {
-            if (box.current) painter.mount(Plot, box.current, setCursor, (from, to) => zoom.current(from, to));
+            if (box.current && !gone) painter.mount(Plot, box.current, setCursor, (from, to) => zoom.current(from, to));
         });
         return () => {
+            gone = true;
             data.stop();
             painter.unmount();
         };

@@ -2,9 +2,9 @@
 import type { JSX } from 'preact';
 import { formatDateTime, formatInterval } from '../model/format';
 import { pickFields } from '../model/pick';
-import type { FieldRef, Range, Route } from '../model/route';
+import { RANGE_MS, type FieldRef, type Range, type Route } from '../model/route';
 import { store, type DeviceModel } from '../store';
-import { Ago, PresenceBadge, Skeleton } from './bits';
+import { Ago, Notice, PresenceBadge, Skeleton } from './bits';
 import { Chart } from './chart';
 import { go, useStore } from './hooks';
 import { RangePicker } from './range';
@@ -31,10 +31,12 @@ export function DevicePage({ route }: { route: DeviceRoute }): JSX.Element {
             <div class="charts-head">
                 <h2 class="offscreen">History</h2>
                 <RangePicker range={route.range} onRange={setRange} />
+                {shown.length > 0 && route.range.kind === 'last' && <p class="hint">Drag across a chart to look closer</p>}
                 {route.show && (
                     <button type="button" class="button small quiet" onClick={() => go({ ...route, show: undefined }, true)}>Usual charts</button>
                 )}
             </div>
+            <Silent device={device} range={route.range} onRange={setRange} />
             {shown.length > 0 ? (
                 <div class="charts">
                     {shown.map((ref) => (
@@ -57,6 +59,19 @@ export function DevicePage({ route }: { route: DeviceRoute }): JSX.Element {
                 <StreamSection key={stream.name} device={device} stream={stream} shown={shown} onToggle={toggle} />
             ))}
         </>
+    );
+}
+
+const BEFORE_LAST_MS = 3_600_000;
+const AFTER_LAST_MS = 60_000;
+
+/** A device that fell silent before the range begins has empty charts: the way to where it last spoke. */
+function Silent({ device, range, onRange }: { device: DeviceModel; range: Range; onRange: (r: Range) => void }): JSX.Element | null {
+    const last = Math.max(0, ...[...device.streams.values()].map((s) => s.lastTime || 0));
+    if (range.kind !== 'last' || last === 0 || last > store.now() - RANGE_MS[range.name]) return null;
+    const show = (): void => onRange({ kind: 'fixed', from: last - BEFORE_LAST_MS, to: last + AFTER_LAST_MS });
+    return (
+        <Notice tone="info" title={`Its last record is of ${formatDateTime(last)}, before this range`} action={<button type="button" class="button small" onClick={show}>Show its last hour</button>} />
     );
 }
 

@@ -13,19 +13,19 @@ function isLoopback(): boolean {
 }
 
 function commands(now: Date): readonly { readonly name: string; readonly text: string; readonly note: string }[] {
-    const value = `'\n  {"device_id": "my-first", "temperature": 21.5,\n   "humidity": 40, "timestamp": "${now.toISOString().replace(/\.\d+Z$/, 'Z')}"}'`;
+    const value = `'{\n  "device_id": "my-first",\n  "temperature": 21.5,\n  "humidity": 40,\n  "timestamp": "${now.toISOString().replace(/\.\d+Z$/, 'Z')}"}'`;
     const base = document.baseURI.replace(/[#?].*$/, '').replace(/[^/]*$/, '');
     return [
         {
             name: 'MQTT',
-            text: `mosquitto_pub -h ${hostName()} -q 1 -t sensor/data -m ${value}`,
+            text: `mosquitto_pub -h ${hostName()} -q 1 \\\n  -t sensor/data -m ${value}`,
             note: isLoopback()
                 ? 'The package mosquitto-clients has mosquitto_pub. It ends when the record is on the hub\u2019s disk, since -q 1 asks for that.'
                 : 'The package mosquitto-clients has mosquitto_pub. Plain MQTT is open to other machines only if the hub\u2019s file says so; HTTP works wherever this page does.',
         },
         {
             name: 'HTTP',
-            text: `curl ${base}sensor-data -H 'Content-Type: application/json' -d ${value}`,
+            text: `curl ${base}sensor-data \\\n  -H 'Content-Type: application/json' -d ${value}`,
             note: 'The answer is the stored record. Other shapes go to /api/v1/data.',
         },
     ];

@@ -19,6 +19,23 @@ interface Wish {
     readonly onZoom: (from: number, to: number) => void;
 }
 
+const LOAD_AGAIN_MS = 2_000;
+let loading: Promise<typeof uPlot> | undefined;
+
+/** The library, which is no part of the first paint. When the hub goes away just then, it is asked for until it comes. */
+export function loadPlot(): Promise<typeof uPlot> {
+    loading ??= import('uplot').then(
+        (m) => m.default,
+        () => new Promise((resolve) => {
+            setTimeout(() => {
+                loading = undefined;
+                resolve(loadPlot());
+            }, LOAD_AGAIN_MS);
+        }),
+    );
+    return loading;
+}
+
 const two = (n: number): string => String(n).padStart(2, '0');
 const BINARY_STEPS = Array.from({ length: 50 }, (_, i) => 2 ** i);
 /* As a clock is read; without 2 minutes a phone's five have a single mark. */

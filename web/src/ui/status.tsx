@@ -32,7 +32,7 @@ export function StatusPage(): JSX.Element {
             <div class="page-head"><h1>Status</h1></div>
             <dl class="tiles">
                 <Tile name="Hub" tone={seen.failed ? 'bad' : seen.health?.status === 'healthy' ? 'good' : 'wait'} value={seen.failed ? 'away' : (seen.health?.status ?? '…')} note={seen.failed ?? (seen.health ? `version ${seen.health.version}` : '')} />
-                <Tile name="Takes work" tone={seen.ready?.ready ? 'good' : seen.ready ? 'bad' : 'wait'} value={seen.ready ? (seen.ready.ready ? 'ready' : 'not ready') : '…'} note={seen.ready?.reason || (seen.ready?.ready ? 'all services run' : '')} />
+                <Tile name="Readiness" tone={seen.ready?.ready ? 'good' : seen.ready ? 'bad' : 'wait'} value={seen.ready ? (seen.ready.ready ? 'ready' : 'not ready') : '…'} note={seen.ready?.reason || (seen.ready?.ready ? 'all services run' : '')} />
                 <Tile name="Devices" value={String(store.devices.size)} note={`${counts.online} online · ${counts.late} late · ${counts.offline} offline`} />
                 <Tile name="Records to this page" value={`${formatRate(store.rate())}/s`} note={`${formatNumber(store.received)} since it was opened`} />
             </dl>
@@ -42,7 +42,7 @@ export function StatusPage(): JSX.Element {
                     <div><dt>Live channel</dt><dd>{store.link.kind === 'live' ? <>MQTT over WebSocket, since {formatDateTime(store.link.since)}</> : store.link.kind === 'waiting' ? `away: ${store.link.why}` : 'connecting'}</dd></div>
                     <div><dt>Last record</dt><dd><Ago at={store.lastRecord} /></dd></div>
                     <div><dt>Last contact</dt><dd><Ago at={store.lastContact} /></dd></div>
-                    <div><dt>Hub</dt><dd><code>{address('').replace(/\/$/, '')}</code></dd></div>
+                    <div><dt>Address</dt><dd><code>{address('').replace(/\/$/, '')}</code></dd></div>
                 </dl>
             </section>
             <Moving seen={seen} />
@@ -106,13 +106,13 @@ function Moving({ seen }: { seen: Seen }): JSX.Element {
             {seen.metricsFailed ? <p class="card-note">{seen.metricsFailed}</p> : !seen.rates ? <p class="card-note">Counting…</p> : rates.length === 0 ? <p class="card-note">No counter moved in the last {EVERY_MS / 1000} s.</p> : (
                 <div class="table-box">
                     <table class="rates">
-                        <thead><tr><th scope="col">Counter</th><th scope="col" class="num">Per second</th><th scope="col" class="num">Total</th></tr></thead>
+                        <thead><tr><th scope="col">Counter</th><th scope="col" class="num">Per second</th><th scope="col" class="num wide">Total</th></tr></thead>
                         <tbody>
                             {rates.slice(0, ROWS_MAX).map((r) => (
                                 <tr key={r.key}>
                                     <th scope="row"><code>{r.name.replace(/_total$/, '')}</code>{r.labels && <small>{r.labels.slice(1, -1).replace(/"/g, '').replace(/,/g, ' · ')}</small>}</th>
                                     <td class="num">{rateText(r)}</td>
-                                    <td class="num">{/bytes_total$/.test(r.name) ? withUnit(formatQuantity(r.total, 'bytes')) : formatNumber(r.total)}</td>
+                                    <td class="num wide">{/bytes_total$/.test(r.name) ? withUnit(formatQuantity(r.total, 'bytes')) : formatNumber(r.total)}</td>
                                 </tr>
                             ))}
                         </tbody>

@@ -18,7 +18,7 @@ interface Props {
 }
 
 export function StreamSection({ device, stream, shown, onToggle }: Props): JSX.Element {
-    const groups = groupLeaves(stream.leaves);
+    const groups = groupLeaves(stream.leaves).sort((a, b) => Number(a.name === '') - Number(b.name === ''));
     const isShown = (leaf: Leaf): boolean => shown.some((s) => s.stream === stream.name && s.field === leaf.path);
     const interval = formatInterval(stream.interval.value);
     return (
@@ -32,8 +32,8 @@ export function StreamSection({ device, stream, shown, onToggle }: Props): JSX.E
                 <>
                     <div class="groups">
                         {groups.map((group) => (
-                            <div class={group.name ? 'group' : 'group loose'} key={group.name}>
-                                {group.name && <h3>{group.name}</h3>}
+                            <div class={groups.length > 1 ? 'group' : 'group loose'} key={group.name}>
+                                {(group.name || groups.length > 1) && <h3>{group.name || 'others'}</h3>}
                                 {group.leaves.map((leaf) => (
                                     <LeafLine key={leaf.path} leaf={leaf} prefix={group.name} on={isShown(leaf)} onToggle={() => onToggle({ stream: stream.name, field: leaf.path })} />
                                 ))}
