@@ -76,8 +76,23 @@ static int say_unknown(const struct command_table *t, const char *word, struct b
     return ERR_VALUE;
 }
 
-static int say_group(const struct command_table *t, const char *group, struct buf *text)
+/* word: what stood behind the group's name, or NULL. */
+static int say_group(const struct command_table *t, const char *group, const char *word,
+                     struct buf *text)
 {
+    const char *names[NAMES_MAX], *near;
+    size_t count = 0;
+
+    for (size_t i = 0; i < t->count && count < NAMES_MAX; i++)
+        if (in_group(&t->rows[i], str_of(group)))
+            names[count++] = t->rows[i].name + strlen(group) + 1;
+    if (word && word[0] != '-') {
+        near = conf_guess(str_of(word), names, count);
+        buf_printf(text, "%s %s: there is no '%s'", t->program, group, word);
+        if (near)
+            buf_printf(text, "; did you mean '%s'?", near);
+        buf_u8(text, '\n');
+    }
     buf_printf(text, "%s %s: one of these is meant:\n", t->program, group);
     for (size_t i = 0; i < t->count; i++)
         if (in_group(&t->rows[i], str_of(group)))
@@ -203,7 +218,7 @@ static int help_call(const struct command_table *t, int argc, char *const *argv,
     }
     for (size_t i = 0; i < t->count; i++)
         if (in_group(&t->rows[i], str_of(argv[0]))) {
-            (void)say_group(t, argv[0], text);
+            (void)say_group(t, argv[0], argc > 1 ? argv[1] : NULL, text);
             return 1;
         }
     return say_unknown(t, argv[0], text);
@@ -233,7 +248,7 @@ int command_parse(const struct command_table *t, int argc, char *const *argv,
     if (!call.command) {
         for (size_t i = 0; i < t->count; i++)
             if (in_group(&t->rows[i], str_of(argv[0])))
-                return say_group(t, argv[0], text);
+                return say_group(t, argv[0], argc > 1 ? argv[1] : NULL, text);
         return say_unknown(t, argv[0], text);
     }
     for (int i = (int)words; i < argc; i++) {
@@ -267,150 +282,4 @@ const char *command_value(const struct command_call *c, const char *name)
 
     assert(at >= 0);
     return c->values[at];
-}
-
-/* ---- help ---- */
-
-void command_help(const struct command_table *t, struct buf *out)
-{
-    buf_printf(out, "%s: %s\n\nUsage: %s COMMAND [options]\n\n", t->program, t->title, t->program);
-    for (size_t i = 0; i < t->count; i++)
-        buf_printf(out, "  %-18s %s\n", t->rows[i].name, t->rows[i].help);
-    buf_printf(out,
-               "\n  %-18s %s\n\nExit status: 0 done, 1 failed, 2 wrong usage, 3 problems found.\n"
-               "Try it: %s demo\n",
-               "help COMMAND", "all about one command", t->program);
-}
-
-static void put_options(const struct command *c, struct buf *out)
-{
-    for (const struct command_option *o = c->options; o && o->name; o++) {
-        struct buf left = buf_init(128);
-
-        if (o->letter)
-            buf_printf(&left, "-%c, ", o->letter);
-        else
-            buf_put(&left, STR("    "));
-        buf_printf(&left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
-        buf_printf(out, "  %-26s %s\n", buf_cstr(&left), o->help);
-        buf_fini(&left);
-    }
-}
-
-void command_help_one(const struct command_table *t, const struct command *c, struct buf *out)
-{
-    buf_printf(out, "%s %s: %s\n\nUsage: %s %s%s%s%s\n", t->program, c->name, c->help, t->program,
-               c->name, c->options ? " [options]" : "", *c->args ? " " : "", c->args);
-    if (c->options) {
-        buf_put(out, STR("\n"));
-        put_options(c, out);
-    }
-    if (c->more)
-        buf_printf(out, "\n%s\n", c->more);
-}
-
-void command_manual(const struct command_table *t, struct buf *out)
-{
-    buf_printf(out,
-               "# %s on the command line\n\nMade by `%s manual` from the table of commands.\n\n"
-               "Exit status: 0 done, 1 failed, 2 wrong usage, 3 problems found.\n",
-               t->program, t->program);
-    for (size_t i = 0; i < t->count; i++) {
-        const struct command *c = &t->rows[i];
-
-        buf_printf(out, "\n## %s %s\n\n```\n", t->program, c->name);
-        command_help_one(t, c, out);
-        buf_put(out, STR("```\n"));
-    }
-}
-
-/* ---- completion ---- */
-
-static void put_words(const struct command_table *t, struct str group, struct buf *out)
-{
-    struct str before = STR_NONE;
-
-    for (size_t i = 0; i < t->count; i++) {
-        struct str rest = str_of(t->rows[i].name), first = str_cut(&rest, ' ');
-        struct str word = group.n > 0 ? rest : first;
-
-        if ((group.n > 0 && !str_eq(first, group)) || !word.p || str_eq(word, before))
-            continue;
-        buf_printf(out, "%.*s ", STR_ARG(word));
-        before = word;
-    }
-}
-
-static void put_flags(const struct command *c, struct buf *out)
-{
-    for (const struct command_option *o = c->options; o && o->name; o++)
-        buf_printf(out, "--%s ", o->name);
-    buf_put(out, STR("--help"));
-}
-
-static void put_bash(const struct command_table *t, struct buf *out)
-{
-    const char *p = t->program;
-
-    buf_printf(out,
-               "# bash completion for %s; load it with: source <(%s completion bash)\n"
-               "_%s() {\n    local cur=${COMP_WORDS[COMP_CWORD]} words\n"
-               "    case \"${COMP_WORDS[*]:1:COMP_CWORD-1}\" in\n    '') words=\"",
-               p, p, p);
-    put_words(t, STR_NONE, out);
-    buf_put(out, STR("help\" ;;\n"));
-    for (size_t i = 0; i < t->count; i++) {
-        struct str rest = str_of(t->rows[i].name), first = str_cut(&rest, ' ');
-
-        if (rest.p && (i == 0 || !in_group(&t->rows[i - 1], first))) {
-            buf_printf(out, "    '%.*s') words=\"", STR_ARG(first));
-            put_words(t, first, out);
-            buf_put(out, STR("\" ;;\n"));
-        }
-        buf_printf(out, "    '%s'*) words=\"", t->rows[i].name);
-        put_flags(&t->rows[i], out);
-        buf_put(out, STR("\" ;;\n"));
-    }
-    buf_printf(out,
-               "    esac\n    if [[ $cur == -* || $COMP_CWORD -le 2 ]]; then\n"
-               "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n    fi\n"
-               "    [ ${#COMPREPLY[@]} -gt 0 ] || mapfile -t COMPREPLY < <(compgen -f -- "
-               "\"$cur\")\n}\n"
-               "complete -o filenames -F _%s %s\n",
-               p, p);
-}
-
-static void put_fish(const struct command_table *t, struct buf *out)
-{
-    for (size_t i = 0; i < t->count; i++) {
-        struct str rest = str_of(t->rows[i].name), first = str_cut(&rest, ' ');
-
-        if (!rest.p)
-            buf_printf(out, "complete -c %s -n __fish_use_subcommand -a '%s' -d '%s'\n", t->program,
-                       t->rows[i].name, t->rows[i].help);
-        else
-            buf_printf(out,
-                       "complete -c %s -n __fish_use_subcommand -a '%.*s'\n"
-                       "complete -c %s -n '__fish_seen_subcommand_from %.*s' -a '%.*s' -d '%s'\n",
-                       t->program, STR_ARG(first), t->program, STR_ARG(first), STR_ARG(rest),
-                       t->rows[i].help);
-        for (const struct command_option *o = t->rows[i].options; o && o->name; o++)
-            buf_printf(out, "complete -c %s -n '__fish_seen_subcommand_from %.*s' -l %s -d '%s'\n",
-                       t->program, STR_ARG(first), o->name, o->help);
-    }
-}
-
-int command_completion(const struct command_table *t, const char *shell, struct buf *out)
-{
-    if (strcmp(shell, "bash") == 0) {
-        put_bash(t, out);
-    } else if (strcmp(shell, "zsh") == 0) {
-        buf_printf(out, "#compdef %s\nautoload -U +X bashcompinit && bashcompinit\n", t->program);
-        put_bash(t, out);
-    } else if (strcmp(shell, "fish") == 0) {
-        put_fish(t, out);
-    } else {
-        return ERR_VALUE;
-    }
-    return 0;
 }

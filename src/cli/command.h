@@ -56,6 +56,8 @@ const char *command_value(const struct command_call *c, const char *name);
 
 void command_help(const struct command_table *t, struct buf *out);
 void command_help_one(const struct command_table *t, const struct command *c, struct buf *out);
+/* A page for man(1). */
+void command_man(const struct command_table *t, struct buf *out);
 /* All of it in Markdown. */
 void command_manual(const struct command_table *t, struct buf *out);
 /* Completion for "bash", "zsh" or "fish". ERR_VALUE: another shell. */

@@ -281,7 +281,10 @@ static int run_manual(const struct command_call *c)
 {
     struct buf b = buf_init(TEXT_MAX);
 
-    command_manual(c->table, &b);
+    if (command_value(c, "man"))
+        command_man(c->table, &b);
+    else
+        command_manual(c->table, &b);
     return print(&b);
 }
 
@@ -289,6 +292,10 @@ static int run_manual(const struct command_call *c)
 
 static const struct command_option run_options[] = {
     { "config", 'c', "FILE", "settings laid over the built-in ones (see: wayside config show)" },
+    { 0 },
+};
+static const struct command_option manual_options[] = {
+    { "man", 0, NULL, "a page for man(1) instead of Markdown" },
     { 0 },
 };
 static const struct command_option demo_options[] = {
@@ -364,7 +371,8 @@ static const struct command rows[] = {
       "  wayside journal cat | jq .payload", NULL, journal_cat },
     { "completion", "SHELL", "Print completion for bash, zsh or fish",
       "  source <(wayside completion bash)", NULL, run_completion },
-    { "manual", "", "Print the manual of all commands (Markdown)", NULL, NULL, run_manual },
+    { "manual", "", "Print the manual of all commands", "  wayside manual --man | man -l -",
+      manual_options, run_manual },
     { "version", "", "Print the version", NULL, json_options, run_version },
 };
 

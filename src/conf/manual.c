@@ -73,6 +73,17 @@ static void put_row(const struct conf_row *row, struct buf *out)
     buf_fini(&describe);
 }
 
+/* The help of a row as a sentence of its own. */
+static void put_sentence(const char *help, struct buf *out)
+{
+    char first = help ? help[0] : '\0';
+
+    if (first == '\0')
+        return;
+    buf_u8(out, (uint8_t)(first >= 'a' && first <= 'z' ? first - 32 : first));
+    buf_printf(out, "%s.\n", help + 1);
+}
+
 static void put_section(const struct conf_row *rows, const char *path, struct buf *out)
 {
     buf_put(out, STR("\n| key | value | default | reloads | |\n|---|---|---|---|---|\n"));
@@ -88,7 +99,8 @@ static void put_section(const struct conf_row *rows, const char *path, struct bu
                  row->type == CONF_LIST  ? "[]"
                  : row->type == CONF_MAP ? ".NAME"
                                          : "");
-        buf_printf(out, "\n## `%s`\n\n%s.\n", deeper, row->help ? row->help : "");
+        buf_printf(out, "\n## `%s`\n\n", deeper);
+        put_sentence(row->help, out);
         put_section(row->rows, deeper, out);
     }
 }

@@ -9,6 +9,13 @@ struct value_why {
     char mend[160]; /* what to write, or empty */
 };
 
+/* The units of DURATION and SIZE, largest first; *out_count of them. */
+struct value_unit {
+    const char *text;
+    uint64_t factor;
+};
+const struct value_unit *value_units(enum conf_type t, size_t *out_count);
+
 /* Whether the type is one word of YAML (not a list, map or section, nor a key without value). */
 bool value_is_scalar(enum conf_type t);
 /* Reads a word; plain: it stood without quotes. Stores at dest (row->size bytes); texts are copied

@@ -86,7 +86,7 @@ static void mistakes_lead_on(void **state)
     assert_int_equal(PARSE("journal"), ERR_VALUE);
     assert_says(&text, "journal verify");
     assert_int_equal(PARSE("journal", "lss"), ERR_VALUE);
-    assert_says(&text, "journal ls");
+    assert_says(&text, "wayside journal: there is no 'lss'; did you mean 'ls'?\n");
 }
 
 static void help_version_and_manual(void **state)

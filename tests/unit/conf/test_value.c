@@ -1,4 +1,4 @@
-/* One value between text and store: what is written reads back; widths; descriptions. */
+/* One value between text and store: what is written reads back; widths. */
 #include "unit/unit.h"
 
 #include "conf/value.h"
@@ -89,34 +89,4 @@ static void test_widths(void **state)
     arena_fini(&a);
 }
 
-static void described(struct conf_row row, const char *want)
-{
-    struct buf b = buf_init(4096);
-
-    value_describe(&row, &b);
-    assert_string_equal(buf_cstr(&b), want);
-    buf_fini(&b);
-}
-
-static void test_describe(void **state)
-{
-    struct conf_row cut = { "idle_ms", CONF_DURATION, .size = 8, .flags = CONF_CUT_UNIT };
-
-    (void)state;
-    described((struct conf_row){ .type = CONF_UINT, .size = 8 }, "a whole number from 0 on");
-    described((struct conf_row){ .type = CONF_UINT, .size = 2, .min = 1 },
-              "a whole number from 1 to 65535");
-    described((struct conf_row){ .type = CONF_DURATION, .size = 8 }, "a time");
-    described((struct conf_row){ .type = CONF_DURATION, .size = 8, .min = 100 },
-              "a time of at least 100ms");
-    described((struct conf_row){ .type = CONF_SIZE, .size = 8, .max = 2048 },
-              "a size from 0 to 2KiB");
-    described((struct conf_row){ .type = CONF_DOUBLE, .size = 8, .real_max = 1 },
-              "a number from 0 to 1");
-    described((struct conf_row){ .type = CONF_ENUM, .size = 4, .names = names }, "low or high");
-    assert_str(value_key(&cut), "idle");
-    cut.flags = 0;
-    assert_str(value_key(&cut), "idle_ms");
-}
-
-RUN(TEST(test_round_trip), TEST(test_widths), TEST(test_describe))
+RUN(TEST(test_round_trip), TEST(test_widths))
