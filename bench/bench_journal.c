@@ -3,6 +3,9 @@
  * wait for each to be durable, with a bounded window per connection. Beside it, in the same run and
  * on the same file system, a bare loop of pwrite and fdatasync: only ratios to that mean anything.
  *
+ * Then a backlog of a million records: how long a start takes, how fast a sink reads, what memory it
+ * needs.
+ *
  * Usage: bench_journal [DIRECTORY [SECONDS [CONNECTIONS [WINDOW [LOOPS]]]]]
  */
 #include "journal/journal.h"
@@ -325,6 +328,107 @@ static double run_journal(const char *dir, double seconds, size_t connections, s
     return (double)done / took;
 }
 
+/* ---- a backlog: start, memory and reading do not depend on what waits ---- */
+
+#define BACKLOG_GROUP 1000
+
+static uint64_t anonymous_kib(void)
+{
+    FILE *f = fopen("/proc/self/status", "r");
+    char line[256];
+    uint64_t kib = 0;
+
+    while (f && fgets(line, sizeof(line), f))
+        if (str_starts(str_of(line), STR("RssAnon:")))
+            kib = strtoull(line + 8, NULL, 10);
+    if (f)
+        fclose(f);
+    return kib;
+}
+
+struct group {
+    struct journal_entry entry;
+    struct gate *gate;
+    int code;
+};
+
+static void on_group_done(struct journal_entry *e, int code)
+{
+    struct group *g = container_of(e, struct group, entry);
+
+    g->code = code;
+    gate_open(g->gate);
+}
+
+static void fill(struct journal *j, uint64_t count)
+{
+    static char payload[PAYLOAD];
+    struct record *r = mem_new_array(BACKLOG_GROUP, sizeof(*r));
+    struct group g = { .gate = gate_new() };
+
+    memset(payload, '7', sizeof(payload));
+    for (uint64_t done = 0; done < count; done += BACKLOG_GROUP) {
+        for (size_t i = 0; i < BACKLOG_GROUP; i++)
+            r[i] = (struct record){ .kind = RECORD_READING,
+                                    .device = STR("bench"),
+                                    .stream = STR("env"),
+                                    .payload = str_from(payload, sizeof(payload)) };
+        g.entry =
+            (struct journal_entry){ .records = r, .count = BACKLOG_GROUP, .done = on_group_done };
+        journal_append(j, &g.entry);
+        while (!gate_wait(g.gate, 60000))
+            ;
+        if (g.code < 0) {
+            fprintf(stderr, "append: %s\n", err_text(g.code));
+            exit(1);
+        }
+    }
+    gate_free(g.gate);
+    mem_free(r);
+}
+
+static void run_backlog(const char *dir, uint64_t count)
+{
+    struct journal_options o = journal_options_default();
+    struct limits limits = limits_default();
+    struct journal *j = NULL;
+    struct journal_reader *reader;
+    struct record out[512];
+    struct fault f = { 0 };
+    char path[512];
+    uint64_t start, opened, read = 0, anonymous, bytes = 0;
+    size_t n = 0;
+
+    snprintf(path, sizeof(path), "%s/backlog", dir);
+    o.quota_bytes = MIB(4096);
+    if (journal_open(path, &o, &limits, NULL, NULL, &j, &f) < 0)
+        exit(1);
+    fill(j, count);
+    journal_close(j);
+    anonymous = anonymous_kib();
+    start = clock_mono_ns();
+    if (journal_open(path, &o, &limits, NULL, NULL, &j, &f) < 0)
+        exit(1);
+    opened = clock_mono_ns();
+    reader = journal_reader_new(j, NULL, 0, KIB(256));
+    do {
+        if (journal_reader_next(reader, out, COUNT_OF(out), KIB(256), &n) < 0)
+            exit(1);
+        read += n;
+        for (size_t i = 0; i < n; i++)
+            bytes += out[i].payload.n;
+    } while (n > 0);
+    printf("backlog of %llu: opened in %.1f ms, read at %.0f records/s (%llu MB), anonymous memory "
+           "+%llu KiB\n",
+           (unsigned long long)read, (double)(opened - start) / 1e6,
+           (double)read * 1e9 / (double)(clock_mono_ns() - opened),
+           (unsigned long long)(bytes / 1000000),
+           (unsigned long long)(anonymous_kib() - anonymous));
+    journal_reader_free(reader);
+    journal_close(j);
+    remove_tree(path);
+}
+
 static double number(int argc, char **argv, int at, double otherwise)
 {
     double v = otherwise;
@@ -364,6 +468,7 @@ int main(int argc, char **argv)
     rate = bare_loop(dir, 4096, seconds / 2, true, &s);
     print_bare("bare 4 KiB, once more", rate, &s);
     mem_free(s.ns);
+    run_backlog(dir, 1000000);
     rmdir(dir);
     return 0;
 }
