@@ -2,6 +2,11 @@
  * The scanner over a file, piece by piece. What it refuses to do: to hold a whole segment because
  * of its size (only because of the length of one frame in it), and to take the end of a piece for
  * the end of the file.
+ *
+ * A disk that cannot read is asked again, by whoever asks us again. When it has failed `patience`
+ * times in a row in one place, the piece is read block by block, and blocks that fail are zeros:
+ * damage like any other, so that one bad sector does not hold a sink up for ever. But if no block
+ * at all can be read it stays an error: a disk that is gone is not a disk full of holes.
  */
 #include "journal/segfile.h"
 
@@ -9,13 +14,16 @@
 #include "base/mem.h"
 
 #include <assert.h>
+#include <errno.h>
 
 #define LEARN_CHUNK KIB(256)
 #define READ_LEAST  KIB(4)
+#define READ_BLOCK  KIB(4) /* what a disk fails as a whole, on file systems with pages */
+#define PATIENCE    5
 
 void segfile_init(struct segfile *f, struct disk *disk, size_t chunk)
 {
-    *f = (struct segfile){ .disk = disk, .file = -1, .chunk = chunk };
+    *f = (struct segfile){ .disk = disk, .file = -1, .chunk = chunk, .patience = PATIENCE };
 }
 
 void segfile_fini(struct segfile *f)
@@ -65,6 +73,36 @@ void segfile_forget(struct segfile *f, size_t hint)
     f->hint = hint;
 }
 
+/* Reads [at, at + n) block by block, with zeros for what cannot be read. */
+static int read_blocks(struct segfile *f, uint64_t at, size_t n, size_t *out_got)
+{
+    size_t done = 0, bad = 0, good = 0;
+    int rc = 0;
+
+    while (done < n) {
+        size_t step = READ_BLOCK - (size_t)((at + done) % READ_BLOCK), got = 0;
+
+        if (step > n - done)
+            step = n - done;
+        rc = f->disk->ops->read(f->disk, f->file, f->p + done, step, at + done, &got);
+        if (rc < 0) {
+            memset(f->p + done, 0, step);
+            bad += step;
+            got = step;
+        } else {
+            good += got;
+        }
+        done += got;
+        if (got < step)
+            break;
+    }
+    if (bad > 0 && good == 0)
+        return -EIO;
+    f->unreadable += bad;
+    *out_got = done;
+    return 0;
+}
+
 /* Reads from the scanner's place on; more than was there before when that was not enough. */
 static int refill(struct segfile *f)
 {
@@ -82,8 +120,11 @@ static int refill(struct segfile *f)
     }
     rc = f->disk->ops->read(f->disk, f->file, f->p, want, f->scan.at, &got);
     f->n = 0;
+    if (rc < 0 && ++f->errors >= f->patience)
+        rc = read_blocks(f, f->scan.at, want, &got);
     if (rc < 0)
         return rc;
+    f->errors = 0;
     f->at = f->scan.at;
     f->n = got;
     f->end = got < want;
@@ -112,8 +153,12 @@ static int learn(struct segfile *f)
         }
     }
     mem_free(p);
-    f->learned = rc == 0;
-    return rc;
+    if (rc < 0 && ++f->errors < f->patience)
+        return rc;
+    /* What cannot be read has no name for us. */
+    f->learned = true;
+    f->errors = 0;
+    return 0;
 }
 
 int segfile_next(struct segfile *f, bool may_refill, struct record *out)

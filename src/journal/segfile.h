@@ -16,9 +16,12 @@ struct segfile {
     char *p; /* the bytes [at, at + n) of the file */
     uint64_t at;
     size_t n, cap, chunk;
-    size_t hint;  /* how much the next read will probably need; 0: a chunk */
-    bool end;     /* they reach to the end of the file */
-    bool learned; /* names were looked for in the rest of the file */
+    size_t hint;         /* how much the next read will probably need; 0: a chunk */
+    bool end;            /* they reach to the end of the file */
+    bool learned;        /* names were looked for in the rest of the file */
+    unsigned patience;   /* so many reads in a row fail before blocks are given up; see segfile.c */
+    unsigned errors;     /* in a row, so far */
+    uint64_t unreadable; /* bytes that were given up and read as zeros */
 };
 
 /* chunk: how much is read at once; a larger frame makes the buffer grow as far as its length. */

@@ -11,6 +11,8 @@
  *  - two segments that begin with the same number: the older one was given up after a failed flush.
  *  - the newest segment ends in something that is no frame: a torn tail, cut off. Its last group is
  *    made durable once more before anybody is shown it.
+ *  - blocks that cannot be read: damage. In the newest segment nothing is cut off then, and all
+ *    numbers that it may hold are skipped.
  *
  * Writing never goes on in an old segment: what was read back may have come from memory and not
  * from the disk, and a record that is acknowledged later must not depend on it.
@@ -208,13 +210,16 @@ static int first_in(struct spool *s, uint64_t generation, uint64_t *out_first)
     id.generation = generation;
     *out_first = 0;
     segfile_init(&f, s->disk, SCAN_CHUNK);
+    f.patience = 1;
     rc = segfile_open(&f, &id, 1);
     if (rc == 0)
         rc = segfile_next(&f, true, &r);
     if (rc == 0)
         *out_first = r.seq;
+    if (rc == ERR_MORE)
+        rc = f.unreadable > 0 ? -EIO : 0; /* nothing is removed for what cannot be read today */
     segfile_fini(&f);
-    return rc == ERR_MORE ? 0 : rc;
+    return rc;
 }
 
 /* Row for one file, or nothing when it is none. *before_kinds: what its header says. */
@@ -236,7 +241,7 @@ static int take_file(struct spool *s, uint64_t generation, uint64_t bytes, bool 
     if (rc == 0) {
         row.first_seq = h.first_seq;
         *before_kinds = h.before_kinds;
-    } else if (rc == ERR_CORRUPT) {
+    } else if (rc == ERR_CORRUPT || rc == -EIO) {
         rc = first_in(s, generation, &row.first_seq);
         if (rc == 0 && row.first_seq == 0 && newest)
             rc = remove_file(s, generation);
@@ -334,6 +339,7 @@ static int scan_newest(struct spool *s)
 
     id.generation = row->generation;
     segfile_init(&f, s->disk, SCAN_CHUNK);
+    f.patience = 1;
     rc = segfile_open(&f, &id, row->first_seq);
     while (rc == 0)
         rc = segfile_next(&f, true, &r);
@@ -342,7 +348,11 @@ static int scan_newest(struct spool *s)
         s->next_seq = f.scan.next_seq;
         s->counts.damaged += f.scan.damages;
         row->kinds = f.scan.unnamed > 0 ? ~0u : f.scan.kinds;
-        if (f.scan.last_seq == 0) {
+        if (f.unreadable > 0) {
+            /* Another day it may be read: nothing is cut off, and no number of it used again. */
+            s->counts.damaged++;
+            s->next_seq += s->o.segment_bytes / FRAME_HEAD_SIZE;
+        } else if (f.scan.last_seq == 0) {
             /* Begun, and nothing in it: the next one begins with the same number. */
             rc = remove_file(s, row->generation);
             s->count--;

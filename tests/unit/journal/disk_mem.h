@@ -65,6 +65,9 @@ struct disk_mem {
     uint64_t faults; /* how many calls failed so */
     uint64_t calls[MEM_CALLS];
     uint64_t written;
+    /* bytes of one file that cannot be read; none while bad_n is 0 */
+    int bad_file;
+    uint64_t bad_at, bad_n;
     bool no_sync; /* syncs lie: to test the test */
 };
 
@@ -240,6 +243,9 @@ static inline int mem_read(struct disk *d, int file, void *out, size_t n, uint64
     struct mem_file *f = mem_file_of(m, file);
     int rc = mem_fault(m, MEM_CALL_READ);
 
+    if (rc == 0 && m->bad_n > 0 && m->open[file] == m->bad_file && at < m->bad_at + m->bad_n &&
+        m->bad_at < at + n)
+        rc = -EIO;
     if (rc < 0)
         return rc;
     *out_got = at >= f->live_n ? 0 : (n < f->live_n - at ? n : (size_t)(f->live_n - at));

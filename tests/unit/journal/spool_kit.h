@@ -150,6 +150,18 @@ static inline struct mem_file *kit_segment(struct kit *k, size_t nth)
     return kit_file(k, segment_name(k->spool.rows[nth].generation, name));
 }
 
+/* From now on these bytes of the n-th oldest segment cannot be read. */
+static inline void kit_spoil(struct kit *k, size_t nth, uint64_t at, uint64_t n)
+{
+    char name[SEGMENT_NAME_LEN + 1];
+    int row = names_at(&k->disk->live, segment_name(k->spool.rows[nth].generation, name));
+
+    assert_true(row >= 0);
+    k->disk->bad_file = k->disk->live.row[row].file;
+    k->disk->bad_at = at;
+    k->disk->bad_n = n;
+}
+
 /* All of a disk, to go back to. */
 struct kit_image {
     struct mem_names live;

@@ -194,6 +194,67 @@ static void test_records_of_a_segment_given_up_are_not_taken_for_later_ones(void
     kit_fini(&k);
 }
 
+static void test_a_bad_sector_is_a_gap_after_some_patience(void **state)
+{
+    struct kit k;
+    struct reader r;
+    struct record out[64];
+    uint64_t last = 0, lost = 0;
+    size_t n;
+    unsigned errors = 0;
+
+    (void)state;
+    kit_init(&k);
+    spool_close(&k.spool);
+    k.o.segment_bytes = KIB(64);
+    k.o.quota_bytes = KIB(512);
+    kit_open(&k);
+    kit_append_many(&k, 300, 100);
+    kit_spoil(&k, 0, 20480, 4096);
+    kit_reader(&k, &r, 0, KIB(16));
+    for (unsigned calls = 0; last < 300 && calls < 1000; calls++) {
+        int rc = reader_next(&r, out, COUNT_OF(out), 100000, &n);
+
+        if (rc < 0) {
+            assert_int_equal(rc, -EIO);
+            errors++;
+            continue;
+        }
+        for (size_t i = 0; i < n; i++) {
+            if (out[i].kind == RECORD_GAP)
+                lost += out[i].seq + 1 - out[i].first;
+            last = out[i].seq;
+        }
+    }
+    assert_int_equal(last, 300);
+    assert_in_range(lost, 29, 32);
+    assert_true(errors >= 4);
+    reader_fini(&r);
+    kit_fini(&k);
+}
+
+static void test_a_disk_that_is_gone_is_no_gap(void **state)
+{
+    struct kit k;
+    struct reader r;
+    struct record out[64];
+    size_t n;
+
+    (void)state;
+    kit_init(&k);
+    kit_append_many(&k, 10, 100);
+    kit_spoil(&k, 0, 0, MIB(1));
+    kit_reader(&k, &r, 0, KIB(16));
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(reader_next(&r, out, COUNT_OF(out), 100000, &n), -EIO);
+    k.disk->bad_n = 0;
+    assert_int_equal(reader_next(&r, out, COUNT_OF(out), 100000, &n), 0);
+    assert_int_equal(n, 10);
+    assert_int_equal(out[0].kind, RECORD_READING);
+    reader_fini(&r);
+    kit_fini(&k);
+}
+
 static void test_seek_goes_both_ways(void **state)
 {
     struct kit k;
@@ -224,4 +285,5 @@ RUN(TEST(test_nothing_beyond_the_head_is_delivered), TEST(test_max_and_max_bytes
     TEST(test_the_last_record_damaged_is_a_gap_too),
     TEST(test_segments_dropped_beneath_it_are_a_gap),
     TEST(test_records_of_a_segment_given_up_are_not_taken_for_later_ones),
+    TEST(test_a_bad_sector_is_a_gap_after_some_patience), TEST(test_a_disk_that_is_gone_is_no_gap),
     TEST(test_seek_goes_both_ways))

@@ -222,6 +222,38 @@ static void test_a_newer_format_is_not_touched(void **state)
     k.disk->base.ops->free(&k.disk->base);
 }
 
+static void test_a_bad_sector_costs_what_it_covers_and_no_number_comes_again(void **state)
+{
+    struct kit k;
+    struct kit_read all;
+
+    (void)state;
+    kit_init(&k);
+    spool_close(&k.spool);
+    k.o.segment_bytes = KIB(64);
+    k.o.quota_bytes = KIB(512);
+    kit_open(&k);
+    kit_append_many(&k, 300, 100);
+    /* The last records are in it. */
+    kit_spoil(&k, 0, 40960, 4096);
+    kit_kill(&k);
+    assert_true(k.spool.next_seq > 300);
+    assert_true(k.spool.counts.damaged > 0);
+    kit_append_many(&k, 3, 100);
+    /* It was not cut off: another day it can be read. */
+    k.disk->bad_n = 0;
+    all = kit_read_all(&k, 0);
+    assert_int_equal(all.records, 303);
+    /* And a header. */
+    kit_spoil(&k, 0, 0, 4096);
+    kit_kill(&k);
+    k.disk->bad_n = 0;
+    all = kit_read_all(&k, 0);
+    assert_int_equal(all.last, k.spool.durable_seq);
+    assert_true(all.records >= 270);
+    kit_fini(&k);
+}
+
 static void test_an_unused_segment_does_not_pile_up(void **state)
 {
     struct kit k;
@@ -248,6 +280,7 @@ int main(void)
         TEST(test_numbers_go_on_behind_what_was_lost),
         TEST(test_a_segment_of_another_journal_is_put_aside),
         TEST(test_a_newer_format_is_not_touched),
+        TEST(test_a_bad_sector_costs_what_it_covers_and_no_number_comes_again),
         TEST(test_an_unused_segment_does_not_pile_up),
     };
 
