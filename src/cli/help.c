@@ -7,7 +7,8 @@
 
 #define COLUMNS      80
 #define OPTION_WIDTH 29 /* where the help of an option begins */
-#define EXIT_TEXT    "Exit status: 0 done, 1 failed, 2 wrong usage, 3 problems found."
+#define EXIT_CODES   "0 done, 1 failed, 2 wrong usage, 3 problems found."
+#define EXIT_TEXT    "Exit status: " EXIT_CODES
 
 /* ---- lines ---- */
 
@@ -247,5 +248,5 @@ void command_man(const struct command_table *t, struct buf *out)
     buf_printf(out, "\n.SH SYNOPSIS\n.B %s\nCOMMAND [options]\n.SH COMMANDS\n", t->program);
     for (size_t i = 0; i < t->count; i++)
         roff_command(t, &t->rows[i], out);
-    buf_printf(out, ".SH EXIT STATUS\n%s\n", EXIT_TEXT + 13); /* without its first two words */
+    buf_printf(out, ".SH EXIT STATUS\n%s\n", EXIT_CODES);
 }
