@@ -42,7 +42,7 @@ describe('units', () => {
     it.each([
         ['cpu.percent', 'percent'], ['cpu_percent', 'percent'], ['cpu.temperature_c', 'celsius'], ['temperature', 'celsius'], ['memory.used_bytes', 'bytes'],
         ['net.rx_bytes_per_s', 'bytes_per_s'], ['uptime_s', 'seconds'], ['latency_ms', 'milliseconds'], ['humidity', 'percent'], ['value', 'none'], ['fps', 'none'],
-        ['rows', 'none'], ['topic', 'none'], ['items_per_s', 'per_s'],
+        ['rows', 'none'], ['topic', 'none'], ['items_per_s', 'per_s'], ['throttling.under_voltage', 'none'], ['battery_voltage', 'volt'], ['voltage', 'volt'],
     ] as const)('%s is %s', (path, unit) => expect(unitOf(path)).toBe(unit));
     it('leaves alone what the device named', () => expect(labelOf('eth0.received_bytes_per_s', true)).toBe('eth0 received'));
     it('labels for people', () => {

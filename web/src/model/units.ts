@@ -15,7 +15,8 @@ const SUFFIXES: readonly (readonly [RegExp, Unit])[] = [
     [/(_s|_seconds)$/, 'seconds'],
     [/(^|[._])seconds$/, 'seconds'],
     [/_hz$/, 'hertz'],
-    [/(_v|_volts?|(^|[._])voltage)$/, 'volt'],
+    /* Not every voltage is one: a Pi's under_voltage is a flag. */
+    [/(_v|_volts?|(^|\.|(battery|supply|input)_)voltage)$/, 'volt'],
     [/_hpa$/, 'hpa'],
 ];
 
