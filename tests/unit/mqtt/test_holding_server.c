@@ -1,0 +1,275 @@
+/* Sessions: wills, the way from worker to worker, expiry. In raw packets, over several workers. */
+#include "broker_rig.h"
+
+/* ---- wills ---- */
+
+static struct mqtt_packet with_will(const char *id, const char *payload, uint32_t delay_s,
+                                    uint32_t expiry_s)
+{
+    struct mqtt_packet pk = connect_packet(MQTT_V5, id);
+
+    pk.connect.has_will = true;
+    pk.connect.will.topic = STR("will");
+    pk.connect.will.payload = str_of(payload);
+    pk.connect.will.qos = 1;
+    pk.connect.will.props.has = MQTT_HAS(WILL_DELAY);
+    pk.connect.will.props.will_delay_s = delay_s;
+    pk.connect.props.has = MQTT_HAS(SESSION_EXPIRY);
+    pk.connect.props.session_expiry_s = expiry_s;
+    return pk;
+}
+
+static void wills(void **state)
+{
+    struct rig r;
+    struct client w, c;
+    struct mqtt_packet pk, bye = { .type = MQTT_DISCONNECT };
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    w = client_connect(&r, MQTT_V311, "watcher");
+    client_subscribe(&w, "will", 1);
+
+    c = client_dial(&r, MQTT_V5); /* cut */
+    pk = with_will("a", "cut", 0, 0);
+    client_hello(&c, &pk);
+    client_close(&c);
+    client_expect_publish(&w, "will", "cut", 1);
+
+    c = client_dial(&r, MQTT_V5); /* said good-bye */
+    pk = with_will("a", "not this", 0, 0);
+    client_hello(&c, &pk);
+    client_send(&c, &bye);
+    client_expect_end(&c);
+    client_close(&c);
+
+    c = client_dial(&r, MQTT_V5); /* said good-bye with will */
+    pk = with_will("a", "with will", 0, 0);
+    client_hello(&c, &pk);
+    bye.reasoned.code = MQTT_REASON_DISCONNECT_WITH_WILL;
+    client_send(&c, &bye);
+    client_expect_publish(&w, "will", "with will", 1);
+    client_close(&c);
+
+    c = client_dial(&r, MQTT_V5); /* a protocol error */
+    pk = with_will("a", "error", 0, 0);
+    client_hello(&c, &pk);
+    client_send_bytes(&c, STR("\x00\x00"));
+    client_expect_publish(&w, "will", "error", 1);
+    client_close(&c);
+
+    c = client_dial(&r, MQTT_V5); /* delayed, and back in time: never sent */
+    pk = with_will("b", "delayed", 1, 100);
+    client_hello(&c, &pk);
+    client_close(&c);
+    c = client_dial(&r, MQTT_V5);
+    pk = with_will("b", "second", 0, 100);
+    pk.connect.clean_start = false;
+    assert_true(client_hello(&c, &pk).session_present);
+    client_close(&c);
+    client_expect_publish(&w, "will", "second", 1);
+
+    c = client_dial(&r, MQTT_V5); /* the delay is over when the session is */
+    pk = with_will("c", "ended", 100, 1);
+    client_hello(&c, &pk);
+    client_close(&c);
+    client_expect_publish(&w, "will", "ended", 1);
+    client_expect_nothing(&w);
+    client_close(&w);
+    rig_stop(&r);
+}
+
+/* ---- sessions ---- */
+
+static void session_moves_between_workers(void **state)
+{
+    enum { ROUNDS = 12 };
+    struct rig r;
+    struct client pub, c[ROUNDS + 1];
+    struct mqtt_packet pk = connect_packet(MQTT_V5, "mover");
+    struct mqtt_connack ack;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    pub = client_connect(&r, MQTT_V5, "pub");
+    pk.connect.clean_start = false;
+    pk.connect.props.has = MQTT_HAS(SESSION_EXPIRY);
+    pk.connect.props.session_expiry_s = 1000;
+    c[0] = client_connect_on(&r, &pk, "mover", 0, &ack);
+    client_subscribe(&c[0], "m/+", 1);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        char payload[16];
+        struct mqtt_publish p;
+
+        /* Sent to the old connection and not acknowledged there. */
+        snprintf(payload, sizeof(payload), "%u", i);
+        client_publish(&pub, "m/1", payload, 1, false);
+        p = client_expect(&c[i], MQTT_PUBLISH).publish;
+        assert_false(p.dup);
+        c[i + 1] = client_dial(&r, MQTT_V5);
+        ack = client_hello(&c[i + 1], &pk);
+        assert_true(ack.session_present);
+        p = client_expect_publish(&c[i + 1], "m/1", payload, 1);
+        assert_true(p.dup);
+        client_expect_kick(&c[i], MQTT_REASON_TAKEN_OVER);
+        client_close(&c[i]);
+    }
+    assert_int_equal(rig_session(&r, "mover").info.subscriptions, 1);
+    client_close(&c[ROUNDS]);
+    rig_await_connected(&r, "mover", false);
+    for (int i = 0; i < 50; i++)
+        client_publish(&pub, "m/2", "while away", 1, false);
+    assert_int_equal(rig_session(&r, "mover").info.queued, 50);
+    c[0] = client_dial(&r, MQTT_V5);
+    assert_true(client_hello(&c[0], &pk).session_present);
+    for (int i = 0; i < 50; i++)
+        client_expect_publish(&c[0], "m/2", "while away", 1);
+    client_close(&c[0]);
+    c[0] = client_dial(&r, MQTT_V5);
+    pk.connect.clean_start = true;
+    assert_false(client_hello(&c[0], &pk).session_present);
+    client_publish(&pub, "m/2", "nobody", 1, false);
+    client_expect_nothing(&c[0]);
+    client_close(&c[0]);
+    client_close(&pub);
+    rig_stop(&r);
+}
+
+/* Publications come all the time while the session changes its worker: each arrives, in order. */
+static void nothing_is_lost_while_moving(void **state)
+{
+    enum { ROUNDS = 40, EACH = 20 };
+    struct rig r;
+    struct client pubs[3], old = { .fd = -1 }, c;
+    struct mqtt_packet pk = connect_packet(MQTT_V5, "mover");
+    unsigned next[3] = { 0 }, seen[3] = { 0 };
+
+    (void)state;
+    rig_init(&r);
+    r.limits.mqtt_inflight_max = 1000;
+    rig_start(&r, 3);
+    for (int i = 0; i < 3; i++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "p%d", i);
+        pubs[i] = client_connect(&r, MQTT_V311, id);
+    }
+    pk.connect.clean_start = false;
+    pk.connect.props.has = MQTT_HAS(SESSION_EXPIRY);
+    pk.connect.props.session_expiry_s = 1000;
+    for (int round = 0; round < ROUNDS; round++) {
+        c = client_dial(&r, MQTT_V5);
+        for (int half = 0; half < 2; half++) {
+            for (int k = 0; k < EACH && round > 0; k++)
+                for (int i = 0; i < 3; i++) {
+                    char topic[16], payload[16];
+                    struct mqtt_packet pub;
+
+                    snprintf(topic, sizeof(topic), "m/%d", i);
+                    snprintf(payload, sizeof(payload), "%u", next[i]++);
+                    pub = publish_packet(topic, payload, 1, false, (uint16_t)(next[i] % 60000 + 1));
+                    client_send(&pubs[i], &pub);
+                }
+            if (half == 0)
+                client_send(&c, &pk);
+        }
+        assert_int_equal(client_expect(&c, MQTT_CONNACK).connack.session_present, round > 0);
+        client_close(&old);
+        if (round == 0)
+            client_subscribe(&c, "m/+", 1);
+        while (seen[0] < next[0] || seen[1] < next[1] || seen[2] < next[2]) {
+            struct mqtt_publish p = client_expect(&c, MQTT_PUBLISH).publish;
+            uint64_t n = 0;
+            int i = p.topic.p[2] - '0';
+
+            assert_int_equal(str_to_u64(p.payload, &n), 0);
+            assert_true(n == seen[i] || (p.dup && n < seen[i]));
+            if (n == seen[i])
+                seen[i]++;
+            client_answer(&c, &p);
+        }
+        old = c;
+    }
+    for (int i = 0; i < 3; i++) {
+        for (unsigned k = 0; k < next[i]; k++)
+            client_expect(&pubs[i], MQTT_PUBACK);
+        client_close(&pubs[i]);
+    }
+    client_close(&old);
+    rig_stop(&r);
+}
+
+/* Many claims of one client id at once: one connection is left, the others are told. */
+static void crowd_of_one_name(void **state)
+{
+    enum { CROWD = 40 };
+    struct rig r;
+    struct client c[CROWD];
+    struct mqtt_packet pk = connect_packet(MQTT_V5, "same"), got;
+    int open = 0;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 3);
+    for (int i = 0; i < CROWD; i++)
+        c[i] = client_dial(&r, MQTT_V5);
+    for (int i = 0; i < CROWD; i++)
+        client_send(&c[i], &pk);
+    for (int i = 0; i < CROWD; i++) {
+        bool told = false, answered = false;
+        int n;
+
+        /* Each is either told, or closed before it was open, or the one that is left. */
+        client_send_bytes(&c[i], MQTT_PINGREQ_BYTES);
+        while ((n = client_read(&c[i], &got, answered ? 50 : RIG_WAIT_MS)) == 1) {
+            answered |= got.type == MQTT_PINGRESP;
+            told |= got.type == MQTT_DISCONNECT && got.reasoned.code == MQTT_REASON_TAKEN_OVER;
+        }
+        assert_true(n == 0 || answered);
+        open += n < 0 && !told;
+    }
+    assert_true(open >= 1);
+    assert_int_equal(rig_session(&r, "same").count, 1);
+    for (int i = 0; i < CROWD; i++)
+        client_close(&c[i]);
+    rig_await_connected(&r, "same", false);
+    assert_int_equal(rig_session(&r, "same").count, 0);
+    rig_stop(&r);
+}
+
+static void session_expires(void **state)
+{
+    struct rig r;
+    struct client c;
+    struct mqtt_packet pk = connect_packet(MQTT_V5, "short");
+    int64_t end = now_ms() + RIG_WAIT_MS;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    pk.connect.props.has = MQTT_HAS(SESSION_EXPIRY);
+    pk.connect.props.session_expiry_s = 1;
+    c = client_dial(&r, MQTT_V5);
+    client_hello(&c, &pk);
+    client_close(&c);
+    rig_await_connected(&r, "short", false);
+    assert_int_equal(rig_session(&r, "short").count, 1);
+    while (rig_session(&r, "short").count > 0)
+        assert_true(now_ms() < end);
+    rig_stop(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(wills),
+        cmocka_unit_test(session_moves_between_workers),
+        cmocka_unit_test(nothing_is_lost_while_moving),
+        cmocka_unit_test(crowd_of_one_name),
+        cmocka_unit_test(session_expires),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
