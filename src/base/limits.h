@@ -38,9 +38,7 @@
     X(record_payload_max_bytes, KIB(256), 64, MIB(16), BYTES, "payload of one record")             \
     X(socket_line_max_bytes, KIB(256), 128, MIB(16), BYTES, "one line on the local socket")        \
     X(socket_clients_max, 64, 1, 10000, COUNT, "connections to the local socket")                  \
-    X(send_queue_max_bytes, MIB(4), KIB(16), MIB(4096), BYTES, "bytes waiting to leave on one connection") \
-    X(devices_max, 10000, 1, 10000000, COUNT, "devices that records may name")                     \
-    X(streams_per_device_max, 256, 1, 65535, COUNT, "streams of one device")
+    X(send_queue_max_bytes, MIB(4), KIB(16), MIB(4096), BYTES, "bytes waiting to leave on one connection")
 /* clang-format on */
 
 enum limit_unit { LIMIT_COUNT, LIMIT_BYTES, LIMIT_MS };

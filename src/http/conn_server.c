@@ -308,7 +308,7 @@ static void body_too_large(struct http_conn *c)
 {
     c->close = true;
     http_respond_error(c->r, 413, "the body is larger than the %llu bytes allowed here",
-                       (unsigned long long)c->r->match.route->body_max);
+                       (unsigned long long)http_body_cap(c->r));
 }
 
 static size_t take_chunked(struct http_conn *c, struct str in)
@@ -367,8 +367,8 @@ void http_conn_body(struct http_conn *c)
         http_call_handler(r);
         return;
     }
-    /* The route's cap, which is how far content_length was let through. */
-    r->body = buf_init((size_t)r->match.route->body_max);
+    /* The cap, which is how far content_length was let through. */
+    r->body = buf_init((size_t)http_body_cap(r));
     r->body_left = r->head.content_length;
     http1_chunked_init(&r->chunked);
     c->body_began_ms = loop_now_ms(c->w->loop);

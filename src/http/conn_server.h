@@ -188,4 +188,12 @@ bool http_ws_upgrade(struct http_request *r);
 void http_ws_drain(struct http_worker *w);
 void http_ws_abort_all(struct http_worker *w);
 
+/* How large a body this request may have: the route's cap and the limit of all. */
+static inline uint64_t http_body_cap(const struct http_request *r)
+{
+    uint64_t all = r->conn->w->server->limits.http_body_max_bytes;
+
+    return r->match.route->body_max < all ? r->match.route->body_max : all;
+}
+
 #endif

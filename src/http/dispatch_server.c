@@ -258,13 +258,13 @@ static bool check_body(struct http_request *r)
     }
     if (!has)
         return true;
-    if (route->body_max == 0) {
+    if (http_body_cap(r) == 0) {
         http_respond_error(r, 413, "no body is taken here");
         return false;
     }
-    if (r->head.framing == HTTP1_LENGTH && r->head.content_length > route->body_max) {
+    if (r->head.framing == HTTP1_LENGTH && r->head.content_length > http_body_cap(r)) {
         http_respond_error(r, 413, "the body is larger than the %llu bytes allowed here",
-                           (unsigned long long)route->body_max);
+                           (unsigned long long)http_body_cap(r));
         return false;
     }
     if (http_header(r, "content-encoding").n > 0) {
