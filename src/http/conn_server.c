@@ -35,8 +35,9 @@
 #define SEND_HIGH  ((size_t)256 * 1024)
 #define SEND_LOW   ((size_t)64 * 1024)
 #define SEND_LEAST ((size_t)512 * 1024)
-/* Beyond this an arena refuses; handlers take little, heads are capped by limits. */
-#define ARENA_MAX ((size_t)4 * 1024 * 1024)
+/* Beyond this an arena refuses; handlers take little. The largest head that limits.h allows (1 MiB
+ * and 1,000 fields), its decoded path and its decoded query fit three times. */
+#define ARENA_MAX ((size_t)8 * 1024 * 1024)
 
 static const struct sm_row rows[] = {
     [HTTP_CONN_HEAD] = { "head", TO(HTTP_CONN_AUTH) | TO(HTTP_CONN_CLOSING) },

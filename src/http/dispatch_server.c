@@ -12,6 +12,8 @@
 #include <stdio.h>
 
 #define FIELD_ERRORS_MAX 16
+/* No row declares a tenth of it. */
+#define QUERY_PAIRS_MAX 200
 /* How long a connection's credentials count as proven: a user who is removed is out after this. */
 #define CREDENTIALS_MS 30000
 
@@ -177,6 +179,7 @@ static bool take_query(struct checking *k)
     struct http_request *r = k->r;
     struct str rest = r->query, name, value;
     struct wire_why why = { 0 };
+    unsigned pairs = 0;
 
     while (uri_query_next(&rest, &name, &value)) {
         char *out = arena_take(&r->arena, name.n + value.n + 1);
@@ -184,6 +187,10 @@ static bool take_query(struct checking *k)
         int at;
 
         assert(out);
+        if (++pairs > QUERY_PAIRS_MAX) {
+            http_respond_error(r, 400, "the query has too many parts");
+            return false;
+        }
         if (uri_query_decode(name, out, &n, &why) != 0 ||
             uri_query_decode(value, out + n, &m, &why) != 0) {
             http_respond_error(r, why.code, "%s", why.text);

@@ -520,7 +520,8 @@ bool http_ws_upgrade(struct http_request *r)
     http_request_free(r);
     if (w->w->draining)
         ws_close(w, 1001, ERR_STOPPED);
-    stream_resume(w->s);
+    if (!w->paused)
+        stream_resume(w->s);
     stream_again(w->s); /* frames that came right behind the request */
     return true;
 }

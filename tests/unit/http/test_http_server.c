@@ -507,6 +507,17 @@ static void too_long_heads(void **state)
     assert_has(rig_ask(&rig, (struct str){ text, sizeof(text) }), "HTTP/1.1 414 ");
 }
 
+static void too_many_parts_of_a_query(void **state)
+{
+    static char text[2000] = "GET /p/x?";
+
+    (void)state;
+    for (int i = 0; i < 300; i++)
+        memcpy(text + strlen(text), "a&", 3);
+    memcpy(text + strlen(text), " HTTP/1.1\r\n" CLOSE, sizeof(" HTTP/1.1\r\n" CLOSE));
+    assert_has(rig_ask(&rig, str_of(text)), "HTTP/1.1 400 ");
+}
+
 static void hosts_and_origins(void **state)
 {
     struct str a;
@@ -695,6 +706,7 @@ int main(void)
         TEST(a_client_that_vanishes),
         TEST(a_half_closed_client_gets_its_answer),
         TEST(too_long_heads),
+        TEST(too_many_parts_of_a_query),
         TEST(hosts_and_origins),
         TEST(files_of_the_binary),
         TEST(counted),
