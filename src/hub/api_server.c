@@ -28,6 +28,8 @@ struct question {
     enum render_shape shape;
     bool older;        /* an older path: its own words when the device is unknown */
     bool then_devices; /* newest values were asked first; the list of devices follows */
+    struct str after;  /* page of that list */
+    size_t limit;
 };
 
 static void finish(struct question *q)
@@ -76,6 +78,8 @@ static void on_answer(struct store_job *job)
     if (!code && q->then_devices) {
         q->then_devices = false;
         job->query.what = STORE_DEVICES;
+        job->query.after = q->after;
+        job->query.limit = q->limit;
         job->render = &render_devices;
         render_devices_begin(&q->render);
         store_ask(q->api->o.store, job);
@@ -140,6 +144,8 @@ static void on_devices(struct http_request *r, void *ctx)
     };
     q->job.render = &render_lasts;
     q->then_devices = true;
+    q->after = http_param_str(r, "after");
+    q->limit = (size_t)http_param_i64(r, "limit", STORE_LIMIT_MAX);
     ask(q);
 }
 
@@ -294,6 +300,10 @@ static void on_post_data(struct http_request *r, void *ctx)
 static const struct http_param devices_params[] = {
     { "device", HTTP_IN_QUERY, HTTP_STRING, .least = 1, .most = RECORD_DEVICE_MAX,
       .charset = DEVICE_CHARS, .help = "only this device" },
+    { "limit", HTTP_IN_QUERY, HTTP_INTEGER, .least = 1, .most = STORE_LIMIT_MAX,
+      .help = "devices at most; 10000 when absent" },
+    { "after", HTTP_IN_QUERY, HTTP_STRING, .least = 1, .most = STORE_TOKEN_SIZE,
+      .help = "the token `next` of the page before" },
     { 0 },
 };
 static const struct http_param readings_params[] = {

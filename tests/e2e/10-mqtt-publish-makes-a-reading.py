@@ -147,4 +147,22 @@ def test_local_socket_lines_are_answered_when_durable(box):
     until(lambda: len(readings(hub, "device=t1")) == 1, "the line of the device t1 at the hub")
 
 
+def test_lists_are_paged(box):
+    hub = box.hub()
+    for n in range(25):
+        assert hub.request("POST", "/api/v1/data", {"device_id": f"d{n:02}", "n": n})[0] == 200
+    seen, path = [], "/api/v1/devices?limit=10"
+    while path:
+        page = hub.get(path)
+        seen += [d["device"] for d in page["items"]]
+        path = page["next"] and f"/api/v1/devices?limit=10&after={page['next']}"
+    assert seen == [f"d{n:02}" for n in range(25)], seen
+    seen, path = [], "/api/v1/readings?limit=7"
+    while path:
+        page = hub.get(path)
+        seen += [r["value"]["n"] for r in page["items"]]
+        path = page["next"] and f"/api/v1/readings?limit=7&before={page['next']}"
+    assert seen == list(range(24, -1, -1)), seen
+
+
 main(globals())
