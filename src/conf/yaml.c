@@ -153,10 +153,11 @@ static void take_key(struct reader *r, struct str key, struct yaml_place at, boo
         report_add(r->report, REPORT_ERROR, &at, "keep one of the two",
                    "key '%s' stands here twice (first in line %u)", report_show(key).text,
                    twin->key_at.line);
-    else if (f->node->count >= MEMBERS_MAX)
+    else if (f->node->count >= MEMBERS_MAX) {
         report_add(r->report, REPORT_ERROR, &at, NULL, "more than %d keys in one section",
                    MEMBERS_MAX);
-    else
+        r->stop = true;
+    } else
         f->drop = false;
 }
 
@@ -364,6 +365,33 @@ static bool check_bytes(struct reader *r)
     return true;
 }
 
+/* The parser looks ahead over all that is open before it says a word: a megabyte of '[' costs it
+ * 400 MB. Brackets in texts count too, but nobody leaves hundreds of them open. */
+#define OPEN_MAX 500
+
+static bool check_open(struct reader *r)
+{
+    struct str s = r->source->text;
+    struct yaml_place at = { r->source, 1, 0 };
+    size_t open = 0;
+
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+
+        at.line += c == '\n';
+        if (c == '[' || c == '{')
+            open++;
+        else if ((c == ']' || c == '}') && open > 0)
+            open--;
+        if (open > OPEN_MAX) {
+            report_add(r->report, REPORT_ERROR, &at, NULL, "nested deeper than %d levels",
+                       CONF_DEPTH_MAX);
+            return false;
+        }
+    }
+    return true;
+}
+
 static void parse(struct reader *r, struct str text, bool *out_partial)
 {
     struct buf said = buf_init(16384);
@@ -404,7 +432,7 @@ struct yaml_node *yaml_parse(struct arena *a, const struct conf_source *source,
     struct str text = source->text;
 
     *out_partial = false;
-    if (!check_bytes(&r)) {
+    if (!check_bytes(&r) || !check_open(&r)) {
         *out_partial = true;
         return NULL;
     }
