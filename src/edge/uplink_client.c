@@ -154,12 +154,15 @@ static void publish(struct uplink_client *u, struct reading *r)
 
     *s = (struct sent){ u, r->generation };
     rc = mqtt_client_publish(u->client, &m);
-    if (rc) { /* it stays in the journal; begin again from the cursor */
+    if (rc) { /* it stays in the journal; begin again from the cursor, after a pause */
         mem_free(s);
-        log_warn("uplink", "a batch could not be sent", lf_err("error", rc),
-                 lf_u64("bytes", r->batch.n));
+        if (rc == ERR_LIMIT && u->refusals++ == 0)
+            log_error("uplink", "a batch is larger than the hub takes; nothing can pass it",
+                      lf_u64("bytes", r->batch.n),
+                      lf_text("do", "raise limits.mqtt_packet_max on the hub"));
         uplink_disconnected(&u->machine);
-        mqtt_client_reconnect(u->client);
+        if (!timer_is_started(&u->retry))
+            timer_start(&u->retry, rc == ERR_LIMIT ? 10 * UPLINK_RETRY_MS : UPLINK_RETRY_MS);
         return;
     }
     metric_add(u->sent, r->count);

@@ -24,6 +24,7 @@
 #include "node/health_server.h"
 #include "node/status_server.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #define NODE_DRAIN_MS    5000 /* for clients to take what waits for them at the end */
@@ -32,7 +33,8 @@
 
 struct node {
     const struct settings *settings;
-    const char *hosts[NODE_NAMES_MAX + 1], *origins[NODE_NAMES_MAX + 1];
+    const char *hosts[NODE_NAMES_MAX + 3], *origins[NODE_NAMES_MAX + 1]; /* end with NULL */
+    char host_name[128], host_local[136];
     struct buf id, data;
     struct node_state state;
     struct metrics *metrics;
@@ -435,8 +437,16 @@ static void identify(struct node *n)
 {
     const struct settings *s = n->settings;
 
-    for (size_t i = 0; i < s->api.hosts.count && i < NODE_NAMES_MAX; i++)
-        n->hosts[i] = s->api.hosts.items[i].p;
+    size_t count = 0;
+
+    /* A browser on the network reaches this machine by its own name, plain or as mDNS says it. */
+    if (gethostname(n->host_name, sizeof(n->host_name) - 7) == 0) {
+        n->hosts[count++] = n->host_name;
+        snprintf(n->host_local, sizeof(n->host_local), "%s.local", n->host_name);
+        n->hosts[count++] = n->host_local;
+    }
+    for (size_t i = 0; i < s->api.hosts.count && count < NODE_NAMES_MAX + 2; i++)
+        n->hosts[count++] = s->api.hosts.items[i].p;
     for (size_t i = 0; i < s->api.origins.count && i < NODE_NAMES_MAX; i++)
         n->origins[i] = s->api.origins.items[i].p;
     log_info("node", "starting", lf_text("version", WAYSIDE_VERSION), lf_str("id", buf_str(&n->id)),
