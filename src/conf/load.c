@@ -394,7 +394,7 @@ static void load_value(struct loader *l, const struct conf_row *row, struct yaml
             load_section(l, row->rows, n->kind == YAML_MAP ? n : NULL, &n->key_at, dest);
         break;
     case CONF_GONE:
-        report_add(l->report, REPORT_ERROR, &n->key_at, row->help, "'%s' is no longer a key",
+        report_add(l->report, REPORT_ERROR, &n->key_at, row->help, "'%s' is no key of this section",
                    row->key);
         return;
     case CONF_IGNORED:

@@ -111,6 +111,9 @@ static const struct conf_row mqtt_rows[] = {
     { "users", CONF_LIST, CONF_AT(struct mqtt_settings, users),
       CONF_ITEM(struct user_settings, user_rows), .max = 1000, .def = "[]",
       .help = "clients that log in by name" },
+    { "port", CONF_GONE, .help = "write listeners: [{address: \":1883\"}]" },
+    { "host", CONF_GONE, .help = "write listeners: [{address: \"127.0.0.1:1883\"}]" },
+    { "broker", CONF_GONE, .help = "an edge names its hub under edge.uplink.hub" },
     { 0 },
 };
 /* ---- api, health ---- */
@@ -127,6 +130,8 @@ static void check_api(const void *value, struct conf_say *say)
 static const struct conf_row api_rows[] = {
     { "address", CONF_ADDRESS, API(address), .def = "127.0.0.1:8000", .port = 8000,
       .help = "where the REST interface and the dashboard are served" },
+    { "port", CONF_GONE, .help = "write address: \":8000\"" },
+    { "host", CONF_GONE, .help = "write address: \"127.0.0.1:8000\"" },
     { "cert", CONF_PATH, API(cert), .help = "certificate chain in PEM: served by TLS" },
     { "key", CONF_PATH, API(key), .help = "its private key in PEM" },
     { "hosts", CONF_TEXTS, API(hosts), .def = "[]", .max = 64,

@@ -320,7 +320,7 @@ static void test_keys(void **state)
     refused_at("limits: {http_idle_timeout_ms: 5s}\n", 1, 10, "unknown key", "'http_idle_timeout'");
     refused_at("zzzzzz: 1\n", 1, 1, "unknown key 'zzzzzz'", NULL);
     refused_at("id: a\nid: b\n", 2, 1, "stands here twice (first in line 1)", "keep one");
-    refused_at("mqtt:\n  port: 1883\n", 2, 3, "no longer a key", "listeners: [{address");
+    refused_at("mqtt:\n  port: 1883\n", 2, 3, "is no key of this section", "listeners: [{address");
     refused_at("mqtt: {listeners: [{tls: true}]}\n", 1, 20, "'address' is missing here", NULL);
     refused_at("mqtt: {listeners: [a]}\n", 1, 20, "must be a section, not a single value", NULL);
     refused_at("mqtt: {listeners: {address: \":1\"}}\n", 1, 19,
