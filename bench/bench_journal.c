@@ -258,6 +258,39 @@ static void make_connections(struct bench *b, struct journal *j, size_t window, 
     }
 }
 
+static uint64_t counter(struct metrics *m, const char *name, const char *labels)
+{
+    return metric_value(metrics_counter(m, name, labels, ""));
+}
+
+static void report(struct bench *b, struct metrics *m, const char *title, double took,
+                   uint64_t *out_done)
+{
+    uint64_t payload = counter(m, "wayside_journal_bytes_total", "what=\"payload\"");
+    uint64_t written = counter(m, "wayside_journal_bytes_total", "what=\"written\"");
+    uint64_t flushes = counter(m, "wayside_journal_flushes_total", ""), done = 0, failed = 0;
+    struct samples all = samples_new();
+
+    for (size_t i = 0; i < b->count; i++) {
+        struct connection *c = &b->connections[i];
+
+        done += c->done;
+        failed += c->failed;
+        for (size_t k = 0; k < c->samples.n; k++)
+            add_sample(&all, c->samples.ns[k]);
+        mem_free(c->samples.ns);
+        mem_free(c->window);
+    }
+    qsort(all.ns, all.n, sizeof(uint32_t), by_value);
+    printf("%-28s %9.0f acknowledged/s  ack p50 %7.0f us  p99 %7.0f us  max %7.0f us  "
+           "%6.0f records/flush  %.3f bytes written per payload byte%s\n",
+           title, (double)done / took, percentile_us(&all, 0.5), percentile_us(&all, 0.99),
+           percentile_us(&all, 1), flushes ? (double)done / (double)flushes : 0,
+           payload ? (double)written / (double)payload : 0, failed ? "  SOME FAILED" : "");
+    mem_free(all.ns);
+    *out_done = done;
+}
+
 static double run_journal(const char *dir, double seconds, size_t connections, size_t window,
                           unsigned loops, double per_second, const char *title)
 {
@@ -267,10 +300,9 @@ static double run_journal(const char *dir, double seconds, size_t connections, s
     struct bench b = { .count = connections };
     struct journal *j = NULL;
     struct journal_cursor *cursor = NULL;
-    struct samples all = samples_new();
     struct fault f = { 0 };
     char path[512], text[600];
-    uint64_t start, done = 0, failed = 0, payload, written, flushes;
+    uint64_t start, done = 0;
     double took;
 
     snprintf(path, sizeof(path), "%s/journal", dir);
@@ -296,34 +328,13 @@ static double run_journal(const char *dir, double seconds, size_t connections, s
         pause_ms(5);
         workers_each(b.workers, count_on, &b);
     } while (b.flying > 0);
-    payload = metric_value(
-        metrics_counter(metrics, "wayside_journal_bytes_total", "what=\"payload\"", ""));
-    written = metric_value(
-        metrics_counter(metrics, "wayside_journal_bytes_total", "what=\"written\"", ""));
-    flushes = metric_value(metrics_counter(metrics, "wayside_journal_flushes_total", "", ""));
-    for (size_t i = 0; i < b.count; i++) {
-        struct connection *c = &b.connections[i];
-
-        done += c->done;
-        failed += c->failed;
-        for (size_t k = 0; k < c->samples.n; k++)
-            add_sample(&all, c->samples.ns[k]);
-        mem_free(c->samples.ns);
-        mem_free(c->window);
-    }
-    qsort(all.ns, all.n, sizeof(uint32_t), by_value);
-    printf("%-28s %9.0f acknowledged/s  ack p50 %7.0f us  p99 %7.0f us  max %7.0f us  "
-           "%6.0f records/flush  %.3f bytes written per payload byte%s\n",
-           title, (double)done / took, percentile_us(&all, 0.5), percentile_us(&all, 0.99),
-           percentile_us(&all, 1), flushes ? (double)done / (double)flushes : 0,
-           payload ? (double)written / (double)payload : 0, failed ? "  SOME FAILED" : "");
+    report(&b, metrics, title, took, &done);
     workers_stop(b.workers);
     workers_free(b.workers);
     journal_cursor_close(cursor);
     journal_close(j);
     metrics_free(metrics);
     mem_free(b.connections);
-    mem_free(all.ns);
     remove_tree(path);
     return (double)done / took;
 }

@@ -19,7 +19,7 @@
 #define LEARN_CHUNK KIB(256)
 #define READ_LEAST  KIB(4)
 #define READ_BLOCK  KIB(4) /* what a disk fails as a whole, on file systems with pages */
-#define PATIENCE    5
+#define PATIENCE    20     /* tries; sinks pause between them, so this is many seconds */
 
 void segfile_init(struct segfile *f, struct disk *disk, size_t chunk)
 {

@@ -222,22 +222,48 @@ static int first_in(struct spool *s, uint64_t generation, uint64_t *out_first)
     return rc;
 }
 
+/* Where the range of a segment begins whose header cannot be read today: behind the last record of
+ * the one before. Not at its own first record, since what is before that may be readable another
+ * day, and until then nobody may be told that it is lost for good. */
+static int lowest_first(struct spool *s, uint64_t *out_first)
+{
+    struct segment_id id = s->id;
+    struct segfile f;
+    struct record r;
+    int rc;
+
+    *out_first = 1;
+    if (s->count == 0)
+        return 0;
+    id.generation = s->rows[s->count - 1].generation;
+    segfile_init(&f, s->disk, SCAN_CHUNK);
+    rc = segfile_open(&f, &id, s->rows[s->count - 1].first_seq);
+    while (rc == 0)
+        rc = segfile_next(&f, true, &r);
+    if (rc == ERR_MORE) {
+        rc = 0;
+        *out_first = f.scan.next_seq;
+    }
+    segfile_fini(&f);
+    return rc;
+}
+
 /* Row for one file, or nothing when it is none. *before_kinds: what its header says. */
 static int take_file(struct spool *s, uint64_t generation, uint64_t bytes, bool newest,
                      uint32_t *before_kinds)
 {
     struct spool_row row = { .generation = generation, .bytes = bytes, .kinds = ~0u };
     struct segment_header h;
-    int rc = read_header(s, generation, &h);
+    uint64_t lowest = 0;
+    int rc = read_header(s, generation, &h), why = rc;
 
     *before_kinds = ~0u;
     if (rc == 0 && !uuid_eq(&h.id.journal, &s->id.journal)) {
         put_aside(s, generation);
         return 0;
     }
-    if (rc == 0 && h.id.generation != generation) {
+    if (rc == 0 && h.id.generation != generation)
         return remove_file(s, generation);
-    }
     if (rc == 0) {
         row.first_seq = h.first_seq;
         *before_kinds = h.before_kinds;
@@ -250,6 +276,10 @@ static int take_file(struct spool *s, uint64_t generation, uint64_t bytes, bool 
         else
             s->counts.damaged++;
     }
+    if (rc == 0 && why == -EIO)
+        rc = lowest_first(s, &lowest);
+    if (lowest > 0 && lowest < row.first_seq)
+        row.first_seq = lowest;
     if (rc == 0 && row.first_seq > 0)
         spool_push_row(s, row);
     return rc;

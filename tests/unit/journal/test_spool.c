@@ -388,9 +388,22 @@ static void test_random_schedules_hold_what_was_acknowledged(void **state)
     mem_free(totals);
 }
 
+static void test_seeds_that_once_found_something_hold(void **state)
+{
+    static const uint64_t seeds[] = { 438, 19257, 44581, 1006209, 1033053 };
+    struct model *totals = NEW(struct model);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(seeds); i++)
+        run(seeds[i], totals);
+    assert_true(totals->records > 0);
+    mem_free(totals);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_seeds_that_once_found_something_hold),
         cmocka_unit_test(test_random_schedules_hold_what_was_acknowledged),
     };
 
