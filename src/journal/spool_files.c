@@ -264,6 +264,9 @@ static void keep_id(struct spool *s)
     slot.c = s->rows[s->count - 1].first_seq;
     if (spool_write_slot(s, s->id_file.file, &slot) < 0)
         return;
+    /* Unlike a cursor: two writes that are not durable, one of them torn, would lose it. */
+    if (s->disk->ops->sync(s->disk, s->id_file.file) < 0)
+        return;
     s->id_file.counter++;
     s->id_file.said = s->id.generation;
 }

@@ -141,10 +141,11 @@ static int remove_file(struct spool *s, uint64_t generation)
 }
 
 /* Who this journal is: its own file, else the newest segment that says it. ERR_UNKNOWN: nothing
- * does. ERR_VERSION. */
+ * does, and everything could be read (another identity would make all that is here worthless).
+ * ERR_VERSION. */
 static int find_id(struct spool *s, const struct found *f, struct slot *out_slot)
 {
-    int rc = spool_read_slots(s->disk, SPOOL_ID, out_slot);
+    int rc = spool_read_slots(s->disk, SPOOL_ID, out_slot), unread = 0;
 
     if (rc == 0) {
         s->id.journal = out_slot->journal;
@@ -158,6 +159,8 @@ static int find_id(struct spool *s, const struct found *f, struct slot *out_slot
         struct segment_header h;
 
         rc = read_header(s, f->files[i].generation, &h);
+        if (rc < 0 && rc != ERR_CORRUPT)
+            unread = rc;
         if (rc == ERR_VERSION)
             return rc;
         if (rc == 0 && h.id.generation == f->files[i].generation) {
@@ -165,7 +168,7 @@ static int find_id(struct spool *s, const struct found *f, struct slot *out_slot
             return 0;
         }
     }
-    return ERR_UNKNOWN;
+    return unread < 0 ? unread : ERR_UNKNOWN;
 }
 
 static void make_id(struct spool *s)
