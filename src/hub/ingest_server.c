@@ -5,12 +5,15 @@
  *
  * When the journal is full, the first records to find out are refused after their append; from
  * then on messages are refused before it for HUB_FULL_MS, so that a 3.1.1 client (which knows no
- * refusal) is simply not read until there is room.
+ * refusal) is simply not read until there is room. A message of such a client that was the first
+ * to find out is parked: neither acknowledged nor dropped, but appended again every HUB_RETRY_MS.
+ * What is parked on a worker goes before what comes to it later.
  */
 #include "hub/ingest_server.h"
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -20,14 +23,20 @@
 #include "journal/put.h"
 #include "wire/mqtt_props.h"
 
-#define HUB_FULL_MS 1000
+#include <errno.h>
+
+#define HUB_FULL_MS  1000
+#define HUB_RETRY_MS 250
 
 /* One worker's own part. */
 struct hub_worker {
     struct once once;
     struct arena arena;
     uint64_t full_until_ms;
-    bool made;
+    struct hub_ingest *hub;
+    struct list parked; /* struct waiting */
+    struct timer retry;
+    bool stopping;
 };
 
 struct hub_ingest {
@@ -45,6 +54,9 @@ struct waiting {
     struct loop *loop;
     struct broker_token *token; /* NULL: from elsewhere */
     bool canonical;
+    bool mute; /* its client cannot be told of a refusal (3.1.1, QoS 1 or 2) */
+    struct list link;
+    struct journal_put *put; /* while it is parked */
     void (*done)(void *ctx, int code);
     void *ctx;
 };
@@ -53,6 +65,9 @@ static void live_of_batch(void *ctx, struct loop *l, const struct record *r)
 {
     hub_ingest_live(ctx, l, r);
 }
+
+static void on_retry(struct timer *t);
+static void on_durable(struct journal_put *p, int code);
 
 struct hub_ingest *hub_ingest_new(const struct hub_ingest_options *o)
 {
@@ -67,6 +82,9 @@ struct hub_ingest *hub_ingest_new(const struct hub_ingest_options *o)
     h->workers = mem_new_array(workers_count(o->workers), sizeof(*h->workers));
     for (unsigned i = 0; i < workers_count(o->workers); i++) {
         once_init(&h->workers[i].once, 60000);
+        h->workers[i].hub = h;
+        list_init(&h->workers[i].parked);
+        timer_init(&h->workers[i].retry, workers_loop(o->workers, i), on_retry);
         h->workers[i].arena = arena_init(ingest_arena_bytes(o->limits));
     }
     for (unsigned kind = 1; kind < RECORD_KINDS; kind++)
@@ -148,15 +166,63 @@ void hub_ingest_live(struct hub_ingest *h, struct loop *l, const struct record *
     buf_fini(&props);
 }
 
+/* Everything that is parked, in its order. */
+static void on_retry(struct timer *t)
+{
+    struct hub_worker *k = container_of(t, struct hub_worker, retry);
+    struct list *it;
+
+    while ((it = list_pop_front(&k->parked))) {
+        struct waiting *w = container_of(it, struct waiting, link);
+        struct journal_put *p = w->put;
+
+        w->put = NULL;
+        journal_put(k->hub->o.journal, p);
+    }
+}
+
+/* Whether the message waits for room instead of being answered. */
+static bool park(struct hub_worker *k, struct waiting *w, struct journal_put *p, int code)
+{
+    if (!w->mute || k->stopping || code == 0 || code == ERR_VALUE || code == ERR_LIMIT)
+        return false;
+    w->put = p;
+    list_push_back(&k->parked, &w->link);
+    if (!timer_is_started(&k->retry))
+        timer_start(&k->retry, HUB_RETRY_MS);
+    return true;
+}
+
+static void unpark(void *ctx, struct loop *l)
+{
+    struct hub_ingest *h = ctx;
+    struct hub_worker *k = &h->workers[loop_index(l)];
+    struct list *it;
+
+    k->stopping = true;
+    timer_stop(&k->retry);
+    while ((it = list_pop_front(&k->parked)))
+        on_durable(container_of(it, struct waiting, link)->put, ERR_STOPPED);
+}
+
+void hub_ingest_stop(struct hub_ingest *h)
+{
+    workers_each(h->o.workers, unpark, h);
+}
+
 static void on_durable(struct journal_put *p, int code)
 {
     struct waiting *w = p->ctx;
     struct hub_ingest *h = w->h;
 
+    if (code == -ENOSPC) /* the floor of free space: full in other words */
+        code = ERR_FULL;
+    if (code == ERR_FULL)
+        h->workers[loop_index(w->loop)].full_until_ms = loop_now_ms(w->loop) + HUB_FULL_MS;
+    if (park(&h->workers[loop_index(w->loop)], w, p, code))
+        return;
     if (code) {
         metric_add(h->failed, 1);
-        if (code == ERR_FULL)
-            h->workers[loop_index(w->loop)].full_until_ms = loop_now_ms(w->loop) + HUB_FULL_MS;
     } else {
         metric_add(h->records[p->record.kind], 1);
     }
@@ -216,8 +282,6 @@ int hub_ingest_publish(void *ctx, struct loop *l, const struct broker_message *m
 
     if (str_starts(m->topic, STR(UPLINK_TOPIC)))
         return uplink_server_publish(h->uplink, l, m, token, reason);
-    if (loop_now_ms(l) < w->full_until_ms)
-        return ERR_FULL;
     rc = ingest_message(h->o.topics, h->o.limits, &in, &w->arena, &r, &canonical, &why);
     if (rc == ERR_UNKNOWN) {
         rc = BROKER_ROUTE;
@@ -225,6 +289,9 @@ int hub_ingest_publish(void *ctx, struct loop *l, const struct broker_message *m
         tell_refused(h, l, m->client_id, m->topic, &why, m->payload);
         *reason = reason_of(&why);
         rc = ERR_VALUE;
+    } else if (loop_now_ms(l) < w->full_until_ms || !list_empty(&w->parked)) {
+        rc = ERR_FULL; /* only what the journal would have to take */
+        *reason = "the journal is full";
     } else {
         /* The payload is nearly always the whole message: then one counted copy serves the
          * journal and the subscribers. */
@@ -233,7 +300,9 @@ int hub_ingest_publish(void *ctx, struct loop *l, const struct broker_message *m
                       : NULL;
         if (payload)
             r.payload = blob_str(payload);
-        append(h, l, &r, payload, &(struct waiting){ .token = token, .canonical = canonical });
+        append(h, l, &r, payload,
+               &(struct waiting){
+                   .token = token, .canonical = canonical, .mute = m->version < 5 && m->qos > 0 });
         blob_unref(payload);
         rc = BROKER_LATER;
     }

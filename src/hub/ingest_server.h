@@ -28,6 +28,10 @@ void hub_ingest_free(struct hub_ingest *h);
 /* The broker that live values go out on; once, before the first record. */
 void hub_ingest_set_broker(struct hub_ingest *h, struct broker *b);
 
+/* From now on nothing waits for room in the journal; what does is refused. Before the broker is
+ * stopped. Not from a worker. */
+void hub_ingest_stop(struct hub_ingest *h);
+
 /* The broker's on_publish; ctx is the struct hub_ingest. */
 int hub_ingest_publish(void *ctx, struct loop *l, const struct broker_message *m,
                        struct broker_token *token, const char **reason);

@@ -191,6 +191,23 @@ enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct
     }
 }
 
+/* What the client would only repeat in vain is acknowledged to a 3.1.1 client, since it has no word
+ * for a refusal. What may succeed another time must not be: its connection ends unacknowledged, and
+ * the client sends it again when it comes back. */
+static bool must_end(const struct conn *c, const struct broker_token *t, int code)
+{
+    switch (code) {
+    case 0:
+    case ERR_VALUE:
+    case ERR_LIMIT:
+    case ERR_EXISTS:
+    case ERR_REFUSED:
+        return false;
+    default:
+        return t->qos > 0 && c->version == MQTT_V311;
+    }
+}
+
 void broker_publish_done(struct broker_token *t, int code, bool route, const char *reason)
 {
     struct conn *c = t->conn;
@@ -202,7 +219,9 @@ void broker_publish_done(struct broker_token *t, int code, bool route, const cha
         metric_add(p->b->m.refused_ingest, 1);
     else if (route && t->pub.m)
         part_publish(p, &t->pub);
-    if (c && t->qos > 0)
+    if (c && must_end(c, t, code))
+        conn_end(c, MQTT_REASON_UNSPECIFIED, reason ? reason : "a message could not be kept");
+    else if (c && t->qos > 0)
         acks_settle_take(&c->acks, t->ack, ack_code(c, code), code ? reason : NULL, NULL);
     if (c) {
         c->undecided--;

@@ -27,6 +27,7 @@ static void on_ready(struct http_request *r, void *ctx)
     struct health *h = ctx;
     struct buf b = buf_init(2048);
 
+    state_refresh(h->state);
     state_text(h->state, &b);
     http_respond_buf_take(r, state_is_ready(h->state) ? 200 : 503, "text/plain; charset=utf-8", &b);
 }

@@ -110,6 +110,22 @@ static void on_store_state(void *ctx, int code, const char *text)
     state_set(&n->state, NOT_READY_STORE, code != 0);
 }
 
+/* A full journal is asked for room, since what was refused last says nothing about now: its sink
+ * may have moved on with nobody appending. */
+static void look_at_journal(void *ctx, struct node_state *state)
+{
+    struct node *n = ctx;
+    struct journal_status js;
+    bool room;
+
+    if (!n->journal)
+        return;
+    journal_status(n->journal, &js);
+    room = (js.segments + 1) * n->settings->journal.segment_bytes <= js.quota_bytes;
+    state_set(state, NOT_READY_JOURNAL_FULL, js.error == ERR_FULL && !room);
+    state_set(state, NOT_READY_JOURNAL, js.error && js.error != ERR_FULL);
+}
+
 static int start_journal(struct node *n, struct fault *f)
 {
     struct journal_options o = journal_options_default();
@@ -516,6 +532,8 @@ int node_start(const struct conf *conf, struct node **out, struct fault *f)
     n->health = (struct health){
         .state = &n->state, .metrics = n->metrics, .more_metrics = add_host_metrics, .ctx = n
     };
+    n->state.refresh = look_at_journal;
+    n->state.ctx = n;
     state_set(&n->state, NOT_READY_STARTING, true);
     n->status = status_new(&n->state, &n->id);
     rc = prepare(n, f);
@@ -542,6 +560,8 @@ void node_stop(struct node *n)
     state_set(&n->state, NOT_READY_STOPPING, true);
     if (n->socket)
         socket_server_close(n->socket);
+    if (n->ingest)
+        hub_ingest_stop(n->ingest);
     if (n->broker)
         broker_stop(n->broker, NODE_DRAIN_MS);
     for (size_t i = 0; i < n->server_count; i++)

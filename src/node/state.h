@@ -11,6 +11,7 @@
     X(STARTING, "starting")                                                                        \
     X(STOPPING, "shutting down")                                                                   \
     X(STORE, "the store takes no records; the journal keeps them meanwhile")                       \
+    X(JOURNAL_FULL, "the journal is full until its sink has taken some of it")                     \
     X(JOURNAL, "the journal refuses records")
 
 enum not_ready {
@@ -22,11 +23,20 @@ enum not_ready {
 
 struct node_state {
     struct cell reasons[NOT_READY_COUNT]; /* 1: it holds */
+    /* Brings the reasons up to date before they are read, on any thread. May be NULL. */
+    void (*refresh)(void *ctx, struct node_state *s);
+    void *ctx;
 };
 
 static inline void state_set(struct node_state *s, enum not_ready why, bool holds)
 {
     cell_set(&s->reasons[why], holds);
+}
+/* To be called before the reasons are read. */
+static inline void state_refresh(struct node_state *s)
+{
+    if (s->refresh)
+        s->refresh(s->ctx, s);
 }
 bool state_is_ready(const struct node_state *s);
 /* The reasons that hold, separated by "; ". Empty when ready. */

@@ -130,6 +130,7 @@ static void on_status(void *ctx, struct control_call *call)
     struct buf b = buf_init(STATUS_ANSWER_MAX), why = buf_init(1024);
     struct json_writer w = json_writer_init(&b);
 
+    state_refresh(s->state);
     state_reasons(s->state, &why);
     json_begin_object(&w);
     json_key(&w, "version");
