@@ -131,6 +131,7 @@ size_t conn_data(struct conn *c, struct str bytes)
         if (c->state == CONN_CLOSING)
             return bytes.n;
         if (hello && (uint8_t)rest.p[0] >> 4 != MQTT_CONNECT) {
+            metric_add(c->part->b->m.proto_errors, 1);
             conn_end(c, MQTT_REASON_PROTOCOL, "first packet is not a CONNECT");
             return bytes.n;
         }
