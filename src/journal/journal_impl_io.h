@@ -53,7 +53,7 @@ struct journal_watch {
 
 struct journal_metrics {
     struct metric *records, *payload, *written, *flushes, *failed, *dropped, *flush_seconds;
-    struct metric *group_records, *refused[RECORD_KINDS];
+    struct metric *group_records, *refused[SPOOL_REASONS];
     struct spool_counts told;
 };
 

@@ -126,9 +126,9 @@ static void tell_metrics(struct journal *j)
     metric_add(m->flushes, c->flushes - m->told.flushes);
     metric_add(m->failed, c->failed_flushes - m->told.failed_flushes);
     metric_add(m->dropped, c->dropped - m->told.dropped);
-    for (unsigned k = 0; k < RECORD_KINDS; k++)
-        if (c->refused[k] != m->told.refused[k])
-            metric_add(m->refused[k], c->refused[k] - m->told.refused[k]);
+    for (unsigned i = 0; i < SPOOL_REASONS; i++)
+        if (c->refused[i] != m->told.refused[i])
+            metric_add(m->refused[i], c->refused[i] - m->told.refused[i]);
     m->told = *c;
 }
 
@@ -298,8 +298,12 @@ static void register_metrics(struct journal *j, struct metrics *m)
     static const double seconds[] = { 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01,
                                       0.02,   0.05,   0.1,    0.2,   0.5,   1,     5 };
     static const double records[] = { 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000, 20000 };
+    static const char *const reasons[SPOOL_REASONS] = {
+        [SPOOL_INVALID] = "reason=\"invalid\"",
+        [SPOOL_FULL] = "reason=\"full\"",
+        [SPOOL_FAILED] = "reason=\"disk\"",
+    };
     struct journal_metrics *jm = &j->metrics;
-    char labels[48] = "";
 
     if (!m)
         return;
@@ -320,13 +324,9 @@ static void register_metrics(struct journal *j, struct metrics *m)
     jm->group_records =
         metrics_histogram(m, "wayside_journal_group_records", "", "Records committed by one flush",
                           records, COUNT_OF(records));
-    for (unsigned k = 1; k < RECORD_KINDS; k++) {
-        struct buf b = { labels, 0, sizeof(labels), sizeof(labels) - 1, false };
-
-        buf_printf(&b, "kind=\"%s\"", record_kind_name(k));
-        jm->refused[k] = metrics_counter(m, "wayside_journal_refused_total", buf_cstr(&b),
+    for (unsigned i = 0; i < SPOOL_REASONS; i++)
+        jm->refused[i] = metrics_counter(m, "wayside_journal_refused_total", reasons[i],
                                          "Records that were not taken");
-    }
     metrics_ask(m, "wayside_journal_head_seq", "", "Newest durable record", false, ask_cell,
                 &j->head);
     metrics_ask(m, "wayside_journal_oldest_seq", "", "Oldest record that is kept", false, ask_cell,

@@ -13,7 +13,7 @@
 struct slot {
     uint64_t counter; /* the higher one counts; slot number counter % 2 */
     struct uuid journal;
-    uint64_t a, b, c; /* cursor: seq; identity: key, generation, first seq */
+    uint64_t a, b, c; /* cursor: seq; identity: key, newest generation or 0, lowest next seq */
 };
 
 /* The newest whole slot of the file's bytes (any length); ERR_CORRUPT when there is none. */

@@ -18,6 +18,7 @@
 #include "base/log.h"
 
 #include <assert.h>
+#include <errno.h>
 
 #define WRITE_CHUNK     KIB(512)
 #define NAME_COPY_AFTER KIB(16)
@@ -206,14 +207,10 @@ static void adopt(struct spool *s, struct record *r)
 /* Codes while a group is under way. */
 enum { GROUP_OPEN = 1 };
 
-static void refuse(struct spool *s, struct journal_entry *e, int code)
+static void refuse(struct spool *s, struct journal_entry *e, int code, enum spool_reason why)
 {
     e->code = code;
-    for (size_t i = 0; i < e->count; i++) {
-        unsigned kind = e->records[i].kind;
-
-        s->counts.refused[kind < RECORD_KINDS ? kind : 0]++;
-    }
+    s->counts.refused[why] += e->count;
 }
 
 /* As refuse(), for what was adopted: the caller may hand it in again as it was. */
@@ -226,7 +223,7 @@ static void give_back(struct spool *s, struct journal_entry *e, int code)
             r->origin = (struct uuid){ 0 };
         r->seq = 0;
     }
-    refuse(s, e, code);
+    refuse(s, e, code, code == ERR_FULL || code == -ENOSPC ? SPOOL_FULL : SPOOL_FAILED);
 }
 
 /* Encodes the records of e that are not durable yet. As make_room() about errors. */
@@ -326,7 +323,7 @@ void spool_commit(struct spool *s, struct queue_node *entries)
         for (size_t i = 0; i < e->count; i++)
             e->records[i].seq = 0;
         if (rc < 0)
-            refuse(s, e, rc);
+            refuse(s, e, rc, SPOOL_INVALID);
     }
     rc = try_group(s, entries);
     if (rc < 0) {

@@ -40,12 +40,20 @@ struct spool_cursor {
     int file;            /* -1: not open */
 };
 
+/* Why a record was not taken. */
+enum spool_reason {
+    SPOOL_INVALID, /* it may not be, or is here already */
+    SPOOL_FULL,    /* the quota, or the floor of free space */
+    SPOOL_FAILED,  /* the disk */
+    SPOOL_REASONS,
+};
+
 /* What happened since it was opened; journal_io.c makes metrics of it. */
 struct spool_counts {
     uint64_t records, payload_bytes, written_bytes, flushes, failed_flushes;
-    uint64_t refused[RECORD_KINDS]; /* records, by kind */
-    uint64_t dropped;               /* records that the quota cost */
-    uint64_t damaged;               /* damaged places that were found at the start */
+    uint64_t refused[SPOOL_REASONS]; /* records */
+    uint64_t dropped;                /* records that the quota cost */
+    uint64_t damaged;                /* damaged places that were found at the start */
     uint64_t cursor_writes;
 };
 
@@ -58,6 +66,7 @@ struct spool {
     struct spool_row *rows; /* oldest first */
     size_t count, cap;
     bool has_spare;
+    bool skipped;   /* at the start: numbers were passed over, see spool_open.c */
     uint64_t epoch; /* changes whenever rows do */
     struct spool_id_file {
         uint64_t counter, said; /* said: the generation that it tells */

@@ -19,7 +19,8 @@
  *
  * Numbers must never be used twice for different records, whatever was lost. So they go on behind
  * everything that says a number was used: records, headers, cursors, and the identity file, which
- * knows the newest segment (if that is gone, all numbers that it could hold are skipped).
+ * knows the newest segment (if that is gone, all numbers that it could hold are skipped). Where
+ * numbers are skipped the identity file says so durably before any sink can see the gap.
  */
 #include "journal/spool.h"
 
@@ -188,10 +189,16 @@ static int open_id(struct spool *s, const struct slot *before)
     struct slot slot = { s->id_file.counter + 1, s->id.journal, s->id.key, before->b, before->c };
     int rc;
 
+    /* A sink may see a gap up to there as soon as this is open: so it must hold from now on. */
+    if (s->skipped) {
+        slot.b = 0;
+        slot.c = s->next_seq;
+    }
+
     s->id_file.file = s->disk->ops->open(s->disk, SPOOL_ID, DISK_WRITE | DISK_CREATE);
     if (s->id_file.file < 0)
         return s->id_file.file;
-    if (before->counter > 0)
+    if (before->counter > 0 && !s->skipped)
         return 0;
     rc = spool_write_slot(s, s->id_file.file, &slot);
     if (rc == 0)
@@ -199,6 +206,7 @@ static int open_id(struct spool *s, const struct slot *before)
     if (rc == 0)
         rc = s->disk->ops->sync_dir(s->disk);
     s->id_file.counter++;
+    s->id_file.said = slot.b;
     return rc;
 }
 
@@ -385,6 +393,7 @@ static int scan_newest(struct spool *s)
             /* Another day it may be read: nothing is cut off, and no number of it used again. */
             s->counts.damaged++;
             s->next_seq += s->o.segment_bytes / FRAME_HEAD_SIZE;
+            s->skipped = true;
         } else if (f.scan.last_seq == 0) {
             /* Begun, and nothing in it: the next one begins with the same number. */
             rc = remove_file(s, row->generation);
@@ -420,6 +429,9 @@ static void settle_numbers(struct spool *s, const struct found *f, const struct 
     /* The newest segment that ever had a durable record has none now. */
     if (slot->b > 0 && (s->count == 0 || s->rows[s->count - 1].generation < slot->b))
         s->next_seq = slot->c + s->o.segment_bytes / FRAME_HEAD_SIZE;
+    /* Numbers that were skipped once stay so. */
+    if (slot->c > s->next_seq)
+        s->next_seq = seen = slot->c;
     s->id_file.said = slot->b;
     for (size_t i = 0; i < f->cursor_count; i++) {
         uint64_t at = spool_load_cursor(s, f->cursors[i]);
@@ -428,6 +440,8 @@ static void settle_numbers(struct spool *s, const struct found *f, const struct 
             s->next_seq = at + 1;
     }
     if (s->next_seq != seen)
+        s->skipped = true;
+    if (s->skipped)
         log_warn("journal", "numbers are skipped since newer records were lost",
                  lf_u64("from", seen), lf_u64("to", s->next_seq));
     s->durable_seq = s->next_seq - 1;

@@ -390,7 +390,7 @@ static void test_random_schedules_hold_what_was_acknowledged(void **state)
 
 static void test_seeds_that_once_found_something_hold(void **state)
 {
-    static const uint64_t seeds[] = { 438, 19257, 44581, 1006209, 1033053, 1047134 };
+    static const uint64_t seeds[] = { 438, 19257, 44581, 1006209, 1033053, 1047134, 5014032 };
     struct model *totals = NEW(struct model);
 
     (void)state;

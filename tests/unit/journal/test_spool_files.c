@@ -53,7 +53,7 @@ static void test_the_quota_blocks_and_nothing_is_lost(void **state)
     assert_int_equal(k.spool.error, ERR_FULL);
     assert_in_range(taken, 180, 240);
     assert_true(spool_bytes(&k.spool) <= k.o.quota_bytes);
-    assert_int_equal(k.spool.counts.refused[RECORD_EVENT], 1);
+    assert_int_equal(k.spool.counts.refused[SPOOL_FULL], 1);
     assert_int_equal(kit_append(&k, 100, RECORD_EVENT), ERR_FULL);
     assert_int_equal(kit_read_all(&k, 0).records, (uint64_t)taken);
     cell_set(&at, 50);
