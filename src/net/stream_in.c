@@ -170,6 +170,17 @@ static void received(struct stream *s, size_t n)
     stream_take(s, str_from(s->loop->read_buffer, n - behind));
 }
 
+/* What is kept may have been put off (stream_again, or a resume in this very turn): it comes before
+ * the end. A protocol that pauses over it sees the end after it resumed, since the kernel says it
+ * again. */
+static void take_end(struct stream *s)
+{
+    stream_offer_kept(s);
+    if (s->state == STREAM_OPEN && s->flags & STREAM_PAUSED)
+        return;
+    stream_take_eof(s, !s->tls); /* under TLS the clean end is a close_notify */
+}
+
 void stream_read(struct stream *s)
 {
     ssize_t n = receive(s);
@@ -177,7 +188,7 @@ void stream_read(struct stream *s)
     if (n > 0)
         received(s, (size_t)n);
     else if (n == 0)
-        stream_take_eof(s, !s->tls); /* under TLS the clean end is a close_notify */
+        take_end(s);
     else if (n != -EAGAIN) {
         s->code = s->state <= STREAM_OPEN ? (int)n : s->code;
         stream_kill(s, false);

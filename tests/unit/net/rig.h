@@ -28,6 +28,7 @@ struct rig {
     size_t take;    /* data() uses multiples of this only; 0: all */
     size_t most;    /* data() uses at most this much per call; 0: all */
     unsigned data_calls, connected, eofs, drained;
+    size_t got_at_eof;
     bool eof_closes, inside, pause_in_data, close_in_data;
     int code;
 };
@@ -67,6 +68,7 @@ static inline void rig_eof(void *ctx, struct stream *s)
     struct rig *r = ctx;
 
     r->eofs++;
+    r->got_at_eof = r->got.n;
     if (r->eof_closes)
         stream_close(s, STREAM_FLUSH, 0);
 }

@@ -49,6 +49,34 @@ static void again_offers_what_is_kept(void **state)
     rig_free(r);
 }
 
+struct again_mail {
+    struct mail mail;
+    struct stream *s;
+};
+
+static void ask_again(struct mail *m, struct loop *l)
+{
+    (void)l;
+    stream_again(container_of(m, struct again_mail, mail)->s);
+}
+
+static void what_is_kept_comes_before_the_end(void **state)
+{
+    struct rig *r = rig_new(&rig_handler, 1000);
+    struct again_mail m = { .mail = { .deliver = ask_again }, .s = r->s };
+
+    (void)state;
+    r->most = 4;
+    rig_peer_sends(r, STR("abcdefgh"));
+    UNTIL(r, r->got.n == 4);
+    /* One turn sees the mail, by which the rest is to be offered again, and then the end. */
+    loop_post(r->l, &m.mail);
+    assert_int_equal(shutdown(r->peer, SHUT_WR), 0);
+    UNTIL(r, r->eofs == 1);
+    assert_int_equal(r->got_at_eof, 8);
+    rig_free(r);
+}
+
 static void a_large_packet_is_put_together_from_many_reads(void **state)
 {
     struct rig *r = rig_new(&rig_handler, 1024 * 1024);
@@ -542,7 +570,7 @@ static void addresses_are_told(void **state)
 }
 
 RUN(TEST(what_is_not_used_comes_again_in_front_of_the_next), TEST(again_offers_what_is_kept),
-    TEST(a_large_packet_is_put_together_from_many_reads),
+    TEST(what_is_kept_comes_before_the_end), TEST(a_large_packet_is_put_together_from_many_reads),
     TEST(more_than_read_max_without_progress_ends_it),
     TEST(a_full_buffer_of_small_packets_is_no_limit),
     TEST(pause_holds_the_peer_back_and_resume_loses_nothing),
