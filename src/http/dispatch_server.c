@@ -449,6 +449,8 @@ void http_dispatch(struct http_request *r)
         return;
     }
     if (m == HTTP_OTHER || m == HTTP_CONNECT || m == HTTP_TRACE) {
+        /* What comes after an unknown method (a tunnel's bytes, say) is no request of ours. */
+        r->conn->close = true;
         http_respond_error(r, 501, "this method is not spoken here");
         return;
     }

@@ -122,6 +122,9 @@ static void ask(struct question *q)
     if (store_query_check(&q->job.query, &field, &f)) {
         struct field_error e = { .text = f.text, .type = "value_error" };
 
+        /* The store goes on after a token, a reader of newest first asks for what is before. */
+        if (field && strcmp(field, "after") == 0)
+            field = "before";
         if (field)
             memcpy(e.field, field, strlen(field) < sizeof(e.field) ? strlen(field) + 1 : 0);
         http_respond_invalid(q->r, "query", &e, 1);
