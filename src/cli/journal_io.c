@@ -258,7 +258,11 @@ static int look(const struct command_call *c, struct view *v)
     if (v->bar)
         fprintf(stderr, "\r%48s\r", "");
     if (rc) {
-        fprintf(stderr, "wayside: %s\n", f.text);
+        char text[1024];
+
+        if (!f.file[0] && str_find_str(str_of(f.text), str_of(dir)) == strlen(f.text))
+            snprintf(f.file, sizeof(f.file), "%s", dir);
+        fprintf(stderr, "wayside: %s\n", fault_text(&f, text, sizeof(text)));
     } else if (!v->cat) {
         if (v->json)
             summary_json(v, &sum);

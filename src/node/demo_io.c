@@ -98,7 +98,7 @@ static void child_paths(struct child *c, const char *dir, const char *name)
     snprintf(c->control, sizeof(c->control), "%.400s/%s.sock", dir, name);
 }
 
-/* The files are what a user would write; only ports and folders are the demo's own. */
+/* The files are what a user would write; paths in them are taken from their folder. */
 static int write_configs(struct demo *d, struct fault *f)
 {
     struct buf b = buf_init(8192);
@@ -106,15 +106,15 @@ static int write_configs(struct demo *d, struct fault *f)
 
     buf_printf(&b,
                "# A hub: takes readings by MQTT and HTTP, keeps them, shows them.\n"
-               "node: {data: \"%s/hub\"}\n"
+               "node: {data: hub}\n"
                "mqtt:\n"
                "  listeners:\n"
                "    - {address: \"127.0.0.1:%u\"}\n"
                "    - {address: \"127.0.0.1:%u\", protocol: websocket}\n"
                "api: {address: \"127.0.0.1:%u\"}\n"
                "health: {address: \"127.0.0.1:%u\"}\n"
-               "control: {socket: \"%s\"}\n",
-               d->dir, d->mqtt, d->ws, d->page, d->health, d->hub.control);
+               "control: {socket: hub.sock}\n",
+               d->mqtt, d->ws, d->page, d->health);
     rc = write_file(d->hub.config, &b, f);
     if (rc)
         goto out;
@@ -122,13 +122,13 @@ static int write_configs(struct demo *d, struct fault *f)
     buf_printf(&b,
                "# An edge: reads this machine's health every 2 s and what local programs hand it,\n"
                "# keeps it, and sends it to the hub whenever the hub is there.\n"
-               "node: {data: \"%s/edge\"}\n"
+               "node: {data: edge}\n"
                "health: {address: \"127.0.0.1:%u\"}\n"
-               "control: {socket: \"%s\"}\n"
+               "control: {socket: edge.sock}\n"
                "edge:\n"
-               "  socket: {path: \"%s/ingest.sock\"}\n"
+               "  socket: {path: ingest.sock}\n"
                "  uplink: {hub: \"127.0.0.1:%u\"}\n",
-               d->dir, d->edge_health, d->edge.control, d->dir, d->mqtt);
+               d->edge_health, d->mqtt);
     rc = write_file(d->edge.config, &b, f);
 out:
     buf_fini(&b);

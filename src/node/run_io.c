@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "conf/conf_io.h"
 #include "node/node_io.h"
+#include "wire/json.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -46,12 +47,15 @@ char *run_control_path(const char *preset)
 char *run_preset(const char *preset)
 {
     const char *text = settings_preset(preset);
-    struct buf b = buf_init(8192), data = buf_init(4096);
+    struct buf b = buf_init(16384), data = buf_init(4096);
+    struct json_writer w = json_writer_init(&b);
     char *out = NULL;
 
     if (text) {
         data_folder(preset, &data);
-        buf_printf(&b, "node: {data: \"%s\"}\n%s", buf_cstr(&data), text);
+        buf_put(&b, STR("node: {data: "));
+        json_str(&w, buf_str(&data)); /* a JSON string is a quoted YAML text, whatever is in it */
+        buf_printf(&b, "}\n%s", text);
         out = str_dup(buf_str(&b));
     }
     buf_fini(&b);
