@@ -1,6 +1,8 @@
 /* The journal with its committer thread on a real directory: what the header promises. */
 #include "journal/journal.h"
 
+#include "base/cell.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "journal/disk.h"
 #include "net/workers.h"
@@ -278,6 +280,119 @@ static void test_four_threads_append_while_a_sink_reads(void **state)
     journal_close(j);
 }
 
+/* A reader that is overtaken: segments are dropped and written again beneath it. Each payload says
+ * who wrote it and as which of his, so that a mixture of two uses would show. */
+struct overtaken {
+    struct journal *journal;
+    struct gate *news;
+    struct cell stop;
+    uint64_t seen, lost, records;
+    uint64_t last[THREADS];
+    bool good;
+};
+
+static void check_overtaken(struct overtaken *o, const struct record *r)
+{
+    struct str rest = r->payload, who;
+    uint64_t number = 0, thread = 0;
+
+    if (r->kind == RECORD_GAP) {
+        o->good = o->good && r->first == o->seen + 1;
+        o->lost += r->seq - o->seen;
+        o->seen = r->seq;
+        return;
+    }
+    who = str_cut(&rest, ' ');
+    o->good = o->good && r->seq == o->seen + 1 && str_to_u64(who, &thread) == 0 &&
+              thread < THREADS && str_to_u64(str_cut(&rest, ' '), &number) == 0 &&
+              number > o->last[thread] && str_eq(r->device, STR("pi")) && rest.n > 800;
+    for (size_t i = 0; o->good && i < rest.n; i++)
+        o->good = rest.p[i] == (char)('a' + number % 26);
+    if (thread < THREADS)
+        o->last[thread] = number;
+    o->seen = r->seq;
+    o->records++;
+}
+
+static void run_overtaken(void *ctx)
+{
+    struct overtaken *o = ctx;
+    struct journal_watch *w = journal_watch_gate(o->journal, o->news);
+    struct journal_reader *reader = journal_reader_new(o->journal, NULL, 0, KIB(64));
+    struct record out[16];
+    size_t n = 1;
+    bool stop = false;
+
+    o->good = true;
+    while (o->good && (n > 0 || !stop)) {
+        stop = cell_get(&o->stop); /* before the last look */
+        if (journal_reader_next(reader, out, COUNT_OF(out), KIB(16), &n) < 0)
+            o->good = false;
+        for (size_t i = 0; i < n; i++)
+            check_overtaken(o, &out[i]);
+        if (n == 0)
+            gate_wait(o->news, 10);
+    }
+    journal_reader_free(reader);
+    journal_unwatch(w);
+}
+
+static void run_writer(void *ctx)
+{
+    struct appender *a = ctx;
+    struct gate *g = gate_new();
+    char payload[1000];
+
+    for (int i = 1; i <= 300; i++) {
+        struct record r[3];
+        struct waiting w = { .gate = g, .code = 1 };
+        int n = snprintf(payload, sizeof(payload), "%d %d ", a->number, i);
+
+        memset(payload + n, 'a' + i % 26, sizeof(payload) - (size_t)n);
+        r[0] = reading("pi", "");
+        r[0].payload = str_from(payload, sizeof(payload));
+        w.entry.records = r;
+        w.entry.count = 1;
+        w.entry.done = on_done;
+        journal_append(a->journal, &w.entry);
+        a->in_order = gate_wait(g, WAIT_MS) && w.code == 0;
+        if (!a->in_order)
+            break;
+    }
+    gate_free(g);
+}
+
+static void test_a_reader_that_is_overtaken_sees_gaps_and_nothing_mixed(void **state)
+{
+    struct journal_options o = journal_options_default();
+    struct appender a[THREADS] = { 0 };
+    struct thread *t[THREADS], *reading_thread;
+    struct overtaken over = { .news = gate_new() };
+
+    o.segment_bytes = KIB(64);
+    o.quota_bytes = KIB(256);
+    o.free_floor_bytes = 0;
+    o.policy[RECORD_READING] = JOURNAL_DROP_OLDEST;
+    over.journal = open_journal(*state, &o);
+    reading_thread = thread_start("overtaken", run_overtaken, &over);
+    for (int i = 0; i < THREADS; i++) {
+        a[i].journal = over.journal;
+        a[i].number = i;
+        t[i] = thread_start("writer", run_writer, &a[i]);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        thread_join(t[i]);
+        assert_true(a[i].in_order);
+    }
+    cell_set(&over.stop, 1);
+    thread_join(reading_thread);
+    assert_true(over.good);
+    assert_int_equal(over.seen, THREADS * 300);
+    assert_int_equal(over.records + over.lost, THREADS * 300);
+    gate_free(over.news);
+    journal_close(over.journal);
+}
+
 /* Completion and news on a loop. */
 struct on_loop {
     struct loop *loop;
@@ -465,6 +580,7 @@ int main(void)
         T(test_a_second_process_is_refused),
         T(test_invalid_records_are_refused_and_take_no_number),
         T(test_four_threads_append_while_a_sink_reads),
+        T(test_a_reader_that_is_overtaken_sees_gaps_and_nothing_mixed),
         T(test_completion_and_news_arrive_on_the_loop),
         T(test_quota_blocks_until_the_cursor_moves),
         T(test_drop_oldest_tells_the_reader_what_is_gone),
@@ -472,5 +588,6 @@ int main(void)
         T(test_a_window_gathers_several_appends_into_one_flush),
     };
 
+    log_setup(LOG_ERROR, LOG_LOGFMT, 2); /* the quota's warnings are provoked here */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
