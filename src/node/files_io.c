@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/uuid.h"
+#include "conf/conf_io.h"
 #include "journal/record.h"
 
 #include <errno.h>
@@ -29,33 +30,6 @@ int files_make_dir(const char *path, struct fault *f)
             break;
     }
     mem_free(p);
-    return rc;
-}
-
-int files_read(const char *path, struct buf *out, struct fault *f)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int rc = 0;
-
-    if (fd < 0)
-        return fault_set(f, -errno, "%s: %s", path, err_text(-errno));
-    for (;;) {
-        char piece[4096]; /* not into out directly: its cap must be met exactly */
-        ssize_t n = read(fd, piece, sizeof(piece));
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            rc = fault_set(f, -errno, "%s: %s", path, err_text(-errno));
-        if (n <= 0)
-            break;
-        buf_put_bytes(out, piece, (size_t)n);
-        if (buf_check(out)) {
-            rc = fault_set(f, ERR_LIMIT, "%s: larger than %zu bytes", path, out->max);
-            break;
-        }
-    }
-    close(fd);
     return rc;
 }
 
@@ -130,7 +104,7 @@ int files_node_id(const char *dir, struct buf *out, struct fault *f)
     int rc;
 
     buf_printf(&path, "%s/node-id", dir);
-    rc = files_read(buf_cstr(&path), out, &ignored);
+    rc = conf_io_read(buf_cstr(&path), out, &ignored);
     if (rc == -ENOENT) {
         safe_host(host, sizeof(host));
         random_bytes(r, sizeof(r));

@@ -5,8 +5,6 @@
 
 /* Makes path and its parents (mode 0750 for those it makes). */
 MUST_USE int files_make_dir(const char *path, struct fault *f);
-/* Reads a whole file of at most out->max bytes. */
-MUST_USE int files_read(const char *path, struct buf *out, struct fault *f);
 /* Writes a new file next to path and renames it into place, both synced. */
 MUST_USE int files_write(const char *path, struct str text, unsigned mode, struct fault *f);
 /* This node's id: the file DIR/node-id, made at the first start from the host's name and four
