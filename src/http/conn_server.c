@@ -131,6 +131,8 @@ void http_request_free(struct http_request *r)
 
 static void drop_output(struct http_conn *c)
 {
+    c->w->held -= c->held;
+    c->held = 0;
     buf_fini(&c->out_buf);
     blob_unref(c->out_blob);
     c->out_blob = NULL;

@@ -33,6 +33,7 @@ struct http_worker {
     struct list conns;    /* http_conn.link */
     struct list sockets;  /* ws.link */
     size_t conn_count;    /* connections, upgraded ones too */
+    size_t held;          /* bytes of answers that wait for their clients */
     size_t request_count; /* requests that are not answered yet, of vanished clients too */
     bool draining;
     bool left; /* something is left while stopping */
@@ -102,6 +103,7 @@ struct http_conn {
     struct http_request *r;
     /* The answer's body that is not in the stream yet. */
     struct str out;
+    size_t held;           /* of w->held */
     struct buf out_buf;    /* owns out, or */
     struct blob *out_blob; /* owns it, or it is constant */
     /* Credentials of the last request and who they are: a client that sends them with every

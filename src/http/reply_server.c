@@ -15,6 +15,9 @@
 #include <stdio.h>
 
 #define PIECE ((size_t)64 * 1024)
+/* Answers of one worker that wait for their clients, all together; small ones always may. */
+#define HELD_MAX   ((size_t)96 * 1024 * 1024)
+#define HELD_SMALL ((size_t)64 * 1024)
 
 /* ---- counting ---- */
 
@@ -170,6 +173,8 @@ static void reply(struct http_request *r, int status, const char *type, struct s
     c->out_blob = blob;
     if (take) {
         c->out_buf = *take;
+        c->held = take->n;
+        c->w->held += c->held;
         *take = buf_init(take->max);
     }
     end_request(r);
@@ -189,6 +194,14 @@ void http_respond_buf_take(struct http_request *r, int status, const char *type,
         buf_fini(b);
         log_error("http", "an answer grew beyond its cap", lf_text("endpoint", r->endpoint));
         http_respond_error(r, 500, "the answer is too large; ask for less at once");
+        return;
+    }
+    /* Many clients that ask for much and read slowly must not add up. */
+    if (b->n > HELD_SMALL && r->w->held > 0 && r->w->held + b->n > HELD_MAX) {
+        buf_fini(b);
+        http_add(r, "Retry-After", STR("2"));
+        http_respond_error(r, 503,
+                           "too many large answers are on their way; ask for less or later");
         return;
     }
     reply(r, status, type, buf_str(b), b, NULL);

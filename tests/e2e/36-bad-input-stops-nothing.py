@@ -225,6 +225,26 @@ def test_a_client_that_does_not_read_is_cut_and_costs_a_bounded_amount(box):
     web.close()
 
 
+def test_large_answers_to_slow_readers_do_not_add_up(box):
+    hub = box.hub()
+    for n in range(150):
+        assert hub.request("POST", "/api/v1/data", {"device_id": "big", "text": "x" * 200000})[0] == 200
+    assert len(hub.request("GET", "/api/v1/readings?limit=10000")[2]) > 30e6, "one alone gets its answer"
+    slow = []
+    for _ in range(30):
+        s = dial(("tcp", hub.address("api")), 60)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.sendall(b"GET /api/v1/readings?limit=10000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        slow.append(s)
+    codes = [s.recv(12)[9:12] for s in slow]
+    assert set(codes) == {b"200", b"503"}, codes
+    assert rss_kib(hub, "VmHWM") < 500 * 1024 * max(1, SLOW), "30 large answers are held at once"
+    good_clients_work(hub, None, 1)
+    for s in slow:
+        s.close()
+    until(lambda: len(hub.request("GET", "/api/v1/readings?limit=10000")[2]) > 30e6, "room again")
+
+
 def test_too_many_connections_leave_room_for_the_operator(box):
     hub = box.hub(extra="limits: {connections_max: 60}")
     held = []
