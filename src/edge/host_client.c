@@ -26,7 +26,7 @@
 struct host {
     struct host_options o;
     struct thread *thread;
-    struct gate *gate, *answered;
+    struct gate *gate;
     struct cell stopping, waiting;
     struct host_sample samples[2];
     unsigned count;
@@ -172,7 +172,6 @@ static void on_durable(struct journal_put *p, int code)
     else
         metric_add(h->records, 1);
     cell_set(&h->waiting, 0);
-    gate_open(h->answered);
     journal_put_free(p);
 }
 
@@ -219,7 +218,6 @@ struct host *host_start(const struct host_options *o)
 
     h->o = *o;
     h->gate = gate_new();
-    h->answered = gate_new();
     h->records = metrics_counter(o->metrics, "wayside_host_records_total", "",
                                  "Readings of this machine's health that are durable");
     h->failures = metrics_counter(o->metrics, "wayside_host_failures_total", "",
@@ -233,9 +231,7 @@ void host_stop(struct host *h)
     cell_set(&h->stopping, 1);
     gate_open(h->gate);
     thread_join(h->thread);
-    while (cell_get(&h->waiting))
-        gate_wait(h->answered, 1000);
-    gate_free(h->answered);
+    journal_settle(h->o.journal); /* on_durable() has returned */
     gate_free(h->gate);
     mem_free(h);
 }

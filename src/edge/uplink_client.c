@@ -348,6 +348,7 @@ static void close_client(void *ctx, struct loop *l)
     if (l != u->loop)
         return;
     u->stopping = true;
+    uplink_disconnected(&u->machine); /* a read that is under way may outlive the client */
     timer_stop(&u->retry);
     journal_unwatch(u->watch);
     mqtt_client_close(u->client, client_closed, u);

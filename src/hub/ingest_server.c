@@ -96,7 +96,8 @@ struct hub_ingest *hub_ingest_new(const struct hub_ingest_options *o)
                                  "Messages refused because of what they hold");
     h->failed = metrics_counter(o->metrics, "wayside_ingest_failed_total", "",
                                 "Records that the journal could not take");
-    h->uplink = uplink_server_new(o->journal, o->limits, o->metrics, live_of_batch, h);
+    h->uplink = uplink_server_new(o->journal, workers_count(o->workers), o->limits, o->metrics,
+                                  live_of_batch, h);
     return h;
 }
 

@@ -4,11 +4,18 @@
  * a batch that comes twice (its PUBACK was lost) is appended twice and stored once, because the
  * store's cursor of that origin is in the same transaction as the rows.
  *
+ * No batch may overtake an earlier one of its journal: the store's cursor of that origin would pass
+ * the earlier one, which would be dropped as a repetition when it comes again. So the batches of a
+ * connection are a chain in the journal (journal.h): behind one that was refused all are, until the
+ * sender begins again at the hole. A lane remembers that, per worker, journal and peer. The peer is
+ * part of it because a sender that went on elsewhere and comes back need not fill an old hole.
+ *
  * What is refused: a payload that is no batch, a batch of another journal than the topic's, QoS 0
- * (nobody would know whether it arrived).
+ * (nobody would know whether it arrived), a batch behind a hole.
  */
 #include "hub/uplink_server.h"
 
+#include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
@@ -17,7 +24,29 @@
 #define UPLINK_RAW_MAX   (8u << 20) /* decompressed; a batch is meant to be far smaller */
 #define UPLINK_COUNT_MAX 50000u
 
+#define UPLINK_LANES_MAX 1024 /* of a worker, with a hole and no batch under way */
+
+/* The batches of one journal from one peer; the worker's. It exists while some are under way or
+ * there is a hole. */
+struct lane {
+    struct list link;
+    struct uuid journal;
+    struct addr peer;
+    struct chain *chain; /* of the batches to come; NULL: a new one */
+    uint64_t hole;       /* first seq of what was refused; 0: none */
+    size_t pending;
+};
+
+/* Kept by every batch of it that is under way. */
+struct chain {
+    struct journal_chain journal;
+    size_t refs;
+};
+
 struct uplink_server {
+    struct list *lanes; /* per worker, the longest unused first */
+    size_t *lane_counts;
+    unsigned worker_count;
     struct journal *journal;
     void (*live)(void *ctx, struct loop *l, const struct record *r);
     void *ctx;
@@ -30,17 +59,25 @@ struct arrival {
     struct uplink_server *u;
     struct loop *loop;
     struct broker_token *token;
+    struct lane *lane;
+    struct chain *chain;
     struct blob *payload; /* what the batch views */
     struct batch batch;
     struct journal_entry entry;
 };
 
 struct uplink_server *
-uplink_server_new(struct journal *j, const struct limits *limits, struct metrics *metrics,
+uplink_server_new(struct journal *j, unsigned workers, const struct limits *limits,
+                  struct metrics *metrics,
                   void (*live)(void *ctx, struct loop *l, const struct record *r), void *ctx)
 {
     struct uplink_server *u = NEW(struct uplink_server);
 
+    u->worker_count = workers;
+    u->lanes = mem_new_array(workers, sizeof(*u->lanes));
+    u->lane_counts = mem_new_array(workers, sizeof(*u->lane_counts));
+    for (unsigned i = 0; i < workers; i++)
+        list_init(&u->lanes[i]);
     u->journal = j;
     u->live = live;
     u->ctx = ctx;
@@ -55,10 +92,104 @@ uplink_server_new(struct journal *j, const struct limits *limits, struct metrics
     return u;
 }
 
+/* ---- lanes ---- */
+
+static void chain_unref(struct chain *c)
+{
+    if (c && --c->refs == 0)
+        mem_free(c);
+}
+
+static void lane_free(struct uplink_server *u, unsigned worker, struct lane *lane)
+{
+    chain_unref(lane->chain);
+    list_remove(&lane->link);
+    u->lane_counts[worker]--;
+    mem_free(lane);
+}
+
 void uplink_server_free(struct uplink_server *u)
 {
+    for (unsigned i = 0; i < u->worker_count; i++)
+        while (!list_empty(&u->lanes[i]))
+            lane_free(u, i, container_of(u->lanes[i].next, struct lane, link));
+    mem_free(u->lanes);
+    mem_free(u->lane_counts);
     mem_free(u);
 }
+
+static void lane_forget_oldest(struct uplink_server *u, unsigned worker)
+{
+    LIST_EACH (it, &u->lanes[worker]) {
+        struct lane *lane = container_of(it, struct lane, link);
+
+        if (lane->pending == 0) {
+            lane_free(u, worker, lane);
+            return;
+        }
+    }
+}
+
+/* NULL when there is none. */
+static struct lane *lane_find(struct uplink_server *u, unsigned worker, const struct uuid *journal,
+                              const struct addr *peer)
+{
+    LIST_EACH (it, &u->lanes[worker]) {
+        struct lane *lane = container_of(it, struct lane, link);
+
+        if (uuid_eq(&lane->journal, journal) && addr_eq(&lane->peer, peer))
+            return lane;
+    }
+    return NULL;
+}
+
+static struct lane *lane_new(struct uplink_server *u, unsigned worker, const struct uuid *journal,
+                             const struct addr *peer)
+{
+    struct lane *lane = NEW(struct lane);
+
+    if (u->lane_counts[worker] >= UPLINK_LANES_MAX)
+        lane_forget_oldest(u, worker);
+    lane->journal = *journal;
+    lane->peer = *peer;
+    list_init(&lane->link);
+    list_push_back(&u->lanes[worker], &lane->link);
+    u->lane_counts[worker]++;
+    return lane;
+}
+
+/* Puts the batch behind those of its lane. */
+static void lane_enter(struct lane *lane, struct arrival *a)
+{
+    if (!lane->chain) {
+        lane->chain = NEW(struct chain);
+        lane->chain->refs = 1;
+    }
+    lane->hole = 0;
+    lane->pending++;
+    lane->chain->refs++;
+    a->lane = lane;
+    a->chain = lane->chain;
+}
+
+/* The batch is done. After a refusal its chain takes nothing any more; what was appended to it
+ * meanwhile is refused as well, and leaves the hole where it is. */
+static void lane_leave(struct arrival *a, int code)
+{
+    struct lane *lane = a->lane;
+
+    lane->pending--;
+    if (code && lane->chain == a->chain) {
+        chain_unref(lane->chain);
+        lane->chain = NULL;
+        lane->hole = a->batch.header.first_seq;
+    }
+    chain_unref(a->chain);
+    if (lane->pending == 0 && lane->hole == 0)
+        lane_free(a->u, loop_index(a->loop), lane);
+}
+
+/* ---- batches ---- */
 
 static void arrival_free(struct arrival *a)
 {
@@ -71,6 +202,7 @@ static void on_durable(struct journal_entry *e, int code)
 {
     struct arrival *a = container_of(e, struct arrival, entry);
 
+    lane_leave(a, code);
     broker_publish_done(a->token, code, false, code == ERR_FULL ? "the journal is full" : NULL);
     if (code) {
         metric_add(a->u->refused, 1);
@@ -99,6 +231,7 @@ int uplink_server_publish(struct uplink_server *u, struct loop *l, const struct 
     struct wire_why why = { 0 };
     struct uuid journal;
     struct arrival *a;
+    struct lane *lane;
     int rc;
 
     if (m->qos == 0)
@@ -120,9 +253,19 @@ int uplink_server_publish(struct uplink_server *u, struct loop *l, const struct 
         arrival_free(a);
         return refuse(u, m, "the batch is of another journal than the topic says", reason);
     }
-    a->entry = (struct journal_entry){
-        .records = a->batch.records, .count = a->batch.header.count, .reply = l, .done = on_durable
-    };
+    lane = lane_find(u, loop_index(l), &journal, m->peer);
+    if (lane && lane->hole > 0 && a->batch.header.first_seq > lane->hole) {
+        arrival_free(a);
+        metric_add(u->refused, 1);
+        *reason = "a batch before it was refused";
+        return ERR_BUSY;
+    }
+    lane_enter(lane ? lane : lane_new(u, loop_index(l), &journal, m->peer), a);
+    a->entry = (struct journal_entry){ .records = a->batch.records,
+                                       .count = a->batch.header.count,
+                                       .reply = l,
+                                       .done = on_durable,
+                                       .chain = &a->chain->journal };
     journal_append(u->journal, &a->entry);
     return BROKER_LATER_CONSUME;
 }

@@ -9,9 +9,10 @@ struct uplink_server;
 
 #define UPLINK_TOPIC "$wayside/up/1/"
 
-/* live(ctx, …) publishes a durable record on its own topic, on its loop. */
+/* workers: their number. live(ctx, …) publishes a durable record on its own topic, on its loop. */
 struct uplink_server *
-uplink_server_new(struct journal *j, const struct limits *limits, struct metrics *metrics,
+uplink_server_new(struct journal *j, unsigned workers, const struct limits *limits,
+                  struct metrics *metrics,
                   void (*live)(void *ctx, struct loop *l, const struct record *r), void *ctx);
 void uplink_server_free(struct uplink_server *u);
 /* As broker_on_publish, for topics that start with UPLINK_TOPIC. */

@@ -77,10 +77,25 @@ struct journal_entry {
      * (the floor of free space), -EIO … After an error of the disk some may be delivered all the
      * same, whole, as after a crash before an acknowledgement. */
     void (*done)(struct journal_entry *e, int code);
-    int code; /* the journal's */
+    int code;                    /* the journal's */
+    struct journal_chain *chain; /* NULL: it stands alone */
 };
+
+/*
+ * Entries that must not overtake each other. Once an entry of a chain was refused, all later ones
+ * of it are refused too (with ERR_BUSY when nothing else is wrong with them); the owner begins
+ * again with a new chain from the first that was refused. Zeroed at first; the owner keeps it until
+ * the last entry of it is done.
+ */
+struct journal_chain {
+    bool broken; /* the committer's */
+};
+
 /* From any thread; never blocks, never fails here. */
 void journal_append(struct journal *j, struct journal_entry *e);
+/* Waits until everything that was appended before is completed: done() was called, or is on its way
+ * to its loop as mail. Not from a loop. */
+void journal_settle(struct journal *j);
 
 /* The newest durable seq; 0 when nothing was ever appended. */
 uint64_t journal_head(const struct journal *j);

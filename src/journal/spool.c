@@ -260,8 +260,15 @@ static int try_group(struct spool *s, struct queue_node *entries)
         struct journal_entry *e = entry_of(n);
         unsigned kind;
 
-        if (e->code != GROUP_OPEN)
+        if (e->code != GROUP_OPEN) {
+            if (e->chain)
+                e->chain->broken = true;
             continue;
+        }
+        if (e->chain && e->chain->broken) {
+            give_back(s, e, ERR_BUSY);
+            continue;
+        }
         kind = e->records[0].kind;
         /* Full is full for the whole group; asking once per entry would make it slow as well. */
         rc = full[kind] < 0 ? 0 : put_entry(s, e, &full[kind]);
@@ -270,6 +277,8 @@ static int try_group(struct spool *s, struct queue_node *entries)
         if (full[kind] < 0) {
             s->error = full[kind];
             give_back(s, e, full[kind]);
+            if (e->chain)
+                e->chain->broken = true;
         }
     }
     return flush(s);
@@ -285,6 +294,8 @@ static void finish(struct spool *s, struct journal_entry *e, int failed)
     if (last == 0 || last > s->durable_seq) {
         assert(failed < 0);
         give_back(s, e, failed);
+        if (e->chain)
+            e->chain->broken = true;
         return;
     }
     e->code = 0;

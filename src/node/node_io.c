@@ -554,6 +554,13 @@ int node_start(const struct conf *conf, struct node **out, struct fault *f)
     return 0;
 }
 
+/* Runs behind the mail that was on its way. */
+static void settled(void *ctx, struct loop *l)
+{
+    (void)ctx;
+    (void)l;
+}
+
 /* Sources first, then the front doors, then what they fill. */
 void node_stop(struct node *n)
 {
@@ -568,10 +575,14 @@ void node_stop(struct node *n)
         http_server_stop(n->servers[i], NODE_DRAIN_MS);
     if (n->host) /* after the servers: /metrics asks it */
         host_stop(n->host);
+    if (n->workers) /* before the uplink: the status asks it */
+        status_close(n->status);
     if (n->uplink)
         uplink_stop(n->uplink);
-    if (n->workers)
-        status_close(n->status);
+    if (n->journal && n->workers) { /* publications whose client has gone still hold the broker */
+        journal_settle(n->journal);
+        workers_each(n->workers, settled, NULL);
+    }
     if (n->sink)
         sink_stop(n->sink);
     for (size_t i = 0; i < n->server_count; i++)

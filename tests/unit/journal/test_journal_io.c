@@ -572,6 +572,30 @@ static void test_a_window_gathers_several_appends_into_one_flush(void **state)
     gate_free(g);
 }
 
+static void test_settled_means_that_everything_before_is_done(void **state)
+{
+    struct journal *j = open_journal(*state, NULL);
+    struct gate *g = gate_new();
+    struct waiting w[200];
+
+    for (int round = 0; round < 5; round++) {
+        for (size_t i = 0; i < COUNT_OF(w); i++) {
+            w[i] = (struct waiting){ .gate = g, .code = 1, .record = reading("pi-1", "{}") };
+            w[i].entry.records = &w[i].record;
+            w[i].entry.count = 1;
+            w[i].entry.done = on_done;
+            journal_append(j, &w[i].entry);
+        }
+        journal_settle(j);
+        for (size_t i = 0; i < COUNT_OF(w); i++)
+            assert_int_equal(w[i].code, 0);
+    }
+    assert_int_equal(journal_head(j), 1000);
+    journal_settle(j);
+    journal_close(j);
+    gate_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -586,6 +610,8 @@ int main(void)
         T(test_drop_oldest_tells_the_reader_what_is_gone),
         T(test_a_cursor_keeps_its_place),
         T(test_a_window_gathers_several_appends_into_one_flush),
+        cmocka_unit_test_setup_teardown(test_settled_means_that_everything_before_is_done, setup,
+                                        teardown),
     };
 
     log_setup(LOG_ERROR, LOG_LOGFMT, 2); /* the quota's warnings are provoked here */
