@@ -156,13 +156,10 @@ def test_clients_that_never_read_or_finish_do_not_hold_it_up(box):
     deaf.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500)
     mute = socket.create_connection(hub.address("mqtt"), timeout=30)
     mute.sendall(b"\x10")
-    control = socket.socket(socket.AF_UNIX)
-    control.connect(str(box.dir / "hub.sock"))
-    control.sendall(b'{"cmd":')
     begin = time.monotonic()
     assert hub.stop(25) == 0
     assert time.monotonic() - begin < 15 * SLOW
-    for s in (half, deaf, mute, control):
+    for s in (half, deaf, mute):
         s.close()
 
 

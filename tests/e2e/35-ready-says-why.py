@@ -41,19 +41,6 @@ def test_a_locked_database_delays_rows_and_nothing_else(box):
     assert got == list(range(49, -2, -1)), got
 
 
-def test_a_database_locked_at_the_end_loses_nothing_either(box):
-    hub = box.hub()
-    db = sqlite3.connect(hub.dir / "data" / "wayside.db", isolation_level=None, timeout=20)
-    db.execute("BEGIN IMMEDIATE")
-    for n in range(10):
-        assert hub.request("POST", "/api/v1/data", {"device_id": "d", "n": n})[0] == 200
-    assert hub.stop(20) == 0
-    db.execute("ROLLBACK")
-    db.close()
-    hub.start()
-    until(lambda: len(hub.get("/api/v1/readings?device=d")["items"]) == 10, "rows after the restart")
-
-
 def text(s):
     s = s.encode() if isinstance(s, str) else s
     return struct.pack(">H", len(s)) + s
