@@ -10,7 +10,7 @@ from harness import main, until
 def edit(hub, old, new):
     text = hub.config.read_text()
     assert old in text
-    hub.config.write_text(text.replace(old, new, 1))
+    hub.configure(text.replace(old, new, 1))
 
 
 def hup(hub):
@@ -86,7 +86,7 @@ def test_a_file_with_a_mistake_changes_nothing_and_is_named(box):
     hub.config.unlink()
     hup(hub)
     until(lambda: len(hub.logged(msg="not reloaded; the running configuration stays")) == 2, "a missing file named")
-    hub.config.write_text(good)
+    hub.configure(good)
     hup(hub)
     until(lambda: hub.logged(msg="reloaded", changes=0), "the good file again")
     assert hub.get("/health")["status"] == "healthy"

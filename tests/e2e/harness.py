@@ -56,6 +56,12 @@ class Node:
         if config is not None:
             self.config.write_text(config)
 
+    def configure(self, text):
+        """Replaces the file in one step, so that a reload under way never sees half of it."""
+        fresh = self.config.with_suffix(".new")
+        fresh.write_text(text)
+        fresh.replace(self.config)
+
     def start(self, ready=True):
         self.offset = self.log.stat().st_size if self.log.exists() else 0
         out = open(self.log, "ab")
