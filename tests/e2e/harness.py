@@ -198,7 +198,7 @@ edge:
         return n
 
     def run(self, *args, **kw):
-        """A helper process that is ended with the box."""
+        """A client program that is ended with the box."""
         p = subprocess.Popen(args, **kw)
         self.processes.append(p)
         return p
