@@ -138,7 +138,9 @@ static int whole_frame(struct segment_scan *s, struct str in, struct frame *out,
 {
     int rc = frame_read(in, s->seed, out, out_used, NULL);
 
-    if (rc == 0 && out->seq < s->next_seq)
+    /* Behind the largest number there is none: a frame that claims it is not ours, and counting on
+     * from it would begin anew at 0. */
+    if (rc == 0 && (out->seq < s->next_seq || out->seq == UINT64_MAX))
         return ERR_PROTO;
     return rc;
 }
