@@ -2,7 +2,6 @@
 device and a row, and a bad one becomes a counted refusal that stops nothing else."""
 import json
 import subprocess
-import time
 
 from harness import LineSocket, Skip, main, until
 
@@ -76,7 +75,7 @@ def test_paho_over_websocket_as_existing_devices_do(box):
         client.disconnect()
         client.loop_stop()
     assert items[0]["value"] == payload, items
-    assert abs(time.time() - items[0]["seq"]) >= 0  # seq is there
+    assert items[0]["seq"] >= 1, items
 
 
 def test_bad_values_get_422_with_the_field_over_http(box):
