@@ -2,8 +2,14 @@
 #define JOURNAL_RECORD_H
 /*
  * A record: one thing that a device handed over. Views only; whoever makes a record says how long
- * they live. Its identity is (origin, origin_seq): the uuid of the journal where it was born and
- * its number there. Forwarded to another journal it keeps that and gets a local seq of its own.
+ * they live. Its identity is (origin, origin_epoch, origin_seq): the uuid of the journal where it
+ * was born, the start of that journal in which it was born, and its number there. Forwarded to
+ * another journal it keeps that and gets a local seq of its own.
+ *
+ * Why the epoch: numbers never come twice in one journal, but a journal may be copied with its
+ * folder (an SD card that is cloned, a machine that is restored from an image), and each copy goes
+ * on counting. Each start draws an epoch at random, so what the copies take from then on is never
+ * mistaken for one another, while what they have in common keeps its one identity.
  */
 #include "base/str.h"
 #include "base/uuid.h"
@@ -26,14 +32,24 @@ enum record_kind {
 #define RECORD_STREAM_MAX  64 /* [A-Za-z0-9_.-]{1,64} */
 #define RECORD_CONTENT_MAX 64 /* content type, printable ASCII, may be empty (JSON) */
 
+enum record_flag {
+    RECORD_ARRIVAL = 1,   /* wall_ns is when it came, by the clock of the machine where it was born;
+                             without it the sender gave the time */
+    RECORD_CORRECTED = 2, /* wall_ns was corrected by uptime; sent_ns is what it was */
+};
+
 struct record {
     enum record_kind kind;
+    unsigned flags; /* enum record_flag */
     struct str device, stream, content_type;
-    int64_t wall_ns;    /* device time, UTC ns since 1970 */
-    uint64_t uptime_ns; /* the uptime clock of the machine where it was born; 0 unknown */
-    struct uuid boot;   /* that machine's boot; all zero: unknown */
-    uint64_t seq;       /* in the journal that holds it; 0 before it was appended */
-    struct uuid origin; /* filled on reading; all zero in an append means: born here */
+    int64_t wall_ns;       /* device time, UTC ns since 1970 */
+    int64_t sent_ns;       /* with RECORD_CORRECTED; else 0 */
+    uint64_t uptime_ns;    /* the uptime clock of the machine where it was born; 0 unknown */
+    struct uuid boot;      /* that machine's boot; all zero: unknown */
+    struct uuid id;        /* hash of the id that its sender gave; all zero: it gave none */
+    uint64_t seq;          /* in the journal that holds it; 0 before it was appended */
+    struct uuid origin;    /* filled on reading; all zero in an append means: born here */
+    uint64_t origin_epoch; /* 0 in a RECORD_GAP: it is about the journal as a whole */
     uint64_t origin_seq;
     uint64_t first; /* RECORD_GAP: the first lost number, <= origin_seq; else 0 */
     struct str payload;
