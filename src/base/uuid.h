@@ -16,6 +16,12 @@ static inline bool uuid_eq(const struct uuid *a, const struct uuid *b)
 {
     return memcmp(a->b, b->b, 16) == 0;
 }
+static inline bool uuid_is_zero(const struct uuid *u)
+{
+    static const struct uuid zero;
+
+    return uuid_eq(u, &zero);
+}
 /* n random bytes from the kernel; ends the program when there are none. */
 void random_bytes(void *out, size_t n);
 

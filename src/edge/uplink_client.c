@@ -81,12 +81,12 @@ static int pack(struct uplink_client *u, struct reading *r)
         }
     }
     if (!rc && r->count > 0)
-        rc = batch_finish(&u->writer, BATCH_ZSTD, &r->batch);
+        rc = batch_finish(&u->writer, BATCH_ZSTD, NULL, &r->batch);
     if (rc) { /* leave nothing half packed for the next read */
         struct buf waste = buf_init(2 * u->writer.raw.max + 4096);
 
         r->last = 0;
-        (void)!batch_finish(&u->writer, BATCH_PLAIN, &waste);
+        (void)!batch_finish(&u->writer, BATCH_PLAIN, NULL, &waste);
         buf_fini(&waste);
     }
     return rc;

@@ -3,10 +3,13 @@
  * them. The layout, little-endian:
  *
  *     0 magic "wsB\1" | 4 version u8 | 5 codec u8 | 6 zero u16 | 8 count u32 | 12 raw bytes u32 |
- *     16 journal uuid | 32 first seq u64 | 40 last seq u64 | 48 zero u32 | 52 crc u32 | 56 frames
+ *     16 journal uuid | 32 first seq u64 | 40 last seq u64 | 48 zero u32 | 52 crc u32 |
+ *     56 sender: boot uuid | 72 uptime ns u64 | 80 wall ns i64 | 88 head seq u64 | 96 dropped u64 |
+ *     104 zero u64 | 112 frames
  *
  * crc is CRC-32C over all but itself, frames as they are carried. The frames are those of a
- * segment with the seed 0.
+ * segment with the seed 0; each has its origin, the sending journal's own records too, since one
+ * batch may hold records of several starts of it.
  *
  * The reader is strict, since a batch comes from another machine: a hole, a number out of order, a
  * name that is not used or defined twice, bytes behind the last frame, a size that is not as the
@@ -24,12 +27,23 @@
 #include <zstd.h>
 
 #define MAGIC      STR("wsB\1")
-#define CRC_AT     52u
 #define ZSTD_LEVEL 3 /* the library's default: 200 B readings shrink to a quarter at 300 MB/s */
 
 static uint32_t batch_crc(struct str whole)
 {
-    return crc32c(crc32c(0, str_sub(whole, 0, CRC_AT)), str_skip(whole, BATCH_HEADER_SIZE));
+    return crc32c(crc32c(0, str_sub(whole, 0, BATCH_CRC_AT)), str_skip(whole, BATCH_CRC_AT + 4));
+}
+
+static void read_sender(struct rd *r, struct batch_sender *out)
+{
+    struct str boot = rd_bytes(r, sizeof(out->boot.b));
+
+    if (boot.p)
+        memcpy(out->boot.b, boot.p, boot.n);
+    out->uptime_ns = rd_le64(r);
+    out->wall_ns = (int64_t)rd_le64(r);
+    out->head_seq = rd_le64(r);
+    out->dropped = rd_le64(r);
 }
 
 int batch_read_header(struct str in, struct batch_header *out, struct wire_why *why)
@@ -48,13 +62,17 @@ int batch_read_header(struct str in, struct batch_header *out, struct wire_why *
     if (rd_le32(&r) != 0 || zero != 0)
         return wire_refuse(why, ERR_PROTO, 6, "reserved bytes are not zero");
     rd_skip(&r, 4);
+    read_sender(&r, &h.sender);
+    if (rd_le64(&r) != 0)
+        return wire_refuse(why, ERR_PROTO, 104, "reserved bytes are not zero");
     if (r.bad || !str_eq(magic, MAGIC))
         return wire_refuse(why, ERR_PROTO, 0, "not a batch");
     if (version != BATCH_VERSION)
         return wire_refuse(why, ERR_VERSION, 4, "a batch of another version");
     if (codec > BATCH_ZSTD)
         return wire_refuse(why, ERR_VERSION, 5, "an unknown codec");
-    if (h.count == 0 || h.first_seq == 0 || h.first_seq > h.last_seq || h.last_seq == UINT64_MAX)
+    if (h.count == 0 || h.first_seq == 0 || h.first_seq > h.last_seq || h.last_seq == UINT64_MAX ||
+        h.sender.head_seq < h.last_seq)
         return wire_refuse(why, ERR_PROTO, 8, "count and sequence numbers do not fit together");
     h.codec = (enum batch_codec)codec;
     memcpy(h.journal.b, uuid.p, uuid.n);
@@ -75,6 +93,12 @@ static void write_header(struct buf *out, const struct batch_header *h)
     buf_le64(out, h->last_seq);
     buf_le32(out, 0);
     buf_le32(out, 0);
+    buf_put_bytes(out, h->sender.boot.b, sizeof(h->sender.boot.b));
+    buf_le64(out, h->sender.uptime_ns);
+    buf_le64(out, (uint64_t)h->sender.wall_ns);
+    buf_le64(out, h->sender.head_seq);
+    buf_le64(out, h->sender.dropped);
+    buf_le64(out, 0);
 }
 
 /* ---- making one ---- */
@@ -106,11 +130,12 @@ static uint64_t covers_from(const struct uuid *journal, const struct record *r)
 /* The ref of a record's name or origin, written before its first use. 0: no ref is left. */
 static uint16_t ref_of(struct batch_writer *w, const struct record *r, bool for_uuid)
 {
-    struct name *name =
-        for_uuid ? names_find_uuid(&w->names, &r->origin) : names_find(&w->names, r);
+    struct name *name = for_uuid ? names_find_uuid(&w->names, &r->origin, r->origin_epoch)
+                                 : names_find(&w->names, r);
 
     if (!name) {
-        name = for_uuid ? names_add_uuid(&w->names, &r->origin) : names_add(&w->names, r);
+        name = for_uuid ? names_add_uuid(&w->names, &r->origin, r->origin_epoch)
+                        : names_add(&w->names, r);
         if (!name)
             return 0;
         names_write(&w->raw, 0, name, for_uuid, r->seq, 0);
@@ -131,35 +156,22 @@ static bool valid_here(const struct batch_writer *w, const struct record *r)
 
 int batch_add(struct batch_writer *w, const struct record *r)
 {
-    struct frame f = { .type = FRAME_RECORD,
-                       .seq = r->seq,
-                       .wall_ns = r->wall_ns,
-                       .uptime_ns = r->uptime_ns,
-                       .payload = r->payload };
-    uint8_t gap[8 + 256];
-    uint64_t first = htole64(r->first);
+    char room[8 + FRAME_GAP_REASON_MAX];
+    struct frame f;
 
-    if (!valid_here(w, r) || (r->kind == RECORD_GAP && r->payload.n > 256))
+    if (!valid_here(w, r) || (r->kind == RECORD_GAP && r->payload.n > FRAME_GAP_REASON_MAX))
         return ERR_VALUE;
     /* Checked in advance, with room for both contexts, so that nothing needs to be taken back. */
     if (w->raw.max - w->raw.n <
-            FRAME_HEAD_SIZE + FRAME_ORIGIN_SIZE + 8 + r->payload.n + 2 * FRAME_CONTEXT_MAX ||
+            FRAME_HEAD_SIZE + FRAME_EXTRA_MAX + 8 + r->payload.n + 2 * FRAME_CONTEXT_MAX ||
         w->names.next + 2 > NAMES_MAX || w->count == UINT32_MAX)
         return ERR_FULL;
-    if (!is_own(&w->journal, r) || r->kind == RECORD_GAP) {
-        f.flags = FRAME_ORIGIN;
-        f.origin = ref_of(w, r, true);
-        f.origin_seq = r->origin_seq;
-    }
-    if (r->kind == RECORD_GAP) {
-        f.type = FRAME_GAP;
-        memcpy(gap, &first, 8);
-        if (r->payload.n > 0)
-            memcpy(gap + 8, r->payload.p, r->payload.n);
-        f.payload = str_from(gap, 8 + r->payload.n);
-    } else {
+    frame_of_record(r, room, &f);
+    f.flags |= FRAME_ORIGIN;
+    f.origin = ref_of(w, r, true);
+    f.origin_seq = r->origin_seq;
+    if (r->kind != RECORD_GAP)
         f.ref = ref_of(w, r, false);
-    }
     frame_write(&w->raw, 0, &f);
     if (w->count++ == 0)
         w->first_seq = covers_from(&w->journal, r);
@@ -181,16 +193,25 @@ static bool put_zstd(struct str raw, struct buf *out)
     return true;
 }
 
-int batch_finish(struct batch_writer *w, enum batch_codec codec, struct buf *out)
+int batch_finish(struct batch_writer *w, enum batch_codec codec, const struct batch_sender *sender,
+                 struct buf *out)
 {
-    struct batch_header h = { codec,        w->count,    w->journal,
-                              w->first_seq, w->last_seq, (uint32_t)w->raw.n };
+    struct batch_header h = { .codec = codec,
+                              .count = w->count,
+                              .journal = w->journal,
+                              .first_seq = w->first_seq,
+                              .last_seq = w->last_seq,
+                              .raw_bytes = (uint32_t)w->raw.n };
     size_t start = out->n;
     uint32_t crc;
 
     if (w->count == 0)
         return ERR_UNKNOWN;
     assert(!w->raw.over);
+    if (sender)
+        h.sender = *sender;
+    if (h.sender.head_seq < h.last_seq)
+        h.sender.head_seq = h.last_seq;
     write_header(out, &h);
     if (codec != BATCH_ZSTD || out->over || !put_zstd(buf_str(&w->raw), out)) {
         if (!out->over)
@@ -200,7 +221,7 @@ int batch_finish(struct batch_writer *w, enum batch_codec codec, struct buf *out
     if (out->over)
         return ERR_LIMIT;
     crc = htole32(batch_crc(str_from(out->p + start, out->n - start)));
-    memcpy(out->p + start + CRC_AT, &crc, sizeof(crc));
+    memcpy(out->p + start + BATCH_CRC_AT, &crc, sizeof(crc));
     names_fini(&w->names);
     names_init(&w->names);
     buf_clear(&w->raw);
@@ -238,28 +259,14 @@ static int unpack(struct str body, struct batch *b, struct str *out_frames, stru
 static int read_record(const struct batch *b, const struct frame *f, size_t payload_max,
                        struct record *out, struct wire_why *why)
 {
-    struct record r = { .seq = f->seq,
-                        .wall_ns = f->wall_ns,
-                        .uptime_ns = f->uptime_ns,
-                        .origin = b->header.journal,
-                        .origin_seq = f->seq,
-                        .payload = f->payload };
     const struct name *name = names_get(&b->names, f->ref);
-    const struct name *origin = names_get(&b->names, f->origin);
+    struct record r;
 
-    if ((f->flags & FRAME_ORIGIN) && (!origin || origin->is.kind))
+    frame_to_record(f, &r);
+    if (!(f->flags & FRAME_ORIGIN) ||
+        names_get_uuid(&b->names, f->origin, &r.origin, &r.origin_epoch) < 0)
         return wire_refuse(why, ERR_PROTO, 0, "an origin that was not defined");
-    if (f->flags & FRAME_ORIGIN) {
-        memcpy(r.origin.b, origin->key, sizeof(r.origin.b));
-        r.origin_seq = f->origin_seq;
-    }
-    if (f->type == FRAME_GAP) {
-        struct rd rd = rd_init(f->payload);
-
-        r.kind = RECORD_GAP;
-        r.first = rd_le64(&rd);
-        r.payload = rd_rest(&rd);
-    } else {
+    if (f->type == FRAME_RECORD) {
         if (!name || !name->is.kind)
             return wire_refuse(why, ERR_PROTO, 0, "a name that was not defined");
         r.kind = name->is.kind;
@@ -268,10 +275,10 @@ static int read_record(const struct batch *b, const struct frame *f, size_t payl
         r.content_type = name->is.content_type;
         r.boot = name->is.boot;
     }
-    if (record_check(&r, payload_max) < 0 || (r.kind == RECORD_GAP && r.payload.n > 256))
+    if (record_check(&r, payload_max) < 0 ||
+        (r.kind == RECORD_GAP && r.payload.n > FRAME_GAP_REASON_MAX))
         return wire_refuse(why, ERR_PROTO, 0, "a record that is not allowed");
-    if (uuid_eq(&r.origin, &b->header.journal) &&
-        (r.origin_seq != r.seq || (f->type == FRAME_RECORD && (f->flags & FRAME_ORIGIN))))
+    if (uuid_eq(&r.origin, &b->header.journal) && r.origin_seq != r.seq)
         return wire_refuse(why, ERR_PROTO, 0, "two numbers for one record");
     *out = r;
     return 0;
@@ -329,7 +336,7 @@ int batch_read(struct str in, const struct batch_caps *caps, struct batch *out,
 {
     struct batch b = { 0 };
     struct str frames;
-    struct rd crc = rd_init(str_skip(in, CRC_AT));
+    struct rd crc = rd_init(str_skip(in, BATCH_CRC_AT));
     int rc = batch_read_header(in, &b.header, why);
 
     if (rc < 0)
@@ -341,7 +348,7 @@ int batch_read(struct str in, const struct batch_caps *caps, struct batch *out,
         return ERR_LIMIT;
     }
     if (rd_le32(&crc) != batch_crc(in))
-        return wire_refuse(why, ERR_CORRUPT, CRC_AT, "checksum is wrong");
+        return wire_refuse(why, ERR_CORRUPT, BATCH_CRC_AT, "checksum is wrong");
     names_init(&b.names);
     rc = unpack(str_skip(in, BATCH_HEADER_SIZE), &b, &frames, why);
     if (rc == 0) {

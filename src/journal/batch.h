@@ -10,17 +10,27 @@
 #include "journal/frame.h"
 #include "journal/names.h"
 
-#define BATCH_VERSION     1u
-#define BATCH_HEADER_SIZE 56u
+#define BATCH_VERSION     2u
+#define BATCH_HEADER_SIZE 112u
+#define BATCH_CRC_AT      52u /* over all but itself */
 
 enum batch_codec { BATCH_PLAIN = 0, BATCH_ZSTD = 1 };
 
+/* How the sender stands when it sends: by this the hub knows the sender's clock and backlog. */
+struct batch_sender {
+    struct uuid boot;   /* all zero: unknown, and uptime counts nothing */
+    uint64_t uptime_ns; /* its uptime clock */
+    int64_t wall_ns;    /* its wall clock */
+    uint64_t head_seq;  /* the newest number in its journal, >= last_seq */
+    uint64_t dropped;   /* records that its quota cost, since the journal is there */
+};
 struct batch_header {
     enum batch_codec codec;
     uint32_t count; /* records and gaps, at least 1 */
     struct uuid journal;
     uint64_t first_seq, last_seq; /* 1 <= first_seq <= last_seq */
     uint32_t raw_bytes;           /* of the frames when they are not compressed */
+    struct batch_sender sender;
 };
 
 /* ---- making one ---- */
@@ -30,7 +40,6 @@ struct batch_writer {
     struct uuid journal;
     uint64_t first_seq, last_seq;
     uint32_t count;
-    bool over; /* a record came that does not belong here */
 };
 /* raw_max: the frames never grow beyond this. */
 void batch_writer_init(struct batch_writer *w, const struct uuid *journal, size_t raw_max);
@@ -38,9 +47,11 @@ void batch_writer_fini(struct batch_writer *w);
 /* Adds a record as a journal_reader yields it. ERR_FULL: it does not fit any more; the batch is as
  * before. ERR_VALUE: it does not follow the one before (a hole), or is no valid record. */
 MUST_USE int batch_add(struct batch_writer *w, const struct record *r);
-/* Appends the whole batch to out and empties w for the next. With BATCH_ZSTD, frames that do not
+/* Appends the whole batch to out and empties w for the next. sender may be NULL (all zero); its
+ * head_seq is raised to the batch's last. With BATCH_ZSTD, frames that do not
  * get smaller are left plain. ERR_UNKNOWN: nothing was added; ERR_LIMIT: out is full. */
-MUST_USE int batch_finish(struct batch_writer *w, enum batch_codec codec, struct buf *out);
+MUST_USE int batch_finish(struct batch_writer *w, enum batch_codec codec,
+                          const struct batch_sender *sender, struct buf *out);
 
 /* ---- reading one ---- */
 struct batch_caps {

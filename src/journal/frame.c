@@ -20,11 +20,24 @@ static uint32_t frame_crc(uint32_t seed, const char *p, size_t n)
     return crc32c(crc, (struct str){ p + 12, n - 12 });
 }
 
+/* How much stands between head and payload. */
+static uint32_t extra(uint8_t flags)
+{
+    return ((flags & FRAME_ORIGIN) ? FRAME_ORIGIN_SIZE : 0) +
+           ((flags & FRAME_ID) ? FRAME_ID_SIZE : 0) +
+           ((flags & FRAME_CORRECTED) ? FRAME_SENT_SIZE : 0);
+}
+
 static bool shape_valid(uint8_t type, uint8_t flags, uint16_t ref, uint32_t length)
 {
-    if (type < FRAME_RECORD || type > FRAME_GAP || (flags & ~(FRAME_ORIGIN | FRAME_COMMITTED)) != 0)
+    const uint8_t always = FRAME_ORIGIN | FRAME_COMMITTED;
+    const uint8_t of_records = FRAME_ID | FRAME_ARRIVAL | FRAME_CORRECTED;
+
+    if (type < FRAME_RECORD || type > FRAME_GAP)
         return false;
-    if (length > FRAME_BODY_MAX || ((flags & FRAME_ORIGIN) && length < FRAME_ORIGIN_SIZE))
+    if ((flags & ~(type == FRAME_RECORD ? always | of_records : always)) != 0)
+        return false;
+    if (length > FRAME_BODY_MAX || length < extra(flags))
         return false;
     if (type == FRAME_GAP)
         return ref == 0 && (flags & FRAME_ORIGIN) && length >= FRAME_ORIGIN_SIZE + 8;
@@ -76,11 +89,14 @@ int frame_read(struct str in, uint32_t seed, struct frame *out, size_t *out_used
     if (f.flags & FRAME_ORIGIN) {
         f.origin = rd_le16(&r);
         f.origin_seq = rd_le64(&r);
-        length -= FRAME_ORIGIN_SIZE;
         if (f.origin == 0)
             return wire_refuse(why, ERR_VALUE, r.at, "origin 0");
     }
-    f.payload = rd_bytes(&r, length);
+    if (f.flags & FRAME_ID)
+        memcpy(f.id.b, rd_bytes(&r, FRAME_ID_SIZE).p, FRAME_ID_SIZE); /* shape_valid: it is there */
+    if (f.flags & FRAME_CORRECTED)
+        f.sent_ns = (int64_t)rd_le64(&r);
+    f.payload = rd_bytes(&r, length - extra(f.flags));
     *out = f;
     *out_used = r.at;
     return 0;
@@ -88,7 +104,7 @@ int frame_read(struct str in, uint32_t seed, struct frame *out, size_t *out_used
 
 size_t frame_size(const struct frame *f)
 {
-    return FRAME_HEAD_SIZE + ((f->flags & FRAME_ORIGIN) ? FRAME_ORIGIN_SIZE : 0) + f->payload.n;
+    return FRAME_HEAD_SIZE + extra(f->flags) + f->payload.n;
 }
 
 void frame_write(struct buf *out, uint32_t seed, const struct frame *f)
@@ -113,9 +129,90 @@ void frame_write(struct buf *out, uint32_t seed, const struct frame *f)
         buf_le16(out, f->origin);
         buf_le64(out, f->origin_seq);
     }
+    if (f->flags & FRAME_ID)
+        buf_put_bytes(out, f->id.b, FRAME_ID_SIZE);
+    if (f->flags & FRAME_CORRECTED)
+        buf_le64(out, (uint64_t)f->sent_ns);
     buf_put(out, f->payload);
     crc = htole32(frame_crc(seed, out->p + start, n));
     memcpy(out->p + start + 8, &crc, sizeof(crc));
+}
+
+void frame_of_record(const struct record *r, char room[8 + FRAME_GAP_REASON_MAX], struct frame *out)
+{
+    struct frame f = { .type = FRAME_RECORD,
+                       .seq = r->seq,
+                       .wall_ns = r->wall_ns,
+                       .uptime_ns = r->uptime_ns,
+                       .payload = r->payload };
+    uint64_t first = htole64(r->first);
+
+    if (r->kind == RECORD_GAP) {
+        assert(r->payload.n <= FRAME_GAP_REASON_MAX);
+        memcpy(room, &first, sizeof(first));
+        if (r->payload.n > 0)
+            memcpy(room + sizeof(first), r->payload.p, r->payload.n);
+        f.type = FRAME_GAP;
+        f.payload = str_from(room, sizeof(first) + r->payload.n);
+        *out = f;
+        return;
+    }
+    if (!uuid_is_zero(&r->id)) {
+        f.flags |= FRAME_ID;
+        f.id = r->id;
+    }
+    if (r->flags & RECORD_ARRIVAL)
+        f.flags |= FRAME_ARRIVAL;
+    if (r->flags & RECORD_CORRECTED) {
+        f.flags |= FRAME_CORRECTED;
+        f.sent_ns = r->sent_ns;
+    }
+    *out = f;
+}
+
+void frame_to_record(const struct frame *f, struct record *out)
+{
+    struct record r = { .seq = f->seq,
+                        .wall_ns = f->wall_ns,
+                        .sent_ns = f->sent_ns,
+                        .uptime_ns = f->uptime_ns,
+                        .id = f->id,
+                        .origin_seq = (f->flags & FRAME_ORIGIN) ? f->origin_seq : f->seq,
+                        .payload = f->payload };
+
+    if (f->flags & FRAME_ARRIVAL)
+        r.flags |= RECORD_ARRIVAL;
+    if (f->flags & FRAME_CORRECTED)
+        r.flags |= RECORD_CORRECTED;
+    if (f->type == FRAME_GAP) {
+        struct rd rd = rd_init(f->payload);
+
+        r.kind = RECORD_GAP;
+        r.first = rd_le64(&rd);
+        r.payload = rd_rest(&rd);
+    }
+    *out = r;
+}
+
+int frame_read_uuid(struct str payload, struct uuid *out, uint64_t *out_epoch)
+{
+    struct rd r = rd_init(payload);
+    struct str uuid = rd_bytes(&r, sizeof(out->b));
+    uint64_t epoch = rd_le64(&r);
+
+    if (r.bad || rd_left(&r) > 0)
+        return ERR_CORRUPT;
+    memcpy(out->b, uuid.p, sizeof(out->b));
+    *out_epoch = epoch;
+    return 0;
+}
+
+void frame_write_uuid(char out[FRAME_UUID_SIZE], const struct uuid *u, uint64_t epoch)
+{
+    uint64_t le = htole64(epoch);
+
+    memcpy(out, u->b, sizeof(u->b));
+    memcpy(out + sizeof(u->b), &le, sizeof(le));
 }
 
 int frame_read_name(struct str payload, struct frame_name *out, struct wire_why *why)

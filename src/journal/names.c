@@ -1,6 +1,6 @@
 /*
  * Refs and their meanings. The key of a name is its FRAME_NAME payload, so that two names are equal
- * exactly when their frames are; the key of an origin is its uuid. A ref never changes its meaning
+ * exactly when their frames are; the key of an origin is its FRAME_UUID payload. A ref never changes its meaning
  * within one table: a frame that says otherwise is refused.
  */
 #include "journal/names.h"
@@ -79,9 +79,12 @@ struct name *names_find(const struct names *n, const struct record *r)
     return map_get(&n->by_key, str_from(key, key_make(r, key)));
 }
 
-struct name *names_find_uuid(const struct names *n, const struct uuid *u)
+struct name *names_find_uuid(const struct names *n, const struct uuid *u, uint64_t epoch)
 {
-    return map_get(&n->by_key, str_from(u->b, sizeof(u->b)));
+    char key[FRAME_UUID_SIZE];
+
+    frame_write_uuid(key, u, epoch);
+    return map_get(&n->by_key, str_from(key, sizeof(key)));
 }
 
 static struct name *add(struct names *n, struct str key)
@@ -102,9 +105,12 @@ struct name *names_add(struct names *n, const struct record *r)
     return add(n, str_from(key, key_make(r, key)));
 }
 
-struct name *names_add_uuid(struct names *n, const struct uuid *u)
+struct name *names_add_uuid(struct names *n, const struct uuid *u, uint64_t epoch)
 {
-    return add(n, str_from(u->b, sizeof(u->b)));
+    char key[FRAME_UUID_SIZE];
+
+    frame_write_uuid(key, u, epoch);
+    return add(n, str_from(key, sizeof(key)));
 }
 
 int names_learn(struct names *n, const struct frame *f, struct wire_why *why)
@@ -118,8 +124,8 @@ int names_learn(struct names *n, const struct frame *f, struct wire_why *why)
         rc = frame_read_name(f->payload, &is, why);
         if (rc < 0)
             return rc;
-    } else if (f->payload.n != sizeof(struct uuid)) {
-        return wire_refuse(why, ERR_CORRUPT, 0, "an origin that is no uuid");
+    } else if (f->payload.n != FRAME_UUID_SIZE) {
+        return wire_refuse(why, ERR_CORRUPT, 0, "an origin that is no uuid with its epoch");
     }
     if (known) {
         if (str_eq(str_from(known->key, known->key_n), f->payload))
@@ -136,6 +142,15 @@ int names_learn(struct names *n, const struct frame *f, struct wire_why *why)
 const struct name *names_get(const struct names *n, uint16_t ref)
 {
     return ref == 0 || ref > n->cap ? NULL : n->by_ref[ref - 1];
+}
+
+int names_get_uuid(const struct names *n, uint16_t ref, struct uuid *out, uint64_t *out_epoch)
+{
+    const struct name *name = names_get(n, ref);
+
+    if (!name || name->is.kind)
+        return ERR_UNKNOWN;
+    return frame_read_uuid(str_from(name->key, name->key_n), out, out_epoch);
 }
 
 void names_write(struct buf *out, uint32_t seed, const struct name *name, bool for_uuid,

@@ -49,7 +49,12 @@ int record_check(const struct record *r, size_t payload_max)
 {
     if (!record_kind_name(r->kind) || !content_type_valid(r->content_type))
         return ERR_VALUE;
+    if ((r->flags & ~(unsigned)(RECORD_ARRIVAL | RECORD_CORRECTED)) != 0 ||
+        (!(r->flags & RECORD_CORRECTED) && r->sent_ns != 0))
+        return ERR_VALUE;
     if (r->kind == RECORD_GAP) {
+        if (r->flags || !uuid_is_zero(&r->id))
+            return ERR_VALUE;
         if (r->device.n > 0 || r->stream.n > 0 || r->first == 0 || r->first > r->origin_seq)
             return ERR_VALUE;
     } else if (!record_device_valid(r->device) || !record_stream_valid(r->stream) || r->first) {

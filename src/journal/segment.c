@@ -6,11 +6,11 @@
  * 16 | key u64 | boot uuid 16 | first seq u64 | created i64 | before_kinds u32 | zeros | crc u32 in
  * the last four bytes of the sector.
  *
- * What comes after a bad frame: first its own length is believed, if a whole frame follows there
- * (so a device cannot hide a frame of its making in a payload and have it found); then the next
- * magic is searched. All frames are tied to this segment by the seed, so neither the bytes of an
- * earlier use of the file nor those of another segment are ever taken. The key in the seed is
- * known to nobody outside the machine.
+ * After a bad frame the next whole one is searched, byte by byte: its own length is not believed,
+ * since it may be what was hit, and would then skip what follows. All frames are tied to this
+ * segment by the seed, so neither the bytes of an earlier use of the file nor those of another
+ * segment are ever taken; nor can a device hide a frame of its making in a payload and have it
+ * found there: the key in the seed is known to nobody outside the machine.
  *
  * A search must not cost more than reading: a payload could be full of magics with large lengths.
  * When checksums of candidates have cost SEARCH_BYTES, only short candidates are tried.
@@ -61,7 +61,7 @@ int segment_read_header(struct str in, struct segment_header *out, struct wire_w
         return ERR_CORRUPT;
     }
     if (version != SEGMENT_VERSION) {
-        wire_refuse(why, ERR_VERSION, 8, "written by a newer version");
+        wire_refuse(why, ERR_VERSION, 8, "written by another version");
         return ERR_VERSION;
     }
     memcpy(h.boot.b, boot.p, boot.n);
@@ -198,23 +198,9 @@ static int search(struct segment_scan *s, struct str in, bool whole)
     return ERR_MORE;
 }
 
-/* Damage starts at s->at: goes to where its own length says if a whole frame is there, else
- * searches. */
+/* Damage starts at s->at. */
 static int search_from_damage(struct segment_scan *s, struct str in, bool whole)
 {
-    if (frame_plausible(in)) {
-        size_t n = claimed(in);
-        int rc = n > in.n ? (whole ? ERR_PROTO : ERR_MORE) : candidate(s, str_skip(in, n), whole);
-
-        if (rc == ERR_MORE)
-            return rc;
-        if (rc == 0) {
-            s->searching = true;
-            s->damage_at = s->at;
-            s->at += n;
-            return 0;
-        }
-    }
     s->searching = true;
     s->damage_at = s->at;
     if (in.n == 0)
@@ -237,28 +223,17 @@ static void found(struct segment_scan *s)
 /* Turns a frame into a record. ERR_UNKNOWN: its name or origin was not seen. */
 static int resolve(const struct segment_scan *s, const struct frame *f, struct record *out)
 {
-    struct record r = { .seq = f->seq,
-                        .wall_ns = f->wall_ns,
-                        .uptime_ns = f->uptime_ns,
-                        .origin = s->journal,
-                        .origin_seq = f->seq,
-                        .payload = f->payload };
+    struct record r;
 
-    if (f->flags & FRAME_ORIGIN) {
-        const struct name *o = names_get(&s->names, f->origin);
-
-        if (!o || o->is.kind)
-            return ERR_UNKNOWN;
-        memcpy(r.origin.b, o->key, sizeof(r.origin.b));
-        r.origin_seq = f->origin_seq;
-    }
-    if (f->type == FRAME_GAP) {
-        struct rd rd = rd_init(f->payload);
-
-        r.kind = RECORD_GAP;
-        r.first = rd_le64(&rd);
-        r.payload = rd_rest(&rd);
-    } else {
+    frame_to_record(f, &r);
+    r.origin = s->journal;
+    r.origin_epoch = s->epoch;
+    if ((f->flags & FRAME_ORIGIN) &&
+        names_get_uuid(&s->names, f->origin, &r.origin, &r.origin_epoch) < 0)
+        return ERR_UNKNOWN;
+    if (!(f->flags & FRAME_ORIGIN) && s->epoch == 0)
+        return ERR_UNKNOWN;
+    if (f->type == FRAME_RECORD) {
         const struct name *name = names_get(&s->names, f->ref);
 
         if (!name || !name->is.kind)
@@ -271,6 +246,21 @@ static int resolve(const struct segment_scan *s, const struct frame *f, struct r
     }
     *out = r;
     return 0;
+}
+
+/* A name or an origin; the origin of this journal itself is that of all records without one. */
+static void learn(struct segment_scan *s, const struct frame *f)
+{
+    struct uuid u;
+    uint64_t epoch;
+
+    if (names_learn(&s->names, f, NULL) < 0) {
+        s->damages++;
+        return;
+    }
+    if (f->type == FRAME_UUID && frame_read_uuid(f->payload, &u, &epoch) == 0 &&
+        uuid_eq(&u, &s->journal) && epoch != 0)
+        s->epoch = epoch;
 }
 
 static void count(struct segment_scan *s, const struct record *r)
@@ -322,8 +312,8 @@ int segment_scan_next(struct segment_scan *s, struct str in, bool whole, struct 
             if (rc < 0)
                 return rc;
             count(s, out);
-        } else if (names_learn(&s->names, &f, NULL) < 0) {
-            s->damages++;
+        } else {
+            learn(s, &f);
         }
         s->at += used;
         s->valid_end = s->at;
@@ -357,9 +347,8 @@ size_t segment_learn(struct segment_scan *s, struct str in, bool whole)
         int rc = frame_read(left, s->seed, &f, &used, NULL);
 
         if (rc == 0) {
-            if ((f.type == FRAME_NAME || f.type == FRAME_UUID) &&
-                names_learn(&s->names, &f, NULL) < 0)
-                s->damages++;
+            if (f.type == FRAME_NAME || f.type == FRAME_UUID)
+                learn(s, &f);
             at += used;
             continue;
         }

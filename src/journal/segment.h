@@ -11,7 +11,7 @@
 #include "journal/names.h"
 
 #define SEGMENT_HEADER_SIZE 512u
-#define SEGMENT_VERSION     1u
+#define SEGMENT_VERSION     2u
 #define SEGMENT_NAME_LEN    20u /* 16 hexadecimal digits and ".seg" */
 
 /* What tells the frames of one segment from all other bytes. */
@@ -48,6 +48,7 @@ MUST_USE int segment_parse_name(struct str name, uint64_t *out_generation);
 struct segment_scan {
     uint32_t seed;
     struct uuid journal;
+    uint64_t epoch; /* of the records that were born here; 0: not seen yet */
     struct names names;
     uint64_t at;           /* offset in the segment of the next byte to look at */
     uint64_t committed_at; /* of the last frame before which all is known to be durable */

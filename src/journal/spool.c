@@ -10,8 +10,9 @@
  *  - Numbers are given in the order of the queue, and again if a group fails: a number that was
  *    never acknowledged may be used again, by a segment that begins at or before it; a reader
  *    takes each number from the newest segment that may hold it.
- *  - A name is written before its first use in a segment, and once more NAME_COPY_AFTER bytes
- *    later if it is still in use, so that one damaged block never costs the rest of the segment.
+ *  - A name is written before its first and its second use in a segment, so that no damaged frame
+ *    costs more than one record, and once more NAME_COPY_AFTER bytes later if it is still in use, so
+ *    that one damaged block never costs the rest of the segment.
  */
 #include "journal/spool.h"
 
@@ -22,8 +23,8 @@
 
 #define WRITE_CHUNK     KIB(512)
 #define NAME_COPY_AFTER KIB(16)
-/* Room that one record's names may take: a name and an origin, each with a copy. */
-#define NAMES_ROOM (4 * (uint64_t)FRAME_CONTEXT_MAX)
+/* Room that one record's names may take: its name, and its origin or the journal's own. */
+#define NAMES_ROOM ((uint64_t)FRAME_CONTEXT_MAX + FRAME_HEAD_SIZE + FRAME_UUID_SIZE)
 
 static struct journal_entry *entry_of(struct queue_node *n)
 {
@@ -77,58 +78,60 @@ static uint8_t take_mark(struct spool *s)
     return flags;
 }
 
-/* The ref of r's name, or of its origin; defined in this segment before its use. */
-static uint16_t ref_of(struct spool *s, const struct record *r, bool for_uuid)
+/* A name is used now: writes it where that is due. */
+static uint16_t use_name(struct spool *s, struct name *name, bool for_uuid)
 {
-    struct name *name =
-        for_uuid ? names_find_uuid(&s->names, &r->origin) : names_find(&s->names, r);
     uint64_t at = s->file_at + s->buf.n;
 
-    if (name && (name->copied || at - name->at < NAME_COPY_AFTER))
+    assert(name); /* a segment is ended before its refs are used up */
+    if (name->copies == 3 || (name->copies == 2 && at - name->at < NAME_COPY_AFTER))
         return name->ref;
-    if (name) {
-        name->copied = true;
-    } else {
-        name = for_uuid ? names_add_uuid(&s->names, &r->origin) : names_add(&s->names, r);
-        assert(name); /* a segment is ended before its refs are used up */
+    if (name->copies++ == 0)
         name->at = at;
-    }
     names_write(&s->buf, s->seed, name, for_uuid, s->next_seq, take_mark(s));
     return name->ref;
 }
 
-static bool is_zero(const struct uuid *u)
+/* The ref of r's name; defined in this segment before its use, as the two that follow. */
+static uint16_t name_ref(struct spool *s, const struct record *r)
 {
-    static const struct uuid zero;
+    struct name *known = names_find(&s->names, r);
 
-    return uuid_eq(u, &zero);
+    return use_name(s, known ? known : names_add(&s->names, r), false);
+}
+
+static uint16_t origin_ref(struct spool *s, const struct record *r)
+{
+    struct name *known = names_find_uuid(&s->names, &r->origin, r->origin_epoch);
+
+    return use_name(s, known ? known : names_add_uuid(&s->names, &r->origin, r->origin_epoch),
+                    true);
+}
+
+/* Says where the records without an origin were born. */
+static void own_ref(struct spool *s)
+{
+    if (!s->own)
+        s->own = names_add_uuid(&s->names, &s->id.journal, s->origin_epoch);
+    (void)use_name(s, s->own, true);
 }
 
 static void encode(struct spool *s, struct record *r)
 {
-    struct frame f = { .type = FRAME_RECORD,
-                       .seq = s->next_seq,
-                       .wall_ns = r->wall_ns,
-                       .uptime_ns = r->uptime_ns,
-                       .payload = r->payload };
-    char gap[8 + 256];
+    char room[8 + FRAME_GAP_REASON_MAX];
+    struct frame f;
 
-    if (!uuid_eq(&r->origin, &s->id.journal)) {
-        f.flags = FRAME_ORIGIN;
-        f.origin = ref_of(s, r, true);
+    frame_of_record(r, room, &f);
+    f.seq = s->next_seq;
+    if (uuid_eq(&r->origin, &s->id.journal)) {
+        own_ref(s);
+    } else {
+        f.flags |= FRAME_ORIGIN;
+        f.origin = origin_ref(s, r);
         f.origin_seq = r->origin_seq;
     }
-    if (r->kind == RECORD_GAP) {
-        struct buf b = { gap, 0, sizeof(gap), sizeof(gap), false };
-
-        buf_le64(&b, r->first);
-        buf_put(&b, r->payload);
-        assert(!b.over);
-        f.type = FRAME_GAP;
-        f.payload = buf_str(&b);
-    } else {
-        f.ref = ref_of(s, r, false);
-    }
+    if (r->kind != RECORD_GAP)
+        f.ref = name_ref(s, r);
     f.flags |= take_mark(s);
     frame_write(&s->buf, s->seed, &f);
     s->rows[s->count - 1].kinds |= 1u << r->kind;
@@ -140,11 +143,11 @@ static void encode(struct spool *s, struct record *r)
  * only no new one can be had. */
 static int make_room(struct spool *s, const struct record *r, int *out_refused)
 {
-    uint64_t need = FRAME_HEAD_SIZE + FRAME_ORIGIN_SIZE + 8 + r->payload.n + NAMES_ROOM;
+    uint64_t need = FRAME_HEAD_SIZE + FRAME_EXTRA_MAX + 8 + r->payload.n + NAMES_ROOM;
     int rc;
 
     if (s->file >= 0 && s->file_at + s->buf.n + need <= s->file_size &&
-        s->names.next + 2 <= NAMES_MAX)
+        s->names.next + 3 <= NAMES_MAX)
         return 0;
     rc = flush(s);
     if (rc < 0)
@@ -163,18 +166,18 @@ static int make_room(struct spool *s, const struct record *r, int *out_refused)
 /* What is wrong with a record, before anything is done with it. */
 static int check(const struct spool *s, const struct record *r)
 {
-    uint64_t room = s->o.segment_bytes - SEGMENT_HEADER_SIZE - FRAME_HEAD_SIZE - FRAME_ORIGIN_SIZE -
+    uint64_t room = s->o.segment_bytes - SEGMENT_HEADER_SIZE - FRAME_HEAD_SIZE - FRAME_EXTRA_MAX -
                     8 - NAMES_ROOM;
     int rc = record_check(r, s->payload_max < room ? s->payload_max : room);
 
     if (rc < 0)
         return rc;
-    if (is_zero(&r->origin) ? r->kind == RECORD_GAP : r->origin_seq == 0)
+    if (uuid_is_zero(&r->origin) ? r->kind == RECORD_GAP : r->origin_seq == 0)
         return ERR_VALUE;
     /* What was born here is here already: a batch that came round in a circle. */
     if (uuid_eq(&r->origin, &s->id.journal))
         return ERR_EXISTS;
-    return r->kind == RECORD_GAP && r->payload.n > 256 ? ERR_LIMIT : 0;
+    return r->kind == RECORD_GAP && r->payload.n > FRAME_GAP_REASON_MAX ? ERR_LIMIT : 0;
 }
 
 static int check_entry(const struct spool *s, const struct journal_entry *e)
@@ -192,13 +195,14 @@ static int check_entry(const struct spool *s, const struct journal_entry *e)
  * is 0 until it is durable, so that it can be given another number when a group is repeated. */
 static void adopt(struct spool *s, struct record *r)
 {
-    if (!is_zero(&r->origin))
+    if (!uuid_is_zero(&r->origin))
         return;
-    if (r->uptime_ns == 0 && is_zero(&r->boot)) {
+    if (r->uptime_ns == 0 && uuid_is_zero(&r->boot)) {
         r->uptime_ns = s->disk->ops->uptime_ns(s->disk);
         r->boot = s->boot;
     }
     r->origin = s->id.journal;
+    r->origin_epoch = s->origin_epoch;
     r->origin_seq = 0;
 }
 
@@ -219,8 +223,10 @@ static void give_back(struct spool *s, struct journal_entry *e, int code)
     for (size_t i = 0; i < e->count; i++) {
         struct record *r = &e->records[i];
 
-        if (uuid_eq(&r->origin, &s->id.journal))
+        if (uuid_eq(&r->origin, &s->id.journal)) {
             r->origin = (struct uuid){ 0 };
+            r->origin_epoch = 0;
+        }
         r->seq = 0;
     }
     refuse(s, e, code, code == ERR_FULL || code == -ENOSPC ? SPOOL_FULL : SPOOL_FAILED);

@@ -63,6 +63,7 @@ struct spool {
     size_t payload_max;
     struct segment_id id; /* generation: of the segment being written, or the last one */
     struct uuid boot;
+    uint64_t origin_epoch;  /* of this start; see record.h */
     struct spool_row *rows; /* oldest first */
     size_t count, cap;
     bool has_spare;
@@ -77,6 +78,7 @@ struct spool {
     uint64_t file_at, file_size;
     uint32_t seed;
     struct names names;
+    struct name *own;    /* in names: this journal and this start of it; NULL: not written yet */
     struct buf buf;      /* encoded, not yet written; belongs at file_at */
     bool dir_dirty;      /* a name must be made durable before anything is acknowledged */
     bool mark_committed; /* the next frame says that all before it is durable */

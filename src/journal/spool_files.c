@@ -189,6 +189,7 @@ int spool_begin_segment(struct spool *s)
     }
     names_fini(&s->names);
     names_init(&s->names);
+    s->own = NULL;
     buf_clear(&s->buf);
     s->file = file;
     s->file_at = 0;

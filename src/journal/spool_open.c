@@ -466,7 +466,9 @@ static int recover(struct spool *s, struct found *f, struct fault *fault)
     if (rc == 0 && s->count > 0)
         rc = scan_newest(s);
     if (rc == ERR_VERSION)
-        return fault_set(fault, rc, "the journal was written by a newer version of this program");
+        return fault_set(fault, rc,
+                         "the journal was written by another version of this program: run "
+                         "that version until it is empty, or move the folder away");
     if (rc < 0)
         return fault_set(fault, rc, "cannot read the journal: %s", err_text(rc));
     settle_numbers(s, f, &slot);
@@ -495,6 +497,8 @@ int spool_open(struct spool *s, struct disk *disk, const struct journal_options 
                        rc == ERR_BUSY ? "another process has this journal open" : err_text(rc));
     } else {
         s->boot = disk->ops->boot(disk);
+        while (s->origin_epoch == 0)
+            disk->ops->random(disk, &s->origin_epoch, sizeof(s->origin_epoch));
         rc = recover(s, &f, fault);
     }
     mem_free(f.files);

@@ -19,7 +19,8 @@ static bool same(const struct record *a, const struct record *b)
            str_eq(a->content_type, b->content_type) && a->wall_ns == b->wall_ns &&
            a->uptime_ns == b->uptime_ns && uuid_eq(&a->boot, &b->boot) && a->seq == b->seq &&
            uuid_eq(&a->origin, &b->origin) && a->origin_seq == b->origin_seq &&
-           a->first == b->first && str_eq(a->payload, b->payload);
+           a->origin_epoch == b->origin_epoch && a->flags == b->flags && a->sent_ns == b->sent_ns &&
+           uuid_eq(&a->id, &b->id) && a->first == b->first && str_eq(a->payload, b->payload);
 }
 
 static void again(const struct batch *b)
@@ -31,10 +32,11 @@ static void again(const struct batch *b)
     batch_writer_init(&w, &b->header.journal, 1 << 20);
     for (uint32_t i = 0; i < b->header.count; i++)
         FUZZ_CHECK(batch_add(&w, &b->records[i]) == 0);
-    FUZZ_CHECK(batch_finish(&w, BATCH_ZSTD, &out) == 0);
+    FUZZ_CHECK(batch_finish(&w, BATCH_ZSTD, &b->header.sender, &out) == 0);
     FUZZ_CHECK(batch_read(buf_str(&out), &(struct batch_caps){ 1 << 20, 500, 8192 }, &got, NULL) ==
                0);
     FUZZ_CHECK(got.header.count == b->header.count);
+    FUZZ_CHECK(memcmp(&got.header.sender, &b->header.sender, sizeof(got.header.sender)) == 0);
     for (uint32_t i = 0; i < b->header.count; i++)
         FUZZ_CHECK(same(&b->records[i], &got.records[i]));
     batch_fini(&got);
@@ -50,9 +52,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct wire_why why = { 0 };
 
     if (size >= BATCH_HEADER_SIZE) {
-        uint32_t crc = crc32c(crc32c(0, str_sub(in, 0, 52)), str_skip(in, BATCH_HEADER_SIZE));
+        uint32_t crc =
+            crc32c(crc32c(0, str_sub(in, 0, BATCH_CRC_AT)), str_skip(in, BATCH_CRC_AT + 4));
 
-        memcpy(copy + 52, &crc, 4);
+        memcpy(copy + BATCH_CRC_AT, &crc, 4);
     }
     if (batch_read(in, &caps, &b, &why) == 0) {
         FUZZ_CHECK(b.header.count > 0 && b.header.count <= caps.count_max);

@@ -131,7 +131,7 @@ static void publish(void *ctx, struct loop *l)
 
         assert_int_equal(batch_add(&w, &r), 0);
     }
-    assert_int_equal(batch_finish(&w, BATCH_PLAIN, &payload), 0);
+    assert_int_equal(batch_finish(&w, BATCH_PLAIN, NULL, &payload), 0);
     batch_writer_fini(&w);
     buf_printf(&topic, "%s%s", UPLINK_TOPIC, uuid_format(&s->bed->edge, text));
     m.topic = buf_str(&topic);

@@ -10,6 +10,10 @@ static const struct uuid me = { { 0xaa, 1 } };
 static const struct uuid edge = { { 0xee, 2 } };
 static const struct batch_caps caps = { 1 << 20, 10000, 4096 };
 
+static const struct batch_sender sender = {
+    .boot = { { 5 } }, .uptime_ns = 99, .wall_ns = -3, .head_seq = 1000, .dropped = 17
+};
+
 static struct record make(uint64_t seq, char payload[32])
 {
     struct record r = { .kind = RECORD_READING,
@@ -21,13 +25,23 @@ static struct record make(uint64_t seq, char payload[32])
                         .boot = { { 5 } },
                         .seq = seq,
                         .origin = me,
+                        .origin_epoch = seq < 100 ? 70 : 71,
                         .origin_seq = seq };
 
     snprintf(payload, 32, "{\"value\":%llu}", (unsigned long long)seq);
     r.payload = str_of(payload);
     if (seq % 10 == 5) {
         r.origin = edge;
+        r.origin_epoch = 8;
         r.origin_seq = seq + 1000;
+    }
+    if (seq % 3 == 0)
+        r.id = (struct uuid){ { 1, (uint8_t)seq } };
+    if (seq % 4 == 0)
+        r.flags |= RECORD_ARRIVAL;
+    if (seq % 5 == 1) {
+        r.flags |= RECORD_CORRECTED;
+        r.sent_ns = (int64_t)seq - 50;
     }
     return r;
 }
@@ -44,7 +58,7 @@ static struct buf make_batch(uint64_t first, uint64_t last, enum batch_codec cod
 
         assert_int_equal(batch_add(&w, &r), 0);
     }
-    assert_int_equal(batch_finish(&w, codec, &out), 0);
+    assert_int_equal(batch_finish(&w, codec, &sender, &out), 0);
     batch_writer_fini(&w);
     return out;
 }
@@ -63,6 +77,11 @@ static void test_what_is_sent_arrives(void **state)
         assert_int_equal(got.header.first_seq, 41);
         assert_int_equal(got.header.last_seq, 240);
         assert_true(uuid_eq(&got.header.journal, &me));
+        assert_true(uuid_eq(&got.header.sender.boot, &sender.boot));
+        assert_int_equal(got.header.sender.uptime_ns, 99);
+        assert_int_equal(got.header.sender.wall_ns, -3);
+        assert_int_equal(got.header.sender.head_seq, 1000);
+        assert_int_equal(got.header.sender.dropped, 17);
         for (uint64_t s = 41; s <= 240; s++) {
             struct record want = make(s, payload), *r = &got.records[s - 41];
 
@@ -76,6 +95,10 @@ static void test_what_is_sent_arrives(void **state)
             assert_int_equal(r->origin_seq, want.origin_seq);
             assert_int_equal(r->wall_ns, want.wall_ns);
             assert_int_equal(r->uptime_ns, want.uptime_ns);
+            assert_int_equal(r->origin_epoch, want.origin_epoch);
+            assert_int_equal(r->flags, want.flags);
+            assert_int_equal(r->sent_ns, want.sent_ns);
+            assert_true(uuid_eq(&r->id, &want.id));
         }
         batch_fini(&got);
         buf_fini(&b);
@@ -113,8 +136,8 @@ static void test_a_gap_closes_a_hole(void **state)
     assert_int_equal(batch_add(&w, &told), 0);
     r = make(11, payload);
     assert_int_equal(batch_add(&w, &r), 0);
-    assert_int_equal(batch_finish(&w, BATCH_PLAIN, &out), 0);
-    assert_int_equal(batch_finish(&w, BATCH_PLAIN, &out), ERR_UNKNOWN);
+    assert_int_equal(batch_finish(&w, BATCH_PLAIN, NULL, &out), 0);
+    assert_int_equal(batch_finish(&w, BATCH_PLAIN, NULL, &out), ERR_UNKNOWN);
     assert_int_equal(batch_read(buf_str(&out), &caps, &got, NULL), 0);
     assert_int_equal(got.header.count, 4);
     assert_int_equal(got.records[1].kind, RECORD_GAP);
@@ -195,14 +218,14 @@ static void test_a_full_batch_is_as_before(void **state)
         assert_int_equal(rc, 0);
     }
     assert_in_range(seq, 10, 60);
-    assert_int_equal(batch_finish(&w, BATCH_ZSTD, &out), 0);
+    assert_int_equal(batch_finish(&w, BATCH_ZSTD, NULL, &out), 0);
     assert_int_equal(batch_read(buf_str(&out), &caps, &got, NULL), 0);
     assert_int_equal(got.header.last_seq, seq - 1);
     batch_fini(&got);
     /* And the writer goes on with the next one. */
     assert_int_equal(batch_add(&w, &r), 0);
     buf_clear(&out);
-    assert_int_equal(batch_finish(&w, BATCH_ZSTD, &out), 0);
+    assert_int_equal(batch_finish(&w, BATCH_ZSTD, NULL, &out), 0);
     assert_int_equal(batch_read(buf_str(&out), &caps, &got, NULL), 0);
     assert_int_equal(got.header.first_seq, seq);
     batch_fini(&got);
@@ -243,9 +266,9 @@ static void check_vector(void *ctx, const char *path)
 
     if (!hex_parse(text, &h) || !hex_key(&h, "expect") || h.n < BATCH_HEADER_SIZE)
         fail_msg("%s: not a vector", path);
-    crc = crc32c(crc32c(0, str_from(h.bytes, 52)),
-                 str_skip(str_from(h.bytes, h.n), BATCH_HEADER_SIZE));
-    memcpy(h.bytes + 52, &crc, 4);
+    crc = crc32c(crc32c(0, str_from(h.bytes, BATCH_CRC_AT)),
+                 str_skip(str_from(h.bytes, h.n), BATCH_CRC_AT + 4));
+    memcpy(h.bytes + BATCH_CRC_AT, &crc, 4);
     rc = batch_read(str_from(h.bytes, h.n), &caps, &got, NULL);
     if ((rc == 0) != (strcmp(hex_key(&h, "expect"), "ok") == 0))
         fail_msg("%s: %d", path, rc);

@@ -8,7 +8,7 @@
 
 static struct frame sample(enum frame_type type)
 {
-    static const char uuid[16] = "0123456789abcdef";
+    static const char uuid[FRAME_UUID_SIZE + 1] = "0123456789abcdefEPOCHep1";
     struct frame f = { .type = (uint8_t)type,
                        .ref = 7,
                        .seq = 0x1122334455667788,
@@ -17,7 +17,12 @@ static struct frame sample(enum frame_type type)
                        .payload = STR("{\"t\":21.5}") };
 
     if (type == FRAME_UUID)
-        f.payload = str_from(uuid, 16);
+        f.payload = str_from(uuid, FRAME_UUID_SIZE);
+    if (type == FRAME_RECORD) {
+        f.flags = FRAME_ID | FRAME_ARRIVAL | FRAME_CORRECTED;
+        f.id = (struct uuid){ { 1, 2, 3 } };
+        f.sent_ns = -77;
+    }
     if (type == FRAME_GAP) {
         f.ref = 0;
         f.flags = FRAME_ORIGIN;
@@ -77,6 +82,8 @@ static void test_what_is_written_is_read(void **state)
         assert_true(got.seq == f.seq && got.wall_ns == f.wall_ns && got.uptime_ns == f.uptime_ns);
         assert_int_equal(got.origin, f.origin);
         assert_int_equal(got.origin_seq, f.origin_seq);
+        assert_true(uuid_eq(&got.id, &f.id));
+        assert_int_equal(got.sent_ns, f.sent_ns);
         assert_true(str_eq(got.payload, f.payload));
         assert_true(frame_plausible(buf_str(&b)));
         buf_fini(&b);
@@ -147,8 +154,16 @@ static void test_impossible_shapes_are_not_plausible(void **state)
     b.p[12] = 9; /* type */
     assert_false(frame_plausible(buf_str(&b)));
     b.p[12] = FRAME_RECORD;
-    b.p[13] = 4; /* a flag that does not exist */
+    b.p[13] = 32; /* a flag that does not exist */
     assert_false(frame_plausible(buf_str(&b)));
+    b.p[13] = FRAME_ID;
+    b.p[4] = FRAME_ID_SIZE - 1; /* too short for what the flags say */
+    assert_false(frame_plausible(buf_str(&b)));
+    b.p[4] = FRAME_ID_SIZE;
+    assert_true(frame_plausible(buf_str(&b)));
+    b.p[12] = FRAME_NAME; /* only records have ids */
+    assert_false(frame_plausible(buf_str(&b)));
+    b.p[12] = FRAME_RECORD;
     b.p[13] = 0;
     b.p[14] = 0; /* ref 0 */
     assert_false(frame_plausible(buf_str(&b)));
@@ -156,6 +171,57 @@ static void test_impossible_shapes_are_not_plausible(void **state)
     assert_true(frame_plausible(buf_str(&b)));
     assert_false(frame_plausible(str_sub(buf_str(&b), 0, 10)));
     buf_fini(&b);
+}
+
+static void test_a_record_is_its_frame_and_back(void **state)
+{
+    struct record r = { .kind = RECORD_EVENT,
+                        .flags = RECORD_ARRIVAL | RECORD_CORRECTED,
+                        .wall_ns = 5,
+                        .sent_ns = 4,
+                        .uptime_ns = 6,
+                        .id = { { 7 } },
+                        .seq = 8,
+                        .payload = STR("x") };
+    struct record gap = {
+        .kind = RECORD_GAP, .seq = 9, .origin_seq = 9, .first = 3, .payload = STR("dropped")
+    };
+    char room[8 + FRAME_GAP_REASON_MAX];
+    struct record got;
+    struct frame f;
+
+    (void)state;
+    frame_of_record(&r, room, &f);
+    assert_int_equal(f.flags, FRAME_ID | FRAME_ARRIVAL | FRAME_CORRECTED);
+    frame_to_record(&f, &got);
+    assert_int_equal(got.flags, r.flags);
+    assert_int_equal(got.sent_ns, 4);
+    assert_true(uuid_eq(&got.id, &r.id));
+    assert_str(got.payload, "x");
+    r.id = (struct uuid){ { 0 } };
+    r.flags = 0;
+    r.sent_ns = 0;
+    frame_of_record(&r, room, &f);
+    assert_int_equal(f.flags, 0);
+    frame_of_record(&gap, room, &f);
+    assert_int_equal(f.type, FRAME_GAP);
+    frame_to_record(&f, &got);
+    assert_int_equal(got.kind, RECORD_GAP);
+    assert_int_equal(got.first, 3);
+    assert_str(got.payload, "dropped");
+}
+
+static void test_an_origin_is_its_frame_and_back(void **state)
+{
+    struct uuid u = { { 1, 2 } }, got;
+    char bytes[FRAME_UUID_SIZE];
+    uint64_t epoch = 0;
+
+    (void)state;
+    frame_write_uuid(bytes, &u, 0x1122334455667788);
+    assert_int_equal(frame_read_uuid(str_from(bytes, sizeof(bytes)), &got, &epoch), 0);
+    assert_true(uuid_eq(&u, &got) && epoch == 0x1122334455667788);
+    assert_int_equal(frame_read_uuid(str_from(bytes, 16), &got, &epoch), ERR_CORRUPT);
 }
 
 static void test_names_are_read_strictly(void **state)
@@ -207,4 +273,5 @@ static void test_search_finds_each_magic(void **state)
 RUN(TEST(test_the_layout_is_as_documented), TEST(test_what_is_written_is_read),
     TEST(test_cut_anywhere_it_wants_more), TEST(test_no_flipped_bit_is_overlooked),
     TEST(test_a_frame_of_another_seed_is_none), TEST(test_impossible_shapes_are_not_plausible),
+    TEST(test_a_record_is_its_frame_and_back), TEST(test_an_origin_is_its_frame_and_back),
     TEST(test_names_are_read_strictly), TEST(test_search_finds_each_magic))

@@ -42,7 +42,8 @@ static void test_what_one_writes_another_learns(void **state)
 {
     struct names w, r;
     struct record a = of("pi", "env");
-    struct uuid u = { { 9 } };
+    struct uuid u = { { 9 } }, learned;
+    uint64_t epoch = 0;
     struct buf b = buf_init(4096);
     struct frame f;
     size_t used;
@@ -58,7 +59,7 @@ static void test_what_one_writes_another_learns(void **state)
     assert_int_equal(names_learn(&r, &f, NULL), 0);
     assert_int_equal(names_learn(&r, &f, NULL), 0); /* the copy */
     buf_clear(&b);
-    names_write(&b, 5, names_add_uuid(&w, &u), true, 10, 0);
+    names_write(&b, 5, names_add_uuid(&w, &u, 5), true, 10, 0);
     assert_int_equal(frame_read(buf_str(&b), 5, &f, &used, NULL), 0);
     assert_int_equal(names_learn(&r, &f, NULL), 0);
     got = names_get(&r, 1);
@@ -67,11 +68,15 @@ static void test_what_one_writes_another_learns(void **state)
     got = names_get(&r, 2);
     assert_non_null(got);
     assert_int_equal(got->is.kind, 0);
-    assert_memory_equal(got->key, u.b, 16);
+    assert_int_equal(names_get_uuid(&r, 2, &learned, &epoch), 0);
+    assert_true(uuid_eq(&learned, &u) && epoch == 5);
+    assert_int_equal(names_get_uuid(&r, 1, &learned, &epoch), ERR_UNKNOWN);
+    assert_int_equal(names_get_uuid(&r, 9, &learned, &epoch), ERR_UNKNOWN);
+    assert_null(names_find_uuid(&w, &u, 6));
     assert_null(names_get(&r, 0));
     assert_null(names_get(&r, 3));
     assert_null(names_get(&r, 65535));
-    assert_ptr_equal(names_find_uuid(&w, &u), names_get(&w, 2));
+    assert_ptr_equal(names_find_uuid(&w, &u, 5), names_get(&w, 2));
     buf_fini(&b);
     names_fini(&w);
     names_fini(&r);
@@ -80,12 +85,12 @@ static void test_what_one_writes_another_learns(void **state)
 static void test_a_ref_never_changes_its_meaning(void **state)
 {
     struct names r;
-    struct frame f = { .type = FRAME_UUID, .ref = 1, .payload = STR("0123456789abcdef") };
+    struct frame f = { .type = FRAME_UUID, .ref = 1, .payload = STR("0123456789abcdefepoch001") };
 
     (void)state;
     names_init(&r);
     assert_int_equal(names_learn(&r, &f, NULL), 0);
-    f.payload = STR("0123456789abcdeX");
+    f.payload = STR("0123456789abcdefepoch002");
     assert_int_equal(names_learn(&r, &f, NULL), ERR_EXISTS);
     f.ref = 2;
     f.payload = STR("short");
@@ -110,7 +115,7 @@ static void test_refs_end_at_65535(void **state)
         r = of(device, "s");
         assert_non_null(names_add(&n, &r));
     }
-    assert_null(names_add_uuid(&n, &(struct uuid){ { 1 } }));
+    assert_null(names_add_uuid(&n, &(struct uuid){ { 1 } }, 1));
     assert_int_equal(n.count, NAMES_MAX);
     names_fini(&n);
 }

@@ -93,7 +93,7 @@ static void test_a_damaged_record_is_a_gap(void **state)
     kit_init(&k);
     kit_append_many(&k, 10, 100);
     f = kit_segment(&k, 0);
-    f->live[SEGMENT_HEADER_SIZE + 68 + 4 * 140 + 60] ^= 1;
+    f->live[SEGMENT_HEADER_SIZE + 2 * (64 + 68) + 4 * 140 + 60] ^= 1;
     kit_reader(&k, &r, 0, 4096);
     assert_int_equal(reader_next(&r, out, 4, 100000, &n), 0);
     assert_int_equal(n, 4);

@@ -40,7 +40,8 @@ struct model {
     uint32_t ids; /* next id */
     unsigned char fate[IDS_MAX];
     unsigned char seen[IDS_MAX];
-    uint32_t *acked; /* seq → id + 1, of acknowledged records */
+    uint32_t *acked;         /* seq → id + 1, of acknowledged records */
+    uint64_t epoch[IDS_MAX]; /* in which each of them was born */
     uint64_t acked_last;
     uint64_t sink; /* the last number the sink has */
     uint64_t gaps, cuts, kills, faults, records;
@@ -77,7 +78,16 @@ static void make_record(uint32_t id, struct record *r, char device[16], char *pa
     r->payload = str_from(payload, make_payload(id, payload, cap));
     if (id % 4 == 1) {
         r->origin = (struct uuid){ { (uint8_t)(1 + id % 3) } };
+        r->origin_epoch = id % 5;
         r->origin_seq = id;
+    }
+    if (id % 6 == 2)
+        r->id = (struct uuid){ { 7, (uint8_t)id } };
+    if (id % 5 == 0)
+        r->flags |= RECORD_ARRIVAL;
+    if (id % 9 == 0) {
+        r->flags |= RECORD_CORRECTED;
+        r->sent_ns = -(int64_t)id;
     }
 }
 
@@ -92,11 +102,18 @@ static void check_record(const struct model *m, const struct record *got, uint32
     make_record((uint32_t)id, &want, device, payload, 1000);
     if (!str_eq(got->payload, want.payload) || !str_eq(got->device, want.device) ||
         !str_eq(got->stream, want.stream) || !str_eq(got->content_type, want.content_type) ||
-        got->kind != want.kind || got->wall_ns != want.wall_ns || got->uptime_ns != want.uptime_ns)
+        got->kind != want.kind || got->wall_ns != want.wall_ns ||
+        got->uptime_ns != want.uptime_ns || got->flags != want.flags ||
+        got->sent_ns != want.sent_ns || !uuid_eq(&got->id, &want.id))
         fail_at(m, "a record was altered", got->seq, id);
     if (want.origin_seq ? got->origin_seq != want.origin_seq || !uuid_eq(&got->origin, &want.origin)
                         : got->origin_seq != got->seq)
         fail_at(m, "an identity was altered", got->seq, id);
+    if (want.origin_seq ? got->origin_epoch != want.origin_epoch : got->origin_epoch == 0)
+        fail_at(m, "an epoch was altered", got->seq, id);
+    if (m->fate[id] == FATE_ACKED && m->acked[got->seq] == id + 1 &&
+        got->origin_epoch != m->epoch[id])
+        fail_at(m, "an epoch changed", got->seq, id);
     *out_id = (uint32_t)id;
 }
 
@@ -206,6 +223,7 @@ static void step_append(struct model *m)
                 fail_at(m, "a number out of order was acknowledged", seq, m->acked_last);
             m->acked[seq] = first_id[i] + (uint32_t)k + 1;
             m->fate[first_id[i] + k] = FATE_ACKED;
+            m->epoch[first_id[i] + k] = entries[i].records[k].origin_epoch;
             m->acked_last = seq;
             m->records++;
         }

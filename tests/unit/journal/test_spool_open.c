@@ -87,10 +87,9 @@ static void test_flipped_bits_cost_one_record_each(void **state)
         f->live[at] = (char)(f->live[at] ^ (1 << mem_below(k.disk, 8)));
         kit_open(&k);
         all = kit_read_all(&k, 0);
-        /* The record, or in a segment this small (written once before 16 KiB) a name and its
-         * records; the last one of all is cut off without a gap. */
-        assert_true(all.records + all.lost >= 399);
-        assert_true(all.lost <= 1 || all.lost >= 40);
+        /* The last one of all is cut off without a gap. */
+        assert_true(all.records >= 399);
+        assert_true(all.lost <= 1);
     }
     kit_image_fini(&image);
     kit_fini(&k);
@@ -227,7 +226,7 @@ static void test_a_newer_format_is_not_touched(void **state)
     memcpy(f->live + SEGMENT_HEADER_SIZE - 4, &crc, 4);
     spool_close(&k.spool);
     assert_int_equal(spool_open(&k.spool, &k.disk->base, &k.o, 4096, &fault), ERR_VERSION);
-    assert_non_null(strstr(fault.text, "newer version"));
+    assert_non_null(strstr(fault.text, "another version"));
     k.disk->base.ops->free(&k.disk->base);
 }
 
