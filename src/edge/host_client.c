@@ -181,6 +181,7 @@ static void append(struct host *h, const struct host_sample *before, const struc
     struct record r = { .kind = RECORD_READING,
                         .device = h->o.device,
                         .stream = STR("host"),
+                        .flags = RECORD_ARRIVAL,
                         .wall_ns = clock_wall_ns() };
 
     host_json(before, now, &json);

@@ -7,11 +7,11 @@
 
 #include <assert.h>
 
-void uplink_init(struct uplink *u, uint64_t acked_seq, unsigned window)
+void uplink_init(struct uplink *u, uint64_t acked_seq, unsigned window, uint64_t rate)
 {
     assert(window >= 1 && window <= UPLINK_WINDOW_MAX);
     *u = (struct uplink){
-        .acked_seq = acked_seq, .read_seq = acked_seq, .window = window, .news = true
+        .acked_seq = acked_seq, .read_seq = acked_seq, .window = window, .news = true, .rate = rate
     };
 }
 
@@ -39,10 +39,48 @@ void uplink_news(struct uplink *u)
     u->news = true;
 }
 
-bool uplink_want_read(struct uplink *u, uint64_t *after, uint32_t *generation)
+void uplink_rewind(struct uplink *u, uint64_t have_seq)
 {
+    if (have_seq >= u->acked_seq)
+        return;
+    u->acked_seq = u->read_seq = have_seq;
+    u->generation++;
+    u->inflight = 0;
+    u->first = 0;
+    u->news = true;
+}
+
+/* A moment's worth may go at once, so that short pauses do not cost rate. */
+#define PACE_BURST_US 200000u
+
+void uplink_sent(struct uplink *u, uint64_t now_us, uint64_t bytes)
+{
+    if (u->rate == 0)
+        return;
+    if (u->pace_us + PACE_BURST_US < now_us)
+        u->pace_us = now_us - PACE_BURST_US;
+    u->pace_us += bytes * 1000000 / u->rate;
+}
+
+bool uplink_lags(struct uplink *u, uint64_t head_seq)
+{
+    bool lags = u->connected && u->acked_seq < u->heads[1];
+
+    u->heads[1] = u->heads[0];
+    u->heads[0] = head_seq;
+    return lags;
+}
+
+bool uplink_want_read(struct uplink *u, uint64_t now_us, uint64_t *after, uint32_t *generation,
+                      uint64_t *wait_us)
+{
+    *wait_us = 0;
     if (!u->connected || u->reading || !u->news || u->inflight >= u->window)
         return false;
+    if (u->pace_us > now_us) {
+        *wait_us = u->pace_us - now_us;
+        return false;
+    }
     u->reading = true;
     u->news = false; /* what comes from here on is news for the read after this one */
     *after = u->read_seq;

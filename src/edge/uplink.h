@@ -7,6 +7,9 @@
  * Batches go out in order over one connection with a window; the hub acknowledges in order. When
  * the connection ends, everything unacknowledged is read again from the journal, so nothing but
  * the journal needs to be remembered.
+ *
+ * A backlog drains at a bounded rate, and while it does the newest values go out ahead of it, so
+ * that people see now and history fills in behind: uplink_lags() says when.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,16 +25,28 @@ struct uplink {
     unsigned first;
     uint32_t generation; /* of the connection; batches of an older one are dropped */
     bool connected, reading, news;
+    uint64_t rate;     /* bytes per second; 0: as fast as the hub acknowledges */
+    uint64_t pace_us;  /* not before: the next read, by the rate */
+    uint64_t heads[2]; /* the journal's head when uplink_lags() was asked last, and before */
 };
 
-void uplink_init(struct uplink *u, uint64_t acked_seq, unsigned window);
+void uplink_init(struct uplink *u, uint64_t acked_seq, unsigned window, uint64_t rate);
 /* The session with the hub stands: everything after acked_seq goes out (again). */
 void uplink_connected(struct uplink *u);
 void uplink_disconnected(struct uplink *u);
 /* The journal's head moved. */
 void uplink_news(struct uplink *u);
-/* True: read the next batch after *after now (the caller starts exactly one read). */
-bool uplink_want_read(struct uplink *u, uint64_t *after, uint32_t *generation);
+/* The hub says that it has everything up to here only: what it has lost goes out again. A higher
+ * number than was acknowledged changes nothing (it may be from a life before a restored image). */
+void uplink_rewind(struct uplink *u, uint64_t have_seq);
+/* True: read the next batch after *after now (the caller starts exactly one read). False with
+ * *wait_us > 0: ask again in that time, the rate does not allow it yet. */
+bool uplink_want_read(struct uplink *u, uint64_t now_us, uint64_t *after, uint32_t *generation,
+                      uint64_t *wait_us);
+/* So many bytes were published. */
+void uplink_sent(struct uplink *u, uint64_t now_us, uint64_t bytes);
+/* Asked once a second with the journal's head: whether the hub is more than a second behind. */
+bool uplink_lags(struct uplink *u, uint64_t head_seq);
 /* That read is done. last 0: there was nothing. True: publish this batch; it is counted as on its
  * way. False: it belongs to a connection that has ended, or is empty: drop it. */
 bool uplink_read_done(struct uplink *u, uint32_t generation, uint64_t last);

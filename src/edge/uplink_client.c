@@ -7,8 +7,10 @@
 #include "edge/uplink_client.h"
 
 #include "base/cell.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "edge/tail.h"
 #include "edge/uplink.h"
 #include "journal/batch.h"
 #include "mqtt/client_io.h"
@@ -21,6 +23,9 @@
 #define UPLINK_RETRY_MS   200         /* after a failed read of the journal, or a refused batch */
 #define UPLINK_USER_MS    4000        /* a dead path is noticed by then */
 #define UPLINK_PING_MS    2000        /* quiet so long: ask the hub whether it is there */
+#define UPLINK_LIVE_MS    1000        /* while the hub is behind: how often newest values go out */
+#define UPLINK_LIVE_BACK  5000u       /* records that are looked through for them at most */
+#define UPLINK_SEQ_DIGITS 20
 
 struct uplink_client {
     struct uplink_options o;
@@ -30,19 +35,21 @@ struct uplink_client {
     struct mqtt_client *client;
     struct jobs *jobs;
     struct gate *closed;
-    struct timer retry;
-    struct buf topic;
-    bool stopping;
-    uint64_t refusals; /* in a row */
+    struct timer retry, pace, beat;
+    struct buf topic, live_topic, have_topic;
+    bool stopping, looking; /* looking: for newest values, on the thread */
+    uint64_t refusals;      /* in a row */
     /* the reading thread's */
     struct journal_cursor *cursor;
     struct journal_reader *reader;
     struct journal_watch *watch;
     struct batch_writer writer;
     struct record *records;
+    struct journal_reader *tail;
+    uint64_t tail_seq; /* newest values up to here went out */
     /* read from any thread */
-    struct cell connected, acked, reconnects;
-    struct metric *batches, *sent, *bytes, *refused, *up;
+    struct cell connected, acked, reconnects, rewinds;
+    struct metric *batches, *sent, *bytes, *refused, *up, *live, *rewound;
 };
 
 /* One read: goes to the thread and comes back as mail. */
@@ -60,12 +67,27 @@ static void go_on(struct uplink_client *u);
 
 /* ---- on the reading thread ---- */
 
+static struct batch_sender sender_now(const struct uplink_client *u)
+{
+    struct journal_status js;
+
+    journal_status(u->o.journal, &js);
+    return (struct batch_sender){ .boot = journal_boot(u->o.journal),
+                                  .uptime_ns = clock_uptime_ns(),
+                                  .wall_ns = clock_wall_ns(),
+                                  .head_seq = js.head,
+                                  .dropped = js.dropped_ever };
+}
+
 /* Packs what the reader gives until the batch is full or nothing is new. */
 static int pack(struct uplink_client *u, struct reading *r)
 {
+    struct batch_sender sender = sender_now(u);
     size_t count = 0;
     int rc;
 
+    if (r->after < journal_cursor_seq(u->cursor)) /* what follows is needed again */
+        journal_cursor_rewind(u->cursor, r->after);
     if (journal_reader_seq(u->reader) != r->after)
         journal_reader_seek(u->reader, r->after);
     rc = journal_reader_next(u->reader, u->records, UPLINK_RECORDS, u->o.batch_bytes / 2, &count);
@@ -81,7 +103,7 @@ static int pack(struct uplink_client *u, struct reading *r)
         }
     }
     if (!rc && r->count > 0)
-        rc = batch_finish(&u->writer, BATCH_ZSTD, NULL, &r->batch);
+        rc = batch_finish(&u->writer, BATCH_ZSTD, &sender, &r->batch);
     if (rc) { /* leave nothing half packed for the next read */
         struct buf waste = buf_init(2 * u->writer.raw.max + 4096);
 
@@ -102,6 +124,109 @@ static void run_read(struct job *job, void *ctx)
     r->code = pack(u, r);
     r->mail.deliver = delivered;
     loop_post(u->loop, &r->mail);
+}
+
+/* ---- newest values, ahead of a backlog ---- */
+
+#define LIVE_MOST 200 /* values in one beat */
+
+/* One look at the newest records: goes to the thread and comes back as mail. */
+struct look {
+    struct uplink_client *u;
+    struct job job;
+    struct mail mail;
+    struct batch_writer writer;
+    size_t count;
+    struct buf batch[LIVE_MOST];
+};
+
+static void put_live(struct look *k, const struct record *r)
+{
+    struct batch_sender sender = sender_now(k->u);
+
+    k->batch[k->count] = buf_init(r->payload.n + 4096);
+    if (batch_add(&k->writer, r) == 0 &&
+        batch_finish(&k->writer, BATCH_PLAIN, &sender, &k->batch[k->count]) == 0)
+        k->count++;
+    else
+        buf_fini(&k->batch[k->count]);
+}
+
+/* Steps over the records behind `after` up to `head`, in the first pass to note the newest of each
+ * stream, in the second to take them. */
+static void pass(struct look *k, uint64_t after, uint64_t head, struct tail *t, bool take)
+{
+    struct uplink_client *u = k->u;
+    size_t count = 1;
+
+    journal_reader_seek(u->tail, after);
+    while (count > 0 && journal_reader_seq(u->tail) < head) {
+        if (journal_reader_next(u->tail, u->records, UPLINK_RECORDS, UPLINK_READ_BYTES, &count))
+            return;
+        for (size_t i = 0; i < count && u->records[i].seq <= head; i++) {
+            if (!take)
+                tail_note(t, &u->records[i]);
+            else if (k->count < LIVE_MOST && tail_is_newest(t, &u->records[i]))
+                put_live(k, &u->records[i]);
+        }
+    }
+}
+
+static void looked(struct mail *m, struct loop *l);
+
+static void run_look(struct job *job, void *ctx)
+{
+    struct look *k = container_of(job, struct look, job);
+    struct uplink_client *u = ctx;
+    struct uuid id = journal_uuid(u->o.journal);
+    uint64_t head = journal_head(u->o.journal);
+    uint64_t after = head > UPLINK_LIVE_BACK ? head - UPLINK_LIVE_BACK : 0;
+    struct tail t;
+
+    if (after < u->tail_seq)
+        after = u->tail_seq;
+    tail_init(&t);
+    batch_writer_init(&k->writer, &id, u->o.batch_bytes + UPLINK_RECORD_MAX);
+    pass(k, after, head, &t, false);
+    pass(k, after, head, &t, true);
+    u->tail_seq = head;
+    batch_writer_fini(&k->writer);
+    tail_fini(&t);
+    k->mail.deliver = looked;
+    loop_post(u->loop, &k->mail);
+}
+
+static void looked(struct mail *m, struct loop *l)
+{
+    struct look *k = container_of(m, struct look, mail);
+    struct uplink_client *u = k->u;
+
+    (void)l;
+    for (size_t i = 0; i < k->count; i++) {
+        struct mqtt_client_message msg = { .topic = buf_str(&u->live_topic),
+                                           .payload = buf_str(&k->batch[i]) };
+
+        if (!u->stopping && mqtt_client_publish(u->client, &msg) == 0)
+            metric_add(u->live, 1);
+        buf_fini(&k->batch[i]);
+    }
+    u->looking = false;
+    mem_free(k);
+}
+
+static void on_beat(struct timer *t)
+{
+    struct uplink_client *u = container_of(t, struct uplink_client, beat);
+    struct look *k;
+
+    timer_start(&u->beat, UPLINK_LIVE_MS);
+    if (!uplink_lags(&u->machine, journal_head(u->o.journal)) || u->looking)
+        return;
+    u->looking = true;
+    k = NEW(struct look);
+    k->u = u;
+    k->job.run = run_look;
+    jobs_push(u->jobs, &k->job);
 }
 
 /* ---- on the loop ---- */
@@ -165,6 +290,7 @@ static void publish(struct uplink_client *u, struct reading *r)
             timer_start(&u->retry, rc == ERR_LIMIT ? 10 * UPLINK_RETRY_MS : UPLINK_RETRY_MS);
         return;
     }
+    uplink_sent(&u->machine, clock_mono_ns() / 1000, r->batch.n);
     metric_add(u->sent, r->count);
     metric_add(u->bytes, r->batch.n);
 }
@@ -190,12 +316,17 @@ static void delivered(struct mail *m, struct loop *l)
 
 static void go_on(struct uplink_client *u)
 {
-    uint64_t after;
+    uint64_t after, wait_us = 0;
     uint32_t generation;
     struct reading *r;
 
-    if (u->stopping || !uplink_want_read(&u->machine, &after, &generation))
+    if (u->stopping)
         return;
+    if (!uplink_want_read(&u->machine, clock_mono_ns() / 1000, &after, &generation, &wait_us)) {
+        if (wait_us > 0 && !timer_is_started(&u->pace))
+            timer_start(&u->pace, wait_us / 1000 + 1);
+        return;
+    }
     r = NEW(struct reading);
     r->u = u;
     r->after = after;
@@ -210,6 +341,30 @@ static void on_news(void *ctx)
     struct uplink_client *u = ctx;
 
     uplink_news(&u->machine);
+    go_on(u);
+}
+
+static void on_pace(struct timer *t)
+{
+    go_on(container_of(t, struct uplink_client, pace));
+}
+
+/* The hub has lost some of what it had acknowledged (its disk, or it is another hub): what this
+ * journal still has goes out again, and what it has not comes as a gap. */
+static void on_message(void *ctx, const struct mqtt_client_delivery *m)
+{
+    struct uplink_client *u = ctx;
+    uint64_t have = 0;
+
+    if (!str_eq(m->topic, buf_str(&u->have_topic)) || m->payload.n > UPLINK_SEQ_DIGITS ||
+        str_to_u64(m->payload, &have) || have >= u->machine.acked_seq)
+        return;
+    log_warn("uplink", "the hub lacks records that it had acknowledged; they are sent again",
+             lf_u64("have", have), lf_u64("acked", u->machine.acked_seq));
+    metric_add(u->rewound, 1);
+    cell_add(&u->rewinds, 1);
+    uplink_rewind(&u->machine, have);
+    cell_set(&u->acked, have);
     go_on(u);
 }
 
@@ -253,6 +408,7 @@ static void on_disconnected(void *ctx, int code, unsigned reason, struct str tex
 static const struct mqtt_client_handler handler = {
     .connected = on_connected,
     .disconnected = on_disconnected,
+    .message = on_message,
 };
 
 /* ---- start and stop ---- */
@@ -282,8 +438,12 @@ static void open_client(void *ctx, struct loop *l)
     if (l != u->loop)
         return;
     timer_init(&u->retry, l, on_retry);
+    timer_init(&u->pace, l, on_pace);
+    timer_init(&u->beat, l, on_beat);
+    timer_start(&u->beat, UPLINK_LIVE_MS);
     u->watch = journal_watch_loop(u->o.journal, l, on_news, u);
     u->client = mqtt_client_open(l, &co);
+    (void)!mqtt_client_subscribe(u->client, buf_str(&u->have_topic), 0);
 }
 
 static void add_metrics(struct uplink_client *u)
@@ -298,6 +458,10 @@ static void add_metrics(struct uplink_client *u)
                                "Bytes of batches sent to the hub");
     u->refused = metrics_counter(m, "wayside_uplink_refused_total", "",
                                  "Batches that the hub refused; they are sent again");
+    u->live = metrics_counter(m, "wayside_uplink_live_total", "",
+                              "Newest values that were sent ahead of a backlog, to be shown");
+    u->rewound = metrics_counter(m, "wayside_uplink_rewinds_total", "",
+                                 "Times that the hub had lost what it had acknowledged");
     u->up = metrics_gauge(m, "wayside_uplink_connected", "", "1 while connected to the hub");
 }
 
@@ -318,14 +482,19 @@ int uplink_start(struct workers *w, const struct uplink_options *o, struct uplin
         return fault_set(f, rc, "the journal's cursor of the uplink cannot be opened: %s",
                          err_text(rc));
     }
-    uplink_init(&u->machine, journal_cursor_seq(u->cursor), o->window);
+    uplink_init(&u->machine, journal_cursor_seq(u->cursor), o->window, o->rate);
     cell_set(&u->acked, u->machine.acked_seq);
     u->topic = buf_init(128);
-    buf_printf(&u->topic, "$wayside/up/1/%s", uuid_format(&id, text));
+    u->live_topic = buf_init(128);
+    u->have_topic = buf_init(128);
+    buf_printf(&u->topic, UPLINK_TOPIC "%s", uuid_format(&id, text));
+    buf_printf(&u->live_topic, UPLINK_LIVE_TOPIC "%s", text);
+    buf_printf(&u->have_topic, UPLINK_HAVE_TOPIC "%s", text);
     /* A single record may be larger than a batch is meant to be; it then goes alone. */
     batch_writer_init(&u->writer, &id, o->batch_bytes + UPLINK_RECORD_MAX);
     u->records = mem_new_array(UPLINK_RECORDS, sizeof(*u->records));
     u->reader = journal_reader_new(o->journal, u->cursor, u->machine.acked_seq, UPLINK_READ_BYTES);
+    u->tail = journal_reader_new(o->journal, NULL, 0, UPLINK_READ_BYTES);
     u->jobs = jobs_start("uplink", u, 0, NULL);
     u->closed = gate_new();
     add_metrics(u);
@@ -350,6 +519,8 @@ static void close_client(void *ctx, struct loop *l)
     u->stopping = true;
     uplink_disconnected(&u->machine); /* a read that is under way may outlive the client */
     timer_stop(&u->retry);
+    timer_stop(&u->pace);
+    timer_stop(&u->beat);
     journal_unwatch(u->watch);
     mqtt_client_close(u->client, client_closed, u);
 }
@@ -369,10 +540,13 @@ void uplink_stop(struct uplink_client *u)
     jobs_stop(u->jobs);
     workers_each(u->workers, nothing, u);
     journal_reader_free(u->reader);
+    journal_reader_free(u->tail);
     journal_cursor_close(u->cursor);
     batch_writer_fini(&u->writer);
     mem_free(u->records);
     buf_fini(&u->topic);
+    buf_fini(&u->live_topic);
+    buf_fini(&u->have_topic);
     gate_free(u->closed);
     mem_free(u);
 }
@@ -385,5 +559,6 @@ void uplink_status(const struct uplink_client *u, struct uplink_status *out)
     out->acked_seq = cell_get(&u->acked);
     out->backlog = head > out->acked_seq ? head - out->acked_seq : 0;
     out->reconnects = cell_get(&u->reconnects);
+    out->rewinds = cell_get(&u->rewinds);
     snprintf(out->hub, sizeof(out->hub), "%s:%u", u->o.host, u->o.port);
 }

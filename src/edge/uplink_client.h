@@ -19,6 +19,7 @@ struct uplink_options {
     struct str node_id;        /* the MQTT client id; outlives it */
     size_t batch_bytes;        /* frames of one batch before compression */
     unsigned window;           /* batches on their way, 1 to UPLINK_WINDOW_MAX */
+    uint64_t rate;             /* bytes a second at most, compressed; 0: no limit */
     struct journal *journal;
     struct metrics *metrics; /* may be NULL */
 };
@@ -30,8 +31,8 @@ void uplink_stop(struct uplink_client *u);
 
 struct uplink_status {
     bool connected;
-    uint64_t acked_seq, backlog; /* records that the hub does not have yet */
-    uint64_t reconnects;
+    uint64_t acked_seq, backlog;  /* records that the hub does not have yet */
+    uint64_t reconnects, rewinds; /* rewinds: the hub had lost some of what it had */
     char hub[300];
 };
 /* From any thread. */

@@ -19,11 +19,11 @@
 #include "base/metrics.h"
 #include "base/rfc3339.h"
 #include "hub/once.h"
-#include "hub/uplink_server.h"
 #include "journal/put.h"
 #include "wire/mqtt_props.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #define HUB_FULL_MS  1000
 #define HUB_RETRY_MS 250
@@ -61,9 +61,19 @@ struct waiting {
     void *ctx;
 };
 
-static void live_of_batch(void *ctx, struct loop *l, const struct record *r)
+static void live_of_batch(void *ctx, struct loop *l, const struct record *r, bool stored)
 {
-    hub_ingest_live(ctx, l, r);
+    hub_ingest_live(ctx, l, r, stored);
+}
+
+static void have_of_sender(void *ctx, struct loop *l, const struct uuid *journal, uint64_t seq)
+{
+    struct hub_ingest *h = ctx;
+    char topic[sizeof(UPLINK_HAVE_TOPIC) + UUID_TEXT_LEN], uuid[UUID_TEXT_LEN + 1], digits[24];
+
+    snprintf(topic, sizeof(topic), UPLINK_HAVE_TOPIC "%s", uuid_format(journal, uuid));
+    snprintf(digits, sizeof(digits), "%llu", (unsigned long long)seq);
+    broker_publish_bytes(h->broker, l, str_of(topic), str_of(digits), 0, 0);
 }
 
 static void on_retry(struct timer *t);
@@ -96,8 +106,12 @@ struct hub_ingest *hub_ingest_new(const struct hub_ingest_options *o)
                                  "Messages refused because of what they hold");
     h->failed = metrics_counter(o->metrics, "wayside_ingest_failed_total", "",
                                 "Records that the journal could not take");
-    h->uplink = uplink_server_new(o->journal, workers_count(o->workers), o->limits, o->metrics,
-                                  live_of_batch, h);
+    h->uplink = uplink_server_new(&(struct uplink_server_options){ .journal = o->journal,
+                                                                   .limits = o->limits,
+                                                                   .metrics = o->metrics,
+                                                                   .live = live_of_batch,
+                                                                   .have = have_of_sender,
+                                                                   .ctx = h });
     return h;
 }
 
@@ -141,7 +155,7 @@ void hub_ingest_refused(struct hub_ingest *h, struct loop *l, struct str peer, s
 
 /* The record's time and number as user properties, so that a live value can be put in its place
  * among those read back; and the mark by which another hub knows not to ingest it. */
-static void live_props(const struct record *r, struct buf *out)
+static void live_props(const struct record *r, bool stored, struct buf *out)
 {
     char time[RFC3339_SIZE];
     struct buf seq = buf_init(24);
@@ -151,20 +165,27 @@ static void live_props(const struct record *r, struct buf *out)
     mqtt_props_put_user(out, STR("time"), str_of(time));
     mqtt_props_put_user(out, STR("seq"), buf_str(&seq));
     mqtt_props_put_user(out, STR(INGEST_MARK), STR("1"));
+    if (!stored)
+        mqtt_props_put_user(out, STR("stored"), STR("0"));
     buf_fini(&seq);
 }
 
-void hub_ingest_live(struct hub_ingest *h, struct loop *l, const struct record *r)
+void hub_ingest_live(struct hub_ingest *h, struct loop *l, const struct record *r, bool stored)
 {
     struct buf topic = buf_init(256), props = buf_init(256);
 
-    if (h->broker && r->kind != RECORD_GAP && ingest_topic(r, &topic) == 0 && !buf_check(&topic)) {
-        live_props(r, &props);
+    if (h->broker && record_is_data(r) && ingest_topic(r, &topic) == 0 && !buf_check(&topic)) {
+        live_props(r, stored, &props);
         broker_publish_props(h->broker, l, buf_str(&topic), r->payload, buf_str(&props), 1,
                              r->kind == RECORD_STATUS ? BROKER_RETAIN : 0);
     }
     buf_fini(&topic);
     buf_fini(&props);
+}
+
+struct uplink_server *hub_ingest_uplink(struct hub_ingest *h)
+{
+    return h->uplink;
 }
 
 /* Everything that is parked, in its order. */
@@ -233,7 +254,7 @@ static void on_durable(struct journal_put *p, int code)
     if (w->done)
         w->done(w->ctx, code);
     if (code == 0 && !w->canonical)
-        hub_ingest_live(h, w->loop, &p->record);
+        hub_ingest_live(h, w->loop, &p->record, true);
     mem_free(w);
     journal_put_free(p);
 }
@@ -283,6 +304,8 @@ int hub_ingest_publish(void *ctx, struct loop *l, const struct broker_message *m
 
     if (str_starts(m->topic, STR(UPLINK_TOPIC)))
         return uplink_server_publish(h->uplink, l, m, token, reason);
+    if (str_starts(m->topic, STR(UPLINK_LIVE_TOPIC)))
+        return uplink_server_live(h->uplink, l, m, reason);
     rc = ingest_message(h->o.topics, h->o.limits, &in, &w->arena, &r, &canonical, &why);
     if (rc == ERR_UNKNOWN) {
         rc = BROKER_ROUTE;

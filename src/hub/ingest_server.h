@@ -6,6 +6,7 @@
  * broker's on_publish), REST (hub_ingest_record) and batches of other nodes (hub/uplink_server.c).
  */
 #include "hub/refused_io.h"
+#include "hub/uplink_server.h"
 #include "ingest/ingest.h"
 #include "journal/journal.h"
 #include "mqtt/broker.h"
@@ -44,7 +45,11 @@ void hub_ingest_record(struct hub_ingest *h, struct loop *l, const struct record
 void hub_ingest_refused(struct hub_ingest *h, struct loop *l, struct str peer, struct str topic,
                         const struct refusal *why, struct str payload);
 
-/* Publishes a durable record live on its own topic, on its loop. */
-void hub_ingest_live(struct hub_ingest *h, struct loop *l, const struct record *r);
+/* Publishes a record live on its own topic, on its loop. stored: it is durable here; else it is only
+ * shown, ahead of a backlog in which it will come again, and says so (user property "stored" 0). */
+void hub_ingest_live(struct hub_ingest *h, struct loop *l, const struct record *r, bool stored);
+
+/* Batches of other nodes: for seeding at the start, and for who looks. */
+struct uplink_server *hub_ingest_uplink(struct hub_ingest *h);
 
 #endif

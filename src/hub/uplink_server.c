@@ -4,54 +4,41 @@
  * a batch that comes twice (its PUBACK was lost) is appended twice and stored once, because the
  * store's cursor of that origin is in the same transaction as the rows.
  *
- * No batch may overtake an earlier one of its journal: the store's cursor of that origin would pass
- * the earlier one, which would be dropped as a repetition when it comes again. So the batches of a
- * connection are a chain in the journal (journal.h): behind one that was refused all are, until the
- * sender begins again at the hole. A lane remembers that, per worker, journal and peer. The peer is
- * part of it because a sender that went on elsewhere and comes back need not fill an old hole.
+ * No batch may overtake an earlier one of its journal, nor leave a hole: the store's cursor of that
+ * origin would pass what is missing, which would be dropped as a repetition when it comes. So the
+ * table of senders is asked on the committer's thread, in the order of the journal itself, and a
+ * batch behind a hole is refused; the sender is told where it stands here and begins again there.
+ * What its journal no longer has comes as a gap record then. A mark behind each batch says how far
+ * its sender is, so that this is known after a restart too (record.h).
+ *
+ * There too the times of a sender whose clock is wrong are corrected (clocks.h), before they reach
+ * the disk.
  *
  * What is refused: a payload that is no batch, a batch of another journal than the topic's, QoS 0
  * (nobody would know whether it arrived), a batch behind a hole.
  */
 #include "hub/uplink_server.h"
 
-#include "base/list.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/metrics.h"
+#include "hub/clocks.h"
+#include "hub/senders.h"
 #include "journal/batch.h"
+
+#include <stdio.h>
 
 #define UPLINK_RAW_MAX   (8u << 20) /* decompressed; a batch is meant to be far smaller */
 #define UPLINK_COUNT_MAX 50000u
-
-#define UPLINK_LANES_MAX 1024 /* of a worker, with a hole and no batch under way */
-
-/* The batches of one journal from one peer; the worker's. It exists while some are under way or
- * there is a hole. */
-struct lane {
-    struct list link;
-    struct uuid journal;
-    struct addr peer;
-    struct chain *chain; /* of the batches to come; NULL: a new one */
-    uint64_t hole;       /* first seq of what was refused; 0: none */
-    size_t pending;
-};
-
-/* Kept by every batch of it that is under way. */
-struct chain {
-    struct journal_chain journal;
-    size_t refs;
-};
+#define UPLINK_CLIENT    64 /* bytes of a client id that are kept */
 
 struct uplink_server {
-    struct list *lanes; /* per worker, the longest unused first */
-    size_t *lane_counts;
-    unsigned worker_count;
-    struct journal *journal;
-    void (*live)(void *ctx, struct loop *l, const struct record *r);
-    void *ctx;
+    struct uplink_server_options o;
     struct batch_caps caps;
-    struct metric *batches, *records, *refused;
+    struct senders senders; /* the committer's, but for the cells; see senders.h */
+    struct clocks clocks;   /* the committer's */
+    struct metric *batches, *records, *refused, *holes, *corrected, *unstored;
 };
 
 /* A batch that waits for the disk. */
@@ -59,137 +46,61 @@ struct arrival {
     struct uplink_server *u;
     struct loop *loop;
     struct broker_token *token;
-    struct lane *lane;
-    struct chain *chain;
     struct blob *payload; /* what the batch views */
     struct batch batch;
     struct journal_entry entry;
+    struct mail mail;
+    struct sender *sender; /* once it was asked for */
+    uint64_t have_seq;     /* with ERR_STALE: where the sender stands here */
+    char client[UPLINK_CLIENT];
 };
 
-struct uplink_server *
-uplink_server_new(struct journal *j, unsigned workers, const struct limits *limits,
-                  struct metrics *metrics,
-                  void (*live)(void *ctx, struct loop *l, const struct record *r), void *ctx)
+struct uplink_server *uplink_server_new(const struct uplink_server_options *o)
 {
     struct uplink_server *u = NEW(struct uplink_server);
 
-    u->worker_count = workers;
-    u->lanes = mem_new_array(workers, sizeof(*u->lanes));
-    u->lane_counts = mem_new_array(workers, sizeof(*u->lane_counts));
-    for (unsigned i = 0; i < workers; i++)
-        list_init(&u->lanes[i]);
-    u->journal = j;
-    u->live = live;
-    u->ctx = ctx;
+    u->o = *o;
     u->caps = (struct batch_caps){ UPLINK_RAW_MAX, UPLINK_COUNT_MAX,
-                                   (size_t)limits->record_payload_max_bytes };
-    u->batches = metrics_counter(metrics, "wayside_uplink_received_batches_total", "",
+                                   (size_t)o->limits->record_payload_max_bytes };
+    senders_init(&u->senders);
+    clocks_init(&u->clocks, o->limits->clock_error_max_ms * 1000000);
+    u->batches = metrics_counter(o->metrics, "wayside_uplink_received_batches_total", "",
                                  "Batches of other nodes that became durable here");
-    u->records = metrics_counter(metrics, "wayside_uplink_received_records_total", "",
+    u->records = metrics_counter(o->metrics, "wayside_uplink_received_records_total", "",
                                  "Records in them, repeated ones too");
-    u->refused = metrics_counter(metrics, "wayside_uplink_received_refused_total", "",
+    u->refused = metrics_counter(o->metrics, "wayside_uplink_received_refused_total", "",
                                  "Batches that were refused");
+    u->holes = metrics_counter(o->metrics, "wayside_uplink_received_holes_total", "",
+                               "Batches refused since something before them is missing; their "
+                               "senders begin again there");
+    u->corrected = metrics_counter(o->metrics, "wayside_uplink_corrected_times_total", "",
+                                   "Records whose time was corrected by their machine's uptime");
+    u->unstored = metrics_counter(o->metrics, "wayside_uplink_received_live_total", "",
+                                  "Newest values that came live, ahead of a backlog");
     return u;
-}
-
-/* ---- lanes ---- */
-
-static void chain_unref(struct chain *c)
-{
-    if (c && --c->refs == 0)
-        mem_free(c);
-}
-
-static void lane_free(struct uplink_server *u, unsigned worker, struct lane *lane)
-{
-    chain_unref(lane->chain);
-    list_remove(&lane->link);
-    u->lane_counts[worker]--;
-    mem_free(lane);
 }
 
 void uplink_server_free(struct uplink_server *u)
 {
-    for (unsigned i = 0; i < u->worker_count; i++)
-        while (!list_empty(&u->lanes[i]))
-            lane_free(u, i, container_of(u->lanes[i].next, struct lane, link));
-    mem_free(u->lanes);
-    mem_free(u->lane_counts);
+    senders_fini(&u->senders);
+    clocks_fini(&u->clocks);
     mem_free(u);
 }
 
-static void lane_forget_oldest(struct uplink_server *u, unsigned worker)
+void uplink_server_seed(struct uplink_server *u, const struct uuid *journal, uint64_t seq)
 {
-    LIST_EACH (it, &u->lanes[worker]) {
-        struct lane *lane = container_of(it, struct lane, link);
-
-        if (lane->pending == 0) {
-            lane_free(u, worker, lane);
-            return;
-        }
-    }
+    senders_seed(&u->senders, journal, seq);
 }
 
-/* NULL when there is none. */
-static struct lane *lane_find(struct uplink_server *u, unsigned worker, const struct uuid *journal,
-                              const struct addr *peer)
+void uplink_server_incomplete(struct uplink_server *u)
 {
-    LIST_EACH (it, &u->lanes[worker]) {
-        struct lane *lane = container_of(it, struct lane, link);
-
-        if (uuid_eq(&lane->journal, journal) && addr_eq(&lane->peer, peer))
-            return lane;
-    }
-    return NULL;
+    u->senders.complete = false;
 }
 
-static struct lane *lane_new(struct uplink_server *u, unsigned worker, const struct uuid *journal,
-                             const struct addr *peer)
+const struct senders *uplink_server_senders(const struct uplink_server *u)
 {
-    struct lane *lane = NEW(struct lane);
-
-    if (u->lane_counts[worker] >= UPLINK_LANES_MAX)
-        lane_forget_oldest(u, worker);
-    lane->journal = *journal;
-    lane->peer = *peer;
-    list_init(&lane->link);
-    list_push_back(&u->lanes[worker], &lane->link);
-    u->lane_counts[worker]++;
-    return lane;
+    return &u->senders;
 }
-
-/* Puts the batch behind those of its lane. */
-static void lane_enter(struct lane *lane, struct arrival *a)
-{
-    if (!lane->chain) {
-        lane->chain = NEW(struct chain);
-        lane->chain->refs = 1;
-    }
-    lane->hole = 0;
-    lane->pending++;
-    lane->chain->refs++;
-    a->lane = lane;
-    a->chain = lane->chain;
-}
-
-/* The batch is done. After a refusal its chain takes nothing any more; what was appended to it
- * meanwhile is refused as well, and leaves the hole where it is. */
-static void lane_leave(struct arrival *a, int code)
-{
-    struct lane *lane = a->lane;
-
-    lane->pending--;
-    if (code && lane->chain == a->chain) {
-        chain_unref(lane->chain);
-        lane->chain = NULL;
-        lane->hole = a->batch.header.first_seq;
-    }
-    chain_unref(a->chain);
-    if (lane->pending == 0 && lane->hole == 0)
-        lane_free(a->u, loop_index(a->loop), lane);
-}
-
-/* ---- batches ---- */
 
 static void arrival_free(struct arrival *a)
 {
@@ -198,19 +109,83 @@ static void arrival_free(struct arrival *a)
     mem_free(a);
 }
 
+/* ---- on the committer's thread ---- */
+
+static void correct(struct arrival *a, int64_t now_ns)
+{
+    uint64_t count = 0;
+
+    clocks_learn(&a->u->clocks, &a->batch.header.sender, now_ns);
+    for (uint32_t i = 0; i < a->batch.header.count; i++)
+        count += clocks_correct(&a->u->clocks, &a->batch.records[i]);
+    if (count > 0)
+        metric_add(a->u->corrected, count);
+}
+
+static int admit(struct journal_entry *e)
+{
+    struct arrival *a = container_of(e, struct arrival, entry);
+    const struct batch_header *h = &a->batch.header;
+    int64_t now_ns = clock_wall_ns();
+    int rc;
+
+    a->sender = sender_of(&a->u->senders, &h->journal, h->first_seq);
+    e->chain = &a->sender->chain;
+    rc = sender_admit(a->sender, h);
+    if (rc == 0) {
+        sender_says(a->sender, &h->sender, str_of(a->client), now_ns);
+        correct(a, now_ns);
+    }
+    return rc;
+}
+
+static void deliver(struct mail *m, struct loop *l);
+
 static void on_durable(struct journal_entry *e, int code)
 {
     struct arrival *a = container_of(e, struct arrival, entry);
 
-    lane_leave(a, code);
-    broker_publish_done(a->token, code, false, code == ERR_FULL ? "the journal is full" : NULL);
+    if (code == 0)
+        sender_durable(a->sender, &a->batch.header);
+    if (code == ERR_STALE)
+        a->have_seq = cell_get(&a->sender->have_seq);
+    a->mail.deliver = deliver;
+    loop_post(a->loop, &a->mail);
+}
+
+/* ---- on the worker ---- */
+
+static void tell_hole(struct arrival *a)
+{
+    const struct batch_header *h = &a->batch.header;
+    char uuid[UUID_TEXT_LEN + 1];
+
+    metric_add(a->u->holes, 1);
+    log_warn("uplink", "a batch leaves a hole; its sender begins again",
+             lf_text("client", a->client), lf_text("journal", uuid_format(&h->journal, uuid)),
+             lf_u64("have", a->have_seq), lf_u64("first", h->first_seq));
+    a->u->o.have(a->u->o.ctx, a->loop, &h->journal, a->have_seq);
+}
+
+static void deliver(struct mail *m, struct loop *l)
+{
+    struct arrival *a = container_of(m, struct arrival, mail);
+    struct uplink_server *u = a->u;
+    int code = a->entry.code;
+    const char *why = code == ERR_FULL    ? "the journal is full"
+                      : code == ERR_STALE ? "something before this batch is missing here"
+                                          : NULL;
+
+    if (code == ERR_STALE)
+        tell_hole(a); /* before its refusal, so that it knows where to begin again */
+    broker_publish_done(a->token, code == ERR_STALE ? ERR_BUSY : code, false, why);
     if (code) {
-        metric_add(a->u->refused, 1);
+        metric_add(u->refused, 1);
     } else {
-        metric_add(a->u->batches, 1);
-        metric_add(a->u->records, a->batch.header.count);
+        metric_add(u->batches, 1);
+        metric_add(u->records, a->batch.header.count);
         for (uint32_t i = 0; i < a->batch.header.count; i++)
-            a->u->live(a->u->ctx, a->loop, &a->batch.records[i]);
+            u->o.live(u->o.ctx, l, &a->batch.records[i], true);
     }
     arrival_free(a);
 }
@@ -225,47 +200,80 @@ static int refuse(struct uplink_server *u, const struct broker_message *m, const
     return ERR_VALUE;
 }
 
-int uplink_server_publish(struct uplink_server *u, struct loop *l, const struct broker_message *m,
-                          struct broker_token *token, const char **reason)
+/* The batch of a publication on prefix/{journal uuid}. NULL: refused. */
+static struct arrival *read_batch(struct uplink_server *u, const struct broker_message *m,
+                                  size_t prefix_n, const char **reason)
 {
     struct wire_why why = { 0 };
-    struct uuid journal;
     struct arrival *a;
-    struct lane *lane;
+    struct uuid journal;
     int rc;
 
-    if (m->qos == 0)
-        return refuse(u, m, "QoS 0: nobody would know whether it arrived", reason);
-    if (uuid_parse(str_skip(m->topic, sizeof(UPLINK_TOPIC) - 1), &journal))
-        return refuse(u, m, "the topic does not end in a journal's uuid", reason);
+    if (uuid_parse(str_skip(m->topic, prefix_n), &journal)) {
+        refuse(u, m, "the topic does not end in a journal's uuid", reason);
+        return NULL;
+    }
     a = NEW(struct arrival);
     a->u = u;
-    a->loop = l;
-    a->token = token;
     a->payload = broker_message_blob(m);
     rc = batch_read(blob_str(a->payload), &u->caps, &a->batch, &why);
     if (rc) {
         blob_unref(a->payload);
         mem_free(a);
-        return refuse(u, m, why.text ? why.text : err_text(rc), reason);
+        refuse(u, m, why.text ? why.text : err_text(rc), reason);
+        return NULL;
     }
     if (!uuid_eq(&journal, &a->batch.header.journal)) {
         arrival_free(a);
-        return refuse(u, m, "the batch is of another journal than the topic says", reason);
+        refuse(u, m, "the batch is of another journal than the topic says", reason);
+        return NULL;
     }
-    lane = lane_find(u, loop_index(l), &journal, m->peer);
-    if (lane && lane->hole > 0 && a->batch.header.first_seq > lane->hole) {
-        arrival_free(a);
-        metric_add(u->refused, 1);
-        *reason = "a batch before it was refused";
-        return ERR_BUSY;
-    }
-    lane_enter(lane ? lane : lane_new(u, loop_index(l), &journal, m->peer), a);
+    return a;
+}
+
+/* The mark behind the batch; batch_read() left room for it. */
+static void put_mark(struct arrival *a)
+{
+    const struct batch_header *h = &a->batch.header;
+
+    a->batch.records[h->count] = (struct record){ .kind = RECORD_MARK,
+                                                  .wall_ns = clock_wall_ns(),
+                                                  .origin = h->journal,
+                                                  .origin_seq = h->last_seq };
+}
+
+int uplink_server_publish(struct uplink_server *u, struct loop *l, const struct broker_message *m,
+                          struct broker_token *token, const char **reason)
+{
+    struct arrival *a;
+
+    if (m->qos == 0)
+        return refuse(u, m, "QoS 0: nobody would know whether it arrived", reason);
+    a = read_batch(u, m, sizeof(UPLINK_TOPIC) - 1, reason);
+    if (!a)
+        return ERR_VALUE;
+    a->loop = l;
+    a->token = token;
+    snprintf(a->client, sizeof(a->client), "%.*s", STR_ARG(m->client_id));
+    put_mark(a);
     a->entry = (struct journal_entry){ .records = a->batch.records,
-                                       .count = a->batch.header.count,
-                                       .reply = l,
-                                       .done = on_durable,
-                                       .chain = &a->chain->journal };
-    journal_append(u->journal, &a->entry);
+                                       .count = (size_t)a->batch.header.count + 1,
+                                       .admit = admit,
+                                       .done = on_durable };
+    journal_append(u->o.journal, &a->entry);
     return BROKER_LATER_CONSUME;
+}
+
+int uplink_server_live(struct uplink_server *u, struct loop *l, const struct broker_message *m,
+                       const char **reason)
+{
+    struct arrival *a = read_batch(u, m, sizeof(UPLINK_LIVE_TOPIC) - 1, reason);
+
+    if (!a)
+        return ERR_VALUE;
+    metric_add(u->unstored, a->batch.header.count);
+    for (uint32_t i = 0; i < a->batch.header.count; i++)
+        u->o.live(u->o.ctx, l, &a->batch.records[i], false);
+    arrival_free(a);
+    return BROKER_CONSUME;
 }

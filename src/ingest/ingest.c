@@ -17,9 +17,11 @@
 #include "ingest/body.h"
 
 #include "base/buf.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/rfc3339.h"
 
+#include <endian.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -163,7 +165,7 @@ static int device_of_row(const struct topic_match *m, struct str client_id, cons
 }
 
 static int time_of(enum topic_time from, struct str field, const struct body *b, int64_t arrival_ns,
-                   struct arena *a, int64_t *out, struct refusal *why)
+                   struct arena *a, struct record *r, struct refusal *why)
 {
     struct leaf_member m;
     struct str text;
@@ -171,11 +173,13 @@ static int time_of(enum topic_time from, struct str field, const struct body *b,
 
     if (field.n == 0)
         field = STR("timestamp");
-    *out = arrival_ns;
+    r->wall_ns = arrival_ns;
+    r->flags |= RECORD_ARRIVAL;
     if (from == TOPIC_TIME_ARRIVAL || !body_member(b, field, &m))
         return from == TOPIC_TIME_REQUIRED ? refuse_missing(why, field) : 0;
     if (body_text(&m, a, &text) && rfc3339_parse(text, &t) == 0) {
-        *out = t;
+        r->wall_ns = t;
+        r->flags &= ~(unsigned)RECORD_ARRIVAL;
         return 0;
     }
     if (from == TOPIC_TIME_LENIENT)
@@ -250,7 +254,7 @@ static int fill_from_json(const struct topic_match *m, const struct ingest_messa
     for (size_t i = 0; i < row->field_count && rc == 0; i++)
         rc = check_field(&row->fields[i], b, why);
     if (rc == 0)
-        rc = time_of(row->time_from, row->time_field, b, msg->arrival_ns, a, &r->wall_ns, why);
+        rc = time_of(row->time_from, row->time_field, b, msg->arrival_ns, a, r, why);
     if (rc == 0 && row->kind == RECORD_RESULT && m->id.p)
         rc = wrap_result(m->id, a, r, why);
     return rc;
@@ -259,7 +263,7 @@ static int fill_from_json(const struct topic_match *m, const struct ingest_messa
 int ingest_message(const struct topics *t, const struct limits *lim, const struct ingest_message *m,
                    struct arena *a, struct record *out, bool *out_canonical, struct refusal *why)
 {
-    struct record r = { .payload = m->payload, .wall_ns = m->arrival_ns };
+    struct record r = { .flags = RECORD_ARRIVAL, .payload = m->payload, .wall_ns = m->arrival_ns };
     struct topic_match match;
     struct body body;
     int rc;
@@ -366,6 +370,19 @@ static int line_id(const struct body *b, struct str *out, struct refusal *why)
                   "id: send a whole number or text of 1 to %d bytes", ID_MAX);
 }
 
+/* 128 bits of the id as it was written, so that two different ones of a stream are never taken for
+ * one another. The keys are constants since the hash must be the same after a restart; who chooses
+ * ids to make two of them equal loses his own reading. */
+static struct uuid hash_of(struct str id)
+{
+    static const uint64_t high[2] = { 0x77617973696465, 1 }, low[2] = { 0x77617973696465, 2 };
+    uint64_t h[2] = { htole64(siphash(high, id)), htole64(siphash(low, id)) };
+    struct uuid u;
+
+    memcpy(u.b, h, sizeof(u.b));
+    return u;
+}
+
 static int line_device(const struct body *b, struct str default_device, struct arena *a,
                        struct str *out, struct refusal *why)
 {
@@ -450,6 +467,8 @@ static int fill_line(const struct body *b, struct str default_device, int64_t ar
 
     if (rc < 0)
         return rc;
+    if (out->id.p)
+        r->id = hash_of(out->id);
     if (!body_has(b, STR("stream"))) {
         if (body_has(b, STR("device_id")))
             return fill_as_row(topics_sensor_data(), b, arrival_ns, a, r, why);
@@ -459,7 +478,7 @@ static int fill_line(const struct body *b, struct str default_device, int64_t ar
     if (rc == 0)
         rc = line_device(b, default_device, a, &r->device, why);
     if (rc == 0)
-        rc = time_of(TOPIC_TIME_OPTIONAL, STR("timestamp"), b, arrival_ns, a, &r->wall_ns, why);
+        rc = time_of(TOPIC_TIME_OPTIONAL, STR("timestamp"), b, arrival_ns, a, r, why);
     if (rc == 0)
         rc = line_value(b, r, why);
     return rc;
@@ -509,6 +528,7 @@ int ingest_topic(const struct record *r, struct buf *out)
         buf_printf(out, "wayside/%.*s/result/%.*s", STR_ARG(r->device), STR_ARG(id));
         return 0;
     case RECORD_GAP:
+    case RECORD_MARK:
         break;
     }
     return ERR_VALUE;

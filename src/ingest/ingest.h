@@ -68,7 +68,8 @@ MUST_USE int ingest_body(enum ingest_route route, const struct limits *lim, stru
  *      object
  * Beside them, in 1 and 2: "device" (absent: default_device), "kind" ("reading" when absent),
  * "timestamp" (RFC 3339; absent: arrival). In all: "id", text of 1..128 bytes or a whole number,
- * which the answer to this line repeats. In shape 1 other members are refused: they would be lost.
+ * which the answer to this line repeats, and by which the store drops what is sent twice within 10
+ * minutes (record.id is its hash). In shape 1 other members are refused: they would be lost.
  */
 struct ingest_line {
     struct record record;

@@ -149,7 +149,7 @@ static bool valid_here(const struct batch_writer *w, const struct record *r)
 
     if (record_check(r, FRAME_BODY_MAX - 64) < 0 || r->seq == 0 || from == 0 || from > r->seq)
         return false;
-    if (is_own(&w->journal, r) && r->origin_seq != r->seq)
+    if (is_own(&w->journal, r) && (r->origin_seq != r->seq || r->kind == RECORD_MARK))
         return false;
     return w->count == 0 || from == w->last_seq + 1;
 }
@@ -170,7 +170,7 @@ int batch_add(struct batch_writer *w, const struct record *r)
     f.flags |= FRAME_ORIGIN;
     f.origin = ref_of(w, r, true);
     f.origin_seq = r->origin_seq;
-    if (r->kind != RECORD_GAP)
+    if (record_is_data(r))
         f.ref = ref_of(w, r, false);
     frame_write(&w->raw, 0, &f);
     if (w->count++ == 0)
@@ -278,7 +278,7 @@ static int read_record(const struct batch *b, const struct frame *f, size_t payl
     if (record_check(&r, payload_max) < 0 ||
         (r.kind == RECORD_GAP && r.payload.n > FRAME_GAP_REASON_MAX))
         return wire_refuse(why, ERR_PROTO, 0, "a record that is not allowed");
-    if (uuid_eq(&r.origin, &b->header.journal) && r.origin_seq != r.seq)
+    if (uuid_eq(&r.origin, &b->header.journal) && (r.origin_seq != r.seq || r.kind == RECORD_MARK))
         return wire_refuse(why, ERR_PROTO, 0, "two numbers for one record");
     *out = r;
     return 0;
@@ -352,7 +352,7 @@ int batch_read(struct str in, const struct batch_caps *caps, struct batch *out,
     names_init(&b.names);
     rc = unpack(str_skip(in, BATCH_HEADER_SIZE), &b, &frames, why);
     if (rc == 0) {
-        b.records = mem_new_array(b.header.count, sizeof(struct record));
+        b.records = mem_new_array((size_t)b.header.count + 1, sizeof(struct record));
         rc = read_frames(&b, frames, caps->payload_max, why);
     }
     if (rc < 0) {

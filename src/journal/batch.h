@@ -10,6 +10,11 @@
 #include "journal/frame.h"
 #include "journal/names.h"
 
+/* Where batches go, each followed by the sending journal's uuid. */
+#define UPLINK_TOPIC      "$wayside/up/1/"   /* to be kept; QoS 1 */
+#define UPLINK_LIVE_TOPIC "$wayside/live/1/" /* one record, to be shown only */
+#define UPLINK_HAVE_TOPIC "$wayside/have/1/" /* from the hub: what it has up to, in digits */
+
 #define BATCH_VERSION     2u
 #define BATCH_HEADER_SIZE 112u
 #define BATCH_CRC_AT      52u /* over all but itself */
@@ -61,7 +66,8 @@ struct batch_caps {
 };
 struct batch {
     struct batch_header header;
-    struct record *records; /* header.count; seq and origin as in the sending journal */
+    struct record *records; /* header.count, and room for one more; seq and origin as in the
+                               sending journal */
     struct buf raw;         /* what they view; the input too when it was plain */
     struct names names;
 };

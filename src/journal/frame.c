@@ -33,12 +33,14 @@ static bool shape_valid(uint8_t type, uint8_t flags, uint16_t ref, uint32_t leng
     const uint8_t always = FRAME_ORIGIN | FRAME_COMMITTED;
     const uint8_t of_records = FRAME_ID | FRAME_ARRIVAL | FRAME_CORRECTED;
 
-    if (type < FRAME_RECORD || type > FRAME_GAP)
+    if (type < FRAME_RECORD || type > FRAME_MARK)
         return false;
     if ((flags & ~(type == FRAME_RECORD ? always | of_records : always)) != 0)
         return false;
     if (length > FRAME_BODY_MAX || length < extra(flags))
         return false;
+    if (type == FRAME_MARK)
+        return ref == 0 && (flags & FRAME_ORIGIN) && length == FRAME_ORIGIN_SIZE;
     if (type == FRAME_GAP)
         return ref == 0 && (flags & FRAME_ORIGIN) && length >= FRAME_ORIGIN_SIZE + 8;
     if (type != FRAME_RECORD && (flags & FRAME_ORIGIN))
@@ -147,6 +149,11 @@ void frame_of_record(const struct record *r, char room[8 + FRAME_GAP_REASON_MAX]
                        .payload = r->payload };
     uint64_t first = htole64(r->first);
 
+    if (r->kind == RECORD_MARK) {
+        f.type = FRAME_MARK;
+        *out = f;
+        return;
+    }
     if (r->kind == RECORD_GAP) {
         assert(r->payload.n <= FRAME_GAP_REASON_MAX);
         memcpy(room, &first, sizeof(first));
@@ -184,6 +191,8 @@ void frame_to_record(const struct frame *f, struct record *out)
         r.flags |= RECORD_ARRIVAL;
     if (f->flags & FRAME_CORRECTED)
         r.flags |= RECORD_CORRECTED;
+    if (f->type == FRAME_MARK)
+        r.kind = RECORD_MARK;
     if (f->type == FRAME_GAP) {
         struct rd rd = rd_init(f->payload);
 

@@ -41,9 +41,10 @@ enum frame_type {
     FRAME_UUID = 3,   /* defines origin `ref`. payload: uuid and epoch. In a segment, the one of
                          the segment's own journal says where records without an origin were born */
     FRAME_GAP = 4,    /* first…origin seq of the origin are lost. payload: first u64, reason */
+    FRAME_MARK = 5,   /* a RECORD_MARK; no payload */
 };
 enum frame_flag {
-    FRAME_ORIGIN = 1,     /* the body starts with an origin; required in FRAME_GAP */
+    FRAME_ORIGIN = 1,     /* the body starts with an origin; required in FRAME_GAP and FRAME_MARK */
     FRAME_COMMITTED = 2,  /* all before this frame was durable when it was written */
     FRAME_ID = 4,         /* these three in a FRAME_RECORD only: the sender gave an id */
     FRAME_ARRIVAL = 8,    /* RECORD_ARRIVAL */
@@ -79,6 +80,11 @@ MUST_USE int frame_read(struct str in, uint32_t seed, struct frame *out, size_t 
 void frame_of_record(const struct record *r, char room[8 + FRAME_GAP_REASON_MAX],
                      struct frame *out);
 void frame_to_record(const struct frame *f, struct record *out);
+/* Whether a frame of this type is a record, and not the meaning of a ref. */
+static inline bool frame_is_record(uint8_t type)
+{
+    return type != FRAME_NAME && type != FRAME_UUID;
+}
 /* Encoded size of f. */
 size_t frame_size(const struct frame *f);
 /* Writes f (out->over when it does not fit). FRAME_ORIGIN in flags says whether origin counts. */

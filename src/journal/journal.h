@@ -37,8 +37,12 @@ struct journal_options {
     uint64_t flush_bytes;      /* with a window: this much ends it at once */
     uint64_t cursor_write_ms;  /* cursors reach the disk at most this late; default 200 */
     enum journal_policy policy[RECORD_KINDS];
+    /* Beside the quota, for records that may be dropped (JOURNAL_DROP_OLDEST), in whole segments; 0: no
+     * such limit. */
+    uint64_t max_age_ms;  /* since its segment ended; while the wall clock is set */
+    uint64_t max_records; /* so many of the newest are kept at least */
 };
-/* 2 MiB segments, 256 MiB, 16 MiB floor, no window, 64 KiB, block for all kinds. */
+/* 2 MiB segments, 256 MiB, 16 MiB floor, no window, 64 KiB, block for all kinds, no other limit. */
 struct journal_options journal_options_default(void);
 
 /* Opens or creates the journal in directory dir (created with mode 0700 if it is not there; its
@@ -77,18 +81,22 @@ struct journal_entry {
      * (the floor of free space), -EIO … After an error of the disk some may be delivered all the
      * same, whole, as after a crash before an acknowledgement. */
     void (*done)(struct journal_entry *e, int code);
+    /* NULL, or asked on the committer thread right before the entry is taken, when the fate of all
+     * before it in its chain is known: may still change the records, and refuses the entry with
+     * other than 0. May be asked twice (after a failed flush). Quick, as done() there. */
+    int (*admit)(struct journal_entry *e);
     int code;                    /* the journal's */
     struct journal_chain *chain; /* NULL: it stands alone */
 };
 
 /*
  * Entries that must not overtake each other. Once an entry of a chain was refused, all later ones
- * of it are refused too (with ERR_BUSY when nothing else is wrong with them); the owner begins
- * again with a new chain from the first that was refused. Zeroed at first; the owner keeps it until
- * the last entry of it is done.
+ * of it are refused too (with ERR_BUSY when nothing else is wrong with them), until an admit() of
+ * the chain says that the hole is filled by clearing `broken`. Zeroed at first; the owner keeps it
+ * until the last entry of it is done.
  */
 struct journal_chain {
-    bool broken; /* the committer's */
+    bool broken; /* touched on the committer thread only */
 };
 
 /* From any thread; never blocks, never fails here. */
@@ -96,6 +104,9 @@ void journal_append(struct journal *j, struct journal_entry *e);
 /* Waits until everything that was appended before is completed: done() was called, or is on its way
  * to its loop as mail. Not from a loop. */
 void journal_settle(struct journal *j);
+
+/* The boot that records are given which are born here. */
+struct uuid journal_boot(const struct journal *j);
 
 /* The newest durable seq; 0 when nothing was ever appended. */
 uint64_t journal_head(const struct journal *j);
@@ -114,6 +125,9 @@ MUST_USE int journal_cursor_open(struct journal *j, const char *name, struct jou
 uint64_t journal_cursor_seq(const struct journal_cursor *c);
 /* Everything up to seq is done. A lower seq than before changes nothing. */
 void journal_cursor_advance(struct journal_cursor *c, uint64_t seq);
+/* Back to a lower seq, for a sink that has lost what it had: from here on the segments behind it stay
+ * (those that are gone are gone). Not from a loop. */
+void journal_cursor_rewind(struct journal_cursor *c, uint64_t seq);
 /* The name and its place stay. */
 void journal_cursor_close(struct journal_cursor *c);
 /* Forgets a name that is not open: its records are no longer kept for it. ERR_UNKNOWN, ERR_BUSY. */
@@ -154,6 +168,7 @@ struct journal_status {
     uint64_t head, oldest; /* seq; oldest 0: no record is kept */
     uint64_t segments, bytes, quota_bytes;
     uint64_t dropped, damaged; /* records lost to the quota or to damage since it was opened */
+    uint64_t dropped_ever;     /* to the quota, since the journal is there */
     int error;                 /* 0, or why the last flush or append was refused */
 };
 void journal_status(const struct journal *j, struct journal_status *out);

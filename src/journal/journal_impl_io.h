@@ -52,7 +52,7 @@ struct journal_watch {
 };
 
 struct journal_metrics {
-    struct metric *records, *payload, *written, *flushes, *failed, *dropped, *flush_seconds;
+    struct metric *records, *payload, *written, *flushes, *failed, *dropped, *flush_seconds, *lost;
     struct metric *group_records, *refused[SPOOL_REASONS];
     struct spool_counts told;
 };
@@ -65,7 +65,7 @@ struct journal {
     struct gate *gate;
     struct queue appends, asks, retired;
     struct cell stopping, tend_soon;
-    struct cell head, epoch, oldest, segments, bytes, dropped, damaged, error;
+    struct cell head, epoch, oldest, segments, bytes, dropped, dropped_ever, damaged, error;
     struct list watches, cursors; /* the committer's */
     struct metrics *registry;
     struct journal_metrics metrics;

@@ -126,6 +126,7 @@ static void tell_metrics(struct journal *j)
     metric_add(m->flushes, c->flushes - m->told.flushes);
     metric_add(m->failed, c->failed_flushes - m->told.failed_flushes);
     metric_add(m->dropped, c->dropped - m->told.dropped);
+    metric_add(m->lost, c->lost - m->told.lost);
     for (unsigned i = 0; i < SPOOL_REASONS; i++)
         if (c->refused[i] != m->told.refused[i])
             metric_add(m->refused[i], c->refused[i] - m->told.refused[i]);
@@ -142,7 +143,8 @@ static void publish(struct journal *j)
     cell_set(&j->segments, s->count);
     cell_set(&j->bytes, spool_bytes(s));
     cell_set(&j->dropped, s->counts.dropped);
-    cell_set(&j->damaged, s->counts.damaged);
+    cell_set(&j->dropped_ever, s->dropped_ever);
+    cell_set(&j->damaged, s->counts.damaged + s->counts.lost);
     cell_set(&j->error, (uint64_t)(-s->error));
     cell_set(&j->head, s->durable_seq);
 }
@@ -343,6 +345,8 @@ static void register_metrics(struct journal *j, struct metrics *m)
                                  "Flushes that failed: each gave its segment up");
     jm->dropped = metrics_counter(m, "wayside_journal_dropped_total", "",
                                   "Records dropped at the quota (drop_oldest)");
+    jm->lost = metrics_counter(m, "wayside_journal_damaged_total", "",
+                               "Records that were damaged on the disk and skipped");
     jm->flush_seconds =
         metrics_histogram(m, "wayside_journal_flush_seconds", "",
                           "Time to write and flush one group", seconds, COUNT_OF(seconds));
@@ -427,6 +431,11 @@ struct uuid journal_uuid(const struct journal *j)
     return j->spool.id.journal; /* never changes while it is open */
 }
 
+struct uuid journal_boot(const struct journal *j)
+{
+    return j->spool.boot; /* neither does this */
+}
+
 uint64_t journal_head(const struct journal *j)
 {
     return cell_get(&j->head);
@@ -440,6 +449,7 @@ void journal_status(const struct journal *j, struct journal_status *out)
                                     .bytes = cell_get(&j->bytes),
                                     .quota_bytes = j->o.quota_bytes,
                                     .dropped = cell_get(&j->dropped),
+                                    .dropped_ever = cell_get(&j->dropped_ever),
                                     .damaged = cell_get(&j->damaged),
                                     .error = -(int)cell_get(&j->error) };
 }

@@ -90,6 +90,25 @@ void journal_cursor_advance(struct journal_cursor *c, uint64_t seq)
         gate_open(j->gate);
 }
 
+static void run_cursor_rewind(struct journal *j, struct ask *a)
+{
+    struct spool_cursor *c = a->cursor->cursor;
+
+    (void)j;
+    if (a->seq < c->seq) {
+        c->seq = a->seq;
+        c->kept = a->seq < c->kept ? a->seq : c->kept;
+        cell_set(&a->cursor->at, a->seq);
+    }
+}
+
+void journal_cursor_rewind(struct journal_cursor *c, uint64_t seq)
+{
+    struct ask a = { .run = run_cursor_rewind, .cursor = c, .seq = seq };
+
+    journal_ask(c->journal, &a);
+}
+
 static void run_cursor_close(struct journal *j, struct ask *a)
 {
     (void)spool_tend(&j->spool, true);
@@ -152,11 +171,23 @@ static size_t source_locate(void *ctx, uint64_t seq, struct spool_row *out, size
     return a.count;
 }
 
+static void run_damaged(struct journal *j, struct ask *a)
+{
+    spool_note_damage(&j->spool, a->epoch, a->seq);
+}
+
+static void source_damaged(void *ctx, uint64_t generation, uint64_t lost)
+{
+    struct ask a = { .run = run_damaged, .epoch = generation, .seq = lost };
+
+    journal_ask(ctx, &a);
+}
+
 struct journal_reader *journal_reader_new(struct journal *j, struct journal_cursor *cursor,
                                           uint64_t after_seq, size_t buffer_bytes)
 {
     struct journal_reader *r = NEW(struct journal_reader);
-    struct reader_source source = { j, source_head, source_epoch, source_locate };
+    struct reader_source source = { j, source_head, source_epoch, source_locate, source_damaged };
 
     if (buffer_bytes < KIB(64))
         buffer_bytes = KIB(64);

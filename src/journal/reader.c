@@ -138,6 +138,13 @@ static int enter(struct reader *r, struct record *out)
     }
 }
 
+static struct record damaged_to(struct reader *r, uint64_t last)
+{
+    if (r->source.damaged)
+        r->source.damaged(r->source.ctx, r->rows[r->row].generation, last + 1 - r->next);
+    return gap_to(r, last, why_damaged);
+}
+
 /* r->next is not in the segment that is open, which ends before it or has a hole there. `found`:
  * the record behind the hole. 0: *out is a gap; ERR_MORE: go on. */
 static int missing(struct reader *r, const struct record *found, struct record *out)
@@ -151,12 +158,12 @@ static int missing(struct reader *r, const struct record *found, struct record *
             return ERR_MORE;
         }
         if (found && found->seq <= last) {
-            *out = gap_to(r, found->seq - 1, why_damaged);
+            *out = damaged_to(r, found->seq - 1);
             r->hold = *found;
             r->held = true;
             return 0;
         }
-        *out = gap_to(r, last, why_damaged);
+        *out = damaged_to(r, last);
         /* What the scanner has stepped over meanwhile may be wanted later: begin again. */
         leave(r);
         return 0;

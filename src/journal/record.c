@@ -7,6 +7,7 @@
 static const char *const kind_names[RECORD_KINDS] = {
     [RECORD_READING] = "reading", [RECORD_DETECTION] = "detection", [RECORD_STATUS] = "status",
     [RECORD_EVENT] = "event",     [RECORD_RESULT] = "result",       [RECORD_GAP] = "gap",
+    [RECORD_MARK] = "mark",
 };
 
 static bool is_name_char(char c)
@@ -52,7 +53,11 @@ int record_check(const struct record *r, size_t payload_max)
     if ((r->flags & ~(unsigned)(RECORD_ARRIVAL | RECORD_CORRECTED)) != 0 ||
         (!(r->flags & RECORD_CORRECTED) && r->sent_ns != 0))
         return ERR_VALUE;
-    if (r->kind == RECORD_GAP) {
+    if (r->kind == RECORD_MARK) {
+        if (r->flags || !uuid_is_zero(&r->id) || r->device.n > 0 || r->stream.n > 0 || r->first ||
+            r->content_type.n > 0 || r->payload.n > 0 || r->origin_seq == 0)
+            return ERR_VALUE;
+    } else if (r->kind == RECORD_GAP) {
         if (r->flags || !uuid_is_zero(&r->id))
             return ERR_VALUE;
         if (r->device.n > 0 || r->stream.n > 0 || r->first == 0 || r->first > r->origin_seq)

@@ -24,8 +24,12 @@ enum record_kind {
      * at the quota, or damaged on disk); the payload is the reason, device and stream are empty.
      * A journal's reader makes one wherever numbers are missing, so that no gap is silent. */
     RECORD_GAP = 6,
+    /* Not from a device either: says that everything up to origin_seq of the journal `origin` was
+     * taken over by the journal that holds the mark. A hub puts one behind each batch, so that after
+     * a restart it still knows where each sender stands. Device, stream and payload are empty. */
+    RECORD_MARK = 7,
 };
-#define RECORD_KINDS 7 /* one more than the largest */
+#define RECORD_KINDS 8 /* one more than the largest */
 
 /* Field limits that the format and the identity rules set (not settings). */
 #define RECORD_DEVICE_MAX  50 /* [A-Za-z0-9_-]{1,50} */
@@ -49,12 +53,17 @@ struct record {
     struct uuid id;        /* hash of the id that its sender gave; all zero: it gave none */
     uint64_t seq;          /* in the journal that holds it; 0 before it was appended */
     struct uuid origin;    /* filled on reading; all zero in an append means: born here */
-    uint64_t origin_epoch; /* 0 in a RECORD_GAP: it is about the journal as a whole */
+    uint64_t origin_epoch; /* 0 in a RECORD_GAP or RECORD_MARK: the journal as a whole */
     uint64_t origin_seq;
     uint64_t first; /* RECORD_GAP: the first lost number, <= origin_seq; else 0 */
     struct str payload;
 };
 
+/* Whether it is from a device. */
+static inline bool record_is_data(const struct record *r)
+{
+    return r->kind < RECORD_GAP;
+}
 /* Whether everything in it is within the field limits above; payload of at most payload_max. 0,
  * ERR_VALUE, ERR_LIMIT. */
 MUST_USE int record_check(const struct record *r, size_t payload_max);

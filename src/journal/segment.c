@@ -273,7 +273,7 @@ static void count(struct segment_scan *s, const struct record *r)
     s->payload_bytes += r->payload.n;
     if (r->kind == RECORD_GAP)
         s->gaps++;
-    else
+    if (record_is_data(r))
         s->records++;
 }
 
@@ -307,7 +307,7 @@ int segment_scan_next(struct segment_scan *s, struct str in, bool whole, struct 
             s->committed_at = s->at;
             s->unsure = 0;
         }
-        if (f.type == FRAME_RECORD || f.type == FRAME_GAP) {
+        if (frame_is_record(f.type)) {
             rc = resolve(s, &f, out);
             if (rc < 0)
                 return rc;
@@ -317,7 +317,7 @@ int segment_scan_next(struct segment_scan *s, struct str in, bool whole, struct 
         }
         s->at += used;
         s->valid_end = s->at;
-        if (f.type == FRAME_RECORD || f.type == FRAME_GAP)
+        if (frame_is_record(f.type))
             return 0;
     }
 }

@@ -130,7 +130,7 @@ static void encode(struct spool *s, struct record *r)
         f.origin = origin_ref(s, r);
         f.origin_seq = r->origin_seq;
     }
-    if (r->kind != RECORD_GAP)
+    if (record_is_data(r))
         f.ref = name_ref(s, r);
     f.flags |= take_mark(s);
     frame_write(&s->buf, s->seed, &f);
@@ -172,7 +172,7 @@ static int check(const struct spool *s, const struct record *r)
 
     if (rc < 0)
         return rc;
-    if (uuid_is_zero(&r->origin) ? r->kind == RECORD_GAP : r->origin_seq == 0)
+    if (uuid_is_zero(&r->origin) ? !record_is_data(r) : r->origin_seq == 0)
         return ERR_VALUE;
     /* What was born here is here already: a batch that came round in a circle. */
     if (uuid_eq(&r->origin, &s->id.journal))
@@ -229,7 +229,10 @@ static void give_back(struct spool *s, struct journal_entry *e, int code)
         }
         r->seq = 0;
     }
-    refuse(s, e, code, code == ERR_FULL || code == -ENOSPC ? SPOOL_FULL : SPOOL_FAILED);
+    refuse(s, e, code,
+           code == ERR_FULL || code == -ENOSPC     ? SPOOL_FULL
+           : code == ERR_STALE || code == ERR_BUSY ? SPOOL_INVALID
+                                                   : SPOOL_FAILED);
 }
 
 /* Encodes the records of e that are not durable yet. As make_room() about errors. */
@@ -260,19 +263,24 @@ static int put_entry(struct spool *s, struct journal_entry *e, int *out_refused)
 static int try_group(struct spool *s, struct queue_node *entries)
 {
     int full[RECORD_KINDS] = { 0 };
-    int rc;
 
     for (struct queue_node *n = entries; n; n = n->next) {
         struct journal_entry *e = entry_of(n);
         unsigned kind;
+        int rc;
 
         if (e->code != GROUP_OPEN) {
             if (e->chain)
                 e->chain->broken = true;
             continue;
         }
-        if (e->chain && e->chain->broken) {
-            give_back(s, e, ERR_BUSY);
+        rc = e->admit ? e->admit(e) : 0;
+        if (rc == 0 && e->chain && e->chain->broken)
+            rc = ERR_BUSY;
+        if (rc < 0) {
+            give_back(s, e, rc);
+            if (e->chain)
+                e->chain->broken = true;
             continue;
         }
         kind = e->records[0].kind;

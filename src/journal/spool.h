@@ -25,6 +25,8 @@ struct spool_row {
     uint64_t end_seq;   /* in what a reader is told; UINT64_MAX: it is being written */
     uint64_t bytes;     /* of the file */
     uint32_t kinds;     /* bits 1 << kind; ~0: unknown */
+    int64_t begun_ns;   /* wall clock; 0: unknown */
+    bool damaged;       /* a reader found damage in it */
 };
 
 struct cell;
@@ -53,6 +55,7 @@ struct spool_counts {
     uint64_t records, payload_bytes, written_bytes, flushes, failed_flushes;
     uint64_t refused[SPOOL_REASONS]; /* records */
     uint64_t dropped;                /* records that the quota cost */
+    uint64_t lost;                   /* records that readers found damaged */
     uint64_t damaged;                /* damaged places that were found at the start */
     uint64_t cursor_writes;
 };
@@ -71,8 +74,10 @@ struct spool {
     uint64_t epoch; /* changes whenever rows do */
     struct spool_id_file {
         uint64_t counter, said; /* said: the generation that it tells */
+        uint64_t said_first;    /* and the first number there */
         int file;
     } id_file;
+    uint64_t dropped_ever; /* records that the quota cost since the journal is there */
     /* the segment being written */
     int file; /* -1: none; the next record begins one */
     uint64_t file_at, file_size;
@@ -126,8 +131,18 @@ void spool_end_segment(struct spool *s);
 void spool_give_up(struct spool *s);
 /* Drops the oldest segment for the quota if all in it may be dropped. ERR_FULL. */
 int spool_drop_oldest(struct spool *s);
+/* A reader found that many records of this segment damaged: the file is kept aside in its turn. */
+void spool_note_damage(struct spool *s, uint64_t generation, uint64_t lost);
+/* Drops what max_age_ms and max_records say. Returns when it wants to be asked again (mono ns). */
+uint64_t spool_drop_old(struct spool *s);
 /* Removes the segments behind all cursors, as far as their files say so durably. */
 void spool_trim(struct spool *s);
+
+/* ---- spool_open.c, for spool_files.c ---- */
+/* Moves a damaged segment's file to damaged/, as long as few are there. 0: it is there. */
+MUST_USE int spool_put_aside(struct spool *s, uint64_t generation);
+/* Writes the identity file and flushes it. */
+MUST_USE int spool_write_id(struct spool *s, uint64_t generation, uint64_t first_seq);
 
 /* ---- spool_cursor.c, for the other two ---- */
 MUST_USE int spool_write_slot(struct spool *s, int file, const struct slot *slot);

@@ -68,7 +68,7 @@ static int make_spare(struct spool *s)
     return 0;
 }
 
-/* The oldest segment's file becomes the spare, or goes. */
+/* The oldest segment's file becomes the spare, or goes; a damaged one is kept aside. */
 static int remove_oldest(struct spool *s)
 {
     char name[SEGMENT_NAME_LEN + 1];
@@ -76,7 +76,9 @@ static int remove_oldest(struct spool *s)
     int rc;
 
     segment_name(row->generation, name);
-    if (!s->has_spare && row->bytes == s->o.segment_bytes) {
+    if (row->damaged && spool_put_aside(s, row->generation) == 0) {
+        rc = 0;
+    } else if (!s->has_spare && row->bytes == s->o.segment_bytes) {
         rc = s->disk->ops->rename(s->disk, name, SPOOL_SPARE);
         s->has_spare = rc == 0;
     } else {
@@ -92,24 +94,73 @@ static int remove_oldest(struct spool *s)
     return 0;
 }
 
-int spool_drop_oldest(struct spool *s)
+void spool_note_damage(struct spool *s, uint64_t generation, uint64_t lost)
 {
-    uint32_t may = 1u << RECORD_GAP;
-    uint64_t lost;
-    int rc;
+    s->counts.lost += lost;
+    log_warn("journal", "records are damaged and were skipped", lf_u64("records", lost),
+             lf_u64("generation", generation));
+    for (size_t i = 0; i < s->count; i++)
+        if (s->rows[i].generation == generation)
+            s->rows[i].damaged = true;
+}
+
+/* Whether the oldest segment may be dropped for the quota. */
+static bool may_drop_oldest(const struct spool *s)
+{
+    uint32_t may = 1u << RECORD_GAP | 1u << RECORD_MARK;
 
     for (unsigned k = 1; k < RECORD_KINDS; k++)
         if (s->o.policy[k] == JOURNAL_DROP_OLDEST)
             may |= 1u << k;
-    if (s->count < 2 || (s->rows[0].kinds & ~may) != 0)
+    return s->count >= 2 && (s->rows[0].kinds & ~may) == 0;
+}
+
+int spool_drop_oldest(struct spool *s)
+{
+    uint64_t lost;
+    int rc;
+
+    if (!may_drop_oldest(s))
         return ERR_FULL;
     lost = s->rows[1].first_seq - s->rows[0].first_seq;
     log_warn("journal", "quota reached, the oldest records are dropped",
              lf_u64("first", s->rows[0].first_seq), lf_u64("last", s->rows[1].first_seq - 1));
-    rc = remove_oldest(s);
+    /* Counted durably before they go, so that no loss is ever untold. */
+    s->dropped_ever += lost;
+    rc = spool_write_id(s, s->id_file.said, s->id_file.said_first);
+    if (rc == 0)
+        rc = remove_oldest(s);
     if (rc == 0)
         s->counts.dropped += lost;
+    else
+        s->dropped_ever -= lost;
     return rc;
+}
+
+/* A clock that says less was not set: see hub/clocks.c. */
+#define CLOCK_SET_NS ((int64_t)1704067200 * 1000000000)
+#define AGE_LOOK_NS  ((uint64_t)60 * 1000000000)
+
+/* Whether all of the oldest segment is older than max_age_ms: it ended when the next one began. */
+static bool oldest_is_old(const struct spool *s)
+{
+    int64_t now = s->disk->ops->wall_ns(s->disk), ended = s->rows[1].begun_ns;
+
+    return s->o.max_age_ms > 0 && ended >= CLOCK_SET_NS && now > ended &&
+           (uint64_t)(now - ended) / 1000000 > s->o.max_age_ms;
+}
+
+uint64_t spool_drop_old(struct spool *s)
+{
+    while (may_drop_oldest(s)) {
+        bool many =
+            s->o.max_records > 0 && s->durable_seq + 1 - s->rows[1].first_seq >= s->o.max_records;
+
+        if ((!many && !oldest_is_old(s)) || spool_drop_oldest(s) < 0)
+            break;
+    }
+    return s->o.max_age_ms > 0 && s->count > 1 ? s->disk->ops->mono_ns(s->disk) + AGE_LOOK_NS
+                                               : UINT64_MAX;
 }
 
 /* The lowest place of any cursor, as its file says it durably; UINT64_MAX: there is no cursor. */
@@ -151,7 +202,7 @@ static void put_header(struct spool *s)
     struct segment_header h = { .id = s->id,
                                 .boot = s->boot,
                                 .first_seq = s->next_seq,
-                                .created_ns = s->disk->ops->wall_ns(s->disk),
+                                .created_ns = s->rows[s->count - 1].begun_ns,
                                 .size = (uint32_t)s->o.segment_bytes,
                                 .before_kinds = kinds_before(s) };
 
@@ -162,7 +213,8 @@ int spool_begin_segment(struct spool *s)
 {
     struct spool_row row = { .generation = s->id.generation + 1,
                              .first_seq = s->next_seq,
-                             .bytes = s->o.segment_bytes };
+                             .bytes = s->o.segment_bytes,
+                             .begun_ns = s->disk->ops->wall_ns(s->disk) };
     char name[SEGMENT_NAME_LEN + 1];
     int rc = 0, file;
 
@@ -258,28 +310,21 @@ size_t spool_locate(const struct spool *s, uint64_t seq, struct spool_row *out, 
 /* Says which segment is the newest, once that segment is durable: see spool_open.c. */
 static void keep_id(struct spool *s)
 {
-    struct slot slot = { s->id_file.counter + 1, s->id.journal, s->id.key, s->id.generation, 0 };
-
-    if (s->file < 0 || s->id_file.said == s->id.generation || s->id_file.file < 0 || s->dir_dirty)
+    if (s->file < 0 || s->id_file.said == s->id.generation || s->dir_dirty)
         return;
-    slot.c = s->rows[s->count - 1].first_seq;
-    if (spool_write_slot(s, s->id_file.file, &slot) < 0)
-        return;
-    /* Unlike a cursor: two writes that are not durable, one of them torn, would lose it. */
-    if (s->disk->ops->sync(s->disk, s->id_file.file) < 0)
-        return;
-    s->id_file.counter++;
-    s->id_file.said = s->id.generation;
+    (void)!spool_write_id(s, s->id.generation, s->rows[s->count - 1].first_seq);
 }
 
 uint64_t spool_tend(struct spool *s, bool force)
 {
-    uint64_t wake = spool_tend_cursors(s, force);
+    uint64_t wake = spool_tend_cursors(s, force), again;
 
     if (s->count > 1 && s->rows[1].first_seq <= spool_lowest_cursor(s) + 1) {
         spool_keep_cursors(s);
         spool_trim(s);
     }
+    again = spool_drop_old(s);
+    wake = again < wake ? again : wake;
     keep_id(s);
     /* In advance, so that nobody waits for it; without room the next segment will say so. */
     if (!s->has_spare && s->file >= 0 && s->error == 0)

@@ -111,7 +111,7 @@ static int read_header(struct spool *s, uint64_t generation, struct segment_head
 }
 
 /* A file that is no use but might be to a person: kept in a folder, a few of them. */
-static void put_aside(struct spool *s, uint64_t generation)
+int spool_put_aside(struct spool *s, uint64_t generation)
 {
     char name[SEGMENT_NAME_LEN + 1], to[64];
     int rc = ERR_FULL;
@@ -127,10 +127,20 @@ static void put_aside(struct spool *s, uint64_t generation)
         else
             rc = s->disk->ops->rename(s->disk, name, to);
     }
-    if (rc < 0)
-        (void)s->disk->ops->unlink(s->disk, name);
-    log_warn("journal", "a segment cannot be used and was put aside", lf_text("file", name),
-             lf_err("kept", rc));
+    log_warn("journal",
+             rc < 0 ? "a damaged segment is not kept, enough are"
+                    : "a damaged segment was put aside",
+             lf_text("file", name), lf_text("to", to));
+    return rc;
+}
+
+/* At the start: a file that cannot be used. */
+static void put_aside(struct spool *s, uint64_t generation)
+{
+    char name[SEGMENT_NAME_LEN + 1];
+
+    if (spool_put_aside(s, generation) < 0)
+        (void)s->disk->ops->unlink(s->disk, segment_name(generation, name));
     s->counts.damaged++;
 }
 
@@ -152,6 +162,7 @@ static int find_id(struct spool *s, const struct found *f, struct slot *out_slot
         s->id.journal = out_slot->journal;
         s->id.key = out_slot->a;
         s->id_file.counter = out_slot->counter;
+        s->dropped_ever = out_slot->d;
         return 0;
     }
     if (rc != ERR_CORRUPT && rc != -ENOENT)
@@ -183,31 +194,38 @@ static void make_id(struct spool *s)
     s->id.journal = u;
 }
 
+int spool_write_id(struct spool *s, uint64_t generation, uint64_t first_seq)
+{
+    struct slot slot = { s->id_file.counter + 1, s->id.journal, s->id.key, generation, first_seq,
+                         s->dropped_ever };
+    int rc = s->id_file.file < 0 ? s->id_file.file : spool_write_slot(s, s->id_file.file, &slot);
+
+    /* Unlike a cursor: two writes that are not durable, one of them torn, would lose it. */
+    if (rc == 0)
+        rc = s->disk->ops->sync(s->disk, s->id_file.file);
+    if (rc < 0)
+        return rc;
+    s->id_file.counter++;
+    s->id_file.said = generation;
+    s->id_file.said_first = first_seq;
+    return 0;
+}
+
 /* The identity file is there and durable when this returns 0. */
 static int open_id(struct spool *s, const struct slot *before)
 {
-    struct slot slot = { s->id_file.counter + 1, s->id.journal, s->id.key, before->b, before->c };
     int rc;
 
-    /* A sink may see a gap up to there as soon as this is open: so it must hold from now on. */
-    if (s->skipped) {
-        slot.b = 0;
-        slot.c = s->next_seq;
-    }
-
+    s->id_file.said = before->b;
+    s->id_file.said_first = before->c;
     s->id_file.file = s->disk->ops->open(s->disk, SPOOL_ID, DISK_WRITE | DISK_CREATE);
     if (s->id_file.file < 0)
         return s->id_file.file;
     if (before->counter > 0 && !s->skipped)
         return 0;
-    rc = spool_write_slot(s, s->id_file.file, &slot);
-    if (rc == 0)
-        rc = s->disk->ops->sync(s->disk, s->id_file.file);
-    if (rc == 0)
-        rc = s->disk->ops->sync_dir(s->disk);
-    s->id_file.counter++;
-    s->id_file.said = slot.b;
-    return rc;
+    /* A sink may see a gap up to there as soon as this is open: so it must hold from now on. */
+    rc = s->skipped ? spool_write_id(s, 0, s->next_seq) : spool_write_id(s, before->b, before->c);
+    return rc < 0 ? rc : s->disk->ops->sync_dir(s->disk);
 }
 
 /* The first number in a segment whose header is lost; 0: nothing of ours is in it. */
@@ -277,6 +295,7 @@ static int take_file(struct spool *s, uint64_t generation, uint64_t bytes, bool 
         return remove_file(s, generation);
     if (rc == 0) {
         row.first_seq = h.first_seq;
+        row.begun_ns = h.created_ns;
         *before_kinds = h.before_kinds;
     } else if (rc == ERR_CORRUPT || rc == -EIO) {
         rc = first_in(s, generation, &row.first_seq);
@@ -432,7 +451,6 @@ static void settle_numbers(struct spool *s, const struct found *f, const struct 
     /* Numbers that were skipped once stay so. */
     if (slot->c > s->next_seq)
         s->next_seq = seen = slot->c;
-    s->id_file.said = slot->b;
     for (size_t i = 0; i < f->cursor_count; i++) {
         uint64_t at = spool_load_cursor(s, f->cursors[i]);
 

@@ -125,7 +125,7 @@ static void count_record(struct walk *w, struct verify_segment *s, const struct 
     s->payload_bytes += r->payload.n;
     if (r->kind == RECORD_GAP)
         s->gaps++;
-    else
+    if (record_is_data(r))
         s->records++;
 }
 

@@ -44,7 +44,8 @@ static int check(void *ctx, struct authz_check *c)
 {
     (void)ctx;
     if (c->action == AUTHZ_PUBLISH && c->object.n > 0 && c->object.p[0] == '$' &&
-        !str_starts(c->object, STR("$wayside/up/")))
+        !str_starts(c->object, STR("$wayside/up/")) &&
+        !str_starts(c->object, STR("$wayside/live/")))
         return ERR_REFUSED;
     return 0;
 }

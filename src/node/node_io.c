@@ -136,6 +136,14 @@ static int start_journal(struct node *n, struct fault *f)
     o.quota_bytes = n->settings->journal.quota_bytes;
     o.free_floor_bytes = n->settings->journal.free_floor_bytes;
     o.flush_window_ms = n->settings->journal.flush_window_ms;
+    o.max_age_ms = n->settings->journal.max_age_ms;
+    o.max_records = n->settings->journal.max_records;
+    for (size_t i = 0; i < n->settings->journal.drop_oldest.count; i++)
+        o.policy[record_kind_from(n->settings->journal.drop_oldest.items[i])] = JOURNAL_DROP_OLDEST;
+    if (n->settings->edge.offline_buffer_size > 0) {
+        o.max_records = n->settings->edge.offline_buffer_size;
+        o.policy[RECORD_READING] = o.policy[RECORD_STATUS] = JOURNAL_DROP_OLDEST;
+    }
     rc = journal_open(data_path(n, &path, "journal"), &o, &n->settings->limits, n->metrics, NULL,
                       &n->journal, f);
     buf_fini(&path);
@@ -404,6 +412,7 @@ static int start_uplink(struct node *n, struct fault *f)
                                 .node_id = buf_str(&n->id),
                                 .batch_bytes = (size_t)s->batch_bytes,
                                 .window = (unsigned)s->window,
+                                .rate = s->rate,
                                 .journal = n->journal,
                                 .metrics = n->metrics };
     struct tls_client_options to = { .ca_file = s->ca.n > 0 ? s->ca.p : NULL };

@@ -148,6 +148,18 @@ static const struct conf_row health_rows[] = {
 
 /* ---- journal, store ---- */
 
+static void check_kinds(const void *value, struct conf_say *say)
+{
+    const struct conf_texts *t = value;
+
+    for (size_t i = 0; i < t->count; i++) {
+        enum record_kind k = record_kind_from(t->items[i]);
+
+        if (k == 0 || k >= RECORD_GAP)
+            conf_complain(say, NULL, "'%.*s' is no kind: reading, detection, status, event, result",
+                          STR_ARG(t->items[i]));
+    }
+}
 static const struct conf_row journal_rows[] = {
     { "segment", CONF_SIZE, CONF_AT(struct journal_settings, segment_bytes), .def = "2MiB",
       .min = 64 << 10, .max = 64 << 20,
@@ -161,6 +173,16 @@ static const struct conf_row journal_rows[] = {
       .max = 60000,
       .help = "how long the first record waits for others before a flush; 0: not at all. Saves "
               "flash and battery at low rates" },
+    { "drop_oldest", CONF_TEXTS, CONF_AT(struct journal_settings, drop_oldest), .def = "[]",
+      .max = 8, .check = check_kinds,
+      .help = "kinds of records whose oldest go when the quota is reached, such as [reading]; all "
+              "others are refused then and wait with their sender" },
+    { "max_age", CONF_DURATION, CONF_AT(struct journal_settings, max_age_ms), .def = "0",
+      .max = (int64_t)10 * 365 * 86400000,
+      .help = "what may be dropped goes when it is older; 0: no such limit" },
+    { "max_records", CONF_UINT, CONF_AT(struct journal_settings, max_records), .def = "0",
+      .max = (int64_t)1 << 40,
+      .help = "what may be dropped goes when so many newer records are kept; 0: no such limit" },
     { 0 },
 };
 static const struct conf_row store_rows[] = {
@@ -246,6 +268,9 @@ static const struct conf_row uplink_rows[] = {
     { "ca", CONF_PATH, UP(ca),
       .help = "certificate authority of the hub in PEM; the system's when "
               "absent" },
+    { "rate", CONF_SIZE, UP(rate), .def = "16MiB", .max = (int64_t)1 << 40,
+      .help = "bytes a second at most, compressed, so that a backlog leaves room for others on the "
+              "link; 0: no limit" },
     { "batch", CONF_SIZE, UP(batch_bytes), .def = "128KiB", .min = 4096, .max = 1 << 20,
       .help = "records in one message, before they are compressed" },
     { "window", CONF_UINT, UP(window), .def = "8", .min = 1, .max = 64, .unit = "batches",
@@ -259,6 +284,11 @@ static const struct conf_row edge_rows[] = {
       .rows = socket_rows, .help = "local programs hand over readings, one JSON object a line" },
     { "uplink", CONF_SECTION, EDGE(uplink), CONF_HAS(struct edge_settings, has_uplink),
       .rows = uplink_rows, .help = "everything in the journal goes to this hub" },
+    { "offline_buffer_size", CONF_UINT, EDGE(offline_buffer_size), .def = "0",
+      .max = (int64_t)1 << 40,
+      .help = "as older systems have it: so many readings are kept at least while the hub is away, "
+              "then the oldest go. The same as journal.max_records with drop_oldest: [reading, "
+              "status]; 0: nothing goes" },
     { 0 },
 };
 static const struct conf_row control_rows[] = {

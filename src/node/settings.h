@@ -56,13 +56,14 @@ struct uplink_settings {
     struct conf_host hub;
     struct str user, password, ca;
     bool tls;
-    uint64_t batch_bytes, window;
+    uint64_t batch_bytes, window, rate;
 };
 struct edge_settings {
     struct host_settings host;
     struct socket_settings socket;
     struct uplink_settings uplink;
     bool has_uplink, has_socket;
+    uint64_t offline_buffer_size;
 };
 
 struct node_settings {
@@ -75,6 +76,8 @@ struct log_settings {
 };
 struct journal_settings {
     uint64_t segment_bytes, quota_bytes, free_floor_bytes, flush_window_ms;
+    uint64_t max_age_ms, max_records;
+    struct conf_texts drop_oldest; /* names of kinds */
 };
 struct store_settings {
     uint64_t readers;

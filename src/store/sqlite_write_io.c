@@ -287,7 +287,10 @@ static int store_record(struct batch *b, const struct record *r)
         return fail(b->w, rc);
     if (r->origin_seq <= o->last_seq)
         return 0;
-    rc = r->kind == RECORD_GAP ? store_gap(b, r, o) : store_row(b, r, o);
+    if (r->kind == RECORD_GAP)
+        rc = store_gap(b, r, o);
+    else if (record_is_data(r))
+        rc = store_row(b, r, o);
     if (rc < 0)
         return rc;
     o->last_seq = r->origin_seq;

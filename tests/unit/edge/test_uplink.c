@@ -10,52 +10,116 @@
 static void sends_in_order_within_the_window(void **state)
 {
     struct uplink u;
-    uint64_t after;
+    uint64_t after, wait;
     uint32_t gen;
 
     (void)state;
-    uplink_init(&u, 10, 2);
-    assert_false(uplink_want_read(&u, &after, &gen)); /* not connected */
+    uplink_init(&u, 10, 2, 0);
+    assert_false(uplink_want_read(&u, 0, &after, &gen, &wait)); /* not connected */
     uplink_connected(&u);
-    assert_true(uplink_want_read(&u, &after, &gen));
+    assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
     assert_int_equal(after, 10);
-    assert_false(uplink_want_read(&u, &after, &gen)); /* one read at a time */
+    assert_false(uplink_want_read(&u, 0, &after, &gen, &wait)); /* one read at a time */
     assert_true(uplink_read_done(&u, gen, 15));
-    assert_true(uplink_want_read(&u, &after, &gen));
+    assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
     assert_int_equal(after, 15);
     assert_true(uplink_read_done(&u, gen, 20));
-    assert_false(uplink_want_read(&u, &after, &gen)); /* the window is full */
+    assert_false(uplink_want_read(&u, 0, &after, &gen, &wait)); /* the window is full */
     assert_int_equal(uplink_acked(&u), 15);
-    assert_true(uplink_want_read(&u, &after, &gen));
-    assert_false(uplink_read_done(&u, gen, 0));       /* nothing there */
-    assert_false(uplink_want_read(&u, &after, &gen)); /* until there are news */
+    assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
+    assert_false(uplink_read_done(&u, gen, 0));                 /* nothing there */
+    assert_false(uplink_want_read(&u, 0, &after, &gen, &wait)); /* until there are news */
     uplink_news(&u);
-    assert_true(uplink_want_read(&u, &after, &gen));
+    assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
     assert_int_equal(after, 20);
+}
+
+static void what_the_hub_has_lost_goes_out_again(void **state)
+{
+    struct uplink u;
+    uint64_t after, wait;
+    uint32_t gen;
+
+    (void)state;
+    uplink_init(&u, 100, 4, 0);
+    uplink_connected(&u);
+    assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
+    uplink_rewind(&u, 120); /* more than was acknowledged: from another life */
+    assert_int_equal(u.acked_seq, 100);
+    uplink_rewind(&u, 40);
+    assert_false(uplink_read_done(&u, gen, 110)); /* read before: dropped */
+    assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
+    assert_int_equal(after, 40);
+    assert_true(uplink_read_done(&u, gen, 60));
+    assert_int_equal(uplink_acked(&u), 60);
+}
+
+static void the_rate_is_kept(void **state)
+{
+    struct uplink u;
+    uint64_t after, wait, now = 1000000, sent = 0;
+    uint32_t gen;
+
+    (void)state;
+    uplink_init(&u, 0, 64, 1000000);
+    uplink_connected(&u);
+    while (now < 11000000) {
+        if (!uplink_want_read(&u, now, &after, &gen, &wait)) {
+            assert_in_range(wait, 1, 100000);
+            now += wait;
+            continue;
+        }
+        assert_true(uplink_read_done(&u, gen, after + 10));
+        uplink_sent(&u, now, 50000);
+        (void)uplink_acked(&u);
+        sent += 50000;
+    }
+    /* 10 s at 1 MB/s, and what may go at once. */
+    assert_in_range(sent, 10000000, 10300000);
+}
+
+static void a_hub_that_is_behind_is_noticed(void **state)
+{
+    struct uplink u;
+    uint64_t after, wait;
+    uint32_t gen;
+
+    (void)state;
+    uplink_init(&u, 0, 4, 0);
+    assert_false(uplink_lags(&u, 100));
+    assert_false(uplink_lags(&u, 200));
+    assert_false(uplink_lags(&u, 300)); /* not connected */
+    uplink_connected(&u);
+    assert_true(uplink_lags(&u, 400));
+    assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
+    assert_true(uplink_read_done(&u, gen, 480));
+    assert_int_equal(uplink_acked(&u), 480);
+    assert_false(uplink_lags(&u, 500)); /* it has what there was a second ago */
 }
 
 static void starts_again_behind_what_was_acknowledged(void **state)
 {
     struct uplink u;
-    uint64_t after;
+    uint64_t after, wait;
     uint32_t gen;
 
     (void)state;
-    uplink_init(&u, 0, 8);
+    uplink_init(&u, 0, 8, 0);
     uplink_connected(&u);
-    assert_true(uplink_want_read(&u, &after, &gen));
+    assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
     assert_true(uplink_read_done(&u, gen, 5));
-    assert_true(uplink_want_read(&u, &after, &gen));
+    assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
     uplink_disconnected(&u);
     uplink_connected(&u);
-    assert_false(uplink_want_read(&u, &after, &gen)); /* the old read is still under way */
-    assert_false(uplink_read_done(&u, gen, 9));       /* and its batch is dropped */
-    assert_true(uplink_want_read(&u, &after, &gen));
+    assert_false(
+        uplink_want_read(&u, 0, &after, &gen, &wait)); /* the old read is still under way */
+    assert_false(uplink_read_done(&u, gen, 9));        /* and its batch is dropped */
+    assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
     assert_int_equal(after, 0);
     uplink_read_failed(&u);
-    assert_false(uplink_want_read(&u, &after, &gen));
+    assert_false(uplink_want_read(&u, 0, &after, &gen, &wait));
     uplink_news(&u);
-    assert_true(uplink_want_read(&u, &after, &gen));
+    assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
 }
 
 static void a_thousand_random_links(void **state)
@@ -63,13 +127,13 @@ static void a_thousand_random_links(void **state)
     (void)state;
     for (unsigned seed = 1; seed <= 1000; seed++) {
         struct uplink u;
-        uint64_t head = 0, hub = 0, acked = 0, after = 0, wire[UPLINK_WINDOW_MAX];
+        uint64_t head = 0, hub = 0, acked = 0, after = 0, wait = 0, wire[UPLINK_WINDOW_MAX];
         unsigned on_wire = 0, window = 1 + seed % UPLINK_WINDOW_MAX;
         uint32_t gen = 0;
         bool reading = false;
 
         srand(seed);
-        uplink_init(&u, 0, window);
+        uplink_init(&u, 0, window, 0);
         for (int step = 0; step < 3000 || acked < head; step++) {
             bool calm = step >= 3000; /* at the end the link holds, so that all must arrive */
 
@@ -93,7 +157,7 @@ static void a_thousand_random_links(void **state)
             case 2:
             case 3:
                 if (!reading)
-                    reading = uplink_want_read(&u, &after, &gen);
+                    reading = uplink_want_read(&u, 0, &after, &gen, &wait);
                 break;
             case 4:
             case 5:
@@ -129,4 +193,5 @@ static void a_thousand_random_links(void **state)
 }
 
 RUN(TEST(sends_in_order_within_the_window), TEST(starts_again_behind_what_was_acknowledged),
-    TEST(a_thousand_random_links))
+    TEST(what_the_hub_has_lost_goes_out_again), TEST(the_rate_is_kept),
+    TEST(a_hub_that_is_behind_is_noticed), TEST(a_thousand_random_links))

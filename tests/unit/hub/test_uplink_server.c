@@ -3,6 +3,7 @@
 #include "hub/uplink_server.h"
 
 #include "base/cell.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "journal/batch.h"
 #include "net/workers.h"
@@ -50,11 +51,24 @@ struct bed {
     struct limits limits;
 };
 
-static void live(void *ctx, struct loop *l, const struct record *r)
+static struct cell shown; /* records that were only shown */
+static struct cell told;  /* 1 + what the last sender was told that it is at */
+
+static void live(void *ctx, struct loop *l, const struct record *r, bool is_stored)
 {
     (void)ctx;
     (void)l;
     (void)r;
+    if (!is_stored)
+        cell_add(&shown, 1);
+}
+
+static void have(void *ctx, struct loop *l, const struct uuid *journal, uint64_t seq)
+{
+    (void)ctx;
+    (void)l;
+    (void)journal;
+    cell_set(&told, 1 + seq);
 }
 
 static void bed_start(struct bed *b)
@@ -71,7 +85,10 @@ static void bed_start(struct bed *b)
     ended = gate_new();
     b->workers = workers_start(1);
     assert_int_equal(journal_open(b->dir, &o, &b->limits, NULL, NULL, &b->journal, &f), 0);
-    b->uplink = uplink_server_new(b->journal, 1, &b->limits, NULL, live, NULL);
+    b->uplink = uplink_server_new(&(struct uplink_server_options){
+        .journal = b->journal, .limits = &b->limits, .live = live, .have = have });
+    cell_set(&shown, 0);
+    cell_set(&told, 0);
 }
 
 static void bed_stop(struct bed *b)
@@ -102,6 +119,9 @@ struct sending {
     uint64_t first, last;
     size_t bytes;
     uint16_t port;
+    struct batch_sender sender;
+    bool only_shown;
+    int64_t wall_ns; /* 0: a time that is right */
     int verdict;
     struct broker_token token;
 };
@@ -123,7 +143,10 @@ static void publish(void *ctx, struct loop *l)
         struct record r = { .kind = RECORD_READING,
                             .device = STR("pi"),
                             .stream = STR("env"),
-                            .wall_ns = 1700000000000000000,
+                            .flags = RECORD_ARRIVAL,
+                            .wall_ns = s->wall_ns ? s->wall_ns : 1700000000000000000,
+                            .uptime_ns = seq * 1000000000,
+                            .boot = s->sender.boot,
                             .seq = seq,
                             .origin = s->bed->edge,
                             .origin_seq = seq,
@@ -131,13 +154,15 @@ static void publish(void *ctx, struct loop *l)
 
         assert_int_equal(batch_add(&w, &r), 0);
     }
-    assert_int_equal(batch_finish(&w, BATCH_PLAIN, NULL, &payload), 0);
+    assert_int_equal(batch_finish(&w, BATCH_PLAIN, &s->sender, &payload), 0);
     batch_writer_fini(&w);
-    buf_printf(&topic, "%s%s", UPLINK_TOPIC, uuid_format(&s->bed->edge, text));
+    buf_printf(&topic, "%s%s", s->only_shown ? UPLINK_LIVE_TOPIC : UPLINK_TOPIC,
+               uuid_format(&s->bed->edge, text));
     m.topic = buf_str(&topic);
     m.payload = buf_str(&payload);
     m.peer = &peer;
-    s->verdict = uplink_server_publish(s->bed->uplink, l, &m, &s->token, &reason);
+    s->verdict = s->only_shown ? uplink_server_live(s->bed->uplink, l, &m, &reason)
+                               : uplink_server_publish(s->bed->uplink, l, &m, &s->token, &reason);
     mem_free(filler);
     buf_fini(&topic);
     buf_fini(&payload);
@@ -227,22 +252,127 @@ static void test_what_is_behind_a_refused_batch_is_refused_until_it_came_again(v
     bed_stop(&b);
 }
 
-/* A sender that leaves a hole behind, goes on elsewhere and comes back by another connection. */
-static void test_a_hole_is_of_its_connection(void **state)
+/* Whoever is not known begins with number 1, unless it is not known who is known. */
+static void test_a_hole_is_refused_and_told(void **state)
 {
     struct bed b;
-    struct sending bad = { .first = 1, .last = 1, .bytes = 65000, .port = 1000 };
-    struct sending behind = { .first = 5, .last = 6, .bytes = 100, .port = 1000 };
-    struct sending back = { .first = 5, .last = 6, .bytes = 100, .port = 3000 };
+    struct sending early = { .first = 5, .last = 6, .bytes = 100 };
+    struct sending first = { .first = 1, .last = 6, .bytes = 100 };
+    struct sending hole = { .first = 9, .last = 9, .bytes = 100 };
+    struct sending next = { .first = 7, .last = 9, .bytes = 100 };
+    const struct senders *all;
 
     (void)state;
     bed_start(&b);
-    send_all(&b, &bad, 1);
-    assert_int_equal(code_of(&bad), ERR_LIMIT);
-    send_all(&b, &behind, 1);
-    assert_int_equal(code_of(&behind), ERR_BUSY);
-    send_all(&b, &back, 1);
-    assert_int_equal(code_of(&back), 0);
+    all = uplink_server_senders(b.uplink);
+    send_all(&b, &early, 1);
+    assert_int_equal(code_of(&early), ERR_BUSY);
+    assert_int_equal(cell_get(&told), 1);
+    send_all(&b, &first, 1);
+    assert_int_equal(code_of(&first), 0);
+    send_all(&b, &hole, 1);
+    assert_int_equal(code_of(&hole), ERR_BUSY);
+    assert_int_equal(cell_get(&told), 7);
+    assert_int_equal(stored(&b), 6);
+    send_all(&b, &next, 1);
+    assert_int_equal(code_of(&next), 0);
+    assert_int_equal(stored(&b), 9);
+    assert_int_equal(cell_get(&all->shown_count), 1);
+    assert_int_equal(cell_get(&all->shown[0]->have_seq), 9);
+    assert_int_equal(cell_get(&all->shown[0]->holes), 2);
+    assert_string_equal(sender_name(all->shown[0]), "edge");
+    bed_stop(&b);
+}
+
+static void test_what_was_there_before_is_known_or_taken_as_it_comes(void **state)
+{
+    struct bed b;
+    struct sending hole = { .first = 102, .last = 103, .bytes = 100 };
+    struct sending next = { .first = 101, .last = 103, .bytes = 100 };
+    struct sending repeat = { .first = 90, .last = 110, .bytes = 100 };
+    struct sending anywhere = { .first = 5000, .last = 5001, .bytes = 100 };
+
+    (void)state;
+    bed_start(&b);
+    uplink_server_seed(b.uplink, &b.edge, 100);
+    send_all(&b, &hole, 1);
+    assert_int_equal(code_of(&hole), ERR_BUSY);
+    assert_int_equal(cell_get(&told), 101);
+    send_all(&b, &next, 1);
+    assert_int_equal(code_of(&next), 0);
+    send_all(&b, &repeat, 1);
+    assert_int_equal(code_of(&repeat), 0);
+    bed_stop(&b);
+
+    bed_start(&b);
+    uplink_server_incomplete(b.uplink);
+    send_all(&b, &anywhere, 1);
+    assert_int_equal(code_of(&anywhere), 0);
+    bed_stop(&b);
+}
+
+static void test_marks_say_where_a_sender_stands(void **state)
+{
+    struct bed b;
+    struct sending s = { .first = 1, .last = 4, .bytes = 100 };
+    struct journal_reader *r;
+    struct record out[16];
+    size_t n = 0;
+
+    (void)state;
+    bed_start(&b);
+    send_all(&b, &s, 1);
+    assert_int_equal(code_of(&s), 0);
+    r = journal_reader_new(b.journal, NULL, 0, KIB(64));
+    assert_int_equal(journal_reader_next(r, out, COUNT_OF(out), KIB(64), &n), 0);
+    assert_int_equal(n, 5);
+    assert_int_equal(out[4].kind, RECORD_MARK);
+    assert_true(uuid_eq(&out[4].origin, &b.edge));
+    assert_int_equal(out[4].origin_seq, 4);
+    journal_reader_free(r);
+    bed_stop(&b);
+}
+
+static void test_a_clock_that_was_never_set_is_corrected(void **state)
+{
+    struct bed b;
+    struct sending s = {
+        .first = 1,
+        .last = 3,
+        .bytes = 100,
+        .wall_ns = 12000000000,
+        .sender = { .boot = { { 9 } }, .uptime_ns = 10000000000, .wall_ns = 20000000000 }
+    };
+    struct journal_reader *r;
+    struct record out[16];
+    int64_t before = clock_wall_ns();
+    size_t n = 0;
+
+    (void)state;
+    bed_start(&b);
+    send_all(&b, &s, 1);
+    assert_int_equal(code_of(&s), 0);
+    r = journal_reader_new(b.journal, NULL, 0, KIB(64));
+    assert_int_equal(journal_reader_next(r, out, COUNT_OF(out), KIB(64), &n), 0);
+    assert_int_equal(out[1].flags, RECORD_ARRIVAL | RECORD_CORRECTED);
+    assert_true(out[1].sent_ns == 12000000000);
+    /* It was handed in 8 s of uptime before the batch was sent. */
+    assert_true(out[1].wall_ns >= before - 8000000000 && out[1].wall_ns <= clock_wall_ns());
+    journal_reader_free(r);
+    bed_stop(&b);
+}
+
+static void test_what_is_only_shown_is_not_kept(void **state)
+{
+    struct bed b;
+    struct sending s = { .first = 77, .last = 77, .bytes = 100, .only_shown = true };
+
+    (void)state;
+    bed_start(&b);
+    send_all(&b, &s, 1);
+    assert_int_equal(s.verdict, BROKER_CONSUME);
+    assert_int_equal(cell_get(&shown), 1);
+    assert_int_equal(journal_head(b.journal), 0);
     bed_stop(&b);
 }
 
@@ -250,7 +380,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_behind_a_refused_batch_is_refused_until_it_came_again),
-        cmocka_unit_test(test_a_hole_is_of_its_connection),
+        cmocka_unit_test(test_a_hole_is_refused_and_told),
+        cmocka_unit_test(test_what_was_there_before_is_known_or_taken_as_it_comes),
+        cmocka_unit_test(test_marks_say_where_a_sender_stands),
+        cmocka_unit_test(test_a_clock_that_was_never_set_is_corrected),
+        cmocka_unit_test(test_what_is_only_shown_is_not_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

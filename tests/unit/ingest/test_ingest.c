@@ -259,7 +259,45 @@ static void a_line_repeats_its_id(void **state)
 
         assert_int_equal(rc == 0, rows[i].ok);
         assert_true(str_eq(l.id, str_of(rows[i].id)));
+        if (rc == 0)
+            assert_int_equal(uuid_is_zero(&l.record.id), rows[i].id[0] == '\0');
     }
+}
+
+static struct record line_record(struct fixture *x, const char *line)
+{
+    struct ingest_line l = { 0 };
+    struct refusal why = { 0 };
+
+    assert_int_equal(ingest_line(&x->lim, str_of(line), STR("n"), 5, &x->a, &l, &why), 0);
+    return l.record;
+}
+
+static void ids_are_told_apart_by_their_hash(void **state)
+{
+    struct fixture *x = *state;
+    struct uuid a = line_record(x, "{\"stream\":\"s\",\"value\":1,\"id\":\"a\"}").id;
+    struct uuid again = line_record(x, "{\"stream\":\"s\",\"value\":2,\"id\":\"a\"}").id;
+    struct uuid b = line_record(x, "{\"stream\":\"s\",\"value\":1,\"id\":\"b\"}").id;
+    char text[UUID_TEXT_LEN + 1];
+
+    assert_true(uuid_eq(&a, &again));
+    assert_false(uuid_eq(&a, &b));
+    /* It must not change: after an update a sender repeats what it sent before. */
+    assert_string_equal(uuid_format(&a, text), "65442010-76f2-1b2d-6fc7-a85ed33084d2");
+}
+
+static void a_record_says_whether_its_time_was_given(void **state)
+{
+    struct fixture *x = *state;
+    struct record given =
+        line_record(x, "{\"stream\":\"s\",\"value\":1,\"timestamp\":\"2026-01-01T00:00:00Z\"}");
+    struct record arrived = line_record(x, "{\"stream\":\"s\",\"value\":1}");
+
+    assert_int_equal(given.flags, 0);
+    assert_true(given.wall_ns == NEW_YEAR);
+    assert_int_equal(arrived.flags, RECORD_ARRIVAL);
+    assert_true(arrived.wall_ns == 5);
 }
 
 static void a_line_needs_a_device_when_there_is_no_default(void **state)
@@ -357,5 +395,7 @@ static void vectors_hold(void **state)
 RUN(INGEST_TEST(records_of_each_way), INGEST_TEST(refusals_say_what_and_how),
     INGEST_TEST(nothing_to_ingest_is_no_refusal), INGEST_TEST(declared_types_are_kept_as_bytes),
     INGEST_TEST(the_device_can_be_the_client), INGEST_TEST(a_line_repeats_its_id),
+    INGEST_TEST(ids_are_told_apart_by_their_hash),
+    INGEST_TEST(a_record_says_whether_its_time_was_given),
     INGEST_TEST(a_line_needs_a_device_when_there_is_no_default), INGEST_TEST(records_have_topics),
     INGEST_TEST(vectors_hold))

@@ -395,7 +395,7 @@ static inline int mem_lock(struct disk *d)
 }
 static inline int64_t mem_wall_ns(struct disk *d)
 {
-    return 1700000000000000000 + (int64_t)mem_of(d)->mono;
+    return 1750000000000000000 + (int64_t)mem_of(d)->mono;
 }
 static inline uint64_t mem_mono_ns(struct disk *d)
 {

@@ -81,6 +81,16 @@ static void test_views_live_until_the_next_call(void **state)
     kit_fini(&k);
 }
 
+static uint64_t told_damaged;
+
+static void note_damaged(void *ctx, uint64_t generation, uint64_t lost)
+{
+    struct kit *k = ctx;
+
+    assert_int_equal(generation, k->spool.rows[0].generation);
+    told_damaged += lost;
+}
+
 static void test_a_damaged_record_is_a_gap(void **state)
 {
     struct kit k;
@@ -95,6 +105,7 @@ static void test_a_damaged_record_is_a_gap(void **state)
     f = kit_segment(&k, 0);
     f->live[SEGMENT_HEADER_SIZE + 2 * (64 + 68) + 4 * 140 + 60] ^= 1;
     kit_reader(&k, &r, 0, 4096);
+    r.source.damaged = note_damaged;
     assert_int_equal(reader_next(&r, out, 4, 100000, &n), 0);
     assert_int_equal(n, 4);
     assert_int_equal(out[3].seq, 4);
@@ -106,6 +117,7 @@ static void test_a_damaged_record_is_a_gap(void **state)
     assert_int_equal(out[0].seq, 5);
     assert_true(uuid_eq(&out[0].origin, &k.spool.id.journal));
     assert_str(out[0].payload, "damaged");
+    assert_int_equal(told_damaged, 1);
     assert_int_equal(reader_next(&r, out, 10, 100000, &n), 0);
     assert_int_equal(out[0].seq, 6);
     while (n > 0 && out[n - 1].seq < 10)

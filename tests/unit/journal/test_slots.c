@@ -6,7 +6,7 @@
 
 static void put(char file[SLOTS_BYTES], uint64_t counter)
 {
-    struct slot s = { counter, { { 7 } }, counter * 10, 2, 3 };
+    struct slot s = { counter, { { 7 } }, counter * 10, 2, 3, 4 };
     struct buf b = buf_init(SLOT_SIZE);
 
     slots_write(&b, &s);
@@ -30,6 +30,7 @@ static void test_the_newer_slot_counts(void **state)
         assert_int_equal(s.a, i * 10);
         assert_int_equal(s.b, 2);
         assert_int_equal(s.c, 3);
+        assert_int_equal(s.d, 4);
         assert_int_equal(s.journal.b[0], 7);
     }
 }

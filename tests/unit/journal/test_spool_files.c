@@ -89,6 +89,99 @@ static void test_only_what_may_be_dropped_is_dropped(void **state)
     kit_fini(&k);
 }
 
+static void test_what_was_dropped_is_counted_for_good(void **state)
+{
+    struct kit k;
+    uint64_t dropped;
+
+    (void)state;
+    kit_init(&k);
+    spool_close(&k.spool);
+    k.o.policy[RECORD_READING] = JOURNAL_DROP_OLDEST;
+    kit_open(&k);
+    kit_append_many(&k, 500, 1000);
+    dropped = k.spool.dropped_ever;
+    assert_true(dropped > 200);
+    assert_int_equal(dropped, k.spool.counts.dropped);
+    assert_int_equal(k.spool.rows[0].first_seq, dropped + 1);
+    kit_cut(&k);
+    assert_int_equal(k.spool.dropped_ever, dropped);
+    assert_int_equal(k.spool.counts.dropped, 0);
+    kit_fini(&k);
+}
+
+static void test_the_oldest_go_when_newer_ones_are_enough(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    kit_init(&k);
+    spool_close(&k.spool);
+    k.o.policy[RECORD_READING] = JOURNAL_DROP_OLDEST;
+    k.o.max_records = 50;
+    kit_open(&k);
+    kit_append_many(&k, 200, 1000);
+    (void)spool_tend(&k.spool, false);
+    assert_in_range(k.spool.durable_seq + 1 - k.spool.rows[0].first_seq, 50, 50 + 7);
+    /* Events are never dropped. */
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(kit_append(&k, 1000, RECORD_EVENT), 0);
+    kit_append_many(&k, 100, 1000);
+    (void)spool_tend(&k.spool, false);
+    assert_true(k.spool.rows[0].first_seq <= 201);
+    assert_true((k.spool.rows[0].kinds & 1u << RECORD_EVENT) != 0);
+    kit_fini(&k);
+}
+
+static void test_what_is_too_old_goes(void **state)
+{
+    struct kit k;
+    uint64_t wake;
+
+    (void)state;
+    kit_init(&k);
+    spool_close(&k.spool);
+    k.o.policy[RECORD_READING] = JOURNAL_DROP_OLDEST;
+    k.o.max_age_ms = 3600000;
+    kit_open(&k);
+    kit_append_many(&k, 20, 1000);
+    k.disk->mono += 1800000000000;
+    kit_append_many(&k, 20, 1000);
+    wake = spool_tend(&k.spool, false);
+    assert_true(wake < k.disk->mono + 120000000000); /* it wants to look again soon */
+    assert_int_equal(k.spool.rows[0].first_seq, 1);
+    k.disk->mono += 1900000000000;
+    (void)spool_tend(&k.spool, false);
+    assert_in_range(k.spool.rows[0].first_seq, 15, 21);
+    /* The same after a start: each segment knows when it began. */
+    kit_kill(&k);
+    k.disk->mono += 3600000000000;
+    (void)spool_tend(&k.spool, false);
+    assert_int_equal(k.spool.count, 1);
+    kit_fini(&k);
+}
+
+static void test_a_damaged_segment_is_kept_aside_in_its_turn(void **state)
+{
+    struct kit k;
+    struct cell at = { 0 };
+    char name[SEGMENT_NAME_LEN + 1];
+
+    (void)state;
+    kit_init(&k);
+    spool_cursor(&k.spool, "hub", true)->at = &at;
+    kit_append_many(&k, 30, 1000);
+    assert_true(k.spool.count > 3);
+    segment_name(k.spool.rows[0].generation, name);
+    spool_note_damage(&k.spool, k.spool.rows[0].generation, 2);
+    assert_int_equal(k.spool.counts.lost, 2);
+    cell_set(&at, 30);
+    (void)spool_tend(&k.spool, true);
+    assert_true(names_at(&k.disk->live, name) < 0);
+    assert_true(names_at(&k.disk->live, "damaged/0.seg") >= 0);
+    kit_fini(&k);
+}
+
 static void test_a_failed_flush_moves_its_records_to_a_new_segment(void **state)
 {
     struct kit k;
@@ -275,6 +368,10 @@ int main(void)
         TEST(test_segments_behind_all_cursors_are_used_again),
         TEST(test_the_quota_blocks_and_nothing_is_lost),
         TEST(test_only_what_may_be_dropped_is_dropped),
+        TEST(test_what_was_dropped_is_counted_for_good),
+        TEST(test_the_oldest_go_when_newer_ones_are_enough),
+        TEST(test_what_is_too_old_goes),
+        TEST(test_a_damaged_segment_is_kept_aside_in_its_turn),
         TEST(test_a_failed_flush_moves_its_records_to_a_new_segment),
         TEST(test_what_cannot_be_made_durable_is_refused_and_leaves_no_hole),
         TEST(test_a_generation_is_never_given_twice),
