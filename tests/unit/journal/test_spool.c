@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include <cmocka.h>
 
-#define SCHEDULES 3000
+#define SCHEDULES 10000
 #define STEPS     60
 #define IDS_MAX   4096
 #define SEQ_MAX   200000
