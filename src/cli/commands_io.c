@@ -5,6 +5,7 @@
 #include "cli/commands_io.h"
 
 #include "base/mem.h"
+#include "cli/backlog_io.h"
 #include "cli/journal_io.h"
 #include "cli/show.h"
 #include "conf/conf_io.h"
@@ -235,9 +236,21 @@ static int show(const struct command_call *c, const char *request,
     return rc;
 }
 
+/* What the node says, and what waits in its journal by device. */
+static int status_text(struct str json, struct buf *out)
+{
+    char dir[4096];
+    uint64_t after = 0;
+    int rc = show_status(json, out);
+
+    if (rc == 0 && show_waiting(json, dir, sizeof(dir), &after) == 0)
+        (void)!backlog_show(dir, after, out); /* another user's folder: then without it */
+    return rc;
+}
+
 static int run_status(const struct command_call *c)
 {
-    return show(c, "{\"cmd\":\"status\"}", show_status);
+    return show(c, "{\"cmd\":\"status\"}", status_text);
 }
 
 static int run_sessions(const struct command_call *c)
@@ -359,7 +372,10 @@ static const struct command rows[] = {
       config_schema },
     { "config manual", "", "Print the manual of all settings (Markdown)", NULL, NULL,
       config_manual },
-    { "status", "", "Show how a running node is", NULL, ask_options, run_status },
+    { "status", "", "Show how a running node is",
+      "Services, journal, store, uplink; on an edge what waits for the hub, by device; on a hub the\n"
+      "nodes that send their journals to it, with backlog, drops and the error of their clocks.",
+      ask_options, run_status },
     { "sessions", "", "List the MQTT clients of a running node", NULL, ask_options, run_sessions },
     { "reload", "", "Have a running node read its file again", NULL, reload_options, run_reload },
     { "journal ls", "[DIR]", "List the segments and cursors of a journal",

@@ -89,9 +89,59 @@ static void put_journal(const struct json_t *j, struct buf *out)
 
 static void put_uplink(const struct json_t *u, struct buf *out)
 {
-    buf_printf(out, "uplink    %s %.*s, %llu records to send\n",
+    struct str oldest = get_str(u, "oldest");
+
+    buf_printf(out, "uplink    %s %.*s, %llu records to send",
                get_bool(u, "connected") ? "connected to" : "NOT connected to",
                STR_ARG(get_str(u, "hub")), (unsigned long long)get_u64(u, "backlog"));
+    if (oldest.n > 0)
+        buf_printf(out, ", the oldest of %.*s", STR_ARG(oldest));
+    buf_put(out, STR("\n"));
+    if (get_u64(u, "rewinds") > 0)
+        buf_printf(out, "          the hub had lost what it had acknowledged %llu times\n",
+                   (unsigned long long)get_u64(u, "rewinds"));
+}
+
+/* Nodes that send their journals here. */
+static void put_nodes(const struct json_t *nodes, struct buf *out)
+{
+    if (json_count(nodes) > 0)
+        buf_printf(out, "\n%-24s %10s %10s %8s  %s\n", "NODE", "BACKLOG", "DROPPED", "CLOCK",
+                   "LAST CONTACT");
+    for (size_t i = 0; i < json_count(nodes); i++) {
+        const struct json_t *n = json_element(nodes, i), *m = json_member(n, "clock_error_ms");
+        struct str name = get_str(n, "name"), when = get_str(n, "last_contact");
+        int64_t error_ms = m && json_kind(m) == JSON_KIND_INTEGER ? json_to_i64(m) : 0;
+
+        buf_printf(out, "%-24.*s %10llu %10llu %+7llds  %.*s\n",
+                   STR_ARG(name.n > 0 ? name : get_str(n, "journal")),
+                   (unsigned long long)get_u64(n, "backlog"),
+                   (unsigned long long)get_u64(n, "dropped"), (long long)(error_ms / 1000),
+                   STR_ARG(when.n > 0 ? when : STR("not since this hub's start")));
+    }
+}
+
+int show_waiting(struct str json, char *dir, size_t cap, uint64_t *out_after)
+{
+    struct json_t *v = NULL;
+    struct buf waste = buf_init(4096);
+    const struct json_t *u;
+    struct str path;
+    int rc = parse(json, &v, &waste);
+
+    buf_fini(&waste);
+    if (rc)
+        return rc;
+    u = json_member(v, "uplink");
+    path = get_str(json_member(v, "journal"), "path");
+    rc = u && get_u64(u, "backlog") > 0 && path.n > 0 && path.n < cap ? 0 : ERR_UNKNOWN;
+    if (rc == 0) {
+        memcpy(dir, path.p, path.n);
+        dir[path.n] = '\0';
+        *out_after = get_u64(u, "acked");
+    }
+    json_free(v);
+    return rc;
 }
 
 int show_status(struct str json, struct buf *out)
@@ -128,6 +178,7 @@ int show_status(struct str json, struct buf *out)
     part = json_member(v, "uplink");
     if (part)
         put_uplink(part, out);
+    put_nodes(json_member(v, "nodes"), out);
     json_free(v);
     return 0;
 }

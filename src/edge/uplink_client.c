@@ -49,6 +49,7 @@ struct uplink_client {
     uint64_t tail_seq; /* newest values up to here went out */
     /* read from any thread */
     struct cell connected, acked, reconnects, rewinds;
+    struct cell oldest; /* device time of the last record that the hub has acknowledged */
     struct metric *batches, *sent, *bytes, *refused, *up, *live, *rewound;
 };
 
@@ -60,6 +61,7 @@ struct reading {
     uint64_t after, last;
     uint32_t generation, count;
     int code;
+    int64_t last_ns; /* device time of its last record */
     struct buf batch;
 };
 
@@ -100,6 +102,7 @@ static int pack(struct uplink_client *u, struct reading *r)
         if (!rc) {
             r->count++;
             r->last = u->records[i].seq;
+            r->last_ns = u->records[i].wall_ns;
         }
     }
     if (!rc && r->count > 0)
@@ -237,12 +240,14 @@ static void on_beat(struct timer *t)
 struct sent {
     struct uplink_client *u;
     uint32_t generation;
+    int64_t last_ns; /* device time of its last record */
 };
 
 static void on_acked(void *ctx, int code, unsigned reason)
 {
     struct sent *s = ctx;
     struct uplink_client *u = s->u;
+    int64_t last_ns = s->last_ns;
     bool current = s->generation == u->machine.generation && u->machine.connected;
 
     mem_free(s);
@@ -263,6 +268,7 @@ static void on_acked(void *ctx, int code, unsigned reason)
     u->refusals = 0;
     cell_set(&u->acked, uplink_acked(&u->machine));
     journal_cursor_advance(u->cursor, cell_get(&u->acked));
+    cell_set(&u->oldest, (uint64_t)last_ns);
     metric_add(u->batches, 1);
     go_on(u);
 }
@@ -277,7 +283,7 @@ static void publish(struct uplink_client *u, struct reading *r)
                                      .done_ctx = s };
     int rc;
 
-    *s = (struct sent){ u, r->generation };
+    *s = (struct sent){ u, r->generation, r->last_ns };
     rc = mqtt_client_publish(u->client, &m);
     if (rc) { /* it stays in the journal; begin again from the cursor, after a pause */
         mem_free(s);
@@ -465,6 +471,16 @@ static void add_metrics(struct uplink_client *u)
     u->up = metrics_gauge(m, "wayside_uplink_connected", "", "1 while connected to the hub");
 }
 
+/* Before the thread runs: the first record that waits. */
+static void find_oldest(struct uplink_client *u)
+{
+    size_t count = 0;
+
+    if (journal_reader_next(u->reader, u->records, 1, 1, &count) == 0 && count > 0)
+        cell_set(&u->oldest, (uint64_t)u->records[0].wall_ns);
+    journal_reader_seek(u->reader, u->machine.acked_seq);
+}
+
 int uplink_start(struct workers *w, const struct uplink_options *o, struct uplink_client **out,
                  struct fault *f)
 {
@@ -494,6 +510,7 @@ int uplink_start(struct workers *w, const struct uplink_options *o, struct uplin
     batch_writer_init(&u->writer, &id, o->batch_bytes + UPLINK_RECORD_MAX);
     u->records = mem_new_array(UPLINK_RECORDS, sizeof(*u->records));
     u->reader = journal_reader_new(o->journal, u->cursor, u->machine.acked_seq, UPLINK_READ_BYTES);
+    find_oldest(u);
     u->tail = journal_reader_new(o->journal, NULL, 0, UPLINK_READ_BYTES);
     u->jobs = jobs_start("uplink", u, 0, NULL);
     u->closed = gate_new();
@@ -559,6 +576,7 @@ void uplink_status(const struct uplink_client *u, struct uplink_status *out)
     out->acked_seq = cell_get(&u->acked);
     out->backlog = head > out->acked_seq ? head - out->acked_seq : 0;
     out->reconnects = cell_get(&u->reconnects);
+    out->oldest_ns = out->backlog > 0 ? (int64_t)cell_get(&u->oldest) : 0;
     out->rewinds = cell_get(&u->rewinds);
     snprintf(out->hub, sizeof(out->hub), "%s:%u", u->o.host, u->o.port);
 }

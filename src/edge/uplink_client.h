@@ -33,6 +33,9 @@ struct uplink_status {
     bool connected;
     uint64_t acked_seq, backlog;  /* records that the hub does not have yet */
     uint64_t reconnects, rewinds; /* rewinds: the hub had lost some of what it had */
+    int64_t
+        oldest_ns; /* about the device time of the oldest record that the hub has not; 0: none, or
+                          not known yet */
     char hub[300];
 };
 /* From any thread. */

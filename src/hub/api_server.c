@@ -152,6 +152,17 @@ static void on_devices(struct http_request *r, void *ctx)
     ask(q);
 }
 
+/* ---- GET /api/v1/nodes ---- */
+
+static void on_nodes(struct http_request *r, void *ctx)
+{
+    struct api *a = ctx;
+    struct buf b = buf_init(RENDER_MAX);
+
+    render_senders(&b, uplink_server_senders(hub_ingest_uplink(a->o.ingest)));
+    http_respond_buf_take(r, 200, "application/json", &b);
+}
+
 /* ---- GET /api/v1/readings ---- */
 
 static bool parse_step(struct http_request *r, struct question *q)
@@ -338,6 +349,8 @@ static const struct http_param sensor_params[] = {
 static const struct http_route routes[] = {
     { HTTP_GET, "/api/v1/devices", on_devices, .params = devices_params, .tag = "readings",
       .summary = "Devices with their streams and newest values" },
+    { HTTP_GET, "/api/v1/nodes", on_nodes, .tag = "nodes",
+      .summary = "Nodes that send their journals here: backlog, drops, clock, last contact" },
     { HTTP_GET, "/api/v1/readings", on_readings, .params = readings_params, .tag = "readings",
       .summary = "Readings, newest first; with step and field: minimum, average, maximum" },
     { HTTP_POST, "/api/v1/data", on_post_data, .flags = HTTP_BODY_JSON | HTTP_BODY_NEEDED,

@@ -99,6 +99,56 @@ static int on_payload(void *ctx, const struct store_row *row)
 }
 const struct store_render render_payloads = { .row = on_payload };
 
+/* ---- nodes ---- */
+
+static void put_u64(struct json_writer *w, const char *key, uint64_t v)
+{
+    json_key(w, key);
+    json_u64(w, v);
+}
+
+void render_sender(struct json_writer *w, const struct sender *s)
+{
+    char uuid[UUID_TEXT_LEN + 1];
+    uint64_t heard_ms = cell_get(&s->heard_ms);
+
+    json_begin_object(w);
+    json_key(w, "journal");
+    json_text(w, uuid_format(&s->journal, uuid));
+    json_key(w, "name");
+    json_text(w, sender_name(s));
+    put_u64(w, "backlog", sender_backlog(s));
+    put_u64(w, "dropped", cell_get(&s->dropped));
+    put_u64(w, "have", cell_get(&s->have_seq));
+    put_u64(w, "head", cell_get(&s->head_seq));
+    json_key(w, "last_contact");
+    if (heard_ms > 0)
+        json_time(w, (int64_t)heard_ms * 1000000);
+    else
+        json_nil(w);
+    json_key(w, "clock_error_ms");
+    json_i64(w, (int64_t)cell_get(&s->clock_error_ms));
+    put_u64(w, "batches", cell_get(&s->batches));
+    put_u64(w, "records", cell_get(&s->records));
+    put_u64(w, "holes", cell_get(&s->holes));
+    json_end_object(w);
+}
+
+void render_senders(struct buf *out, const struct senders *all)
+{
+    struct json_writer w = json_writer_init(out);
+
+    json_begin_object(&w);
+    json_key(&w, "items");
+    json_begin_array(&w);
+    for (uint64_t i = 0; i < cell_get(&all->shown_count); i++)
+        render_sender(&w, all->shown[i]);
+    json_end_array(&w);
+    json_key(&w, "next");
+    json_nil(&w);
+    json_end_object(&w);
+}
+
 /* ---- devices ---- */
 
 static struct str last_key(struct arena *a, struct str device, struct str stream)

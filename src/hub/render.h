@@ -6,6 +6,7 @@
  */
 #include "base/arena.h"
 #include "base/map.h"
+#include "hub/senders.h"
 #include "ingest/ingest.h"
 #include "store/store.h"
 #include "wire/json.h"
@@ -41,6 +42,11 @@ extern const struct store_render render_devices;
 /* {"device","stream","field","step_ms","t":[ms],"min":[],"avg":[],"max":[]} */
 void render_series_begin(struct render *r, const struct store_query *q);
 extern const struct store_render render_series;
+
+/* One node that sends its journal here: {journal, name, backlog, …}. From any thread. */
+void render_sender(struct json_writer *w, const struct sender *s);
+/* {"items":[…],"next":null} of all of them. */
+void render_senders(struct buf *out, const struct senders *all);
 
 /* Closes what was begun; next: the token of the page after, "" none. 0 or ERR_LIMIT. */
 enum render_shape { RENDER_ITEMS, RENDER_ARRAY, RENDER_SERIES };

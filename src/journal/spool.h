@@ -88,8 +88,9 @@ struct spool {
     bool dir_dirty;      /* a name must be made durable before anything is acknowledged */
     bool mark_committed; /* the next frame says that all before it is durable */
     uint64_t next_seq, durable_seq;
-    int error;    /* of the last group; 0: went well */
-    bool failing; /* the disk failed and has not worked since; said once */
+    int error;         /* of the last group; 0: went well */
+    uint64_t probe_ns; /* after an error: not before, the next look whether the disk works again */
+    bool failing;      /* the disk failed and has not worked since; said once */
     struct list cursors;
     struct spool_counts counts;
 };

@@ -315,6 +315,27 @@ static void keep_id(struct spool *s)
     (void)!spool_write_id(s, s->id.generation, s->rows[s->count - 1].first_seq);
 }
 
+#define PROBE_NS 1000000000u
+
+/* After an error of the disk with nobody appending: does it work again? Writes and flushes what is
+ * safe to write at any time. Returns when it wants to be asked again (mono ns). */
+static uint64_t probe(struct spool *s)
+{
+    uint64_t now = s->disk->ops->mono_ns(s->disk);
+    int rc = 0;
+
+    if (s->error == 0 || s->error == ERR_FULL)
+        return UINT64_MAX;
+    if (now >= s->probe_ns) {
+        s->probe_ns = now + PROBE_NS;
+        rc = spool_write_id(s, s->id_file.said, s->id_file.said_first);
+        if (rc == 0 && !s->has_spare)
+            rc = make_spare(s);
+        s->error = rc;
+    }
+    return s->error == 0 || s->error == ERR_FULL ? UINT64_MAX : s->probe_ns;
+}
+
 uint64_t spool_tend(struct spool *s, bool force)
 {
     uint64_t wake = spool_tend_cursors(s, force), again;
@@ -324,6 +345,8 @@ uint64_t spool_tend(struct spool *s, bool force)
         spool_trim(s);
     }
     again = spool_drop_old(s);
+    wake = again < wake ? again : wake;
+    again = probe(s);
     wake = again < wake ? again : wake;
     keep_id(s);
     /* In advance, so that nobody waits for it; without room the next segment will say so. */

@@ -35,7 +35,7 @@ struct node {
     const struct settings *settings;
     const char *hosts[NODE_NAMES_MAX + 3], *origins[NODE_NAMES_MAX + 1]; /* end with NULL */
     char host_name[128], host_local[136];
-    struct buf id, data;
+    struct buf id, data, journal_dir;
     struct node_state state;
     struct metrics *metrics;
     struct workers *workers;
@@ -307,6 +307,7 @@ static int start_hub(struct node *n, struct fault *f)
     io.topics = n->topics;
     io.refused = n->refused;
     n->ingest = hub_ingest_new(&io);
+    uplink_server_incomplete(hub_ingest_uplink(n->ingest));
     make_broker(n);
 out:
     buf_fini(&path);
@@ -522,7 +523,16 @@ static int start_status(struct node *n, struct fault *f)
                                 .workers = n->workers };
     int rc;
 
-    status_set_sources(n->status, n->journal, n->store, n->broker, n->uplink);
+    data_path(n, &n->journal_dir, "journal");
+    status_set_sources(
+        n->status,
+        &(struct status_sources){
+            .journal = n->journal,
+            .journal_dir = buf_cstr(&n->journal_dir),
+            .store = n->store,
+            .broker = n->broker,
+            .uplink = n->uplink,
+            .senders = n->ingest ? uplink_server_senders(hub_ingest_uplink(n->ingest)) : NULL });
     rc = status_listen(n->status, &o, f);
     buf_fini(&path);
     return rc;
@@ -537,6 +547,7 @@ int node_start(const struct conf *conf, struct node **out, struct fault *f)
     n->settings = s;
     n->id = buf_init(RECORD_DEVICE_MAX + 8);
     n->data = buf_init(3500);
+    n->journal_dir = buf_init(4096);
     n->metrics = metrics_new();
     n->health = (struct health){
         .state = &n->state, .metrics = n->metrics, .more_metrics = add_host_metrics, .ctx = n
@@ -618,6 +629,7 @@ void node_stop(struct node *n)
     mem_free(n->users);
     buf_fini(&n->id);
     buf_fini(&n->data);
+    buf_fini(&n->journal_dir);
     mem_free(n);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "hub/render.h"
 #include "node/control_server.h"
 #include "wire/json.h"
 
@@ -19,10 +20,7 @@
 struct status_server {
     struct node_state *state;
     const struct buf *id;
-    struct journal *journal;
-    struct store *store;
-    struct broker *broker;
-    struct uplink_client *uplink;
+    struct status_sources from;
     struct {
         const char *name;
         char address[ADDR_TEXT_SIZE + 128];
@@ -56,13 +54,9 @@ void status_service(struct status_server *s, const char *name, const char *addre
     s->service_count++;
 }
 
-void status_set_sources(struct status_server *s, struct journal *j, struct store *st,
-                        struct broker *b, struct uplink_client *u)
+void status_set_sources(struct status_server *s, const struct status_sources *from)
 {
-    s->journal = j;
-    s->store = st;
-    s->broker = b;
-    s->uplink = u;
+    s->from = *from;
 }
 
 static void put_u64(struct json_writer *w, const char *key, uint64_t v)
@@ -75,7 +69,7 @@ static void put_journal(const struct status_server *s, struct json_writer *w)
 {
     struct journal_status js;
 
-    journal_status(s->journal, &js);
+    journal_status(s->from.journal, &js);
     json_key(w, "journal");
     json_begin_object(w);
     put_u64(w, "head", js.head);
@@ -83,7 +77,9 @@ static void put_journal(const struct status_server *s, struct json_writer *w)
     put_u64(w, "segments", js.segments);
     put_u64(w, "bytes", js.bytes);
     put_u64(w, "quota_bytes", js.quota_bytes);
-    put_u64(w, "dropped", js.dropped);
+    json_key(w, "path");
+    json_text(w, s->from.journal_dir);
+    put_u64(w, "dropped", js.dropped_ever);
     put_u64(w, "damaged", js.damaged);
     if (js.error) {
         json_key(w, "error");
@@ -96,7 +92,7 @@ static void put_uplink(const struct status_server *s, struct json_writer *w)
 {
     struct uplink_status us;
 
-    uplink_status(s->uplink, &us);
+    uplink_status(s->from.uplink, &us);
     json_key(w, "uplink");
     json_begin_object(w);
     json_key(w, "hub");
@@ -106,6 +102,12 @@ static void put_uplink(const struct status_server *s, struct json_writer *w)
     put_u64(w, "acked", us.acked_seq);
     put_u64(w, "backlog", us.backlog);
     put_u64(w, "reconnects", us.reconnects);
+    put_u64(w, "rewinds", us.rewinds);
+    json_key(w, "oldest");
+    if (us.oldest_ns != 0)
+        json_time(w, us.oldest_ns);
+    else
+        json_nil(w);
     json_end_object(w);
 }
 
@@ -121,6 +123,17 @@ static void put_services(const struct status_server *s, struct json_writer *w)
         json_text(w, s->services[i].address);
         json_end_object(w);
     }
+    json_end_array(w);
+}
+
+static void put_nodes(const struct status_server *s, struct json_writer *w)
+{
+    const struct senders *all = s->from.senders;
+
+    json_key(w, "nodes");
+    json_begin_array(w);
+    for (uint64_t i = 0; i < cell_get(&all->shown_count); i++)
+        render_sender(w, all->shown[i]);
     json_end_array(w);
 }
 
@@ -144,19 +157,21 @@ static void on_status(void *ctx, struct control_call *call)
     json_str(&w, buf_str(&why));
     put_u64(&w, "uptime_s", (clock_mono_ns() - s->start_ns) / 1000000000);
     put_services(s, &w);
-    if (s->journal)
+    if (s->from.journal)
         put_journal(s, &w);
-    if (s->store) {
+    if (s->from.store) {
         json_key(&w, "store");
         json_begin_object(&w);
-        put_u64(&w, "position", store_position(s->store));
-        put_u64(&w, "checkpointed", store_checkpointed(s->store));
+        put_u64(&w, "position", store_position(s->from.store));
+        put_u64(&w, "checkpointed", store_checkpointed(s->from.store));
         json_end_object(&w);
     }
-    if (s->broker)
-        put_u64(&w, "mqtt_clients", broker_connected(s->broker));
-    if (s->uplink)
+    if (s->from.broker)
+        put_u64(&w, "mqtt_clients", broker_connected(s->from.broker));
+    if (s->from.uplink)
         put_uplink(s, &w);
+    if (s->from.senders)
+        put_nodes(s, &w);
     json_end_object(&w);
     buf_fini(&why);
     control_answer_take(call, &b);
@@ -200,11 +215,11 @@ static void on_sessions(void *ctx, struct control_call *call)
 {
     struct status_server *s = ctx;
 
-    if (!s->broker) {
+    if (!s->from.broker) {
         control_fail(call, "this node runs no MQTT broker");
         return;
     }
-    broker_sessions(s->broker, control_loop(call), on_session_list, call);
+    broker_sessions(s->from.broker, control_loop(call), on_session_list, call);
 }
 
 /* The main thread reloads, as it does on SIGHUP. */

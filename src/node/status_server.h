@@ -2,6 +2,7 @@
 #define NODE_STATUS_SERVER_H
 /* What `wayside status` and its like ask over the control socket. */
 #include "edge/uplink_client.h"
+#include "hub/senders.h"
 #include "mqtt/broker.h"
 #include "node/state.h"
 #include "store/store.h"
@@ -18,8 +19,15 @@ struct status_server *status_new(struct node_state *state, const struct buf *id)
 /* A service that listens now, for the list. Before status_listen. */
 void status_service(struct status_server *s, const char *name, const char *address);
 /* What there is; each may be NULL. Before status_listen. */
-void status_set_sources(struct status_server *s, struct journal *j, struct store *st,
-                        struct broker *b, struct uplink_client *u);
+struct status_sources {
+    struct journal *journal;
+    const char *journal_dir; /* for who counts what waits in it; outlives it */
+    struct store *store;
+    struct broker *broker;
+    struct uplink_client *uplink;
+    const struct senders *senders;
+};
+void status_set_sources(struct status_server *s, const struct status_sources *from);
 MUST_USE int status_listen(struct status_server *s, const struct status_options *o,
                            struct fault *f);
 /* Also when it never listened. */

@@ -49,6 +49,34 @@ static void status_of_a_hub(void **state)
     buf_fini(&b);
 }
 
+static void nodes_and_what_waits(void **state)
+{
+    static const struct str answer = STR(
+        "{\"version\":\"1\",\"id\":\"pi\",\"pid\":7,\"ready\":true,\"uptime_s\":5,"
+        "\"journal\":{\"head\":9,\"path\":\"/d/journal\"},"
+        "\"uplink\":{\"hub\":\"h:1\",\"connected\":true,\"backlog\":4,\"acked\":5,\"rewinds\":2,"
+        "\"oldest\":\"2026-01-01T00:00:00Z\"},"
+        "\"nodes\":[{\"journal\":\"u\",\"name\":\"pi-7\",\"backlog\":12,\"dropped\":3,"
+        "\"last_contact\":null,\"clock_error_ms\":-5100}]}");
+    struct buf b = buf_init(10000);
+    char dir[32];
+    uint64_t after = 0;
+
+    (void)state;
+    assert_int_equal(show_status(answer, &b), 0);
+    assert_non_null(
+        strstr(buf_cstr(&b), "4 records to send, the oldest of 2026-01-01T00:00:00Z\n"));
+    assert_non_null(strstr(buf_cstr(&b), "had acknowledged 2 times"));
+    assert_non_null(strstr(buf_cstr(&b), "pi-7                             12          3      -5s  "
+                                         "not since this hub's start\n"));
+    assert_int_equal(show_waiting(answer, dir, sizeof(dir), &after), 0);
+    assert_string_equal(dir, "/d/journal");
+    assert_int_equal(after, 5);
+    assert_int_equal(show_waiting(answer, dir, 5, &after), ERR_UNKNOWN);
+    assert_int_equal(show_waiting(STR("{\"journal\":{}}"), dir, sizeof(dir), &after), ERR_UNKNOWN);
+    buf_fini(&b);
+}
+
 static void errors_are_said(void **state)
 {
     struct buf b = buf_init(10000);
@@ -65,4 +93,4 @@ static void errors_are_said(void **state)
     buf_fini(&b);
 }
 
-RUN(TEST(sizes_and_times), TEST(status_of_a_hub), TEST(errors_are_said))
+RUN(TEST(sizes_and_times), TEST(status_of_a_hub), TEST(nodes_and_what_waits), TEST(errors_are_said))
