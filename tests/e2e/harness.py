@@ -149,6 +149,10 @@ class Node:
                 total = (total or 0) + float(line.rsplit(" ", 1)[1])
         return total
 
+    def get_status(self):
+        """What `wayside status` says of it."""
+        return json.loads(self.cli("status", "--json", "--control", str(self.box.dir / f"{self.name}.sock")).stdout)
+
     def cli(self, *args, check=True):
         r = subprocess.run([BIN, *args], capture_output=True, text=True, timeout=60 * SLOW, cwd=self.dir)
         if check and r.returncode != 0:
