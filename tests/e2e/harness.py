@@ -4,6 +4,8 @@ processes it started, and counts.
 
 A test file has functions named test_…(box); `main(globals())` at its end runs them. The binary is
 WAYSIDE_BIN (default build/release/wayside)."""
+import contextlib
+import ctypes
 import http.client
 import json
 import os
@@ -42,8 +44,71 @@ def until(condition, what, seconds=10.0):
     raise AssertionError(f"waited {seconds * SLOW:.0f} s for: {what}" + (f" (last error: {last!r})" if last else ""))
 
 
+class Link:
+    """Two hosts of this test's own, each a network namespace, with a wire between them that can be cut so
+    that nobody is told: packets vanish."""
+    CLONE_NEWNET = 0x40000000
+
+    def __init__(self, box):
+        if os.geteuid() != 0:
+            raise Skip("network namespaces need root")
+        tag = f"{os.getpid() % 100000:x}"
+        self.names = [f"ws{tag}a", f"ws{tag}b"]
+        self.addresses = ["10.213.77.1", "10.213.77.2"]
+        self.made = []
+        try:
+            for n in self.names:
+                self.ip("netns", "add", n)
+                self.made.append(n)
+            self.ip("link", "add", "wsa", "netns", self.names[0], "type", "veth", "peer", "name", "wsb", "netns", self.names[1])
+            for n, dev, address in zip(self.names, ("wsa", "wsb"), self.addresses):
+                self.ip("-n", n, "address", "add", f"{address}/24", "dev", dev)
+                self.ip("-n", n, "link", "set", dev, "up")
+                self.ip("-n", n, "link", "set", "lo", "up")
+        except (OSError, subprocess.CalledProcessError) as e:
+            self.close()
+            raise Skip(f"no network namespaces here: {e}")
+        box.links.append(self)
+
+    @staticmethod
+    def ip(*args):
+        subprocess.run(["ip", *args], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def cut(self):
+        """Each side sends to a station that does not exist."""
+        for i, dev in enumerate(("wsa", "wsb")):
+            self.ip("-n", self.names[i], "neighbour", "replace", self.addresses[1 - i], "lladdr", "02:00:00:00:00:99", "dev", dev,
+                    "nud", "permanent")
+
+    def mend(self):
+        for i, dev in enumerate(("wsa", "wsb")):
+            self.ip("-n", self.names[i], "neighbour", "delete", self.addresses[1 - i], "dev", dev)
+
+    def close(self):
+        for n in self.made:
+            subprocess.run(["ip", "netns", "delete", n], stderr=subprocess.DEVNULL, check=False)
+        self.made = []
+
+    @staticmethod
+    @contextlib.contextmanager
+    def inside(name):
+        """This thread is in the namespace of that name meanwhile; None: stays where it is."""
+        if not name:
+            yield
+            return
+        libc = ctypes.CDLL(None, use_errno=True)
+        with open("/proc/thread-self/ns/net") as home, open(f"/run/netns/{name}") as there:
+            if libc.setns(there.fileno(), Link.CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), "setns")
+            try:
+                yield
+            finally:
+                libc.setns(home.fileno(), Link.CLONE_NEWNET)
+
+
 class Node:
     """One running wayside."""
+    netns = None  # the network namespace it runs in
 
     def __init__(self, box, name, command, config, env=None):
         self.box, self.name, self.command = box, name, command
@@ -65,7 +130,7 @@ class Node:
     def start(self, ready=True):
         self.offset = self.log.stat().st_size if self.log.exists() else 0
         out = open(self.log, "ab")
-        self.process = subprocess.Popen([BIN, *self.command, "-c", str(self.config)], stdout=out, stderr=out,
+        self.process = subprocess.Popen([*(["ip", "netns", "exec", self.netns] if self.netns else []), BIN, *self.command, "-c", str(self.config)], stdout=out, stderr=out,
                                         stdin=subprocess.DEVNULL, env={**os.environ, **self.env}, cwd=self.dir)
         out.close()
         if ready:
@@ -122,6 +187,8 @@ class Node:
     def request(self, method, path, body=None, headers=None, service="api", timeout=30):
         host, port = self.address(service)
         c = http.client.HTTPConnection(host, port, timeout=timeout)
+        with Link.inside(self.netns):
+            c.connect()
         try:
             h = dict(headers or {})
             if isinstance(body, (dict, list)):
@@ -165,7 +232,7 @@ class Box:
 
     def __init__(self, name):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"wayside-{name}-"))
-        self.nodes, self.processes = [], []
+        self.nodes, self.processes, self.links = [], [], []
 
     def hub(self, extra="", name="hub", mqtt=None, start=True, node="", ready=True):
         config = f"""node: {{id: {name}, data: {self.dir / name / 'data'}{node}}}
@@ -230,6 +297,8 @@ edge:
             if p.poll() is None:
                 p.kill()
                 p.wait()
+        for link in self.links:
+            link.close()
         if os.environ.get("WAYSIDE_KEEP"):
             print(f"    kept {self.dir}")
         else:
