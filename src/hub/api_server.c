@@ -105,6 +105,7 @@ static struct question *ask_new(struct api *a, struct http_request *r)
     q->api = a;
     q->r = r;
     render_init(&q->render);
+    q->render.senders = uplink_server_senders(hub_ingest_uplink(a->o.ingest));
     q->job.ctx = &q->render;
     q->job.loop = http_loop(r);
     q->job.done = on_answer;
@@ -161,6 +162,25 @@ static void on_nodes(struct http_request *r, void *ctx)
 
     render_senders(&b, uplink_server_senders(hub_ingest_uplink(a->o.ingest)));
     http_respond_buf_take(r, 200, "application/json", &b);
+}
+
+/* ---- GET /api/v1/gaps ---- */
+
+static void on_gaps(struct http_request *r, void *ctx)
+{
+    struct question *q = ask_new(ctx, r);
+
+    q->job.query = (struct store_query){
+        .what = STORE_GAPS,
+        .device = http_param_str(r, "device"),
+        .from_ns = http_param_time(r, "from", 0),
+        .to_ns = http_param_time(r, "to", 0),
+        .limit = (size_t)http_param_i64(r, "limit", STORE_LIMIT_DEFAULT),
+        .after = http_param_str(r, "before"),
+    };
+    q->job.render = &render_gaps;
+    render_gaps_begin(&q->render);
+    ask(q);
 }
 
 /* ---- GET /api/v1/readings ---- */
@@ -335,7 +355,20 @@ static const struct http_param readings_params[] = {
     { "step", HTTP_IN_QUERY, HTTP_STRING, .least = 1, .most = 24,
       .help = "sum up in steps (10s, 5m, 1h) for a chart; needs device, stream and field" },
     { "field", HTTP_IN_QUERY, HTTP_STRING, .least = 1, .most = 96,
-      .help = "the numeric leaf to sum up, as in the stream's list of fields" },
+      .help =
+          "the numeric leaf to sum up, as in the stream's list of fields; @lag: the seconds from "
+          "a record's time to its arrival" },
+    { 0 },
+};
+static const struct http_param gaps_params[] = {
+    { "device", HTTP_IN_QUERY, HTTP_STRING, .least = 1, .most = RECORD_DEVICE_MAX,
+      .charset = DEVICE_CHARS, .help = "only of the journal that its records come from" },
+    { "from", HTTP_IN_QUERY, HTTP_TIME, .help = "told not before this time" },
+    { "to", HTTP_IN_QUERY, HTTP_TIME, .help = "told before this time" },
+    { "limit", HTTP_IN_QUERY, HTTP_INTEGER, .least = 1, .most = STORE_LIMIT_MAX,
+      .help = "rows at most; 100 when absent" },
+    { "before", HTTP_IN_QUERY, HTTP_STRING, .least = 1, .most = STORE_TOKEN_SIZE,
+      .help = "the token `next` of the page before" },
     { 0 },
 };
 static const struct http_param sensor_params[] = {
@@ -349,6 +382,9 @@ static const struct http_param sensor_params[] = {
 static const struct http_route routes[] = {
     { HTTP_GET, "/api/v1/devices", on_devices, .params = devices_params, .tag = "readings",
       .summary = "Devices with their streams and newest values" },
+    { HTTP_GET, "/api/v1/gaps", on_gaps, .params = gaps_params, .tag = "nodes",
+      .summary =
+          "Records that are lost (dropped at a quota, damaged on a disk), the last told first" },
     { HTTP_GET, "/api/v1/nodes", on_nodes, .tag = "nodes",
       .summary = "Nodes that send their journals here: backlog, drops, clock, last contact" },
     { HTTP_GET, "/api/v1/readings", on_readings, .params = readings_params, .tag = "readings",

@@ -75,6 +75,10 @@ static int on_reading(void *ctx, const struct store_row *row)
     json_time(&r->w, row->received_ns);
     json_key(&r->w, "seq");
     json_u64(&r->w, row->origin_seq);
+    if (row->corrected) {
+        json_key(&r->w, "sent_time");
+        json_time(&r->w, row->sent_ns);
+    }
     put_value(&r->w, row);
     json_end_object(&r->w);
     return fits(r);
@@ -216,6 +220,30 @@ static void put_stream(struct render *r, struct str device, const struct store_s
     buf_fini(&b);
 }
 
+/* The journal that the device's records come from, and the node whose it is. */
+static void put_journal(struct render *r, const struct store_device *d)
+{
+    const struct sender *node = NULL;
+    char uuid[UUID_TEXT_LEN + 1];
+
+    json_key(&r->w, "journal");
+    if (uuid_is_zero(&d->origin))
+        json_nil(&r->w);
+    else
+        json_text(&r->w, uuid_format(&d->origin, uuid));
+    put_u64(&r->w, "gaps", d->gaps);
+    put_u64(&r->w, "lost", d->lost);
+    put_u64(&r->w, "forks", d->forks);
+    json_key(&r->w, "node");
+    for (uint64_t i = 0; r->senders && !node && i < cell_get(&r->senders->shown_count); i++)
+        if (uuid_eq(&r->senders->shown[i]->journal, &d->origin))
+            node = r->senders->shown[i];
+    if (node)
+        render_sender(&r->w, node);
+    else
+        json_nil(&r->w);
+}
+
 static int on_device(void *ctx, const struct store_device *d)
 {
     struct render *r = ctx;
@@ -231,6 +259,7 @@ static int on_device(void *ctx, const struct store_device *d)
     json_time(&r->w, d->last_seen_ns);
     json_key(&r->w, "last_time");
     json_time(&r->w, d->last_wall_ns);
+    put_journal(r, d);
     json_key(&r->w, "streams");
     json_begin_array(&r->w);
     for (size_t i = 0; i < d->stream_count; i++)
@@ -240,6 +269,32 @@ static int on_device(void *ctx, const struct store_device *d)
     return fits(r);
 }
 const struct store_render render_devices = { .device = on_device };
+
+/* ---- gaps ---- */
+
+void render_gaps_begin(struct render *r)
+{
+    begin_items(r);
+}
+
+static int on_gap(void *ctx, const struct store_gap *g)
+{
+    struct render *r = ctx;
+    char uuid[UUID_TEXT_LEN + 1];
+
+    json_begin_object(&r->w);
+    json_key(&r->w, "journal");
+    json_text(&r->w, uuid_format(&g->origin, uuid));
+    put_u64(&r->w, "first", g->first);
+    put_u64(&r->w, "last", g->last);
+    json_key(&r->w, "reason");
+    json_str(&r->w, g->reason);
+    json_key(&r->w, "time");
+    json_time(&r->w, g->received_ns);
+    json_end_object(&r->w);
+    return fits(r);
+}
+const struct store_render render_gaps = { .gap = on_gap };
 
 /* ---- series ---- */
 

@@ -23,6 +23,7 @@ struct render {
     struct buf min, avg, max; /* of a series */
     struct arena lasts_arena; /* newest values by "device/stream" */
     struct map lasts;
+    const struct senders *senders; /* for the list of devices; may be NULL */
 };
 
 void render_init(struct render *r);
@@ -39,6 +40,9 @@ extern const struct store_render render_lasts;
 /* {"items":[{device, streams …}],"next":…} */
 void render_devices_begin(struct render *r);
 extern const struct store_render render_devices;
+/* {"items":[{journal, first, last, reason, time}],"next":…} */
+void render_gaps_begin(struct render *r);
+extern const struct store_render render_gaps;
 /* {"device","stream","field","step_ms","t":[ms],"min":[],"avg":[],"max":[]} */
 void render_series_begin(struct render *r, const struct store_query *q);
 extern const struct store_render render_series;

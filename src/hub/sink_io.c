@@ -79,19 +79,19 @@ static void tell(struct sink *s, int code)
 static int step(struct sink *s, size_t *out_count)
 {
     uint64_t position;
-    size_t stored = 0;
+    struct store_counts counts;
     int rc = journal_reader_next(s->reader, s->batch, SINK_BATCH, SINK_BATCH_BYTES, out_count);
 
     if (rc || *out_count == 0)
         return rc;
     position = journal_reader_seq(s->reader);
-    rc = store_write(s->o.store, s->batch, *out_count, position, &stored);
+    rc = store_write(s->o.store, s->batch, *out_count, position, &counts);
     if (rc) { /* read again what was not written: its views end with the next read */
         journal_reader_seek(s->reader, store_position(s->o.store));
         metric_add(s->failures, 1);
         return rc;
     }
-    metric_add(s->rows, stored);
+    metric_add(s->rows, counts.stored);
     journal_cursor_advance(s->cursor, store_checkpointed(s->o.store));
     return 0;
 }
@@ -131,7 +131,7 @@ static void run(void *ctx)
     checkpoint(s);
 }
 
-int sink_start(const struct sink_options *o, struct sink **out, struct fault *f)
+int sink_open(const struct sink_options *o, struct sink **out, struct fault *f)
 {
     struct sink *s = NEW(struct sink);
     int rc;
@@ -149,18 +149,24 @@ int sink_start(const struct sink_options *o, struct sink **out, struct fault *f)
                                   "Batches that the store refused; they are tried again");
     s->batch = mem_new_array(SINK_BATCH, sizeof(*s->batch));
     s->gate = gate_new();
-    s->reader = journal_reader_new(o->journal, s->cursor, store_position(o->store), SINK_BUFFER);
+    s->reader = journal_reader_new(
+        o->journal, s->cursor, store_begin(o->store, journal_cursor_seq(s->cursor)), SINK_BUFFER);
     s->watch = journal_watch_gate(o->journal, s->gate);
-    s->thread = thread_start("sink", run, s);
     *out = s;
     return 0;
+}
+
+void sink_start(struct sink *s)
+{
+    s->thread = thread_start("sink", run, s);
 }
 
 void sink_stop(struct sink *s)
 {
     cell_set(&s->stopping, 1);
     gate_open(s->gate);
-    thread_join(s->thread);
+    if (s->thread)
+        thread_join(s->thread);
     journal_unwatch(s->watch);
     journal_reader_free(s->reader);
     journal_cursor_close(s->cursor);

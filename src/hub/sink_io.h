@@ -22,7 +22,9 @@ struct sink_options {
     struct loop *loop;
 };
 
-MUST_USE int sink_start(const struct sink_options *o, struct sink **out, struct fault *f);
+/* Where the sink begins (store_begin) is settled here; nothing is written before sink_start(). */
+MUST_USE int sink_open(const struct sink_options *o, struct sink **out, struct fault *f);
+void sink_start(struct sink *s);
 /* Writes what the journal has (for at most 2 s), ends the thread. No state() comes after the loop
  * delivered its mail. Not from the loop. */
 void sink_stop(struct sink *s);

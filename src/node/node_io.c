@@ -16,6 +16,7 @@
 #include "edge/uplink_client.h"
 #include "http/ws_server.h"
 #include "hub/api_server.h"
+#include "hub/seed_io.h"
 #include "hub/sink_io.h"
 #include "net/tls.h"
 #include "node/access.h"
@@ -170,7 +171,7 @@ static int start_store(struct node *n, struct fault *f)
         return rc;
     so.journal = n->journal;
     so.store = n->store;
-    return sink_start(&so, &n->sink, f);
+    return sink_open(&so, &n->sink, f);
 }
 
 /* ---- MQTT ---- */
@@ -307,7 +308,8 @@ static int start_hub(struct node *n, struct fault *f)
     io.topics = n->topics;
     io.refused = n->refused;
     n->ingest = hub_ingest_new(&io);
-    uplink_server_incomplete(hub_ingest_uplink(n->ingest));
+    seed_senders(hub_ingest_uplink(n->ingest), n->journal, n->store);
+    sink_start(n->sink);
     make_broker(n);
 out:
     buf_fini(&path);

@@ -13,12 +13,13 @@ struct store_engine {
     void (*writer_close)(void *w);
     /* now_ns: wall clock, becomes received_ns. */
     int (*write)(void *w, const struct record *records, size_t count, uint64_t position,
-                 int64_t now_ns, size_t *out_stored);
+                 int64_t now_ns, struct store_counts *out);
     /* 0 when everything committed is on the disk, ERR_BUSY when readers were in the way. */
     int (*checkpoint)(void *w);
     /* Whether so much waits for a checkpoint that the writer should make one now. */
     bool (*checkpoint_due)(void *w);
     uint64_t (*cursor)(void *w, const struct uuid *origin);
+    int (*origins)(void *w, int (*each)(void *ctx, const struct store_origin *o), void *ctx);
     const char *(*error)(void *w);
 
     int (*reader_open)(const struct store_config *c, void **out, struct fault *f);

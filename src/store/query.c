@@ -35,6 +35,7 @@ static int check_token(const struct store_query *q)
     case STORE_RECORDS:
         return query_place_of(q->after, &place);
     case STORE_LATEST:
+    case STORE_GAPS:
         return query_id_of(q->after, &id);
     case STORE_SERIES:
         return ERR_VALUE;

@@ -10,7 +10,13 @@
  * of everything (the last is also the one by which old rows will be dropped). Each entry ends with
  * the row's id, so equal times keep the order of arrival.
  *
- * origins.last_seq is the cursor of exactly-once; sinks.position is ours in the hub's journal.
+ * origins.last_seq is the cursor of exactly-once, one for each (journal, epoch); gaps have epoch 0.
+ * A journal's high_seq is the highest over its epochs but 0. sinks.position is ours in the hub's
+ * journal. ids are those that senders gave, for as long as they may come again. Numbers above 2^63
+ * are kept as the negative ones of the same bits.
+ *
+ * Version 1 knew no epochs; its cursors become those of epoch 0. No journal of its time is read any
+ * more, so nothing that it stored can come again.
  */
 #include "store/schema.h"
 
@@ -74,8 +80,58 @@ static const char step_1[] = "CREATE TABLE devices ("
                              "CREATE INDEX records_device ON records (device_id, wall_ns);"
                              "CREATE INDEX records_wall ON records (wall_ns);";
 
+static const char step_2[] =
+    "CREATE TABLE journals ("
+    " id INTEGER PRIMARY KEY,"
+    " uuid BLOB NOT NULL UNIQUE CHECK (length(uuid) = 16),"
+    " high_seq INTEGER NOT NULL DEFAULT 0,"
+    " gaps INTEGER NOT NULL DEFAULT 0,"
+    " lost INTEGER NOT NULL DEFAULT 0,"
+    " forks INTEGER NOT NULL DEFAULT 0"
+    ") STRICT;"
+    "INSERT INTO journals (id, uuid, high_seq, gaps, lost)"
+    " SELECT id, uuid, last_seq,"
+    " (SELECT count(*) FROM gaps g WHERE g.origin_id = o.id),"
+    " (SELECT CAST(total(g.last_seq - g.first_seq + 1) AS INTEGER) FROM gaps g"
+    "  WHERE g.origin_id = o.id)"
+    " FROM origins o;"
+    "CREATE TABLE origins_2 ("
+    " id INTEGER PRIMARY KEY,"
+    " journal_id INTEGER NOT NULL REFERENCES journals (id),"
+    " epoch INTEGER NOT NULL,"
+    " last_seq INTEGER NOT NULL,"
+    " UNIQUE (journal_id, epoch)"
+    ") STRICT;"
+    "INSERT INTO origins_2 (id, journal_id, epoch, last_seq) SELECT id, id, 0, last_seq"
+    " FROM origins;"
+    "DROP TABLE origins;"
+    "ALTER TABLE origins_2 RENAME TO origins;"
+    "ALTER TABLE records ADD COLUMN sent_ns INTEGER;" /* NULL: wall_ns was not corrected */
+    "ALTER TABLE devices ADD COLUMN journal_id INTEGER REFERENCES journals (id);"
+    "UPDATE devices SET journal_id = (SELECT o.journal_id FROM records r"
+    " JOIN origins o ON o.id = r.origin_id WHERE r.device_id = devices.id"
+    " ORDER BY r.wall_ns DESC LIMIT 1);"
+    "CREATE TABLE forks ("
+    " id INTEGER PRIMARY KEY,"
+    " journal_id INTEGER NOT NULL REFERENCES journals (id),"
+    " epoch INTEGER NOT NULL,"
+    " first_seq INTEGER NOT NULL,"
+    " other_seq INTEGER NOT NULL,"
+    " noticed_ns INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE ids ("
+    " stream_id INTEGER NOT NULL,"
+    " id BLOB NOT NULL,"
+    " wall_ns INTEGER NOT NULL,"
+    " seen_ns INTEGER NOT NULL,"
+    " PRIMARY KEY (stream_id, id)"
+    ") WITHOUT ROWID, STRICT;"
+    "CREATE INDEX ids_seen ON ids (seen_ns);"
+    "CREATE INDEX gaps_origin ON gaps (origin_id);";
+
 static const struct schema_step steps[] = {
     { 1, step_1 },
+    { 2, step_2 },
 };
 
 const struct schema_step *schema_steps(size_t *count)

@@ -146,8 +146,20 @@ static int apply(sqlite3 *db, const struct schema_step *step)
     return rc < 0 ? rc : sqlite_run(db, mark);
 }
 
+/* No row may point at one that is not there: a step that broke that must not be committed. */
+static int check_references(sqlite3 *db)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite_prepare(db, "PRAGMA foreign_key_check", &st);
+
+    if (rc == 0 && sqlite3_step(st) != SQLITE_DONE)
+        rc = ERR_CORRUPT;
+    sqlite3_finalize(st);
+    return rc;
+}
+
 /* All steps that are missing, in one transaction: the file is at the old version or the new. */
-static int upgrade(sqlite3 *db, const struct store_config *c, struct fault *f)
+static int upgrade_locked(sqlite3 *db, const struct store_config *c, struct fault *f)
 {
     const struct schema_step *steps;
     size_t count;
@@ -165,6 +177,8 @@ static int upgrade(sqlite3 *db, const struct store_config *c, struct fault *f)
         if (steps[i].version > version)
             rc = apply(db, &steps[i]);
     if (rc == 0)
+        rc = check_references(db);
+    if (rc == 0)
         rc = sqlite_run(db, "COMMIT");
     if (rc < 0)
         sqlite_fault(db, c, rc, f);
@@ -172,6 +186,20 @@ out:
     if (!sqlite3_get_autocommit(db))
         sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
     return rc;
+}
+
+/* A step may make a table anew that others refer to; by SQLite's own procedure for that ("Making
+ * Other Kinds Of Table Schema Changes", lang_altertable.html) references are off meanwhile, which
+ * can only be said outside a transaction, and checked before the commit. */
+static int upgrade(sqlite3 *db, const struct store_config *c, struct fault *f)
+{
+    int rc = sqlite_run(db, "PRAGMA foreign_keys=OFF"), on;
+
+    if (rc < 0)
+        return sqlite_fault(db, c, rc, f);
+    rc = upgrade_locked(db, c, f);
+    on = sqlite_run(db, "PRAGMA foreign_keys=ON");
+    return rc == 0 && on < 0 ? sqlite_fault(db, c, on, f) : rc;
 }
 
 /* Readers must not stop the writer, nor the writer readers; some file systems cannot do that. */

@@ -24,9 +24,6 @@ enum names_sql {
     STREAM_ADD,
     STREAM_SET,
     STREAM_FIELDS,
-    ORIGIN_FIND,
-    ORIGIN_ADD,
-    ORIGIN_SET,
     CONTENT_FIND,
     CONTENT_ADD,
     NAMES_SQL_COUNT,
@@ -35,16 +32,14 @@ static const char *const names_sql[NAMES_SQL_COUNT] = {
     [DEVICE_FIND] = "SELECT id, last_wall_ns FROM devices WHERE name = ?1",
     [DEVICE_ADD] = "INSERT INTO devices (name, first_seen_ns, last_seen_ns, last_wall_ns)"
                    " VALUES (?1, ?2, ?2, ?3)",
-    [DEVICE_SET] = "UPDATE devices SET last_seen_ns = ?2, last_wall_ns = ?3 WHERE id = ?1",
+    [DEVICE_SET] = "UPDATE devices SET last_seen_ns = ?2, last_wall_ns = ?3, journal_id = ?4"
+                   " WHERE id = ?1",
     [STREAM_FIND] = "SELECT id, last_wall_ns, coalesce(last_id, 0), fields FROM streams"
                     " WHERE device_id = ?1 AND name = ?2 AND kind = ?3",
     [STREAM_ADD] = "INSERT INTO streams (device_id, name, kind) VALUES (?1, ?2, ?3)",
     [STREAM_SET] = "UPDATE streams SET count = count + ?2, last_wall_ns = ?3, last_id = ?4"
                    " WHERE id = ?1",
     [STREAM_FIELDS] = "UPDATE streams SET fields = ?2 WHERE id = ?1",
-    [ORIGIN_FIND] = "SELECT id, last_seq FROM origins WHERE uuid = ?1",
-    [ORIGIN_ADD] = "INSERT INTO origins (uuid, last_seq) VALUES (?1, 0)",
-    [ORIGIN_SET] = "UPDATE origins SET last_seq = ?2 WHERE id = ?1",
     [CONTENT_FIND] = "SELECT id FROM contents WHERE name = ?1",
     [CONTENT_ADD] = "INSERT INTO contents (name) VALUES (?1)",
 };
@@ -52,10 +47,9 @@ static const char *const names_sql[NAMES_SQL_COUNT] = {
 struct names {
     sqlite3 *db;
     sqlite3_stmt *st[NAMES_SQL_COUNT];
-    struct map devices, streams, origins;
+    struct map devices, streams;
     struct name_device *changed_devices;
     struct name_stream *changed_streams, *last_stream;
-    struct name_origin *changed_origins, *last_origin;
 };
 
 int names_open(sqlite3 *db, struct names **out)
@@ -65,7 +59,6 @@ int names_open(sqlite3 *db, struct names **out)
     n->db = db;
     map_init(&n->devices);
     map_init(&n->streams);
-    map_init(&n->origins);
     for (int i = 0; i < NAMES_SQL_COUNT; i++) {
         int rc = sqlite_prepare(db, names_sql[i], &n->st[i]);
 
@@ -101,10 +94,8 @@ void names_forget(struct names *n)
 {
     empty(&n->streams, release_stream);
     empty(&n->devices, mem_free);
-    empty(&n->origins, mem_free);
     n->changed_devices = NULL;
     n->changed_streams = n->last_stream = NULL;
-    n->changed_origins = n->last_origin = NULL;
 }
 
 void names_close(struct names *n)
@@ -114,7 +105,6 @@ void names_close(struct names *n)
     names_forget(n);
     map_fini(&n->devices);
     map_fini(&n->streams);
-    map_fini(&n->origins);
     for (int i = 0; i < NAMES_SQL_COUNT; i++)
         sqlite3_finalize(n->st[i]);
     mem_free(n);
@@ -122,7 +112,7 @@ void names_close(struct names *n)
 
 void names_settle(struct names *n)
 {
-    if (n->devices.count + n->streams.count + n->origins.count > NAMES_MAX)
+    if (n->devices.count + n->streams.count > NAMES_MAX)
         names_forget(n);
 }
 
@@ -291,78 +281,7 @@ void names_touch_stream(struct names *n, struct name_stream *s)
         s->device->last_wall_ns = s->last_wall_ns;
 }
 
-/* ---- origins ---- */
-
-static int origin_find(struct names *n, struct name_origin *o, bool *out_found)
-{
-    sqlite3_stmt *st = n->st[ORIGIN_FIND];
-    int rc;
-
-    sqlite3_bind_blob(st, 1, o->uuid.b, sizeof(o->uuid.b), SQLITE_STATIC);
-    rc = step(n, st, out_found);
-    if (rc == 0 && *out_found) {
-        o->id = sqlite3_column_int64(st, 0);
-        o->last_seq = (uint64_t)sqlite3_column_int64(st, 1);
-    }
-    sqlite3_reset(st);
-    return rc;
-}
-
-static int origin_row(struct names *n, struct name_origin *o)
-{
-    sqlite3_stmt *st = n->st[ORIGIN_ADD];
-    bool found = false;
-    int rc = origin_find(n, o, &found);
-
-    if (rc < 0 || found)
-        return rc;
-    sqlite3_bind_blob(st, 1, o->uuid.b, sizeof(o->uuid.b), SQLITE_STATIC);
-    rc = finish(n, st);
-    o->id = sqlite3_last_insert_rowid(n->db);
-    return rc;
-}
-
-int names_origin(struct names *n, const struct uuid *uuid, struct name_origin **out)
-{
-    struct name_origin *o = n->last_origin;
-    int rc;
-
-    if (!o || !uuid_eq(&o->uuid, uuid))
-        o = map_get(&n->origins, str_from(uuid->b, sizeof(uuid->b)));
-    if (!o) {
-        o = NEW(struct name_origin);
-        o->uuid = *uuid;
-        rc = origin_row(n, o);
-        if (rc < 0) {
-            mem_free(o);
-            return rc;
-        }
-        map_put(&n->origins, str_from(o->uuid.b, sizeof(o->uuid.b)), o);
-    }
-    n->last_origin = o;
-    *out = o;
-    return 0;
-}
-
-uint64_t names_cursor(struct names *n, const struct uuid *uuid)
-{
-    struct name_origin *known = map_get(&n->origins, str_from(uuid->b, sizeof(uuid->b)));
-    struct name_origin o = { .uuid = *uuid };
-    bool found = false;
-
-    if (known)
-        return known->last_seq;
-    return origin_find(n, &o, &found) == 0 && found ? o.last_seq : 0;
-}
-
-void names_touch_origin(struct names *n, struct name_origin *o)
-{
-    if (o->changed)
-        return;
-    o->changed = true;
-    o->next_changed = n->changed_origins;
-    n->changed_origins = o;
-}
+/* ---- content types ---- */
 
 int names_content(struct names *n, struct str type, int64_t *out)
 {
@@ -425,17 +344,8 @@ static int flush_device(struct names *n, struct name_device *d, int64_t now_ns)
     sqlite3_bind_int64(st, 1, d->id);
     sqlite3_bind_int64(st, 2, now_ns);
     sqlite3_bind_int64(st, 3, d->last_wall_ns);
+    sqlite3_bind_int64(st, 4, d->journal);
     d->changed = false;
-    return finish(n, st);
-}
-
-static int flush_origin(struct names *n, struct name_origin *o)
-{
-    sqlite3_stmt *st = n->st[ORIGIN_SET];
-
-    sqlite3_bind_int64(st, 1, o->id);
-    sqlite3_bind_int64(st, 2, (int64_t)o->last_seq);
-    o->changed = false;
     return finish(n, st);
 }
 
@@ -447,10 +357,7 @@ int names_flush(struct names *n, int64_t now_ns)
         rc = flush_stream(n, s);
     for (struct name_device *d = n->changed_devices; d && rc == 0; d = d->next_changed)
         rc = flush_device(n, d, now_ns);
-    for (struct name_origin *o = n->changed_origins; o && rc == 0; o = o->next_changed)
-        rc = flush_origin(n, o);
     n->changed_streams = NULL;
     n->changed_devices = NULL;
-    n->changed_origins = NULL;
     return rc;
 }

@@ -1,7 +1,7 @@
 #ifndef STORE_SQLITE_NAMES_IO_H
 #define STORE_SQLITE_NAMES_IO_H
 /*
- * The writer's memory of names: which number a device, stream or origin has in the tables, and what
+ * The writer's memory of names: which number a device or stream has in the tables, and what
  * this transaction changes about them. New ones become rows at once; the summaries are written
  * once per transaction by names_flush(). When a transaction was rolled back the memory is wrong:
  * names_forget().
@@ -11,6 +11,7 @@
 
 struct name_device {
     int64_t id, last_wall_ns;
+    int64_t journal; /* of its last record */
     struct name_device *next_changed;
     bool changed;
     struct str name;
@@ -25,13 +26,6 @@ struct name_stream {
     struct str key, name; /* key: device, zero, kind, name */
     enum record_kind kind;
 };
-struct name_origin {
-    int64_t id;
-    uint64_t last_seq;
-    struct name_origin *next_changed;
-    bool changed;
-    struct uuid uuid;
-};
 struct names;
 
 MUST_USE int names_open(sqlite3 *db, struct names **out);
@@ -41,15 +35,11 @@ void names_forget(struct names *n);
 /* The entry, made where there was none (within the caller's transaction). Code of sqlite_code. */
 MUST_USE int names_stream(struct names *n, const struct record *r, int64_t now_ns,
                           struct name_stream **out);
-MUST_USE int names_origin(struct names *n, const struct uuid *uuid, struct name_origin **out);
-/* Without making one: the cursor of an origin, 0 when it is unknown. */
-uint64_t names_cursor(struct names *n, const struct uuid *uuid);
 /* The number of a content type that is not empty. */
 MUST_USE int names_content(struct names *n, struct str type, int64_t *out);
 
 /* Marks what names_flush() shall write. */
 void names_touch_stream(struct names *n, struct name_stream *s);
-void names_touch_origin(struct names *n, struct name_origin *o);
 MUST_USE int names_flush(struct names *n, int64_t now_ns);
 /* After a commit: forgets all when there are too many to keep. */
 void names_settle(struct names *n);

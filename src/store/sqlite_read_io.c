@@ -24,11 +24,12 @@
 #define ASK_EVERY   10000 /* steps of SQLite's machine: about 1 ms */
 #define STREAMS_MAX 65535 /* of one device, as in limits.h */
 #define ROW_COLUMNS                                                                                \
-    "SELECT r.id, d.name, s.name, s.kind, c.name, r.wall_ns, r.received_ns, o.uuid, r.origin_seq," \
-    " r.payload FROM records r "
+    "SELECT r.id, d.name, s.name, s.kind, c.name, r.wall_ns, r.received_ns, j.uuid, r.origin_seq," \
+    " r.payload, o.epoch, r.sent_ns FROM records r "
 #define ROW_JOINS                                                                                  \
     " CROSS JOIN streams s ON s.id = r.stream_id CROSS JOIN devices d ON d.id = r.device_id"       \
-    " CROSS JOIN origins o ON o.id = r.origin_id LEFT JOIN contents c ON c.id = r.content_id "
+    " CROSS JOIN origins o ON o.id = r.origin_id CROSS JOIN journals j ON j.id = o.journal_id"     \
+    " LEFT JOIN contents c ON c.id = r.content_id "
 #define ROW_RANGE                                                                                  \
     " r.wall_ns >= ?1 AND (r.wall_ns, r.id) < (?2, ?3) AND (?4 >> s.kind) & 1"                     \
     " ORDER BY r.wall_ns DESC, r.id DESC LIMIT ?5"
@@ -48,6 +49,9 @@ enum read_sql {
     READ_NEWEST,
     READ_EDGES,
     READ_SERIES,
+    READ_LAG,
+    READ_DEVICE_JOURNAL,
+    READ_GAPS,
     READ_SQL_COUNT,
 };
 static const char *const read_sql[READ_SQL_COUNT] = {
@@ -64,9 +68,10 @@ static const char *const read_sql[READ_SQL_COUNT] = {
     [READ_OF_DEVICE] =
         ROW_COLUMNS "INDEXED BY records_device" ROW_JOINS "WHERE r.device_id = ?6 AND" ROW_RANGE,
     [READ_OF_ALL] = ROW_COLUMNS "INDEXED BY records_wall" ROW_JOINS "WHERE" ROW_RANGE,
-    [READ_DEVICES] = "SELECT id, name, title, location, first_seen_ns, last_seen_ns, last_wall_ns"
-                     " FROM devices WHERE name > ?1 AND (?2 = '' OR name = ?2)"
-                     " ORDER BY name LIMIT ?3",
+    [READ_DEVICES] = "SELECT d.id, d.name, d.title, d.location, d.first_seen_ns, d.last_seen_ns,"
+                     " d.last_wall_ns, j.uuid, j.gaps, j.lost, j.forks"
+                     " FROM devices d LEFT JOIN journals j ON j.id = d.journal_id"
+                     " WHERE d.name > ?1 AND (?2 = '' OR d.name = ?2) ORDER BY d.name LIMIT ?3",
     [READ_STREAMS] = "SELECT name, kind, fields, count, last_wall_ns FROM streams"
                      " WHERE device_id = ?1 AND (?2 >> kind) & 1 ORDER BY name, kind",
     [READ_STREAM_LIST] = "SELECT id FROM streams WHERE id > ?1 AND (?2 = 0 OR device_id = ?2)"
@@ -83,6 +88,15 @@ static const char *const read_sql[READ_SQL_COUNT] = {
     [READ_SERIES] = "SELECT wall_ns, payload FROM records INDEXED BY records_stream"
                     " WHERE stream_id = ?1 AND wall_ns >= ?2 AND wall_ns < ?3"
                     " AND content_id IS NULL ORDER BY wall_ns",
+    [READ_LAG] = "SELECT wall_ns, received_ns FROM records INDEXED BY records_stream"
+                 " WHERE stream_id = ?1 AND wall_ns >= ?2 AND wall_ns < ?3 ORDER BY wall_ns",
+    [READ_DEVICE_JOURNAL] = "SELECT coalesce(journal_id, 0) FROM devices WHERE id = ?1",
+    /* Few, and asked for by people: a plain walk down the ids. */
+    [READ_GAPS] = "SELECT g.id, j.uuid, g.first_seq, g.last_seq, g.wall_ns, g.received_ns, g.reason"
+                  " FROM gaps g CROSS JOIN origins o ON o.id = g.origin_id"
+                  " CROSS JOIN journals j ON j.id = o.journal_id"
+                  " WHERE g.id < ?1 AND (?2 < 0 OR j.id = ?2)"
+                  " AND g.received_ns >= ?3 AND g.received_ns < ?4 ORDER BY g.id DESC LIMIT ?5",
 };
 
 struct reader {
@@ -183,6 +197,9 @@ static struct store_row row_of(sqlite3_stmt *st)
         .content_type = sqlite_column_str(st, 4),
         .wall_ns = sqlite3_column_int64(st, 5),
         .received_ns = sqlite3_column_int64(st, 6),
+        .corrected = sqlite3_column_type(st, 11) != SQLITE_NULL,
+        .sent_ns = sqlite3_column_int64(st, 11),
+        .origin_epoch = (uint64_t)sqlite3_column_int64(st, 10),
         .origin = column_uuid(st, 7),
         .origin_seq = (uint64_t)sqlite3_column_int64(st, 8),
         .payload = sqlite_column_str(st, 9),
@@ -420,6 +437,10 @@ static int render_device(struct reader *r, sqlite3_stmt *st, struct stream_list 
         .first_seen_ns = sqlite3_column_int64(st, 4),
         .last_seen_ns = sqlite3_column_int64(st, 5),
         .last_wall_ns = sqlite3_column_int64(st, 6),
+        .origin = column_uuid(st, 7),
+        .gaps = (uint64_t)sqlite3_column_int64(st, 8),
+        .lost = (uint64_t)sqlite3_column_int64(st, 9),
+        .forks = (uint64_t)sqlite3_column_int64(st, 10),
     };
     int rc = list_streams(r, sqlite3_column_int64(st, 0), l);
 
@@ -509,7 +530,8 @@ static int render_point(struct reader *r, const struct store_point *p)
 
 static int run_steps(struct reader *r, int64_t stream, int64_t from, int64_t to)
 {
-    sqlite3_stmt *st = r->st[READ_SERIES];
+    bool lag = str_eq(r->q->field, STR(STORE_LAG));
+    sqlite3_stmt *st = r->st[lag ? READ_LAG : READ_SERIES];
     struct query_steps steps = { .from_ns = from, .step_ns = r->q->step_ns };
     struct store_point done;
     double v = 0;
@@ -519,7 +541,9 @@ static int run_steps(struct reader *r, int64_t stream, int64_t from, int64_t to)
     sqlite3_bind_int64(st, 2, from);
     sqlite3_bind_int64(st, 3, to);
     while ((rc = next_row(r, st)) == 1) {
-        if (leaves_get(sqlite_column_str(st, 1), r->q->field, &v) < 0)
+        if (lag)
+            v = ((double)sqlite3_column_int64(st, 1) - (double)sqlite3_column_int64(st, 0)) / 1e9;
+        else if (leaves_get(sqlite_column_str(st, 1), r->q->field, &v) < 0)
             continue;
         if (query_step_add(&steps, sqlite3_column_int64(st, 0), v, &done))
             rc = render_point(r, &done);
@@ -546,6 +570,76 @@ static int run_series(struct reader *r)
     return rc == 1 ? run_steps(r, stream, from, to) : rc;
 }
 
+/* ---- gaps ---- */
+
+static int gap_journal(struct reader *r, int64_t device, int64_t *out)
+{
+    sqlite3_stmt *st = r->st[READ_DEVICE_JOURNAL];
+    int rc;
+
+    *out = -1; /* of all */
+    if (device == 0)
+        return 0;
+    sqlite3_bind_int64(st, 1, device);
+    rc = next_row(r, st);
+    if (rc == 1)
+        *out = sqlite3_column_int64(st, 0);
+    sqlite3_reset(st);
+    return rc < 0 ? rc : 0;
+}
+
+static int render_gap(struct reader *r, sqlite3_stmt *st)
+{
+    struct store_gap g = {
+        .id = (uint64_t)sqlite3_column_int64(st, 0),
+        .origin = column_uuid(st, 1),
+        .first = (uint64_t)sqlite3_column_int64(st, 2),
+        .last = (uint64_t)sqlite3_column_int64(st, 3),
+        .wall_ns = sqlite3_column_int64(st, 4),
+        .received_ns = sqlite3_column_int64(st, 5),
+        .reason = sqlite_column_str(st, 6),
+    };
+    int rc = r->render->gap(r->ctx, &g);
+
+    if (rc == 0)
+        r->out->rows++;
+    return rc;
+}
+
+static int run_gaps(struct reader *r)
+{
+    sqlite3_stmt *st = r->st[READ_GAPS];
+    size_t limit = query_limit(r->q);
+    int64_t device = 0, journal = 0;
+    uint64_t below = INT64_MAX;
+    int rc = find_device(r, &device);
+
+    if (rc == 0)
+        rc = gap_journal(r, device, &journal);
+    if (rc == 0 && r->q->after.n > 0)
+        rc = query_id_of(r->q->after, &below);
+    if (rc < 0)
+        return rc;
+    sqlite3_bind_int64(st, 1, (int64_t)below);
+    sqlite3_bind_int64(st, 2, journal);
+    sqlite3_bind_int64(st, 3, r->q->from_ns);
+    sqlite3_bind_int64(st, 4, end_of(r->q));
+    sqlite3_bind_int64(st, 5, (int64_t)limit + 1);
+    while ((rc = next_row(r, st)) == 1) {
+        if (r->out->rows == limit) {
+            query_token_id(below, r->out->next);
+            rc = 0;
+            break;
+        }
+        below = (uint64_t)sqlite3_column_int64(st, 0);
+        rc = render_gap(r, st);
+        if (rc != 0)
+            break;
+    }
+    sqlite3_reset(st);
+    return rc;
+}
+
 /* ---- the query ---- */
 
 static int run_what(struct reader *r)
@@ -559,6 +653,8 @@ static int run_what(struct reader *r)
         return run_latest(r);
     case STORE_SERIES:
         return run_series(r);
+    case STORE_GAPS:
+        return run_gaps(r);
     }
     return ERR_VALUE;
 }

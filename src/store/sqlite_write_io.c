@@ -7,12 +7,13 @@
  * so that whoever renders rows may trust an empty content type.
  *
  * Invariants: rows, cursors, summaries and position change together or not at all; after a failed
- * transaction nothing of it is remembered, so the same batch can be written again; the position
- * never goes back.
+ * transaction nothing of it is remembered, so the same batch can be written again.
  */
 #include "store/engine.h"
 #include "store/leaves.h"
+#include "store/sqlite_ids_io.h"
 #include "store/sqlite_names_io.h"
+#include "store/sqlite_origins_io.h"
 #include "store/sqlite_read_io.h"
 
 #include "base/mem.h"
@@ -31,6 +32,8 @@ static const struct str octets = { "application/octet-stream", 24 };
 struct writer {
     sqlite3 *db;
     struct names *names;
+    struct origins *origins;
+    struct ids *ids;
     sqlite3_stmt *begin, *commit, *rollback, *add, *gap, *position;
     struct uuid journal;
     uint64_t committed;        /* position */
@@ -80,17 +83,17 @@ static int make_file(const char *path, struct fault *f)
     return 0;
 }
 
-static int prepare(struct writer *w)
+static int prepare(struct writer *w, uint64_t id_window_ms)
 {
     static const char *const add =
         "INSERT INTO records (stream_id, device_id, wall_ns, received_ns, origin_id, origin_seq,"
-        " local_seq, content_id, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        " local_seq, content_id, payload, sent_ns) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     static const char *const gap =
         "INSERT INTO gaps (origin_id, first_seq, last_seq, wall_ns, received_ns, reason)"
         " VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     static const char *const position =
         "INSERT INTO sinks (journal, position) VALUES (?1, ?2) ON CONFLICT (journal)"
-        " DO UPDATE SET position = max(position, excluded.position)";
+        " DO UPDATE SET position = excluded.position";
     int rc = sqlite_prepare(w->db, "BEGIN IMMEDIATE", &w->begin);
 
     if (rc == 0)
@@ -105,6 +108,10 @@ static int prepare(struct writer *w)
         rc = sqlite_prepare(w->db, position, &w->position);
     if (rc == 0)
         rc = names_open(w->db, &w->names);
+    if (rc == 0)
+        rc = origins_open(w->db, &w->origins);
+    if (rc == 0)
+        rc = ids_open(w->db, id_window_ms, &w->ids);
     return rc;
 }
 
@@ -140,6 +147,8 @@ static void writer_close(void *ctx)
     if (!w)
         return;
     names_close(w->names);
+    origins_close(w->origins);
+    ids_close(w->ids);
     sqlite3_finalize(w->begin);
     sqlite3_finalize(w->commit);
     sqlite3_finalize(w->rollback);
@@ -173,7 +182,7 @@ static int writer_open(const struct store_config *c, void **out, uint64_t *out_p
         goto out;
     rc = limit_pages(w->db, c->pages_max);
     if (rc == 0)
-        rc = prepare(w);
+        rc = prepare(w, c->id_window_ms);
     if (rc == 0)
         rc = read_position(w);
     if (rc < 0) {
@@ -195,7 +204,7 @@ struct batch {
     struct writer *w;
     int64_t now_ns;
     struct name_stream *stream; /* of the record at hand, for its leaves */
-    size_t stored;
+    struct store_counts counts;
 };
 
 static void note_leaf(void *ctx, struct str path, struct str number)
@@ -207,7 +216,7 @@ static void note_leaf(void *ctx, struct str path, struct str number)
         b->stream->fields_changed = true;
 }
 
-static int store_gap(struct batch *b, const struct record *r, const struct name_origin *o)
+static int store_gap(struct batch *b, const struct record *r, struct origin *o)
 {
     sqlite3_stmt *st = b->w->gap;
 
@@ -217,7 +226,8 @@ static int store_gap(struct batch *b, const struct record *r, const struct name_
     sqlite3_bind_int64(st, 4, r->wall_ns);
     sqlite3_bind_int64(st, 5, b->now_ns);
     sqlite_bind_str(st, 6, r->payload);
-    b->stored++;
+    origins_note_gap(b->w->origins, o, r);
+    b->counts.stored++;
     return finish(b->w, st);
 }
 
@@ -244,14 +254,33 @@ static int bind_payload(struct batch *b, const struct record *r)
     return 0;
 }
 
-static int store_row(struct batch *b, const struct record *r, const struct name_origin *o)
+/* A repeat of what its sender sent before, by the id that it gave. */
+static int is_repeat(struct batch *b, const struct record *r, int64_t stream, bool *out)
+{
+    int rc = 0;
+
+    *out = false;
+    if (!uuid_is_zero(&r->id))
+        rc = ids_seen(b->w->ids, stream, &r->id, r->wall_ns, b->now_ns, out);
+    if (*out)
+        b->counts.repeated++;
+    return rc < 0 ? fail(b->w, rc) : 0;
+}
+
+static int store_row(struct batch *b, const struct record *r, const struct origin *o)
 {
     struct writer *w = b->w;
     struct name_stream *s = NULL;
     int rc = names_stream(w->names, r, b->now_ns, &s);
 
+    bool repeat = false;
+
     if (rc < 0)
         return fail(w, rc);
+    s->device->journal = o->journal->id;
+    rc = is_repeat(b, r, s->id, &repeat);
+    if (rc < 0 || repeat)
+        return rc;
     b->stream = s;
     rc = bind_payload(b, r);
     if (rc < 0)
@@ -266,6 +295,10 @@ static int store_row(struct batch *b, const struct record *r, const struct name_
         sqlite3_bind_null(w->add, 7);
     else
         sqlite3_bind_int64(w->add, 7, (int64_t)r->seq);
+    if (r->flags & RECORD_CORRECTED)
+        sqlite3_bind_int64(w->add, 10, r->sent_ns);
+    else
+        sqlite3_bind_null(w->add, 10);
     rc = finish(w, w->add);
     if (rc < 0)
         return rc;
@@ -274,27 +307,35 @@ static int store_row(struct batch *b, const struct record *r, const struct name_
     if (r->wall_ns > s->last_wall_ns)
         s->last_wall_ns = r->wall_ns;
     names_touch_stream(w->names, s);
-    b->stored++;
+    b->counts.stored++;
     return 0;
 }
 
 static int store_record(struct batch *b, const struct record *r)
 {
-    struct name_origin *o = NULL;
-    int rc = names_origin(b->w->names, &r->origin, &o);
+    struct store_fork fork;
+    struct origin *o = NULL;
+    bool forked = false;
+    int rc = origins_get(b->w->origins, &r->origin, r->origin_epoch, &o);
 
     if (rc < 0)
         return fail(b->w, rc);
-    if (r->origin_seq <= o->last_seq)
+    if (r->origin_seq <= o->last_seq) {
+        b->counts.skipped++;
         return 0;
+    }
     if (r->kind == RECORD_GAP)
         rc = store_gap(b, r, o);
     else if (record_is_data(r))
         rc = store_row(b, r, o);
     if (rc < 0)
         return rc;
-    o->last_seq = r->origin_seq;
-    names_touch_origin(b->w->names, o);
+    rc = origins_advance(b->w->origins, o, r->origin_seq, b->now_ns, &forked, &fork);
+    if (rc < 0)
+        return fail(b->w, rc);
+    if (forked && b->counts.forks < STORE_FORKS_NOTED)
+        b->counts.fork[b->counts.forks] = fork;
+    b->counts.forks += forked;
     return 0;
 }
 
@@ -321,7 +362,7 @@ static int check_there(struct writer *w)
 }
 
 static int writer_write(void *ctx, const struct record *records, size_t count, uint64_t position,
-                        int64_t now_ns, size_t *out_stored)
+                        int64_t now_ns, struct store_counts *out)
 {
     struct writer *w = ctx;
     struct batch b = { .w = w, .now_ns = now_ns };
@@ -335,10 +376,14 @@ static int writer_write(void *ctx, const struct record *records, size_t count, u
         rc = store_record(&b, &records[i]);
     if (rc == 0) {
         rc = names_flush(w->names, now_ns);
+        if (rc == 0)
+            rc = origins_flush(w->origins);
+        if (rc == 0)
+            rc = ids_prune(w->ids, now_ns);
         if (rc < 0)
             fail(w, rc);
     }
-    if (rc == 0 && position > w->committed)
+    if (rc == 0)
         rc = set_position(w, position);
     if (rc == 0)
         rc = finish(w, w->commit);
@@ -349,12 +394,13 @@ static int writer_write(void *ctx, const struct record *records, size_t count, u
             sqlite3_reset(w->rollback);
         }
         names_forget(w->names);
+        origins_forget(w->origins);
+        ids_forget(w->ids);
         return rc;
     }
-    if (position > w->committed)
-        w->committed = position;
     names_settle(w->names);
-    *out_stored = b.stored;
+    origins_settle(w->origins);
+    *out = b.counts;
     return 0;
 }
 
@@ -384,7 +430,15 @@ static uint64_t writer_cursor(void *ctx, const struct uuid *origin)
 {
     struct writer *w = ctx;
 
-    return names_cursor(w->names, origin);
+    return origins_cursor(w->origins, origin);
+}
+
+static int writer_origins(void *ctx, int (*each)(void *ctx, const struct store_origin *o),
+                          void *each_ctx)
+{
+    struct writer *w = ctx;
+
+    return origins_each(w->origins, each, each_ctx);
 }
 
 static const char *writer_error(void *ctx)
@@ -401,6 +455,7 @@ const struct store_engine store_sqlite = {
     .checkpoint = writer_checkpoint,
     .checkpoint_due = writer_checkpoint_due,
     .cursor = writer_cursor,
+    .origins = writer_origins,
     .error = writer_error,
     .reader_open = sqlite_reader_open,
     .reader_close = sqlite_reader_close,

@@ -5,8 +5,11 @@
  * newest first, by time, or summed up for charts. The engine is SQLite (a file); others come
  * behind the same functions (engine.h).
  *
- * Exactly once: rows, the cursor of each record's origin journal (uuid → highest seq) and the
- * position in the hub's own journal are one transaction. What a cursor has passed is skipped.
+ * Exactly once: rows, the cursor of each record's origin (journal uuid, epoch → highest seq) and the
+ * position in the hub's own journal are one transaction. What a cursor has passed is skipped; so
+ * the position only says where to read on, and a journal or a database that was restored from an
+ * older copy costs nothing but reading again. A sender's own id (record.id) that comes again within
+ * its window becomes no second row either.
  *
  * Threads: the writer functions are called by one thread, which may block. Queries are asked from
  * loops and run on the store's own reader threads (store_ask), or on the caller's thread with a
@@ -25,16 +28,17 @@
 struct store;
 
 struct store_config {
-    const char *path;    /* of the SQLite file; its folder must exist; made with mode 0600 */
-    struct uuid journal; /* the hub's own journal, of which `position` counts */
-    unsigned readers;    /* reader threads, 0: none (store_ask may then not be called) */
-    uint64_t busy_ms;    /* how long a write waits for another process's lock */
-    uint64_t query_ms;   /* a query that runs longer is ended with ERR_LIMIT */
-    uint64_t pages_max;  /* most pages of 4 KiB in the file; 0: no limit */
-    bool check;          /* quick integrity check at opening */
+    const char *path;      /* of the SQLite file; its folder must exist; made with mode 0600 */
+    struct uuid journal;   /* the hub's own journal, of which `position` counts */
+    unsigned readers;      /* reader threads, 0: none (store_ask may then not be called) */
+    uint64_t busy_ms;      /* how long a write waits for another process's lock */
+    uint64_t query_ms;     /* a query that runs longer is ended with ERR_LIMIT */
+    uint64_t pages_max;    /* most pages of 4 KiB in the file; 0: no limit */
+    uint64_t id_window_ms; /* a sender's id is a repeat when its times are so close */
+    bool check;            /* quick integrity check at opening */
     struct metrics *metrics;
 };
-/* busy 5 s, query 20 s, two readers, no check. */
+/* busy 5 s, query 20 s, two readers, ids within 10 minutes, no check. */
 struct store_config store_config_default(void);
 
 /* Opens, makes or migrates the file. On failure *f has the sentence: ERR_VERSION when the file is
@@ -49,23 +53,55 @@ void store_close(struct store *s);
 /* Most numeric leaves that are noted of one stream (store_stream.fields). */
 #define STORE_FIELDS_MAX 64
 
+/* Where to read the journal from: after the returned seq. cursor_seq: where the journal's cursor of
+ * the store stands. The lower of that and the database's position, since either may have been
+ * restored from an older copy. Once, before the first write and before questions wait
+ * (read your writes counts from here). */
+uint64_t store_begin(struct store *s, uint64_t cursor_seq);
+
+/* A journal of which two devices seem to run: an epoch that nobody knew began at or below a number
+ * that another one had reached. Nothing is merged or lost; somebody should look. */
+struct store_fork {
+    struct uuid origin;
+    uint64_t epoch, first_seq;
+    uint64_t other_seq; /* the highest of the other epochs */
+};
+#define STORE_FORKS_NOTED 4
+struct store_counts {
+    size_t stored;   /* rows, gaps among them */
+    size_t skipped;  /* an origin's cursor had passed them */
+    size_t repeated; /* their sender's id was there already */
+    size_t forks;
+    struct store_fork fork[STORE_FORKS_NOTED]; /* the first of them */
+};
+
 /* One transaction: each record whose origin_seq is above its origin's cursor becomes a row; then
  * the cursors, the summaries of devices and streams, and the position. position: the local journal
- * seq up to which everything is in this or earlier batches; it never goes back. count may be 0 (a
- * stretch of the journal without records). *out_stored (may be NULL): what was not
- * skipped. A RECORD_GAP becomes a row of the table of gaps. Nothing changed on failure: ERR_BUSY
- * (locked by somebody, try again), ERR_FULL (disk or page limit), ERR_CLOSED (the file is gone or
- * was replaced: open again), ERR_CORRUPT, ERR_DB (store_error() has the text). */
+ * seq up to which everything is in this or earlier batches since store_begin. count may be 0 (a
+ * stretch of the journal without records). *out (may be NULL): what became of them. A RECORD_GAP
+ * becomes a row of the table of gaps. Nothing changed on failure: ERR_BUSY (locked by somebody, try
+ * again), ERR_FULL (disk or page limit), ERR_CLOSED (the file is gone or was replaced: open again),
+ * ERR_CORRUPT, ERR_DB (store_error() has the text). After one, write again from store_position(). */
 MUST_USE int store_write(struct store *s, const struct record *records, size_t count,
-                         uint64_t position, size_t *out_stored);
+                         uint64_t position, struct store_counts *out);
 /* The engine's own words about the last failure of the writer. */
 const char *store_error(const struct store *s);
 /* From any thread: the journal seq up to which rows are committed (readers see them), and up to
  * which they are on the disk for good. */
 uint64_t store_position(const struct store *s);
 uint64_t store_checkpointed(const struct store *s);
-/* The cursor of an origin: the highest seq that is stored, 0 when it is unknown. */
+/* The highest seq of a journal that is stored or told as lost, over all its epochs; 0 when it is
+ * unknown. */
 uint64_t store_cursor(struct store *s, const struct uuid *origin);
+/* All journals that records came from, in the order in which they appeared. Ends with what each()
+ * returns when that is not 0, or with a code of store_write. */
+struct store_origin {
+    struct uuid uuid;
+    uint64_t last_seq; /* as store_cursor */
+    uint64_t gaps, lost, forks;
+};
+MUST_USE int store_origins(struct store *s, int (*each)(void *ctx, const struct store_origin *o),
+                           void *ctx);
 /* Moves what is committed to the disk for good. store_write does it by itself after some MiB; call
  * it when idle, so that the journal can be trimmed. Not a failure when readers are in the way:
  * then it is done later. */
@@ -78,6 +114,8 @@ enum store_what {
     STORE_RECORDS, /* records newest first (device time; the later stored first when equal) */
     STORE_LATEST,  /* the newest record of each stream, in the order in which streams appeared */
     STORE_SERIES,  /* one numeric field over time, in steps: minimum, average, maximum, count */
+    STORE_GAPS, /* lost stretches, the last told first; from_ns and to_ns are of their arrival; of
+                      one device: those of the journal that its last record came from */
 };
 struct store_query {
     enum store_what what;
@@ -87,9 +125,11 @@ struct store_query {
     int64_t from_ns, to_ns; /* device time in [from, to); to_ns 0: no end */
     size_t limit;           /* rows at most, 1..STORE_LIMIT_MAX; 0: 100 */
     struct str after;       /* the token `next` of the page before; empty: from the start */
-    struct str field;       /* STORE_SERIES: path of a numeric leaf (leaves.h) */
+    struct str field;       /* STORE_SERIES: path of a numeric leaf (leaves.h), or STORE_LAG */
     int64_t step_ns;        /* STORE_SERIES: > 0; at most STORE_LIMIT_MAX steps */
 };
+/* The field that every row of a stream has: seconds from device time to arrival. */
+#define STORE_LAG           "@lag"
 #define STORE_LIMIT_MAX     10000
 #define STORE_LIMIT_DEFAULT 100
 
@@ -109,6 +149,8 @@ struct store_device {
     struct str name, title, location;    /* the last two may be empty */
     int64_t first_seen_ns, last_seen_ns; /* when the hub stored something of it */
     int64_t last_wall_ns;                /* newest device time */
+    struct uuid origin;                  /* journal of its last record; zero: unknown */
+    uint64_t gaps, lost, forks;          /* of that journal */
     const struct store_stream *streams;
     size_t stream_count;
 };
@@ -118,9 +160,18 @@ struct store_row {
     enum record_kind kind;
     struct str content_type; /* empty: payload is valid JSON */
     int64_t wall_ns, received_ns;
+    int64_t sent_ns; /* the device's time before it was corrected; only when `corrected` */
+    bool corrected;
     struct uuid origin;
-    uint64_t origin_seq;
+    uint64_t origin_epoch, origin_seq; /* epoch 0: stored before there were any */
     struct str payload;
+};
+struct store_gap {
+    uint64_t id; /* rises by arrival */
+    struct uuid origin;
+    uint64_t first, last;
+    int64_t wall_ns, received_ns;
+    struct str reason;
 };
 struct store_point {
     int64_t t_ns; /* start of the step: a multiple of step_ns after from_ns */
@@ -134,6 +185,7 @@ struct store_render {
     int (*device)(void *ctx, const struct store_device *d);
     int (*row)(void *ctx, const struct store_row *r);
     int (*point)(void *ctx, const struct store_point *p); /* steps without a value are left out */
+    int (*gap)(void *ctx, const struct store_gap *g);
 };
 #define STORE_TOKEN_SIZE 64
 struct store_answer {

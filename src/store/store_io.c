@@ -51,12 +51,14 @@ struct store {
     struct list list;    /* the keeper's own */
     unsigned turn;       /* the keeper's: which reader is next */
 
-    struct metric *skipped, *commits, *commit_seconds;
+    struct metric *skipped, *repeated, *forks, *commits, *commit_seconds;
 };
 
 struct store_config store_config_default(void)
 {
-    return (struct store_config){ .readers = 2, .busy_ms = 5000, .query_ms = 20000 };
+    return (struct store_config){
+        .readers = 2, .busy_ms = 5000, .query_ms = 20000, .id_window_ms = 600000
+    };
 }
 
 /* ---- readers ---- */
@@ -97,10 +99,8 @@ static int go_on(void *ctx)
 static void note_slow(const struct store_query *q, const struct store_answer *a, uint64_t took_ns)
 {
     static const char *const names[] = {
-        [STORE_DEVICES] = "devices",
-        [STORE_RECORDS] = "records",
-        [STORE_LATEST] = "latest",
-        [STORE_SERIES] = "series",
+        [STORE_DEVICES] = "devices", [STORE_RECORDS] = "records", [STORE_LATEST] = "latest",
+        [STORE_SERIES] = "series",   [STORE_GAPS] = "gaps",
     };
 
     log_warn("store", "slow query", lf_text("what", names[q->what]), lf_str("device", q->device),
@@ -253,6 +253,11 @@ static void register_metrics(struct store *s, struct metrics *m)
         return;
     s->skipped = metrics_counter(m, "wayside_store_skipped_total", "",
                                  "records that were stored before (not stored twice)");
+    s->repeated =
+        metrics_counter(m, "wayside_store_repeated_ids_total", "",
+                        "records that their senders sent again, by the id that they gave");
+    s->forks = metrics_counter(m, "wayside_store_forks_total", "",
+                               "journals that turned out to be copied, or restored from an image");
     s->commits = metrics_counter(m, "wayside_store_commits_total", "", "transactions written");
     s->commit_seconds = metrics_histogram(m, "wayside_store_commit_seconds", "",
                                           "time of one transaction", bounds, COUNT_OF(bounds));
@@ -347,25 +352,58 @@ static void raise_position(struct store *s, uint64_t position)
         gate_open(s->gate);
 }
 
+static void tell_forks(struct store *s, const struct store_counts *c)
+{
+    char uuid[UUID_TEXT_LEN + 1];
+
+    metric_add(s->forks, c->forks);
+    for (size_t i = 0; i < c->forks && i < STORE_FORKS_NOTED; i++)
+        log_warn("store", "a journal goes on from a number that it had passed",
+                 lf_text("journal", uuid_format(&c->fork[i].origin, uuid)),
+                 lf_u64("first", c->fork[i].first_seq), lf_u64("passed", c->fork[i].other_seq),
+                 lf_text("do",
+                         "it was restored from an image, or two devices run on copies of one: "
+                         "nothing is merged or lost, but give each device a folder of its own"));
+}
+
+uint64_t store_begin(struct store *s, uint64_t cursor_seq)
+{
+    uint64_t position = cell_get(&s->position);
+
+    if (cursor_seq < position)
+        position = cursor_seq;
+    cell_set(&s->position, position);
+    cell_set(&s->checkpointed, position);
+    return position;
+}
+
 int store_write(struct store *s, const struct record *records, size_t count, uint64_t position,
-                size_t *out_stored)
+                struct store_counts *out)
 {
     uint64_t start = clock_mono_ns();
-    size_t stored = 0;
-    int rc = s->engine->write(s->writer, records, count, position, clock_wall_ns(), &stored);
+    struct store_counts c = { 0 };
+    int rc = s->engine->write(s->writer, records, count, position, clock_wall_ns(), &c);
 
     if (rc < 0)
         return rc;
     metric_observe(s->commit_seconds, (double)(clock_mono_ns() - start) / 1e9);
     metric_add(s->commits, 1);
-    metric_add(s->skipped, count - stored);
+    metric_add(s->skipped, c.skipped);
+    metric_add(s->repeated, c.repeated);
+    if (c.forks > 0)
+        tell_forks(s, &c);
     raise_position(s, position);
     /* The batch is stored whatever becomes of the checkpoint; it is tried again. */
     if (s->engine->checkpoint_due(s->writer) && store_checkpoint(s) < 0)
         log_warn("store", "checkpoint failed", lf_text("error", store_error(s)));
-    if (out_stored)
-        *out_stored = stored;
+    if (out)
+        *out = c;
     return 0;
+}
+
+int store_origins(struct store *s, int (*each)(void *ctx, const struct store_origin *o), void *ctx)
+{
+    return s->engine->origins(s->writer, each, ctx);
 }
 
 int store_checkpoint(struct store *s)

@@ -77,10 +77,59 @@ static void devices_with_their_newest_values(void **state)
         buf_str(&r.out),
         "{\"items\":[{\"device\":\"pi\",\"name\":\"The Pi\","
         "\"first_seen\":\"1970-01-01T00:00:00.000Z\",\"last_seen\":\"1970-01-01T00:00:00.000Z\","
-        "\"last_time\":\"1970-01-01T00:00:00.000Z\",\"streams\":[{\"stream\":\"env\","
+        "\"last_time\":\"1970-01-01T00:00:00.000Z\",\"journal\":null,\"gaps\":0,\"lost\":0,\"forks\":0,"
+        "\"node\":null,\"streams\":[{\"stream\":\"env\","
         "\"kind\":\"reading\",\"last_time\":\"1970-01-01T00:00:00.000Z\",\"count\":3,"
         "\"fields\":[\"t\"],\"last\":{\"t\":1}},{\"stream\":\"big\",\"kind\":\"event\","
         "\"last_time\":\"1970-01-01T00:00:00.000Z\",\"count\":1,\"fields\":[]}]}],\"next\":null}");
+    render_fini(&r);
+}
+
+static void a_device_with_its_node(void **state)
+{
+    struct senders all;
+    struct uuid journal = { { 7 } };
+    struct store_device d = {
+        .name = STR("pi"), .origin = journal, .gaps = 2, .lost = 30, .forks = 1
+    };
+    struct batch_sender says = { .wall_ns = 3000000000, .head_seq = 12, .dropped = 4 };
+    struct render r;
+
+    (void)state;
+    senders_init(&all);
+    sender_says(sender_of(&all, &journal, 1), &says, STR("pi-7"), 1000000000);
+    render_init(&r);
+    r.senders = &all;
+    render_devices_begin(&r);
+    assert_int_equal(render_devices.device(&r, &d), 0);
+    assert_int_equal(render_end(&r, RENDER_ITEMS, ""), 0);
+    assert_non_null(strstr(
+        buf_cstr(&r.out),
+        "\"journal\":\"07000000-0000-0000-0000-000000000000\",\"gaps\":2,\"lost\":30,\"forks\":1,"
+        "\"node\":{\"journal\":\"07000000-0000-0000-0000-000000000000\",\"name\":\"pi-7\","
+        "\"backlog\":12,\"dropped\":4,\"have\":0,\"head\":12,"
+        "\"last_contact\":\"1970-01-01T00:00:01.000Z\",\"clock_error_ms\":2000,\"batches\":0,"
+        "\"records\":0,\"holes\":0}"));
+    render_fini(&r);
+    senders_fini(&all);
+}
+
+static void gaps_are_listed(void **state)
+{
+    struct store_gap g = {
+        .origin = { { 7 } }, .first = 3, .last = 9, .reason = STR("dropped"), .received_ns = 0
+    };
+    struct render r;
+
+    (void)state;
+    render_init(&r);
+    render_gaps_begin(&r);
+    assert_int_equal(render_gaps.gap(&r, &g), 0);
+    assert_int_equal(render_end(&r, RENDER_ITEMS, "l5"), 0);
+    assert_str(buf_str(&r.out),
+               "{\"items\":[{\"journal\":\"07000000-0000-0000-0000-000000000000\",\"first\":3,"
+               "\"last\":9,\"reason\":\"dropped\",\"time\":\"1970-01-01T00:00:00.000Z\"}],"
+               "\"next\":\"l5\"}");
     render_fini(&r);
 }
 
@@ -128,4 +177,5 @@ static void refusals_name_the_field(void **state)
 }
 
 RUN(TEST(readings), TEST(the_older_list_is_payloads), TEST(devices_with_their_newest_values),
-    TEST(series_are_columns), TEST(refusals_name_the_field))
+    TEST(a_device_with_its_node), TEST(gaps_are_listed), TEST(series_are_columns),
+    TEST(refusals_name_the_field))

@@ -72,6 +72,7 @@ static inline struct record reading(uint64_t seq, int64_t second, const char *de
                             .wall_ns = second * 1000000000,
                             .seq = seq,
                             .origin = JOURNAL_A,
+                            .origin_epoch = 1,
                             .origin_seq = seq,
                             .payload = str_of(payload) };
 }
@@ -134,7 +135,27 @@ static inline int seen_point(void *ctx, const struct store_point *p)
     return seen_end(s);
 }
 
-static const struct store_render seen_render = { seen_device, seen_row, seen_point };
+static inline int seen_gap(void *ctx, const struct store_gap *g)
+{
+    struct seen *s = ctx;
+
+    seen_add(s, "%x:%llu-%llu %.*s;", g->origin.b[0], (unsigned long long)g->first,
+             (unsigned long long)g->last, STR_ARG(g->reason));
+    return seen_end(s);
+}
+
+static const struct store_render seen_render = { seen_device, seen_row, seen_point, seen_gap };
+
+/* Numbers first…last of the journal `origin` are lost. */
+static inline struct record gap(struct uuid origin, uint64_t seq, uint64_t first, uint64_t last)
+{
+    return (struct record){ .kind = RECORD_GAP,
+                            .seq = seq,
+                            .origin = origin,
+                            .origin_seq = last,
+                            .first = first,
+                            .payload = STR("dropped") };
+}
 
 /* Runs a query on a reader of one's own. */
 static inline struct store_answer ask(struct scratch *x, struct store_query q, struct seen *s)

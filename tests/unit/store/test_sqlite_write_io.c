@@ -47,12 +47,12 @@ static void a_batch_twice_is_stored_once(void **state)
     struct record r[3] = { reading(1, 10, "a", "env", "{\"t\":1}"),
                            reading(2, 11, "a", "env", "{\"t\":2}"),
                            reading(3, 12, "b", "env", "{\"t\":3}") };
-    size_t stored = 99;
+    struct store_counts stored = { 0 };
 
     assert_int_equal(store_write(x->s, r, 3, 3, &stored), 0);
-    assert_int_equal(stored, 3);
+    assert_int_equal(stored.stored, 3);
     assert_int_equal(store_write(x->s, r, 3, 3, &stored), 0);
-    assert_int_equal(stored, 0);
+    assert_int_equal(stored.stored, 0);
     assert_int_equal(store_position(x->s), 3);
     assert_int_equal(number(x, "SELECT count(*) FROM records"), 3);
     assert_int_equal(number(x, "SELECT sum(count) FROM streams"), 3);
@@ -62,13 +62,13 @@ static void overlapping_batches_add_only_what_is_new(void **state)
 {
     struct scratch *x = opened(state);
     struct record r[5];
-    size_t stored = 0;
+    struct store_counts stored = { 0 };
 
     for (uint64_t i = 0; i < 5; i++)
         r[i] = reading(i + 1, (int64_t)i, "a", "env", "1");
     assert_int_equal(store_write(x->s, r, 3, 3, &stored), 0);
     assert_int_equal(store_write(x->s, r + 1, 4, 5, &stored), 0);
-    assert_int_equal(stored, 2);
+    assert_int_equal(stored.stored, 2);
     assert_int_equal(number(x, "SELECT group_concat(origin_seq, '') FROM records ORDER BY id"),
                      12345);
 }
@@ -78,13 +78,13 @@ static void a_new_process_goes_on_where_the_last_one_was(void **state)
 {
     struct scratch *x = opened(state);
     struct record r[10];
-    size_t stored = 0;
+    struct store_counts stored = { 0 };
 
     for (uint64_t i = 0; i < 10; i++)
         r[i] = reading(i + 1, (int64_t)i, "a", i % 2 ? "env" : "host", "{\"t\":1}");
     for (size_t upto = 1; upto <= 10; upto++) {
         assert_int_equal(store_write(x->s, r, upto, upto, &stored), 0);
-        assert_int_equal(stored, 1);
+        assert_int_equal(stored.stored, 1);
         store_close(x->s);
         x->s = NULL;
         scratch_open(x);
@@ -100,7 +100,7 @@ static void origins_have_cursors_of_their_own(void **state)
 {
     struct scratch *x = opened(state);
     struct record r[4];
-    size_t stored = 0;
+    struct store_counts stored = { 0 };
 
     for (uint64_t i = 0; i < 4; i++)
         r[i] = reading(i + 1, (int64_t)i, "a", "env", "1");
@@ -108,7 +108,7 @@ static void origins_have_cursors_of_their_own(void **state)
     r[1].origin_seq = 100;
     r[3].origin_seq = 99; /* already passed */
     assert_int_equal(store_write(x->s, r, 4, 4, &stored), 0);
-    assert_int_equal(stored, 3);
+    assert_int_equal(stored.stored, 3);
     assert_int_equal(store_cursor(x->s, &JOURNAL_A), 3);
     assert_int_equal(store_cursor(x->s, &JOURNAL_B), 100);
     assert_int_equal(store_cursor(x->s, &(struct uuid){ { 9 } }), 0);
@@ -137,13 +137,12 @@ static void a_gap_moves_the_cursor_and_is_noted(void **state)
 {
     struct scratch *x = opened(state);
     struct record r[2] = { reading(1, 1, "a", "env", "1"), reading(9, 5, "", "", "quota") };
-    size_t stored = 0;
+    struct store_counts stored = { 0 };
 
-    r[1].kind = RECORD_GAP;
-    r[1].first = 2;
+    r[1] = gap(JOURNAL_A, 9, 2, 9);
     assert_int_equal(store_write(x->s, r, 2, 9, &stored), 0);
     assert_int_equal(store_write(x->s, r, 2, 9, &stored), 0);
-    assert_int_equal(stored, 0);
+    assert_int_equal(stored.stored, 0);
     assert_int_equal(store_cursor(x->s, &JOURNAL_A), 9);
     assert_int_equal(number(x, "SELECT first_seq * 100 + last_seq FROM gaps"), 209);
     assert_int_equal(number(x, "SELECT count(*) FROM gaps"), 1);
@@ -194,7 +193,7 @@ static void a_full_disk_loses_nothing(void **state)
     struct scratch *x = *state;
     char payload[2000];
     struct record r[20];
-    size_t stored = 0;
+    struct store_counts stored = { 0 };
     uint64_t full_at = 0;
     int rc = 0;
 
@@ -220,7 +219,7 @@ static void a_full_disk_loses_nothing(void **state)
     scratch_open(x);
     assert_int_equal(number(x, "SELECT count(*) FROM records"), full_at);
     assert_int_equal(store_write(x->s, r, 20, full_at + 20, &stored), 0);
-    assert_int_equal(stored, 20);
+    assert_int_equal(stored.stored, 20);
     assert_int_equal(number(x, "SELECT sum(count) FROM streams"), full_at + 20);
     assert_int_equal(number(x, "SELECT count(DISTINCT origin_seq) FROM records"), full_at + 20);
 }
@@ -382,7 +381,8 @@ static void older_files_are_migrated(void **state)
         snprintf(mark, sizeof(mark), "PRAGMA application_id=%d; PRAGMA user_version=%zu",
                  SCHEMA_APPLICATION_ID, upto);
         change(x, mark);
-        change(x, "INSERT INTO devices VALUES (5, 'old', NULL, NULL, 1, 2, 3)");
+        change(x, "INSERT INTO devices (id, name, first_seen_ns, last_seen_ns, last_wall_ns)"
+                  " VALUES (5, 'old', 1, 2, 3)");
         scratch_open(x);
         assert_int_equal(number(x, "PRAGMA user_version"), schema_version());
         assert_int_equal(number(x, "SELECT id FROM devices WHERE name = 'old'"), 5);
@@ -390,6 +390,30 @@ static void older_files_are_migrated(void **state)
         x->s = NULL;
         assert_int_equal(unlink(x->path), 0);
     }
+}
+
+/* Version 1 had one cursor per journal and no epochs. */
+static void a_file_of_version_1_keeps_its_rows_and_cursors(void **state)
+{
+    struct scratch *x = *state;
+    struct record r = reading(8, 9, "pi", "env", "2");
+    struct seen s = { 0 };
+    size_t count = 0;
+
+    change(x, schema_steps(&count)[0].sql);
+    change(x, "PRAGMA application_id=0x57415953; PRAGMA user_version=1;"
+              "INSERT INTO devices VALUES (5, 'pi', NULL, NULL, 1, 2, 3);"
+              "INSERT INTO streams VALUES (7, 5, 'env', 1, '[]', 1, 5000000000, 1);"
+              "INSERT INTO origins VALUES (3, x'0a010000000000000000000000000000', 7);"
+              "INSERT INTO gaps VALUES (1, 3, 2, 5, 0, 0, 'dropped');"
+              "INSERT INTO records VALUES (1, 7, 5, 5000000000, 6, 3, 7, NULL, NULL, '1')");
+    scratch_open(x);
+    assert_int_equal(store_cursor(x->s, &JOURNAL_A), 7);
+    assert_int_equal(store_write(x->s, &r, 1, 8, NULL), 0);
+    assert_int_equal(number(x, "SELECT count(*) FROM forks"), 0);
+    ask(x, (struct store_query){ .what = STORE_RECORDS, .device = STR("pi") }, &s);
+    assert_string_equal(s.text, "9 pi/env=2;5 pi/env=1;");
+    assert_int_equal(number(x, "SELECT gaps * 100 + lost FROM journals"), 104);
 }
 
 static void refuses_newer_foreign_and_damaged_files(void **state)
@@ -434,4 +458,5 @@ RUN(STORE_TEST(a_batch_twice_is_stored_once), STORE_TEST(overlapping_batches_add
     STORE_TEST(a_file_that_was_removed_is_noticed),
     STORE_TEST(names_of_a_failed_batch_are_forgotten), STORE_TEST(a_kill_leaves_whole_batches),
     STORE_TEST(the_file_is_for_its_owner_only), STORE_TEST(older_files_are_migrated),
+    STORE_TEST(a_file_of_version_1_keeps_its_rows_and_cursors),
     STORE_TEST(refuses_newer_foreign_and_damaged_files))

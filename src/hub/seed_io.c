@@ -1,0 +1,52 @@
+/*
+ * The store knows how far each journal was when its rows were written; the marks in this hub's own
+ * journal tell what came since (record.h). If either cannot be read, it is not known of everybody:
+ * then whoever is not known is taken where it begins, since a store that is away must not keep
+ * anybody from handing over.
+ */
+#include "hub/seed_io.h"
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#define SEED_RECORDS 1024
+
+static int seed_one(void *ctx, const struct store_origin *o)
+{
+    uplink_server_seed(ctx, &o->uuid, o->last_seq);
+    return 0;
+}
+
+static int seed_tail(struct uplink_server *u, struct journal *j, uint64_t after_seq)
+{
+    struct journal_reader *r = journal_reader_new(j, NULL, after_seq, MIB(1));
+    struct record *records = mem_new_array(SEED_RECORDS, sizeof(*records));
+    struct uuid own = journal_uuid(j);
+    uint64_t head = journal_head(j);
+    size_t count = 1;
+    int rc = 0;
+
+    while (rc == 0 && count > 0 && journal_reader_seq(r) < head) {
+        rc = journal_reader_next(r, records, SEED_RECORDS, MIB(1), &count);
+        for (size_t i = 0; i < count && rc == 0; i++)
+            if (!uuid_eq(&records[i].origin, &own))
+                uplink_server_seed(u, &records[i].origin, records[i].origin_seq);
+    }
+    mem_free(records);
+    journal_reader_free(r);
+    return rc;
+}
+
+void seed_senders(struct uplink_server *u, struct journal *j, struct store *s)
+{
+    int rc = store_origins(s, seed_one, u);
+
+    if (rc == 0)
+        rc = seed_tail(u, j, store_position(s));
+    if (rc == 0)
+        return;
+    log_warn("uplink", "it is not known how far all senders are; they are taken where they begin",
+             lf_err("error", rc));
+    uplink_server_incomplete(u);
+}

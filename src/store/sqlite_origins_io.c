@@ -1,0 +1,365 @@
+/*
+ * Journals and their epochs, for the SQLite writer. Exactly-once goes by the cursor of (journal,
+ * epoch) alone: a journal that was copied goes on under a new epoch in each copy, so what the copies
+ * take is never mistaken for one another.
+ *
+ * Invariants: what is in the maps is in the tables or in the transaction that is open; a changed
+ * entry is on its list exactly once; after origins_forget() nothing is remembered. The memory is
+ * bounded: beyond ORIGINS_MAX entries it starts afresh after the commit.
+ */
+#include "store/sqlite_origins_io.h"
+
+#include "base/map.h"
+#include "base/mem.h"
+
+#define ORIGINS_MAX 50000
+
+enum origins_sql {
+    JOURNAL_FIND,
+    JOURNAL_ADD,
+    JOURNAL_SET,
+    ORIGIN_FIND,
+    ORIGIN_ADD,
+    ORIGIN_SET,
+    FORK_ADD,
+    JOURNALS,
+    ORIGINS_SQL_COUNT,
+};
+static const char *const origins_sql[ORIGINS_SQL_COUNT] = {
+    [JOURNAL_FIND] = "SELECT id, high_seq, gaps, lost, forks FROM journals"
+                     " WHERE uuid = ?1",
+    [JOURNAL_ADD] = "INSERT INTO journals (uuid) VALUES (?1)",
+    [JOURNAL_SET] = "UPDATE journals SET high_seq = ?2, gaps = ?3, lost = ?4, forks = ?5"
+                    " WHERE id = ?1",
+    [ORIGIN_FIND] = "SELECT id, last_seq FROM origins WHERE journal_id = ?1 AND epoch = ?2",
+    [ORIGIN_ADD] = "INSERT INTO origins (journal_id, epoch, last_seq) VALUES (?1, ?2, 0)",
+    [ORIGIN_SET] = "UPDATE origins SET last_seq = ?2 WHERE id = ?1",
+    [FORK_ADD] = "INSERT INTO forks (journal_id, epoch, first_seq, other_seq, noticed_ns)"
+                 " VALUES (?1, ?2, ?3, ?4, ?5)",
+    [JOURNALS] = "SELECT j.uuid, j.high_seq, coalesce(o.last_seq, 0), j.gaps, j.lost, j.forks"
+                 " FROM journals j LEFT JOIN origins o ON o.journal_id = j.id AND o.epoch = 0"
+                 " WHERE ?1 IS NULL OR j.uuid = ?1 ORDER BY j.id",
+};
+
+struct origins {
+    sqlite3 *db;
+    sqlite3_stmt *st[ORIGINS_SQL_COUNT];
+    struct map journals, origins;
+    struct origin_journal *changed_journals;
+    struct origin *changed_origins, *last;
+};
+
+int origins_open(sqlite3 *db, struct origins **out)
+{
+    struct origins *o = NEW(struct origins);
+
+    o->db = db;
+    map_init(&o->journals);
+    map_init(&o->origins);
+    for (int i = 0; i < ORIGINS_SQL_COUNT; i++) {
+        int rc = sqlite_prepare(db, origins_sql[i], &o->st[i]);
+
+        if (rc < 0) {
+            origins_close(o);
+            return rc;
+        }
+    }
+    *out = o;
+    return 0;
+}
+
+static void empty(struct map *m)
+{
+    struct map_entry *e;
+    size_t at = 0;
+
+    while ((e = map_next(m, &at)))
+        mem_free(e->value);
+    map_fini(m);
+    map_init(m);
+}
+
+void origins_forget(struct origins *o)
+{
+    empty(&o->origins);
+    empty(&o->journals);
+    o->changed_journals = NULL;
+    o->changed_origins = o->last = NULL;
+}
+
+void origins_close(struct origins *o)
+{
+    if (!o)
+        return;
+    origins_forget(o);
+    map_fini(&o->origins);
+    map_fini(&o->journals);
+    for (int i = 0; i < ORIGINS_SQL_COUNT; i++)
+        sqlite3_finalize(o->st[i]);
+    mem_free(o);
+}
+
+void origins_settle(struct origins *o)
+{
+    if (o->origins.count + o->journals.count > ORIGINS_MAX)
+        origins_forget(o);
+}
+
+static int finish(struct origins *o, sqlite3_stmt *st)
+{
+    int rc = sqlite_code(o->db, sqlite3_step(st));
+
+    sqlite3_reset(st);
+    return rc;
+}
+
+static void bind_uuid(sqlite3_stmt *st, int at, const struct uuid *u)
+{
+    sqlite3_bind_blob(st, at, u->b, sizeof(u->b), SQLITE_STATIC);
+}
+
+static uint64_t column_u64(sqlite3_stmt *st, int at)
+{
+    return (uint64_t)sqlite3_column_int64(st, at);
+}
+
+/* ---- finding and making ---- */
+
+static int journal_row(struct origins *o, struct origin_journal *j)
+{
+    sqlite3_stmt *st = o->st[JOURNAL_FIND];
+    bool found;
+    int rc;
+
+    bind_uuid(st, 1, &j->uuid);
+    rc = sqlite3_step(st);
+    found = rc == SQLITE_ROW;
+    rc = sqlite_code(o->db, rc);
+    if (found) {
+        j->id = sqlite3_column_int64(st, 0);
+        j->high_seq = column_u64(st, 1);
+        j->gaps = column_u64(st, 2);
+        j->lost = column_u64(st, 3);
+        j->forks = column_u64(st, 4);
+    }
+    sqlite3_reset(st);
+    if (rc < 0 || found)
+        return rc;
+    st = o->st[JOURNAL_ADD];
+    bind_uuid(st, 1, &j->uuid);
+    rc = finish(o, st);
+    j->id = sqlite3_last_insert_rowid(o->db);
+    return rc;
+}
+
+static int find_journal(struct origins *o, const struct uuid *uuid, struct origin_journal **out)
+{
+    struct origin_journal *j = map_get(&o->journals, str_from(uuid->b, sizeof(uuid->b)));
+    int rc;
+
+    if (!j) {
+        j = NEW(struct origin_journal);
+        j->uuid = *uuid;
+        rc = journal_row(o, j);
+        if (rc < 0) {
+            mem_free(j);
+            return rc;
+        }
+        map_put(&o->journals, str_from(j->uuid.b, sizeof(j->uuid.b)), j);
+    }
+    *out = j;
+    return 0;
+}
+
+static int origin_row(struct origins *o, struct origin *at)
+{
+    sqlite3_stmt *st = o->st[ORIGIN_FIND];
+    bool found;
+    int rc = find_journal(o, &at->key.uuid, &at->journal);
+
+    if (rc < 0)
+        return rc;
+    sqlite3_bind_int64(st, 1, at->journal->id);
+    sqlite3_bind_int64(st, 2, (int64_t)at->key.epoch);
+    rc = sqlite3_step(st);
+    found = rc == SQLITE_ROW;
+    rc = sqlite_code(o->db, rc);
+    if (found) {
+        at->id = sqlite3_column_int64(st, 0);
+        at->last_seq = column_u64(st, 1);
+    }
+    sqlite3_reset(st);
+    if (rc < 0 || found)
+        return rc;
+    st = o->st[ORIGIN_ADD];
+    sqlite3_bind_int64(st, 1, at->journal->id);
+    sqlite3_bind_int64(st, 2, (int64_t)at->key.epoch);
+    rc = finish(o, st);
+    at->id = sqlite3_last_insert_rowid(o->db);
+    return rc;
+}
+
+int origins_get(struct origins *o, const struct uuid *uuid, uint64_t epoch, struct origin **out)
+{
+    struct origin *at = o->last, want = { .key = { *uuid, epoch } };
+    int rc;
+
+    if (!at || memcmp(&at->key, &want.key, sizeof(want.key)) != 0)
+        at = map_get(&o->origins, str_from(&want.key, sizeof(want.key)));
+    if (!at) {
+        at = NEW(struct origin);
+        *at = want;
+        rc = origin_row(o, at);
+        if (rc < 0) {
+            mem_free(at);
+            return rc;
+        }
+        map_put(&o->origins, str_from(&at->key, sizeof(at->key)), at);
+    }
+    o->last = at;
+    *out = at;
+    return 0;
+}
+
+/* ---- changes ---- */
+
+static void touch_journal(struct origins *o, struct origin_journal *j)
+{
+    if (j->changed)
+        return;
+    j->changed = true;
+    j->next_changed = o->changed_journals;
+    o->changed_journals = j;
+}
+
+static int note_fork(struct origins *o, struct origin *at, int64_t now_ns,
+                     const struct store_fork *k)
+{
+    sqlite3_stmt *st = o->st[FORK_ADD];
+
+    at->journal->forks++;
+    sqlite3_bind_int64(st, 1, at->journal->id);
+    sqlite3_bind_int64(st, 2, (int64_t)k->epoch);
+    sqlite3_bind_int64(st, 3, (int64_t)k->first_seq);
+    sqlite3_bind_int64(st, 4, (int64_t)k->other_seq);
+    sqlite3_bind_int64(st, 5, now_ns);
+    return finish(o, st);
+}
+
+int origins_advance(struct origins *o, struct origin *at, uint64_t seq, int64_t now_ns,
+                    bool *out_forked, struct store_fork *out)
+{
+    struct origin_journal *j = at->journal;
+    int rc = 0;
+
+    *out_forked = at->key.epoch != 0 && at->last_seq == 0 && seq <= j->high_seq;
+    if (*out_forked) {
+        *out = (struct store_fork){ at->key.uuid, at->key.epoch, seq, j->high_seq };
+        rc = note_fork(o, at, now_ns, out);
+        touch_journal(o, j);
+    }
+    at->last_seq = seq;
+    if (!at->changed) {
+        at->changed = true;
+        at->next_changed = o->changed_origins;
+        o->changed_origins = at;
+    }
+    if (at->key.epoch != 0 && seq > j->high_seq) {
+        j->high_seq = seq;
+        touch_journal(o, j);
+    }
+    return rc;
+}
+
+void origins_note_gap(struct origins *o, struct origin *at, const struct record *gap)
+{
+    struct origin_journal *j = at->journal;
+    uint64_t lost = gap->origin_seq - gap->first + 1;
+
+    j->gaps++;
+    /* A peer's numbers: the sum stays one that SQL can hold. */
+    j->lost = lost > INT64_MAX - j->lost ? INT64_MAX : j->lost + lost;
+    touch_journal(o, j);
+}
+
+static int flush_journal(struct origins *o, struct origin_journal *j)
+{
+    sqlite3_stmt *st = o->st[JOURNAL_SET];
+
+    sqlite3_bind_int64(st, 1, j->id);
+    sqlite3_bind_int64(st, 2, (int64_t)j->high_seq);
+    sqlite3_bind_int64(st, 3, (int64_t)j->gaps);
+    sqlite3_bind_int64(st, 4, (int64_t)j->lost);
+    sqlite3_bind_int64(st, 5, (int64_t)j->forks);
+    j->changed = false;
+    return finish(o, st);
+}
+
+static int flush_origin(struct origins *o, struct origin *at)
+{
+    sqlite3_stmt *st = o->st[ORIGIN_SET];
+
+    sqlite3_bind_int64(st, 1, at->id);
+    sqlite3_bind_int64(st, 2, (int64_t)at->last_seq);
+    at->changed = false;
+    return finish(o, st);
+}
+
+int origins_flush(struct origins *o)
+{
+    int rc = 0;
+
+    for (struct origin_journal *j = o->changed_journals; j && rc == 0; j = j->next_changed)
+        rc = flush_journal(o, j);
+    for (struct origin *at = o->changed_origins; at && rc == 0; at = at->next_changed)
+        rc = flush_origin(o, at);
+    o->changed_journals = NULL;
+    o->changed_origins = NULL;
+    return rc;
+}
+
+/* ---- for others ---- */
+
+static struct store_origin origin_of(sqlite3_stmt *st)
+{
+    uint64_t high = column_u64(st, 1), gap = column_u64(st, 2);
+    struct str uuid = sqlite_column_str(st, 0);
+    struct store_origin so = { .last_seq = high > gap ? high : gap,
+                               .gaps = column_u64(st, 3),
+                               .lost = column_u64(st, 4),
+                               .forks = column_u64(st, 5) };
+
+    if (uuid.n == sizeof(so.uuid.b))
+        memcpy(so.uuid.b, uuid.p, uuid.n);
+    return so;
+}
+
+int origins_each(struct origins *o, int (*each)(void *ctx, const struct store_origin *so),
+                 void *ctx)
+{
+    sqlite3_stmt *st = o->st[JOURNALS];
+    int rc, ended = 0;
+
+    sqlite3_bind_null(st, 1);
+    while (ended == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        struct store_origin so = origin_of(st);
+
+        ended = each(ctx, &so);
+    }
+    if (ended == 0)
+        ended = sqlite_code(o->db, rc);
+    sqlite3_reset(st);
+    return ended;
+}
+
+uint64_t origins_cursor(struct origins *o, const struct uuid *uuid)
+{
+    sqlite3_stmt *st = o->st[JOURNALS];
+    uint64_t seq = 0;
+
+    bind_uuid(st, 1, uuid);
+    if (sqlite3_step(st) == SQLITE_ROW)
+        seq = origin_of(st).last_seq;
+    sqlite3_reset(st);
+    return seq;
+}
