@@ -47,8 +47,7 @@ def stored(hub):
 
 def test_killed_hub_and_killed_edge_lose_nothing(box):
     hub = box.hub(name="hub")
-    port = hub.port("mqtt")
-    hub.config.write_text(hub.config.read_text().replace('{address: "127.0.0.1:0"}', f'{{address: "127.0.0.1:{port}"}}', 1))
+    port = hub.keep_port()
     edge = box.edge(port)
     feeder = Feeder(box.dir / "edge.ingest")
     feeder.start()

@@ -170,6 +170,12 @@ class Node:
     def port(self, service):
         return self.address(service)[1]
 
+    def keep_port(self):
+        """Its MQTT port stays the same when it starts again. Returns the port."""
+        port = self.port("mqtt")
+        self.config.write_text(self.config.read_text().replace('{address: "127.0.0.1:0"}', f'{{address: "127.0.0.1:{port}"}}', 1))
+        return port
+
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
