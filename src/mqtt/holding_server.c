@@ -396,6 +396,9 @@ bool holding_enter_tree(struct part *p, struct session *s)
 {
     bool news = false;
 
+    /* It may come from another worker, whose publications are counted differently: a mark of there
+     * could be the number of one here. */
+    s->mark = 0;
     for (uint32_t i = 0; i < s->sub_count; i++) {
         struct str filter = { s->subs[i].filter, s->subs[i].filter_n };
 
