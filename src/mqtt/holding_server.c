@@ -89,6 +89,10 @@ static void on_grant(struct mail *m, struct loop *l)
     struct grant g;
 
     part_of(k->b, l)->letters--;
+    /* It may come from another worker, whose publications are counted by themselves: a mark of there
+     * could be the number of one here, and the session would be taken for met already. */
+    if (k->s)
+        k->s->mark = 0;
     merge_stand_in(part_of(k->b, l), k);
     g = (struct grant){
         .s = k->s, .generation = k->claim.generation, .in_tree = k->in_tree, .code = k->code
@@ -396,9 +400,6 @@ bool holding_enter_tree(struct part *p, struct session *s)
 {
     bool news = false;
 
-    /* It may come from another worker, whose publications are counted differently: a mark of there
-     * could be the number of one here. */
-    s->mark = 0;
     for (uint32_t i = 0; i < s->sub_count; i++) {
         struct str filter = { s->subs[i].filter, s->subs[i].filter_n };
 

@@ -164,6 +164,13 @@ static int start_store(struct node *n, struct fault *f)
     c.path = data_path(n, &path, "wayside.db");
     c.journal = journal_uuid(n->journal);
     c.readers = (unsigned)n->settings->store.readers;
+    c.id_window_ms = n->settings->store.id_window_ms;
+    if (n->settings->store.postgres.n > 0) {
+        c.postgres = n->settings->store.postgres.p;
+        c.postgres_password = n->settings->store.password.p;
+    }
+    if (n->settings->store.password.n > 0)
+        log_secret(n->settings->store.password);
     c.metrics = n->metrics;
     rc = store_open(&c, &n->store, f);
     buf_fini(&path);

@@ -185,7 +185,30 @@ static const struct conf_row journal_rows[] = {
       .help = "what may be dropped goes when so many newer records are kept; 0: no such limit" },
     { 0 },
 };
+static void check_postgres(const void *value, struct conf_say *say)
+{
+    const struct str *s = value;
+    size_t at = str_find(*s, '@'), scheme = str_find_str(*s, STR("://"));
+    struct str who =
+        scheme < s->n && at < s->n ? str_sub(*s, scheme + 3, at - scheme - 3) : STR_NONE;
+
+    if (str_find(who, ':') < who.n || str_find_str(*s, STR("password=")) < s->n)
+        conf_complain(say, NULL,
+                      "a password does not belong here: write password_file: PATH (or password)");
+}
 static const struct conf_row store_rows[] = {
+    { "postgres", CONF_TEXT, CONF_AT(struct store_settings, postgres), .max = 1024,
+      .check = check_postgres,
+      .help =
+          "the PostgreSQL database that takes the records, such as "
+          "postgresql://wayside@db.example.org/wayside or 'host=/run/postgresql dbname=wayside'; "
+          "tables are made in its schema wayside. Without: SQLite in the data folder" },
+    { "password", CONF_TEXT, CONF_AT(struct store_settings, password),
+      .flags = CONF_SECRET | CONF_FILE, .max = 256,
+      .help = "its password; or password_file: PATH" },
+    { "id_window", CONF_DURATION, CONF_AT(struct store_settings, id_window_ms), .def = "10m",
+      .max = (int64_t)24 * 3600000,
+      .help = "a reading whose sender's id was stored so recently is the same reading" },
     { "readers", CONF_UINT, CONF_AT(struct store_settings, readers), .def = "2", .min = 1,
       .max = 16, .help = "threads that answer questions" },
     { 0 },

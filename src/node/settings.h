@@ -80,7 +80,8 @@ struct journal_settings {
     struct conf_texts drop_oldest; /* names of kinds */
 };
 struct store_settings {
-    uint64_t readers;
+    uint64_t readers, id_window_ms;
+    struct str postgres, password;
 };
 struct control_settings {
     struct str socket;

@@ -15,10 +15,14 @@ struct store_engine {
     int (*write)(void *w, const struct record *records, size_t count, uint64_t position,
                  int64_t now_ns, struct store_counts *out);
     /* 0 when everything committed is on the disk, ERR_BUSY when readers were in the way. */
+    /* NULL in both: a commit is on the disk. */
     int (*checkpoint)(void *w);
     /* Whether so much waits for a checkpoint that the writer should make one now. */
     bool (*checkpoint_due)(void *w);
     uint64_t (*cursor)(void *w, const struct uuid *origin);
+    /* The database's position, when write() returned ERR_STALE: it turned out to be older than where the
+     * run began. NULL: that cannot be. */
+    uint64_t (*position)(void *w);
     int (*origins)(void *w, int (*each)(void *ctx, const struct store_origin *o), void *ctx);
     const char *(*error)(void *w);
 
@@ -30,6 +34,9 @@ struct store_engine {
                 int (*go_on)(void *go_on_ctx), void *go_on_ctx, struct store_answer *out);
 };
 
-extern const struct store_engine store_sqlite;
+/* The position is not known yet, since the database is away. */
+#define STORE_POSITION_UNKNOWN UINT64_MAX
+
+extern const struct store_engine store_sqlite, store_pg;
 
 #endif

@@ -2,8 +2,8 @@
 #define STORE_STORE_H
 /*
  * The database behind a hub: what was journalled becomes rows, exactly once, and is read back
- * newest first, by time, or summed up for charts. The engine is SQLite (a file); others come
- * behind the same functions (engine.h).
+ * newest first, by time, or summed up for charts. The engine is SQLite (a file) or PostgreSQL (a
+ * server, which several hubs may share), both behind the same functions (engine.h).
  *
  * Exactly once: rows, the cursor of each record's origin (journal uuid, epoch → highest seq) and the
  * position in the hub's own journal are one transaction. What a cursor has passed is skipped; so
@@ -28,20 +28,23 @@
 struct store;
 
 struct store_config {
-    const char *path;      /* of the SQLite file; its folder must exist; made with mode 0600 */
-    struct uuid journal;   /* the hub's own journal, of which `position` counts */
-    unsigned readers;      /* reader threads, 0: none (store_ask may then not be called) */
-    uint64_t busy_ms;      /* how long a write waits for another process's lock */
-    uint64_t query_ms;     /* a query that runs longer is ended with ERR_LIMIT */
-    uint64_t pages_max;    /* most pages of 4 KiB in the file; 0: no limit */
-    uint64_t id_window_ms; /* a sender's id is a repeat when its times are so close */
-    bool check;            /* quick integrity check at opening */
+    const char *path;     /* of the SQLite file; its folder must exist; made with mode 0600 */
+    const char *postgres; /* instead: where PostgreSQL is, as libpq takes it; NULL: SQLite */
+    const char *postgres_password; /* NULL or "": none, or as libpq finds one */
+    struct uuid journal;           /* the hub's own journal, of which `position` counts */
+    unsigned readers;              /* reader threads, 0: none (store_ask may then not be called) */
+    uint64_t busy_ms;              /* how long a write waits for another process's lock */
+    uint64_t query_ms;             /* a query that runs longer is ended with ERR_LIMIT */
+    uint64_t pages_max;            /* most pages of 4 KiB in the file; 0: no limit */
+    uint64_t id_window_ms;         /* a sender's id is a repeat when its times are so close */
+    bool check;                    /* quick integrity check at opening */
     struct metrics *metrics;
 };
 /* busy 5 s, query 20 s, two readers, ids within 10 minutes, no check. */
 struct store_config store_config_default(void);
 
-/* Opens, makes or migrates the file. On failure *f has the sentence: ERR_VERSION when the file is
+/* Opens, makes or migrates the file, or the tables of the server; a server that cannot be reached is
+ * no failure: writing and asking fail until it is there. On failure *f has the sentence: ERR_VERSION when the file is
  * newer than this program (left untouched), ERR_CORRUPT, ERR_BUSY, ERR_FULL, ERR_DB, -errno. */
 MUST_USE int store_open(const struct store_config *c, struct store **out, struct fault *f);
 /* Ends the readers (queries that wait are answered with ERR_STOPPED), checkpoints, closes. Nobody

@@ -68,7 +68,7 @@ int store_reader_open(const struct store_config *c, struct store_reader **out, s
     struct store_reader *r = NEW(struct store_reader);
     int rc;
 
-    r->engine = &store_sqlite;
+    r->engine = c->postgres ? &store_pg : &store_sqlite;
     r->query_ms = c->query_ms;
     rc = r->engine->reader_open(c, &r->reader, f);
     if (rc < 0) {
@@ -298,7 +298,7 @@ int store_open(const struct store_config *c, struct store **out, struct fault *f
     uint64_t position = 0;
     int rc;
 
-    s->engine = &store_sqlite;
+    s->engine = c->postgres ? &store_pg : &store_sqlite;
     list_init(&s->list);
     queue_init(&s->inbox);
     rc = s->engine->writer_open(c, &s->writer, &position, f);
@@ -310,7 +310,7 @@ int store_open(const struct store_config *c, struct store **out, struct fault *f
     }
     cell_set(&s->position, position);
     /* What the log holds may never have been flushed. */
-    if (s->engine->checkpoint(s->writer) == 0)
+    if (!s->engine->checkpoint || s->engine->checkpoint(s->writer) == 0)
         cell_set(&s->checkpointed, position);
     register_metrics(s, c->metrics);
     s->gate = gate_new();
@@ -384,6 +384,10 @@ int store_write(struct store *s, const struct record *records, size_t count, uin
     struct store_counts c = { 0 };
     int rc = s->engine->write(s->writer, records, count, position, clock_wall_ns(), &c);
 
+    if (rc == ERR_STALE) {
+        (void)store_begin(s, s->engine->position(s->writer));
+        return ERR_BUSY;
+    }
     if (rc < 0)
         return rc;
     metric_observe(s->commit_seconds, (double)(clock_mono_ns() - start) / 1e9);
@@ -394,7 +398,9 @@ int store_write(struct store *s, const struct record *records, size_t count, uin
         tell_forks(s, &c);
     raise_position(s, position);
     /* The batch is stored whatever becomes of the checkpoint; it is tried again. */
-    if (s->engine->checkpoint_due(s->writer) && store_checkpoint(s) < 0)
+    if (!s->engine->checkpoint)
+        cell_raise(&s->checkpointed, position);
+    else if (s->engine->checkpoint_due(s->writer) && store_checkpoint(s) < 0)
         log_warn("store", "checkpoint failed", lf_text("error", store_error(s)));
     if (out)
         *out = c;
@@ -409,7 +415,7 @@ int store_origins(struct store *s, int (*each)(void *ctx, const struct store_ori
 int store_checkpoint(struct store *s)
 {
     uint64_t position = cell_get(&s->position);
-    int rc = s->engine->checkpoint(s->writer);
+    int rc = s->engine->checkpoint ? s->engine->checkpoint(s->writer) : 0;
 
     if (rc == 0)
         cell_set(&s->checkpointed, position);

@@ -5,7 +5,7 @@ import os
 import time
 
 from faults import Feeder, check_all_there, stored_numbers
-from harness import SLOW, Link, main, until
+from harness import SLOW, Link, Postgres, main, until
 
 AWAY = float(os.environ.get("WAYSIDE_AWAY", "20"))
 HOLE = AWAY / 2
@@ -72,6 +72,13 @@ def one_run(box, store=""):
 
 def test_one_run_into_sqlite(box):
     one_run(box)
+
+
+def test_one_run_into_postgresql(box):
+    server = Postgres(box)
+    one_run(box, f'store: {{postgres: "{server.conninfo}"}}')
+    rows, numbers = server.psql("SELECT count(*), count(DISTINCT value->>'n') FROM wayside.readings WHERE device = 'edge'").split("|")
+    assert rows == numbers and int(rows) > RATE * AWAY, (rows, numbers)
 
 
 main(globals())

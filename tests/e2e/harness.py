@@ -238,7 +238,7 @@ class Box:
 
     def __init__(self, name):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix=f"wayside-{name}-"))
-        self.nodes, self.processes, self.links = [], [], []
+        self.nodes, self.processes, self.links, self.servers = [], [], [], []
 
     def hub(self, extra="", name="hub", mqtt=None, start=True, node="", ready=True):
         config = f"""node: {{id: {name}, data: {self.dir / name / 'data'}{node}}}
@@ -303,13 +303,60 @@ edge:
             if p.poll() is None:
                 p.kill()
                 p.wait()
-        for link in self.links:
-            link.close()
+        for other in self.links + self.servers:
+            other.close()
         if os.environ.get("WAYSIDE_KEEP"):
             print(f"    kept {self.dir}")
         else:
             shutil.rmtree(self.dir, ignore_errors=True)
         return problems
+
+
+class Postgres:
+    """A PostgreSQL server of the test's own, on a Unix socket in the box."""
+
+    def __init__(self, box):
+        found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+        if not found:
+            raise AssertionError("PostgreSQL is not installed: tools/setup does that")
+        self.bin = found[-1].parent
+        # The path of a Unix socket is short, and the server runs as another user.
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="ws-pg-"))
+        self.as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        if self.as_user:
+            shutil.chown(self.dir, "postgres", "postgres")
+        self.log = open(self.dir / "log", "ab")
+        self.run("initdb", "-D", self.dir / "data", "-U", "wayside", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        self.process = None
+        self.conninfo = f"host={self.dir} user=wayside dbname=postgres"
+        box.servers.append(self)
+        self.start()
+
+    def run(self, program, *args):
+        subprocess.run([*self.as_user, str(self.bin / program), *map(str, args)], check=True, stdout=self.log, stderr=self.log, cwd="/")
+
+    def start(self):
+        self.process = subprocess.Popen([*self.as_user, str(self.bin / "postgres"), "-D", str(self.dir / "data"), "-k", str(self.dir),
+                                         "-c", "listen_addresses="], stdout=self.log, stderr=self.log, cwd="/")
+        until(lambda: self.psql("SELECT 1") == "1", "PostgreSQL to answer", 30)
+
+    def stop(self, how=signal.SIGQUIT):
+        """At once, as in a crash; it recovers at its next start."""
+        pid = int((self.dir / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, how)
+        self.process.wait(30)
+
+    def psql(self, sql):
+        r = subprocess.run([str(self.bin / "psql"), "-X", "-A", "-t", "-q", self.conninfo, "-c", sql], capture_output=True, text=True)
+        if r.returncode != 0:
+            raise OSError(r.stderr.strip())
+        return r.stdout.strip()
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.stop(signal.SIGINT)
+        self.log.close()
+        shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def free_port():

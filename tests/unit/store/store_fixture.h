@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 
+#include "unit/store/pg_server.h"
 #include "unit/unit.h"
 
 #include <stdio.h>
@@ -17,6 +18,22 @@ struct scratch {
     struct store_config c;
     struct store *s;
 };
+
+/* The engine that the tests run on now. */
+static struct pg_server *scratch_pg; /* NULL: SQLite */
+
+/* Empties the server's database. */
+static inline void scratch_pg_empty(void)
+{
+    char command[512];
+
+    snprintf(command, sizeof(command),
+             "%s/psql -q -X -v ON_ERROR_STOP=1 '%s' -c 'SET client_min_messages=error; "
+             "DROP SCHEMA IF EXISTS wayside CASCADE'",
+             scratch_pg->bin, scratch_pg->conninfo);
+    if (system(command) != 0)
+        fail_msg("%s", command);
+}
 
 #define JOURNAL_A ((struct uuid){ { 0xa, 1 } })
 #define JOURNAL_B ((struct uuid){ { 0xb, 2 } })
@@ -42,6 +59,10 @@ static inline int scratch_setup(void **state)
     x->c.journal = JOURNAL_A;
     x->c.readers = 0;
     x->c.busy_ms = 50;
+    if (scratch_pg) {
+        scratch_pg_empty();
+        x->c.postgres = scratch_pg->conninfo;
+    }
     *state = x;
     return 0;
 }
@@ -76,6 +97,25 @@ static inline struct record reading(uint64_t seq, int64_t second, const char *de
                             .origin_seq = seq,
                             .payload = str_of(payload) };
 }
+
+/* Runs the tests on SQLite, then on PostgreSQL. */
+#define RUN_ENGINES(...)                                                                           \
+    int main(void)                                                                                 \
+    {                                                                                              \
+        const struct CMUnitTest tests[] = { __VA_ARGS__ };                                         \
+        struct pg_server server;                                                                   \
+        int failed = cmocka_run_group_tests_name("SQLite", tests, NULL, NULL);                     \
+        const char *why = pg_server_make(&server);                                                 \
+                                                                                                   \
+        if (why) {                                                                                 \
+            fprintf(stderr, "PostgreSQL: %s\n", why);                                              \
+            return 1;                                                                              \
+        }                                                                                          \
+        scratch_pg = &server;                                                                      \
+        failed += cmocka_run_group_tests_name("PostgreSQL", tests, NULL, NULL);                    \
+        pg_server_free(&server);                                                                   \
+        return failed;                                                                             \
+    }
 
 /* What a query gave, as text. */
 struct seen {

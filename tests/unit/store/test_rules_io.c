@@ -292,10 +292,12 @@ static void marks_move_a_cursor_and_nothing_else(void **state)
 
 #define STORE_TEST(fn) cmocka_unit_test_setup_teardown(fn, scratch_setup, scratch_teardown)
 
-RUN(STORE_TEST(copies_of_a_journal_are_told_apart), STORE_TEST(a_restart_is_no_fork),
-    STORE_TEST(a_senders_id_makes_one_row_within_its_window), STORE_TEST(ids_are_of_their_stream),
-    STORE_TEST(a_corrected_time_keeps_the_one_before), STORE_TEST(gaps_are_told_newest_first),
-    STORE_TEST(a_device_knows_the_journal_it_comes_from), STORE_TEST(lag_is_the_time_until_arrival),
-    STORE_TEST(a_journal_that_went_back_is_read_from_its_cursor),
-    STORE_TEST(a_database_that_went_back_is_filled_again),
-    STORE_TEST(marks_move_a_cursor_and_nothing_else))
+RUN_ENGINES(STORE_TEST(copies_of_a_journal_are_told_apart), STORE_TEST(a_restart_is_no_fork),
+            STORE_TEST(a_senders_id_makes_one_row_within_its_window),
+            STORE_TEST(ids_are_of_their_stream), STORE_TEST(a_corrected_time_keeps_the_one_before),
+            STORE_TEST(gaps_are_told_newest_first),
+            STORE_TEST(a_device_knows_the_journal_it_comes_from),
+            STORE_TEST(lag_is_the_time_until_arrival),
+            STORE_TEST(a_journal_that_went_back_is_read_from_its_cursor),
+            STORE_TEST(a_database_that_went_back_is_filled_again),
+            STORE_TEST(marks_move_a_cursor_and_nothing_else))

@@ -231,5 +231,5 @@ static void readers_see_whole_batches_while_one_writes(void **state)
 
 #define STORE_TEST(fn) cmocka_unit_test_setup_teardown(fn, scratch_setup, scratch_teardown)
 
-RUN(STORE_TEST(answers_come_by_mail), STORE_TEST(a_question_waits_for_what_was_written),
-    STORE_TEST(waiting_has_an_end), STORE_TEST(readers_see_whole_batches_while_one_writes))
+RUN_ENGINES(STORE_TEST(answers_come_by_mail), STORE_TEST(a_question_waits_for_what_was_written),
+            STORE_TEST(waiting_has_an_end), STORE_TEST(readers_see_whole_batches_while_one_writes))

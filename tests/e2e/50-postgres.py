@@ -1,0 +1,122 @@
+"""A hub on PostgreSQL: rows once, the server away and back, two hubs on one database."""
+import json
+import signal
+import subprocess
+
+from faults import Feeder, check_all_there, stored_numbers
+from harness import Node, Postgres, main, until
+
+
+def hub_on(box, server, name="hub"):
+    return box.hub(name=name, extra=f'store: {{postgres: "{server.conninfo}"}}')
+
+
+def ready(node):
+    status, _, body = node.request("GET", "/ready", service="health")
+    return status == 200, body.decode()
+
+
+def test_readings_become_rows_once(box):
+    server = Postgres(box)
+    hub = hub_on(box, server)
+    subprocess.run(["mosquitto_pub", "-p", str(hub.port("mqtt")), "-q", "1", "-t", "sensor/data", "-m",
+                    '{"device_id":"t1","temperature":21.5,"humidity":40,"timestamp":"2026-01-01T00:00:00Z"}'], check=True)
+    status, _, _ = hub.request("POST", "/sensor-data", {"device_id": "t1", "temperature": 22, "humidity": 41,
+                                                        "timestamp": "2026-01-01T00:01:00Z"})
+    assert status == 200
+    assert [r["temperature"] for r in hub.get("/sensor-data/t1")] == [22, 21.5], "a GET after a POST does not see it"
+    assert server.psql("SELECT device, stream, time AT TIME ZONE 'UTC', value->>'temperature' FROM wayside.readings ORDER BY time"
+                       ) == "t1|env|2026-01-01 00:00:00|21.5\nt1|env|2026-01-01 00:01:00|22"
+    hub.stop()
+    hub.start()
+    assert len(hub.get("/sensor-data/t1")) == 2
+    assert server.psql("SELECT count(*) FROM wayside.records") == "2"
+
+
+def test_a_server_that_crashes_costs_nothing(box):
+    server = Postgres(box)
+    hub = hub_on(box, server)
+    edge = box.edge(hub.port("mqtt"))
+    feeder = Feeder(box.dir / "edge.ingest", rate=500)
+    feeder.start()
+    for _ in range(3):
+        until(lambda: len(feeder.acked) > 0 and len(stored_numbers(hub, feeder.stream)) > 0, "readings to flow", 20)
+        server.stop(signal.SIGQUIT)
+        mark = len(feeder.acked)
+        until(lambda: not ready(hub)[0], "the hub to say that its store is away")
+        assert "store" in ready(hub)[1]
+        until(lambda: len(feeder.acked) > mark + 300, "acknowledgements to go on without the database")
+        status, headers, _ = hub.request("GET", "/api/v1/devices")
+        assert status == 503 and headers.get("Retry-After"), status
+        server.start()
+        until(lambda: ready(hub)[0], "the hub to be ready again", 20)
+    feeder.end = True
+    feeder.join()
+    check_all_there(hub, [feeder], "after three crashes of the server")
+    assert edge.get_status()["uplink"]["backlog"] == 0
+
+
+def test_a_hub_starts_without_its_server(box):
+    server = Postgres(box)
+    server.stop()
+    hub = hub_on(box, server)
+    box.edge(hub.port("mqtt"))
+    feeder = Feeder(box.dir / "edge.ingest", rate=300)
+    feeder.start()
+    until(lambda: len(feeder.acked) > 300, "acknowledgements")
+    until(lambda: hub.get_status()["nodes"] and hub.get_status()["nodes"][0]["have"] > 300, "the hub's journal to have them")
+    assert not ready(hub)[0]
+    server.start()
+    until(lambda: ready(hub)[0], "the hub to be ready", 20)
+    feeder.end = True
+    feeder.join()
+    check_all_there(hub, [feeder], "a late server")
+    assert server.psql("SELECT count(*) FROM wayside.gaps") == "0"
+
+
+def test_two_hubs_share_a_database(box):
+    server = Postgres(box)
+    one, two = hub_on(box, server, "one"), hub_on(box, server, "two")
+    edges = [box.edge(h.port("mqtt"), name=f"edge-{h.name}") for h in (one, two)]
+    feeders = [Feeder(box.dir / f"{e.name}.ingest", number=i, rate=400) for i, e in enumerate(edges)]
+    for f in feeders:
+        f.start()
+    until(lambda: all(len(f.acked) > 1000 for f in feeders), "readings", 20)
+    for f in feeders:
+        f.end = True
+        f.join()
+    for e, f in zip(edges, feeders):
+        for hub in (one, two):
+            check_all_there(hub, [f], f"{e.name} seen from {hub.name}", device=e.name)
+
+
+def test_the_same_records_by_two_ways_are_stored_once(box):
+    """A regional hub and the cloud hub behind it write into one database."""
+    server = Postgres(box)
+    cloud = hub_on(box, server, "cloud")
+    regional = box.hub(name="regional", extra=f"""store: {{postgres: "{server.conninfo}"}}
+edge: {{host: {{enabled: false}}, uplink: {{hub: "127.0.0.1:{cloud.port("mqtt")}"}}}}""")
+    box.edge(regional.port("mqtt"))
+    feeder = Feeder(box.dir / "edge.ingest", rate=500)
+    feeder.start()
+    until(lambda: len(feeder.acked) > 1000, "readings", 20)
+    feeder.end = True
+    feeder.join()
+    check_all_there(cloud, [feeder], "by two ways")
+    until(lambda: (cloud.metric("wayside_store_skipped_total") or 0) + (regional.metric("wayside_store_skipped_total") or 0)
+          >= len(feeder.acked), "the second way to have come")
+    check_all_there(cloud, [feeder], "by two ways, both there")
+
+
+def test_mistakes_are_named(box):
+    node = Node(box, "bad", ["hub"], None)
+    for text, word in (('store: {postgres: "postgresql://u:secret@h/db"}', "password_file"),
+                       ('store: {postgres: "host=/nowhere nonsense=1"}', "nonsense")):
+        node.config.write_text(f"node: {{data: {box.dir}/d}}\nmqtt:\n  listeners: [{{address: \"127.0.0.1:0\"}}]\napi: {{address: \"127.0.0.1:0\"}}\n"
+                               f"health: {{address: \"127.0.0.1:0\"}}\n{text}\n")
+        r = node.cli("hub", "-c", str(node.config), check=False)
+        assert r.returncode != 0 and word in r.stderr, (r.returncode, r.stderr)
+        assert "secret@" not in r.stdout + r.stderr.replace(text, ""), r.stderr
+
+
+main(globals())
