@@ -1,13 +1,15 @@
 /*
  * Rows per second of the store's writer, beside a bare loop that inserts the same payloads into a
  * table without indexes, in the same run on the same disk; then pages and a chart over what was
- * written. Usage: bench_store [FOLDER [BATCHES]]
+ * written. With CONNINFO the same on that PostgreSQL, beside a bare COPY into a table without indexes.
+ * Usage: bench_store [FOLDER [BATCHES [CONNINFO]]]
  */
 #include "store/store.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 
+#include <libpq-fe.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +87,48 @@ static double bare(const char *path, unsigned batches)
     start = clock_mono_ns() - start;
     sqlite3_finalize(st);
     sqlite3_close(db);
+    return (double)batches * BATCH * 1e9 / (double)start;
+}
+
+/* The fastest way into PostgreSQL that there is. */
+static double bare_copy(const char *conninfo, unsigned batches)
+{
+    PGconn *db = PQconnectdb(conninfo);
+    char line[512];
+    uint64_t start;
+
+    if (PQstatus(db) != CONNECTION_OK)
+        die("bare", PQerrorMessage(db));
+    PQclear(PQexec(db, "DROP TABLE IF EXISTS wayside_bench"));
+    PQclear(PQexec(
+        db, "CREATE TABLE wayside_bench (id bigint GENERATED ALWAYS AS IDENTITY, stream bigint,"
+            " wall bigint, seq bigint, payload text)"));
+    start = clock_mono_ns();
+    for (unsigned b = 0; b < batches; b++) {
+        PGresult *r;
+
+        fill((uint64_t)b * BATCH + 1);
+        PQclear(PQexec(db, "BEGIN"));
+        PQclear(PQexec(db, "COPY wayside_bench (stream, wall, seq, payload) FROM STDIN"));
+        for (size_t i = 0; i < BATCH; i++) {
+            int n =
+                snprintf(line, sizeof(line), "%zu\t%lld\t%llu\t%s\n", i % DEVICES,
+                         (long long)batch[i].wall_ns, (unsigned long long)batch[i].seq, payload[i]);
+
+            if (PQputCopyData(db, line, n) != 1)
+                die("bare", PQerrorMessage(db));
+        }
+        PQputCopyEnd(db, NULL);
+        while ((r = PQgetResult(db)))
+            PQclear(r);
+        r = PQexec(db, "COMMIT");
+        if (PQresultStatus(r) != PGRES_COMMAND_OK)
+            die("bare", PQerrorMessage(db));
+        PQclear(r);
+    }
+    start = clock_mono_ns() - start;
+    PQclear(PQexec(db, "DROP TABLE wayside_bench"));
+    PQfinish(db);
     return (double)batches * BATCH * 1e9 / (double)start;
 }
 
@@ -167,7 +211,9 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < 100; i++)
         fill(1);
     fill_us = (double)(clock_thread_cpu_ns() - cpu) / 1000 / (100.0 * BATCH);
-    bare_rate = bare(other, (unsigned)batches);
+    c.postgres = argc > 3 ? argv[3] : NULL;
+    bare_rate =
+        c.postgres ? bare_copy(c.postgres, (unsigned)batches) : bare(other, (unsigned)batches);
     remove_database(other);
     c.path = mine;
     c.journal = (struct uuid){ { 1 } };
@@ -177,7 +223,8 @@ int main(int argc, char **argv)
     our_rate = ours(s, (unsigned)batches, &cpu_us);
     printf("%llu rows of about %zu bytes in batches of %d, %d devices\n",
            (unsigned long long)batches * BATCH, batch[0].payload.n, BATCH, DEVICES);
-    printf("bare loop, no index                %8.0f rows/s\n", bare_rate);
+    printf("%-34s %8.0f rows/s\n", c.postgres ? "bare COPY, no index" : "bare loop, no index",
+           bare_rate);
     printf("store_write                        %8.0f rows/s (%.2f of bare), %.2f us CPU a row "
            "(and %.2f us to make it)\n",
            our_rate, our_rate / bare_rate, cpu_us - fill_us, fill_us);
