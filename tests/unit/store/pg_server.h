@@ -46,17 +46,18 @@ static inline pid_t pg_spawn(const struct pg_server *s, const char *const argv[]
 
 static inline void pg_server_start(struct pg_server *s)
 {
-    char postgres[160], data[96], socket[128];
+    char postgres[160], data[96], question[512];
     const char *argv[] = { postgres, "-D",        data, "-k", s->dir, "-c", "listen_addresses=",
                            "-c",     "fsync=off", NULL };
-    struct timespec pause = { .tv_nsec = 10000000 };
-    struct stat st;
+    struct timespec pause = { .tv_nsec = 30000000 };
 
     snprintf(postgres, sizeof(postgres), "%s/postgres", s->bin);
     snprintf(data, sizeof(data), "%s/data", s->dir);
     s->pid = pg_spawn(s, argv);
-    snprintf(socket, sizeof(socket), "%s/.s.PGSQL.5432", s->dir);
-    for (int i = 0; i < 3000 && stat(socket, &st) != 0; i++)
+    /* Its socket is there before it takes questions. */
+    snprintf(question, sizeof(question), "%s/psql -X -q '%s' -c 'SELECT 1' >/dev/null 2>&1", s->bin,
+             s->conninfo);
+    for (int i = 0; i < 1000 && system(question) != 0; i++)
         nanosleep(&pause, NULL); /* polls; the deadline is 30 s */
 }
 
