@@ -342,6 +342,26 @@ static const struct command_option ask_options[] = {
     { 0 },
 };
 static const struct command_option json_options[] = { OPTION_JSON, { 0 } };
+#define OPTIONS_WANTED                                                                             \
+    { "device", 0, "DEVICE", "only of this device" },                                              \
+        { "stream", 0, "STREAM", "only of this stream" },                                          \
+        { "from", 0, "SEQ", "from this number on" },                                               \
+    {                                                                                              \
+        "to", 0, "SEQ", "up to this number"                                                        \
+    }
+static const struct command_option cat_options[] = { OPTIONS_WANTED, { 0 } };
+static const struct command_option export_options[] = {
+    { "out", 'o', "FILE", "the file to make; it has its name only when it is whole" },
+    { "format", 0, "FORMAT", "jsonl (default): one JSON object a line; csv: RFC 4180" },
+    OPTIONS_WANTED,
+    { "force", 0, NULL, "replace the file if it is there" },
+    { 0 },
+};
+static const struct command_option repair_options[] = {
+    { "into", 0, "NEWDIR", "folder of the new journal; made when it is not there" },
+    OPTION_JSON,
+    { 0 },
+};
 static const struct command_option reload_options[] = { OPTION_CONTROL, { 0 } };
 
 static const struct command rows[] = {
@@ -384,7 +404,19 @@ static const struct command rows[] = {
     { "journal verify", "[DIR]", "Check every byte of a journal",
       "Exit status 3 when something is damaged.", json_options, journal_verify },
     { "journal cat", "[DIR]", "Print the records of a journal, one JSON object a line",
-      "  wayside journal cat | jq .payload", NULL, journal_cat },
+      "  wayside journal cat | jq .payload\n  wayside journal cat --device pi-1 --from 1000",
+      cat_options, journal_cat },
+    { "journal export", "[DIR]", "Write the records of a journal to a file",
+      "Also while a node runs on it. Gaps are in the file, and in the summary.\n\n"
+      "  wayside journal export --out readings.csv --format csv --device pi-1",
+      export_options, journal_export },
+    { "journal repair", "DIR", "Salvage a damaged journal into a new one",
+      "Takes every whole record out of a journal whose node is stopped, and never changes it. Records\n"
+      "keep their identity, so a hub drops those that it has; sinks go on where they were. A node\n"
+      "starts on a damaged journal by itself and skips what is damaged: repair is for when you want a\n"
+      "clean folder, or the old one for a closer look.\n\n"
+      "  wayside journal repair /var/lib/wayside/edge/journal --into /var/lib/wayside/edge/journal.new",
+      repair_options, journal_repair },
     { "completion", "SHELL", "Print completion for bash, zsh or fish",
       "  source <(wayside completion bash)", NULL, run_completion },
     { "manual", "", "Print the manual of all commands", "  wayside manual --man | man -l -",

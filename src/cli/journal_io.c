@@ -4,13 +4,16 @@
  */
 #include "cli/journal_io.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/rfc3339.h"
+#include "cli/progress.h"
 #include "cli/show.h"
 #include "journal/verify.h"
 #include "node/run_io.h"
 #include "wire/json.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -18,12 +21,34 @@
 
 #define TEXT_MAX (64u << 20)
 
+/* Which records are wanted; empty and 0: all. */
+struct wanted {
+    struct str device, stream;
+    uint64_t from_seq, to_seq;
+};
+
 struct view {
     bool json, cat, bar;
     struct buf out;
     struct json_writer w;
     uint64_t segments, all_bytes, done_bytes;
+    struct progress progress;
+    struct wanted wanted;
+    bool csv;
+    FILE *file; /* where records go */
+    uint64_t records, gaps, lost;
+    bool failed; /* the file took no more */
 };
+
+static bool is_wanted(const struct wanted *w, const struct record *r)
+{
+    if (r->seq < w->from_seq || (w->to_seq && r->seq > w->to_seq))
+        return false;
+    if (w->device.n == 0 && w->stream.n == 0)
+        return true;
+    return record_is_data(r) && (w->device.n == 0 || str_eq(r->device, w->device)) &&
+           (w->stream.n == 0 || str_eq(r->stream, w->stream));
+}
 
 /* ---- where ---- */
 
@@ -85,19 +110,15 @@ static void segment_json(struct view *v, const struct verify_segment *s)
     json_end_object(&v->w);
 }
 
-static void show_bar(const struct view *v)
+static void show_bar(struct view *v)
 {
-    char bar[41];
-    unsigned filled;
+    struct buf line = buf_init(256);
 
-    if (!v->bar || v->all_bytes == 0)
-        return;
-    filled = (unsigned)(v->done_bytes >= v->all_bytes ? 40 : v->done_bytes * 40 / v->all_bytes);
-    memset(bar, ' ', 40);
-    memset(bar, '#', filled);
-    bar[40] = '\0';
-    fprintf(stderr, "\r[%s] %3u %%", bar, filled * 100 / 40);
-    fflush(stderr);
+    if (v->bar && progress_line(&v->progress, v->done_bytes, clock_mono_ns() / 1000000, &line)) {
+        fprintf(stderr, "\r%-78.*s", STR_ARG(buf_str(&line)));
+        fflush(stderr);
+    }
+    buf_fini(&line);
 }
 
 static void on_segment(void *ctx, const struct verify_segment *s)
@@ -146,38 +167,103 @@ static void on_cursor(void *ctx, const struct verify_cursor *c)
 }
 
 /* One record a line, as JSON. */
-static bool on_record(void *ctx, const struct record *r)
+static void put_json(struct view *v, const struct record *r)
 {
-    struct view *v = ctx;
     struct json_writer w = json_writer_init(&v->out);
     char origin[UUID_TEXT_LEN + 1];
-    bool good;
 
     json_begin_object(&w);
     json_key(&w, "seq");
     json_u64(&w, r->seq);
     json_key(&w, "kind");
-    json_text(&w, r->kind == RECORD_GAP ? "gap" : record_kind_name(r->kind));
+    json_text(&w, record_kind_name(r->kind));
     json_key(&w, "device");
     json_str(&w, r->device);
     json_key(&w, "stream");
     json_str(&w, r->stream);
     json_key(&w, "time");
     json_time(&w, r->wall_ns);
+    if (r->flags & RECORD_CORRECTED) {
+        json_key(&w, "sent_time");
+        json_time(&w, r->sent_ns);
+    }
     json_key(&w, "origin");
     json_text(&w, uuid_format(&r->origin, origin));
+    json_key(&w, "origin_epoch");
+    json_u64(&w, r->origin_epoch);
     json_key(&w, "origin_seq");
     json_u64(&w, r->origin_seq);
+    if (r->kind == RECORD_GAP) {
+        json_key(&w, "first");
+        json_u64(&w, r->first);
+    }
     json_key(&w, "payload");
-    if (r->kind != RECORD_GAP && r->content_type.n == 0)
+    if (record_is_data(r) && r->content_type.n == 0)
         json_raw(&w, r->payload);
     else
         json_str(&w, r->payload);
     json_end_object(&w);
     buf_u8(&v->out, '\n');
-    good = !buf_check(&v->out) && fwrite(v->out.p, 1, v->out.n, stdout) == v->out.n;
+}
+
+#define CSV_HEAD                                                                                   \
+    STR("seq,time,device,kind,stream,content_type,origin,origin_epoch,origin_seq,payload\r\n")
+
+/* RFC 4180: quoted where that is needed, quotes doubled. */
+static void csv_field(struct buf *out, struct str s)
+{
+    bool plain = true;
+
+    for (size_t i = 0; i < s.n && plain; i++)
+        plain = s.p[i] != ',' && s.p[i] != '"' && s.p[i] != '\n' && s.p[i] != '\r';
+    if (plain) {
+        buf_put(out, s);
+        return;
+    }
+    buf_u8(out, '"');
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '"')
+            buf_u8(out, '"');
+        buf_u8(out, (uint8_t)s.p[i]);
+    }
+    buf_u8(out, '"');
+}
+
+static void put_csv(struct view *v, const struct record *r)
+{
+    char when[RFC3339_SIZE], origin[UUID_TEXT_LEN + 1];
+
+    rfc3339_format(r->wall_ns, when);
+    buf_printf(&v->out, "%llu,%s,%.*s,%s,%.*s,", (unsigned long long)r->seq, when,
+               STR_ARG(r->device), record_kind_name(r->kind), STR_ARG(r->stream));
+    csv_field(&v->out, r->content_type);
+    buf_printf(&v->out, ",%s,%llu,%llu,", uuid_format(&r->origin, origin),
+               (unsigned long long)r->origin_epoch, (unsigned long long)r->origin_seq);
+    csv_field(&v->out, r->payload);
+    buf_put(&v->out, STR("\r\n"));
+}
+
+static bool on_record(void *ctx, const struct record *r)
+{
+    struct view *v = ctx;
+
+    if (v->failed)
+        return false;
+    if (r->kind == RECORD_MARK || !is_wanted(&v->wanted, r))
+        return true;
+    if (r->kind == RECORD_GAP) {
+        v->gaps++;
+        v->lost += r->origin_seq - r->first + 1;
+    } else {
+        v->records++;
+    }
+    if (v->csv)
+        put_csv(v, r);
+    else
+        put_json(v, r);
+    v->failed = buf_check(&v->out) || fwrite(v->out.p, 1, v->out.n, v->file) != v->out.n;
     buf_clear(&v->out);
-    return good;
+    return !v->failed;
 }
 
 static void summary_text(struct view *v, const struct verify_summary *s)
@@ -241,9 +327,12 @@ static int look(const struct command_call *c, struct view *v)
     v->w = json_writer_init(&v->out);
     if (v->cat)
         visitor.on_record = on_record;
+    if (v->cat && !v->file)
+        v->file = stdout;
     rc = disk_open(dir, false, &disk, &f);
     if (!rc) {
         (void)!disk->ops->list(disk, add_size, v);
+        progress_init(&v->progress, v->all_bytes, clock_mono_ns() / 1000000);
         if (v->json) {
             json_begin_object(&v->w);
             json_key(&v->w, "segments");
@@ -256,7 +345,7 @@ static int look(const struct command_call *c, struct view *v)
         disk->ops->free(disk);
     }
     if (v->bar)
-        fprintf(stderr, "\r%48s\r", "");
+        fprintf(stderr, "\r%78s\r", "");
     if (rc) {
         char text[1024];
 
@@ -291,9 +380,87 @@ int journal_verify(const struct command_call *c)
     return look(c, &v);
 }
 
+/* What the options say; EXIT_DONE or EXIT_USAGE. */
+static int read_wanted(const struct command_call *c, struct wanted *out)
+{
+    static const char *const names[] = { "from", "to" };
+    uint64_t *const numbers[] = { &out->from_seq, &out->to_seq };
+
+    if (command_value(c, "device"))
+        out->device = str_of(command_value(c, "device"));
+    if (command_value(c, "stream"))
+        out->stream = str_of(command_value(c, "stream"));
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        const char *text = command_value(c, names[i]);
+
+        if (!text || str_to_u64(str_of(text), numbers[i]) == 0)
+            continue;
+        fprintf(stderr, "wayside %s: --%s: '%s' is no number of a record\n", c->command->name,
+                names[i], text);
+        return EXIT_USAGE;
+    }
+    return EXIT_DONE;
+}
+
 int journal_cat(const struct command_call *c)
 {
     struct view v = { .cat = true };
+    int rc = read_wanted(c, &v.wanted);
 
+    if (rc != EXIT_DONE)
+        return rc;
     return look(c, &v) == EXIT_FAILED ? EXIT_FAILED : EXIT_DONE;
+}
+
+/* ---- export ---- */
+
+static int export_failed(const char *path)
+{
+    fprintf(stderr, "wayside: %s: %s\n", path, strerror(errno));
+    return EXIT_FAILED;
+}
+
+int journal_export(const struct command_call *c)
+{
+    const char *path = command_value(c, "out"), *format = command_value(c, "format");
+    struct view v = { .cat = true, .bar = isatty(STDERR_FILENO) };
+    char part[4200];
+    int rc = read_wanted(c, &v.wanted);
+
+    if (rc == EXIT_DONE && (!path || strlen(path) > 4096)) {
+        fprintf(stderr, "wayside journal export: --out FILE says where to\n");
+        rc = EXIT_USAGE;
+    }
+    if (rc == EXIT_DONE && format && strcmp(format, "jsonl") != 0 && strcmp(format, "csv") != 0) {
+        fprintf(stderr, "wayside journal export: --format is jsonl or csv\n");
+        rc = EXIT_USAGE;
+    }
+    if (rc != EXIT_DONE)
+        return rc;
+    if (access(path, F_OK) == 0 && !command_value(c, "force")) {
+        fprintf(stderr, "wayside: %s is there already; name another file, or --force\n", path);
+        return EXIT_FAILED;
+    }
+    v.csv = format && strcmp(format, "csv") == 0;
+    snprintf(part, sizeof(part), "%s.tmp", path);
+    v.file = fopen(part, "we");
+    if (!v.file)
+        return export_failed(part);
+    if (v.csv)
+        fwrite(CSV_HEAD.p, 1, CSV_HEAD.n, v.file);
+    rc = look(c, &v);
+    /* The name is the promise that it is whole. */
+    if (fflush(v.file) != 0 || fsync(fileno(v.file)) != 0 || v.failed) {
+        rc = export_failed(part);
+        fclose(v.file);
+    } else if (fclose(v.file) != 0 || (rc != EXIT_FAILED && rename(part, path) != 0)) {
+        rc = export_failed(path);
+    }
+    if (rc == EXIT_FAILED) {
+        unlink(part);
+        return rc;
+    }
+    printf("%s: %llu records, %llu gaps (%llu records lost)\n", path, (unsigned long long)v.records,
+           (unsigned long long)v.gaps, (unsigned long long)v.lost);
+    return EXIT_DONE;
 }

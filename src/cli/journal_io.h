@@ -7,5 +7,7 @@
 int journal_ls(const struct command_call *c);
 int journal_verify(const struct command_call *c);
 int journal_cat(const struct command_call *c);
+int journal_export(const struct command_call *c);
+int journal_repair(const struct command_call *c);
 
 #endif

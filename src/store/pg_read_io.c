@@ -101,7 +101,7 @@ static const struct pg_statement read_sql[READ_SQL_COUNT] = {
 
 struct reader {
     struct pg pg;
-    struct store_config c;
+    uint64_t query_ms;
     /* the query at hand */
     const struct store_query *q;
     const struct store_render *render;
@@ -116,8 +116,8 @@ int pg_reader_open(const struct store_config *c, void **out, struct fault *f)
     struct reader *r = NEW(struct reader);
 
     (void)f;
-    r->c = *c;
-    pg_init(&r->pg, &r->c, read_sql, READ_SQL_COUNT);
+    r->query_ms = c->query_ms;
+    pg_init(&r->pg, c, read_sql, READ_SQL_COUNT);
     *out = r;
     return 0;
 }
@@ -128,7 +128,7 @@ void pg_reader_close(void *ctx)
 
     if (!r)
         return;
-    pg_disconnect(&r->pg);
+    pg_fini(&r->pg);
     mem_free(r);
 }
 
@@ -619,7 +619,7 @@ static int begin(struct reader *r)
             "SET plan_cache_mode = force_custom_plan; SET enable_sort = off; SET enable_seqscan = off; SET jit = off;"
             "SET enable_bitmapscan = off;"
             "SET statement_timeout = %llu",
-            (unsigned long long)(r->c.query_ms > INT32_MAX ? INT32_MAX : r->c.query_ms));
+            (unsigned long long)(r->query_ms > INT32_MAX ? INT32_MAX : r->query_ms));
         rc = pg_command(&r->pg, sql);
     }
     return rc;

@@ -192,7 +192,7 @@ void pg_writer_close(void *ctx)
     if (!w)
         return;
     pg_names_fini(&w->names);
-    pg_disconnect(&w->pg);
+    pg_fini(&w->pg);
     buf_fini(&w->copy);
     mem_free(w);
 }
