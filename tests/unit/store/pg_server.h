@@ -7,15 +7,15 @@
 #include <errno.h>
 #include <glob.h>
 #include <grp.h>
+#include <libpq-fe.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 struct pg_server {
@@ -46,19 +46,16 @@ static inline pid_t pg_spawn(const struct pg_server *s, const char *const argv[]
 
 static inline void pg_server_start(struct pg_server *s)
 {
-    char postgres[160], data[96], question[512];
+    char postgres[160], data[96];
     const char *argv[] = { postgres, "-D",        data, "-k", s->dir, "-c", "listen_addresses=",
                            "-c",     "fsync=off", NULL };
-    struct timespec pause = { .tv_nsec = 30000000 };
 
     snprintf(postgres, sizeof(postgres), "%s/postgres", s->bin);
     snprintf(data, sizeof(data), "%s/data", s->dir);
     s->pid = pg_spawn(s, argv);
     /* Its socket is there before it takes questions. */
-    snprintf(question, sizeof(question), "%s/psql -X -q '%s' -c 'SELECT 1' >/dev/null 2>&1", s->bin,
-             s->conninfo);
-    for (int i = 0; i < 1000 && system(question) != 0; i++)
-        nanosleep(&pause, NULL); /* polls; the deadline is 30 s */
+    for (int i = 0; i < 1000 && PQping(s->conninfo) != PQPING_OK; i++)
+        poll(NULL, 0, 30); /* between two looks; the deadline is 30 s */
 }
 
 static inline void pg_server_stop(struct pg_server *s, int signal_number)
@@ -99,12 +96,10 @@ static inline const char *pg_server_make(struct pg_server *s)
 
 static inline void pg_server_free(struct pg_server *s)
 {
-    char command[128];
+    const char *argv[] = { "/bin/rm", "-rf", s->dir, NULL };
 
     pg_server_stop(s, SIGINT); /* fast: it does not wait for its clients */
-    snprintf(command, sizeof(command), "rm -rf '%s'", s->dir);
-    if (s->dir[0] && system(command) != 0)
-        fprintf(stderr, "%s stays\n", s->dir);
+    waitpid(pg_spawn(s, argv), NULL, 0);
 }
 
 #endif

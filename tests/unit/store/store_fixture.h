@@ -25,14 +25,14 @@ static struct pg_server *scratch_pg; /* NULL: SQLite */
 /* Empties the server's database. */
 static inline void scratch_pg_empty(void)
 {
-    char command[512];
+    PGconn *db = PQconnectdb(scratch_pg->conninfo);
+    PGresult *r =
+        PQexec(db, "SET client_min_messages = error; DROP SCHEMA IF EXISTS wayside CASCADE");
 
-    snprintf(command, sizeof(command),
-             "%s/psql -q -X -v ON_ERROR_STOP=1 '%s' -c 'SET client_min_messages=error; "
-             "DROP SCHEMA IF EXISTS wayside CASCADE'",
-             scratch_pg->bin, scratch_pg->conninfo);
-    if (system(command) != 0)
-        fail_msg("%s", command);
+    if (PQresultStatus(r) != PGRES_COMMAND_OK)
+        fail_msg("%s", PQerrorMessage(db));
+    PQclear(r);
+    PQfinish(db);
 }
 
 #define JOURNAL_A ((struct uuid){ { 0xa, 1 } })
