@@ -6,6 +6,9 @@ import { Series, stepFor } from './model/series';
 import { ApiError, fetchSeries } from './net/api';
 import { store } from './store';
 
+/** The field that every stream has: seconds from a record's time to its arrival at the hub. */
+export const LAG = '@lag';
+
 export type HistoryState = { readonly kind: 'loading' } | { readonly kind: 'ok' } | { readonly kind: 'failed'; readonly why: string };
 
 const TAIL_MIN_MS = 30_000;
@@ -48,7 +51,8 @@ export class History {
             store.onEveryRecord((record) => {
                 if (record.device !== this.device || record.stream !== this.stream) return;
                 if (this.range.kind === 'fixed' && (record.time < this.range.from || record.time >= this.range.to)) return;
-                const value = numberAt(record.value, this.field);
+                /* What comes live has taken this long. */
+                const value = this.field === LAG ? (store.now() - record.time) / 1000 : numberAt(record.value, this.field);
                 if (value === undefined) return;
                 this.series.addLive(record.time, value);
                 this.changed();

@@ -1,12 +1,13 @@
 /* All that the page knows: devices, their newest values, the connection. REST and MQTT write here; the views read and are told at
  * most five times a second that something changed, however fast the records come. */
+import { Ahead, isBehind, noDelivery, type Delivery } from './model/delivery';
 import { flatten, isChartable, numberAt, type Leaf } from './model/flatten';
 import { linkStart, type Link } from './model/link';
 import { pickFields } from './model/pick';
 import { Ring } from './model/series';
 import { IntervalTracker, presenceOf, readDeclared, type Declared, type Presence } from './model/state';
 import type { WireDevice, WireRecord, WireStream } from './model/wire';
-import { ApiError, fetchDevices, fetchLatest, hubNow } from './net/api';
+import { ApiError, fetchDevices, fetchLatest, fetchNodes, hubNow } from './net/api';
 import { Live } from './net/live';
 
 export interface StreamModel {
@@ -20,6 +21,7 @@ export interface StreamModel {
     leaves: readonly Leaf[];
     readonly interval: IntervalTracker;
     readonly rings: Map<string, Ring>;
+    readonly ahead: Ahead;
 }
 
 export interface DeviceModel {
@@ -29,6 +31,7 @@ export interface DeviceModel {
     firstSeen: number;
     lastSeen: number;
     declared: Declared | undefined;
+    delivery: Delivery;
     readonly streams: Map<string, StreamModel>;
     /** Detections and events of this sitting, newest first. */
     readonly news: WireRecord[];
@@ -45,6 +48,9 @@ const REFRESH_LIVE_MS = 30_000;
 const REFRESH_POLL_MS = 4_000;
 /* Soon after a loss: is it the live channel only, or the whole hub? */
 const REFRESH_SOON_MS = 800;
+/* Backlogs count down while one looks; else they are looked after now and then. */
+const NODES_BEHIND_MS = 2_000;
+const NODES_MS = 15_000;
 const NEWS_MAX = 50;
 const RATE_WINDOW_S = 10;
 export const KEY_FIELDS = 3;
@@ -79,6 +85,7 @@ export class Store {
     start(): void {
         this.live.start();
         void this.refresh();
+        this.watchNodes(NODES_MS);
         window.addEventListener('online', () => this.retry());
         document.addEventListener('visibilitychange', () => {
             if (document.visibilityState === 'visible') this.retry();
@@ -166,6 +173,28 @@ export class Store {
         this.tell();
     }
 
+    private watchNodes(ms: number): void {
+        setTimeout(() => void this.lookAtNodes(), ms);
+    }
+
+    private async lookAtNodes(): Promise<void> {
+        let behind = false;
+        if (document.visibilityState === 'visible') {
+            try {
+                const nodes = new Map((await fetchNodes()).map((node) => [node.journal, node]));
+                for (const device of this.devices.values()) {
+                    const node = nodes.get(device.delivery.journal);
+                    if (node) device.delivery = { ...device.delivery, node };
+                    behind ||= isBehind(device.delivery);
+                }
+                this.tell();
+            } catch {
+                /* The banner says when the hub is away. */
+            }
+        }
+        this.watchNodes(behind ? NODES_BEHIND_MS : NODES_MS);
+    }
+
     private schedule(ms: number): void {
         clearTimeout(this.refreshing);
         this.refreshing = setTimeout(() => void this.refresh(), ms);
@@ -177,6 +206,7 @@ export class Store {
         device.location = wire.location;
         if (wire.firstSeen > 0) device.firstSeen = wire.firstSeen;
         if (wire.lastSeen > device.lastSeen) device.lastSeen = wire.lastSeen;
+        device.delivery = wire.delivery;
         for (const s of wire.streams) this.mergeStream(device, s);
         device.version++;
     }
@@ -208,6 +238,10 @@ export class Store {
         device.lastSeen = now;
         this.lastRecord = now;
         const stream = streamOf(device, record.stream, record.kind);
+        if (record.seq !== undefined) {
+            if (record.stored === false) stream.ahead.note(record.seq);
+            else if (stream.ahead.take(record.seq)) return;
+        }
         stream.count++;
         stream.interval.note(now);
         if (record.time >= stream.lastTime || !stream.hasLast) setLast(stream, record.time, record.value);
@@ -232,7 +266,7 @@ export class Store {
         let device = this.devices.get(id);
         if (!device) {
             device = {
-                id, title: '', location: '', firstSeen: 0, lastSeen: 0, declared: undefined, streams: new Map(), news: [], version: 0,
+                id, title: '', location: '', firstSeen: 0, lastSeen: 0, declared: undefined, delivery: noDelivery, streams: new Map(), news: [], version: 0,
             };
             this.devices.set(id, device);
         }
@@ -268,7 +302,7 @@ function streamOf(device: DeviceModel, name: string, kind: string): StreamModel 
     if (!stream) {
         stream = {
             name, kind, lastTime: 0, count: 0, fields: [], last: undefined, hasLast: false, leaves: [],
-            interval: new IntervalTracker(), rings: new Map(),
+            interval: new IntervalTracker(), rings: new Map(), ahead: new Ahead(),
         };
         device.streams.set(name, stream);
     }

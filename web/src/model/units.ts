@@ -21,6 +21,7 @@ const SUFFIXES: readonly (readonly [RegExp, Unit])[] = [
 ];
 
 export function unitOf(path: string): Unit {
+    if (path === '@lag') return 'seconds';
     const name = path.toLowerCase();
     for (const [pattern, unit] of SUFFIXES) if (pattern.test(name)) return unit;
     return 'none';
@@ -34,6 +35,7 @@ const UNIT_WORDS = /[._](bytes_per_s(ec|econd)?|per_s(ec|econd)?|bytes|percent|p
 /** A label for people: `net.rx_bytes_per_s` is `Net received`. The exact path is shown beside it as a title. `verbatim`: the first
  *  segment is a name that the device chose (`eth0`), so its case stays. */
 export function labelOf(path: string, verbatim = false): string {
+    if (path === '@lag') return 'Time to arrive';
     const bare = path.replace(UNIT_WORDS, '') || path;
     const words = bare.split(/[._]+/).filter(Boolean).map((word) => WORDS[word.toLowerCase()] ?? word);
     const text = words.join(' ');

@@ -1,5 +1,7 @@
 /* What comes from the hub, checked: the page must not fall over because a field is missing or of another type. Pure. */
 
+import { noDelivery, type Delivery, type Gap, type NodeState } from './delivery';
+
 export interface WireStream {
     readonly stream: string;
     readonly kind: string;
@@ -15,6 +17,7 @@ export interface WireDevice {
     readonly location: string;
     readonly firstSeen: number;
     readonly lastSeen: number;
+    readonly delivery: Delivery;
     readonly streams: readonly WireStream[];
 }
 
@@ -25,6 +28,8 @@ export interface WireRecord {
     readonly time: number;
     readonly seq: number | undefined;
     readonly value: unknown;
+    /** False: only shown, ahead of a backlog in which it comes again. */
+    readonly stored?: boolean;
 }
 
 type Json = Record<string, unknown>;
@@ -58,7 +63,32 @@ export function readDevice(item: unknown): WireDevice | undefined {
         location: text(item['location']),
         firstSeen: parseTime(item['first_seen']),
         lastSeen: parseTime(item['last_seen']),
+        delivery: readDelivery(item),
         streams,
+    };
+}
+
+function readDelivery(item: Json): Delivery {
+    if (typeof item['journal'] !== 'string') return noDelivery;
+    return {
+        journal: item['journal'], gaps: number(item['gaps']), lost: number(item['lost']), forks: number(item['forks']),
+        node: readNode(item['node']),
+    };
+}
+
+export function readNode(item: unknown): NodeState | undefined {
+    if (!isObject(item) || text(item['journal']) === '') return undefined;
+    return {
+        journal: text(item['journal']), name: text(item['name']), backlog: number(item['backlog']), dropped: number(item['dropped']),
+        lastContact: parseTime(item['last_contact']), clockErrorMs: number(item['clock_error_ms']),
+    };
+}
+
+export function readGap(item: unknown): Gap | undefined {
+    if (!isObject(item) || text(item['journal']) === '') return undefined;
+    return {
+        journal: text(item['journal']), first: number(item['first']), last: number(item['last']), reason: text(item['reason']),
+        time: parseTime(item['time']),
     };
 }
 

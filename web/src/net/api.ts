@@ -1,6 +1,7 @@
 /* The hub's REST interface, always on the host the page came from. Every request has a deadline, and every failure is one sentence
  * that says what to do, made from the problem+json when there is one. */
-import { readBuckets, readDevice, readItems, readRecord, type WireDevice, type WireRecord } from '../model/wire';
+import { readBuckets, readDevice, readGap, readItems, readNode, readRecord, type WireDevice, type WireRecord } from '../model/wire';
+import type { Gap, NodeState } from '../model/delivery';
 import type { Buckets } from '../model/series';
 
 export class ApiError extends Error {
@@ -92,6 +93,15 @@ export async function fetchDevices(signal?: AbortSignal): Promise<WireDevice[]> 
 export async function fetchLatest(device: string, stream: string, limit: number, signal?: AbortSignal): Promise<WireRecord[]> {
     const query = new URLSearchParams({ device, stream, limit: String(limit) });
     return readItems(await json(`api/v1/readings?${query.toString()}`, signal), readRecord).items;
+}
+
+export async function fetchNodes(signal?: AbortSignal): Promise<NodeState[]> {
+    return readItems(await json('api/v1/nodes', signal), readNode).items;
+}
+
+export async function fetchGaps(device: string, limit: number, signal?: AbortSignal): Promise<Gap[]> {
+    const query = new URLSearchParams({ device, limit: String(limit) });
+    return readItems(await json(`api/v1/gaps?${query.toString()}`, signal), readGap).items;
 }
 
 export interface SeriesQuery {

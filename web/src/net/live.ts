@@ -121,6 +121,7 @@ export class Live {
                 time: Number.isFinite(own) ? own : packet.retain ? 0 : hubNow(),
                 seq: Number.isSafeInteger(seq) ? seq : undefined,
                 value,
+                stored: first(user?.['stored']) !== '0',
             },
             packet.retain,
         );

@@ -9,6 +9,7 @@ import { gapFor } from '../model/series';
 import { labelOf, unitOf } from '../model/units';
 import { KEY_FIELDS, store, type DeviceModel, type StreamModel } from '../store';
 import { Ago, PresenceBadge } from './bits';
+import { DeliveryLine } from './delivery';
 import { Spark } from './spark';
 
 interface KeyValue {
@@ -74,6 +75,7 @@ export function DeviceCard({ device }: { device: DeviceModel }): JSX.Element {
                 {subtitle(device)}
                 <Ago at={device.lastSeen} />
             </p>
+            <DeliveryLine device={device} />
             {keys.length > 0 ? (
                 <dl class="keys">
                     {keys.map((k) => <KeyLine key={`${k.stream.name}/${k.field}`} item={k} />)}

@@ -19,7 +19,8 @@ export interface ChartProps {
     readonly range: Range;
     readonly streamShown: boolean;
     readonly onZoom: (from: number, to: number) => void;
-    readonly onClose: () => void;
+    /** Without: it cannot be closed. */
+    readonly onClose?: () => void;
 }
 
 
@@ -63,9 +64,11 @@ export function Chart(props: ChartProps): JSX.Element {
                     <small>{props.streamShown ? `${stream} · ${field}` : field}</small>
                 </span>
                 <Readout cursor={cursor} newest={newest} unit={unit} />
-                <button type="button" class="icon close" aria-label={`Close the chart of ${field}`} title="Close" onClick={props.onClose}>
-                    <svg viewBox="0 0 20 20" width="16" height="16" aria-hidden="true"><path d="m5 5 10 10M15 5 5 15" /></svg>
-                </button>
+                {props.onClose && (
+                    <button type="button" class="icon close" aria-label={`Close the chart of ${field}`} title="Close" onClick={props.onClose}>
+                        <svg viewBox="0 0 20 20" width="16" height="16" aria-hidden="true"><path d="m5 5 10 10M15 5 5 15" /></svg>
+                    </button>
+                )}
             </figcaption>
             <div ref={box} class="plot" style={{ height: `${HEIGHT}px` }} role="img" aria-label={describe(field, summary, text)} />
             <Overlay history={history} empty={!summary} />

@@ -6,6 +6,7 @@ import { RANGE_MS, type FieldRef, type Range, type Route } from '../model/route'
 import { store, type DeviceModel } from '../store';
 import { Ago, Notice, PresenceBadge, Skeleton } from './bits';
 import { Chart } from './chart';
+import { DeliverySection } from './delivery';
 import { go, useStore } from './hooks';
 import { RangePicker } from './range';
 import { StreamSection } from './stream';
@@ -55,6 +56,7 @@ export function DevicePage({ route }: { route: DeviceRoute }): JSX.Element {
             ) : (
                 <p class="charts-none">{route.show ? 'No chart is chosen. Press a number below to see its history.' : 'This device has sent no numbers yet.'}</p>
             )}
+            <DeliverySection device={device} range={route.range} onZoom={(from, to) => setRange({ kind: 'fixed', from, to })} />
             {streams.map((stream) => (
                 <StreamSection key={stream.name} device={device} stream={stream} shown={shown} onToggle={toggle} />
             ))}
