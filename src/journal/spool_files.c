@@ -117,14 +117,18 @@ static bool may_drop_oldest(const struct spool *s)
 
 int spool_drop_oldest(struct spool *s)
 {
-    uint64_t lost;
+    uint64_t first, end, lost, done = spool_lowest_cursor(s);
     int rc;
 
     if (!may_drop_oldest(s))
         return ERR_FULL;
-    lost = s->rows[1].first_seq - s->rows[0].first_seq;
-    log_warn("journal", "quota reached, the oldest records are dropped",
-             lf_u64("first", s->rows[0].first_seq), lf_u64("last", s->rows[1].first_seq - 1));
+    /* What every sink has is not lost with its segment. */
+    end = s->rows[1].first_seq;
+    first = s->rows[0].first_seq > done ? s->rows[0].first_seq : done + 1;
+    lost = first < end ? end - first : 0;
+    if (lost > 0)
+        log_warn("journal", "quota reached, the oldest records are dropped", lf_u64("first", first),
+                 lf_u64("last", end - 1));
     /* Counted durably before they go, so that no loss is ever untold. */
     s->dropped_ever += lost;
     rc = spool_write_id(s, s->id_file.said, s->id_file.said_first);
