@@ -13,7 +13,7 @@ struct name {
     struct frame_name is; /* views into key */
     uint16_t ref;
     uint8_t copies; /* writer: how often it stands in this segment */
-    uint64_t at;    /* writer: where in the segment it stands first */
+    uint64_t at;    /* writer: the end of its latest copy in this segment */
     size_t key_n;
     char key[]; /* for origins: the payload of the FRAME_UUID */
 };

@@ -11,8 +11,9 @@
  *    never acknowledged may be used again, by a segment that begins at or before it; a reader
  *    takes each number from the newest segment that may hold it.
  *  - A name is written before its first and its second use in a segment, so that no damaged frame
- *    costs more than one record, and once more NAME_COPY_AFTER bytes later if it is still in use, so
- *    that one damaged block never costs the rest of the segment.
+ *    costs more than one record; before the first use in a later block, so that a block that is
+ *    lost costs the records in it; and once more NAME_COPY_AFTER bytes later, so that a larger hole
+ *    never costs the rest of the segment.
  */
 #include "journal/spool.h"
 
@@ -22,6 +23,7 @@
 #include <errno.h>
 
 #define WRITE_CHUNK     KIB(512)
+#define BLOCK           KIB(4) /* what disks and file systems lose at once */
 #define NAME_COPY_AFTER KIB(16)
 /* Room that one record's names may take: its name, and its origin or the journal's own. */
 #define NAMES_ROOM ((uint64_t)FRAME_CONTEXT_MAX + FRAME_HEAD_SIZE + FRAME_UUID_SIZE)
@@ -84,11 +86,12 @@ static uint16_t use_name(struct spool *s, struct name *name, bool for_uuid)
     uint64_t at = s->file_at + s->buf.n;
 
     assert(name); /* a segment is ended before its refs are used up */
-    if (name->copies == 3 || (name->copies == 2 && at - name->at < NAME_COPY_AFTER))
+    if (name->copies == 4 || (name->copies == 2 && at / BLOCK == name->at / BLOCK) ||
+        (name->copies == 3 && at - name->at < NAME_COPY_AFTER))
         return name->ref;
-    if (name->copies++ == 0)
-        name->at = at;
     names_write(&s->buf, s->seed, name, for_uuid, s->next_seq, take_mark(s));
+    name->copies++;
+    name->at = s->file_at + s->buf.n;
     return name->ref;
 }
 
