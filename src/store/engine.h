@@ -34,6 +34,14 @@ struct store_engine {
                 int (*go_on)(void *go_on_ctx), void *go_on_ctx, struct store_answer *out);
 };
 
+/* The first number that is missing when a gap up to last is told of a journal of which all up to
+ * high_seq arrived; over last when none is. Its sender may not have known yet what had arrived when
+ * it dropped the rest. After a fork the numbers do not tell whose arrived: it is taken as told. */
+static inline uint64_t store_gap_first(uint64_t first, uint64_t high_seq, bool forked)
+{
+    return !forked && first <= high_seq ? high_seq + 1 : first;
+}
+
 /* The position is not known yet, since the database is away. */
 #define STORE_POSITION_UNKNOWN UINT64_MAX
 

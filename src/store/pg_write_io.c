@@ -48,7 +48,7 @@ enum write_sql {
 };
 static const struct pg_statement write_sql[W_SQL_COUNT - PG_NAMES_SQL] = {
 #define AT(i) [(i)-PG_NAMES_SQL]
-    AT(W_ORIGIN) = { "SELECT o.id, o.last_seq, j.id, j.high_seq FROM wayside.origins o"
+    AT(W_ORIGIN) = { "SELECT o.id, o.last_seq, j.id, j.high_seq, j.forks FROM wayside.origins o"
                      " JOIN wayside.journals j ON j.id = o.journal_id"
                      " WHERE j.uuid = $1 AND o.epoch = $2 FOR UPDATE",
                      "bi" },
@@ -103,7 +103,7 @@ struct origin {
     int64_t id, journal;
     uint64_t last_seq, high_seq;
     uint64_t gaps, lost, forks; /* what the batch adds */
-    bool changed;
+    bool changed, forked;
 };
 
 struct writer {
@@ -256,6 +256,7 @@ static int lock_one(struct writer *w, struct origin *o)
         o->last_seq = (uint64_t)pg_get_i64(r, 0, 1);
         o->journal = pg_get_i64(r, 0, 2);
         o->high_seq = (uint64_t)pg_get_i64(r, 0, 3);
+        o->forked = pg_get_i64(r, 0, 4) > 0;
     }
     PQclear(r);
     return rc;
@@ -303,6 +304,9 @@ static int note_fork(struct batch *b, struct origin *o, uint64_t seq, uint64_t h
         b->counts.fork[b->counts.forks] = k;
     b->counts.forks++;
     o->forks++;
+    for (size_t i = 0; i < b->w->origin_count; i++)
+        if (b->w->origins[i].journal == o->journal)
+            b->w->origins[i].forked = true;
     pg_i64(&a, o->journal);
     pg_i64(&a, (int64_t)k.epoch);
     pg_i64(&a, (int64_t)k.first_seq);
@@ -517,13 +521,18 @@ static int store_row(struct batch *b, const struct record *r, const struct origi
 
 static int store_gap(struct batch *b, const struct record *r, struct origin *o)
 {
-    uint64_t lost = r->origin_seq - r->first + 1;
+    uint64_t first = store_gap_first(r->first, high_of(b->w, o), o->forked);
+    uint64_t lost = r->origin_seq - first + 1;
     struct pg_args a = { 0 };
 
+    if (first > r->origin_seq) {
+        b->counts.skipped++;
+        return 0;
+    }
     o->gaps++;
     o->lost = lost > INT64_MAX - o->lost ? INT64_MAX : o->lost + lost;
     pg_i64(&a, o->id);
-    pg_i64(&a, (int64_t)r->first);
+    pg_i64(&a, (int64_t)first);
     pg_i64(&a, (int64_t)r->origin_seq);
     pg_i64(&a, r->wall_ns);
     pg_i64(&a, b->now_ns);

@@ -271,10 +271,9 @@ int origins_advance(struct origins *o, struct origin *at, uint64_t seq, int64_t 
     return rc;
 }
 
-void origins_note_gap(struct origins *o, struct origin *at, const struct record *gap)
+void origins_note_gap(struct origins *o, struct origin *at, uint64_t lost)
 {
     struct origin_journal *j = at->journal;
-    uint64_t lost = gap->origin_seq - gap->first + 1;
 
     j->gaps++;
     /* A peer's numbers: the sum stays one that SQL can hold. */

@@ -38,8 +38,8 @@ MUST_USE int origins_get(struct origins *o, const struct uuid *uuid, uint64_t ep
  * forks, true in *out_forked and what it is in *out. */
 MUST_USE int origins_advance(struct origins *o, struct origin *at, uint64_t seq, int64_t now_ns,
                              bool *out_forked, struct store_fork *out);
-/* A gap of the journal became a row. */
-void origins_note_gap(struct origins *o, struct origin *at, const struct record *gap);
+/* A gap of the journal became a row: so many records are missing. */
+void origins_note_gap(struct origins *o, struct origin *at, uint64_t lost);
 MUST_USE int origins_flush(struct origins *o);
 /* After a commit: forgets all when there are too many to keep. */
 void origins_settle(struct origins *o);

@@ -219,14 +219,19 @@ static void note_leaf(void *ctx, struct str path, struct str number)
 static int store_gap(struct batch *b, const struct record *r, struct origin *o)
 {
     sqlite3_stmt *st = b->w->gap;
+    uint64_t first = store_gap_first(r->first, o->journal->high_seq, o->journal->forks > 0);
 
+    if (first > r->origin_seq) {
+        b->counts.skipped++;
+        return 0;
+    }
     sqlite3_bind_int64(st, 1, o->id);
-    sqlite3_bind_int64(st, 2, (int64_t)r->first);
+    sqlite3_bind_int64(st, 2, (int64_t)first);
     sqlite3_bind_int64(st, 3, (int64_t)r->origin_seq);
     sqlite3_bind_int64(st, 4, r->wall_ns);
     sqlite3_bind_int64(st, 5, b->now_ns);
     sqlite_bind_str(st, 6, r->payload);
-    origins_note_gap(b->w->origins, o, r);
+    origins_note_gap(b->w->origins, o, r->origin_seq - first + 1);
     b->counts.stored++;
     return finish(b->w, st);
 }

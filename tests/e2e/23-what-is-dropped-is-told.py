@@ -9,6 +9,7 @@ def test_gaps_account_for_exactly_what_is_missing(box):
     feeder = Feeder(box.dir / "edge.ingest", rate=2000)
     feeder.start()
     until(lambda: len(feeder.acked) > 1500, "readings", 30)
+    acked = edge.get_status()["uplink"]["acked"]
     hub.kill()
     mark = len(feeder.acked)
     until(lambda: len(feeder.acked) > mark + 9000, "more readings than the quota holds", 60)
@@ -22,10 +23,13 @@ def test_gaps_account_for_exactly_what_is_missing(box):
     missing = sorted(set(feeder.acked) - set(stored_numbers(hub, feeder.stream)))
     assert missing, "nothing was dropped"
     gaps = hub.get("/api/v1/gaps?device=edge")["items"]
-    assert sum(g["last"] - g["first"] + 1 for g in gaps) == len(missing) == edge.get_status()["journal"]["dropped"], gaps
+    told, dropped = sum(g["last"] - g["first"] + 1 for g in gaps), edge.get_status()["journal"]["dropped"]
+    assert told == len(missing), (told, len(missing), missing[0], missing[-1], gaps)
+    # When the hub was killed the edge had not heard yet of the last ones that it had taken.
+    assert 0 <= dropped - len(missing) <= missing[0] - acked, (dropped, len(missing), missing[0], acked)
     assert [g["reason"] for g in gaps] == ["dropped"]
     assert missing == list(range(missing[0], missing[-1] + 1))
-    assert edge.metric("wayside_journal_dropped_total") == len(missing)
+    assert edge.metric("wayside_journal_dropped_total") == dropped
 
 
 main(globals())

@@ -189,6 +189,27 @@ static void gaps_are_told_newest_first(void **state)
     assert_int_equal(all[1].lost, 10);
 }
 
+static void a_gap_begins_behind_what_arrived(void **state)
+{
+    struct scratch *x = opened(state);
+    struct record r[6] = { of_epoch(1, 100), of_epoch(4, 100), gap(JOURNAL_A, 3, 1, 3),
+                           gap(JOURNAL_A, 4, 2, 9),
+                           /* The same journal, copied: from here on it is as told. */
+                           of_epoch(5, 200), gap(JOURNAL_A, 12, 3, 12) };
+    struct seen s = { 0 };
+
+    assert_int_equal(store_write(x->s, r, 4, 4, NULL), 0);
+    ask(x, (struct store_query){ .what = STORE_GAPS }, &s);
+    assert_string_equal(s.text, "a:5-9 dropped;");
+    store_close(x->s);
+    scratch_open(x);
+    r[4].origin_seq = 2;
+    assert_int_equal(store_write(x->s, r + 4, 2, 6, NULL), 0);
+    s = (struct seen){ 0 };
+    ask(x, (struct store_query){ .what = STORE_GAPS }, &s);
+    assert_string_equal(s.text, "a:3-12 dropped;a:5-9 dropped;");
+}
+
 static int note_device(void *ctx, const struct store_device *d)
 {
     *(struct store_device *)ctx = *d;
@@ -295,7 +316,7 @@ static void marks_move_a_cursor_and_nothing_else(void **state)
 RUN_ENGINES(STORE_TEST(copies_of_a_journal_are_told_apart), STORE_TEST(a_restart_is_no_fork),
             STORE_TEST(a_senders_id_makes_one_row_within_its_window),
             STORE_TEST(ids_are_of_their_stream), STORE_TEST(a_corrected_time_keeps_the_one_before),
-            STORE_TEST(gaps_are_told_newest_first),
+            STORE_TEST(gaps_are_told_newest_first), STORE_TEST(a_gap_begins_behind_what_arrived),
             STORE_TEST(a_device_knows_the_journal_it_comes_from),
             STORE_TEST(lag_is_the_time_until_arrival),
             STORE_TEST(a_journal_that_went_back_is_read_from_its_cursor),
