@@ -1,7 +1,7 @@
 /* A stand-in for the hub: the built page, the REST routes and MQTT over WebSocket, with made-up devices (world.mjs). For developing
  * and testing the page only.
- *   node mock/server.mjs [--port 8000] [--devices 7] [--empty] [--refuse-ws] [--started MS]
- * --started fixes the moment from which gaps and ages count, so that a restarted server tells the same story. */
+ *   node mock/server.mjs [--port 8000] [--devices 7] [--empty] [--refuse-ws] [--started MS] [--older]
+ * --older leaves out what a hub of the first release does not say: how records are delivered. --started fixes the moment from which gaps and ages count, so that a restarted server tells the same story. */
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { dirname, extname, join, normalize } from 'node:path';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import mqttPacket from 'mqtt-packet';
 import { WebSocketServer } from 'ws';
-import { leafAt, makeFleet, numericLeaves, times } from './world.mjs';
+import { arrival, journalOf, leafAt, makeFleet, numericLeaves, times } from './world.mjs';
 
 const { values: args } = parseArgs({
     options: {
@@ -17,6 +17,7 @@ const { values: args } = parseArgs({
         devices: { type: 'string', default: '7' },
         empty: { type: 'boolean', default: false },
         'refuse-ws': { type: 'boolean', default: false },
+        older: { type: 'boolean', default: false },
         started: { type: 'string', default: String(Date.now()) },
     },
 });
@@ -45,10 +46,47 @@ function json(res, body, status = 200) {
 function lastOf(device, stream, now) {
     for (const span of [60_000, 3_600_000, 6 * 3_600_000]) {
         let last;
-        for (const t of times(device, stream, now - span, now, started)) last = t;
+        for (const t of times(device, stream, now - span, now, started)) if (arrival(device, t, started) <= now) last = t;
         if (last !== undefined) return last;
     }
     return undefined;
+}
+
+/* How many of its records the node still has, of all its streams. */
+function backlogOf(device, now) {
+    if (device.waiting) return device.waiting;
+    const made = (from, to) => device.streams.reduce((sum, s) => sum + Math.max(0, Math.floor((to - from) / s.every)), 0);
+    if (!device.drain || now >= started + device.drain) return 0;
+    const [[a]] = device.outages;
+    return made(started - a + (now - started) * (1 + a / device.drain), now);
+}
+
+function node(device, now) {
+    const head = Math.floor((now - started + device.age) / device.streams[0].every) + 1;
+    const backlog = backlogOf(device, now);
+    return {
+        journal: journalOf(device.node), name: device.node, backlog, dropped: device.dropped ?? 0, have: head - backlog, head,
+        last_contact: iso(device.quiet ? started - device.quiet : now - 400), clock_error_ms: device.clock ?? -12, batches: head, records: head, holes: 0,
+    };
+}
+
+function nodes() {
+    const now = Date.now();
+    return fleet.filter((d) => d.node).map((d) => node(d, now));
+}
+
+function delivery(device, now) {
+    if (args.older) return {};
+    return {
+        journal: journalOf(device.node ?? 'hub'), gaps: device.lost.length, lost: device.lost.reduce((sum, [first, last]) => sum + last - first + 1, 0), forks: device.forks ?? 0,
+        node: device.node ? node(device, now) : null,
+    };
+}
+
+function gaps(res, q) {
+    const device = fleet.find((d) => d.device === q.get('device'));
+    const items = (device?.lost ?? []).map(([first, last, reason, before]) => ({ journal: journalOf(device.node), first, last, reason, time: iso(started - before) }));
+    return json(res, { items: items.slice(0, Number(q.get('limit') ?? 100)), next: null });
 }
 
 function devices() {
@@ -59,8 +97,8 @@ function devices() {
             const value = s.make(d.device, last);
             return { stream: s.stream, kind: s.kind ?? 'reading', last_time: iso(last), count: Math.floor((last - started + d.age) / s.every), fields: numericLeaves(value), last: value };
         });
-        const seen = streams.map((s) => s.last_time).sort().at(-1);
-        return { device: d.device, ...(d.name ? { name: d.name } : {}), ...(d.location ? { location: d.location } : {}), first_seen: iso(started - d.age), last_seen: seen, last_time: seen, streams };
+        const seen = d.drain && now < started + d.drain ? iso(now) : streams.map((s) => s.last_time).sort().at(-1);
+        return { device: d.device, ...(d.name ? { name: d.name } : {}), ...(d.location ? { location: d.location } : {}), first_seen: iso(started - d.age), last_seen: seen, last_time: seen, ...delivery(d, now), streams };
     });
     const posted = [...extra].map(([device, records]) => {
         const last = records.at(-1);
@@ -79,7 +117,12 @@ function* records(name, streamName, from, to, most = Infinity) {
         if (streamName && s.stream !== streamName) continue;
         const every = Math.max(1, Math.floor((to - from) / s.every / most));
         let i = 0;
-        for (const t of times(device, s, from, to, started)) if (i++ % every === 0) yield { stream: s.stream, kind: s.kind ?? 'reading', time: t, seq: Math.floor(t / s.every), value: s.make(name, t) };
+        const now = Date.now();
+        for (const t of times(device, s, from, to, started)) {
+            if (i++ % every !== 0) continue;
+            const arrived = arrival(device, t, started);
+            if (arrived <= now) yield { stream: s.stream, kind: s.kind ?? 'reading', time: t, arrived, seq: Math.floor(t / s.every), value: s.make(name, t) };
+        }
     }
     for (const r of extra.get(name) ?? []) if ((!streamName || r.stream === streamName) && r.time >= from && r.time < to) yield { ...r, kind: 'reading' };
 }
@@ -98,7 +141,7 @@ function readings(res, q) {
     const limit = Number(q.get('limit') ?? 100);
     if (!(limit >= 1 && limit <= 10_000)) return problem(res, 422, 'limit must be 1 to 10000', 'limit');
     const items = [...records(device, stream, from, to)].sort((a, b) => b.time - a.time).slice(0, limit);
-    return json(res, { items: items.map((r) => ({ device, stream: r.stream, kind: r.kind, time: iso(r.time), received: iso(r.time), seq: r.seq, value: r.value })), next: null });
+    return json(res, { items: items.map((r) => ({ device, stream: r.stream, kind: r.kind, time: iso(r.time), received: iso(r.arrived ?? r.time), seq: r.seq, value: r.value })), next: null });
 }
 
 function series(res, q, device, stream, from, to) {
@@ -116,7 +159,7 @@ function series(res, q, device, stream, from, to) {
         out.max.push(bucket.max);
     };
     for (const r of records(device, stream, from, to, 30_000)) {
-        const v = leafAt(r.value, out.field);
+        const v = out.field === '@lag' ? ((r.arrived ?? r.time) - r.time) / 1000 : leafAt(r.value, out.field);
         if (typeof v !== 'number') continue;
         const t = from + Math.floor((r.time - from) / step) * step;
         if (bucket?.t !== t) {
@@ -178,6 +221,8 @@ const server = createServer((req, res) => {
     if (req.method === 'POST') return void post(req, res);
     switch (url.pathname) {
         case '/api/v1/devices': return json(res, { items: devices(), next: null });
+        case '/api/v1/nodes': return args.older ? problem(res, 404, 'there is no such route') : json(res, { items: nodes(), next: null });
+        case '/api/v1/gaps': return args.older ? problem(res, 404, 'there is no such route') : gaps(res, url.searchParams);
         case '/api/v1/readings': return readings(res, url.searchParams);
         case '/health': return json(res, { status: 'healthy', version: '0.0.0-mock' });
         case '/ready': return void res.writeHead(200, { 'Content-Type': 'text/plain' }).end('READY\n');
@@ -217,11 +262,11 @@ function serve(ws) {
     ws.on('close', () => clients.delete(client));
 }
 
-function publish(device, kind, stream, time, seq, value) {
+function publish(device, kind, stream, time, seq, value, stored = true) {
     const topic = `wayside/${device}/${kind}/${stream}`;
     for (const client of clients) {
         if (!client.topics.includes(`wayside/+/${kind}/+`)) continue;
-        const properties = client.version === 5 ? { userProperties: { 'wayside-record': '1', time: iso(time), seq: String(seq) } } : undefined;
+        const properties = client.version === 5 ? { userProperties: { 'wayside-record': '1', time: iso(time), seq: String(seq), ...(stored ? {} : { stored: '0' }) } } : undefined;
         client.send({ cmd: 'publish', topic, payload: JSON.stringify(value), qos: 0, retain: false, dup: false, ...(properties ? { properties } : {}) });
         counters.published++;
     }
@@ -232,10 +277,24 @@ setInterval(() => {
     const now = Date.now();
     for (const d of fleet) {
         for (const s of d.streams) {
-            for (const t of times(d, s, told, now, started)) publish(d.device, s.kind ?? 'reading', s.stream, t, Math.floor(t / s.every), s.make(d.device, t));
+            const say = (t, stored) => publish(d.device, s.kind ?? 'reading', s.stream, t, Math.floor(t / s.every), s.make(d.device, t), stored);
+            /* Ahead of a backlog the newest; then all that came since, in its turn. */
+            for (const t of times(d, s, told, now, started)) if (arrival(d, t, started) > t + 1000) say(t, false);
+            const since = d.drain && told < started + d.drain ? drainedUntil(d, told) : told - 1000;
+            for (const t of times(d, s, since, now, started)) {
+                const arrived = arrival(d, t, started);
+                if (arrived > now && d.drain) break;
+                if (arrived > told && arrived <= now) say(t, true);
+            }
         }
     }
     told = now;
 }, 100);
+
+/* Up to where the backlog had come by then. */
+function drainedUntil(device, at) {
+    const [[a]] = device.outages;
+    return Math.min(at, started - a + (at - started) * (1 + a / device.drain)) - 1000;
+}
 
 server.listen(Number(args.port), '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}/`));

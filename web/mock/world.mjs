@@ -69,17 +69,20 @@ const MIN = 60_000;
 const HOUR = 60 * MIN;
 
 function row(device, streams, more = {}) {
-    return { device, streams, age: 9 * 24 * HOUR, quiet: 0, gaps: [], ...more };
+    return { device, streams, age: 9 * 24 * HOUR, quiet: 0, gaps: [], outages: [], lost: [], ...more };
 }
 
-/** `quiet`: how long ago the device fell silent. `gaps`: pauses, as [from, to] before now. */
+/** `quiet`: how long ago the device fell silent. `gaps`: pauses, as [from, to] before now. `node`: the node whose journal its records
+ *  come from. `outages`: when that could not reach the hub, as [from, to] before now; with `drain`, it still sends what it recorded
+ *  since, and has sent all after so many ms. `lost`: gap records, as [first, last, reason, before now]. */
 export function makeFleet(count) {
     const named = [
-        row('pi-1', [{ stream: 'host', every: 2000, make: host }], { gaps: [[3.2 * MIN, 2.5 * MIN], [31 * MIN, 22 * MIN]] }),
-        row('gate-north', [{ stream: 'host', every: 2000, make: host }, { stream: 'camera', every: 5000, make: camera }, { stream: 'plates', kind: 'detection', every: 17_000, make: plate }], { name: 'North gate', location: 'Car park, level 0' }),
-        row('greenhouse-2', [{ stream: 'env', every: 10_000, make: climate }], { location: 'Greenhouse, bench 2', gaps: [[70 * MIN, 48 * MIN], [9 * HOUR, 7 * HOUR]] }),
-        row('cellar', [{ stream: 'env', every: 30_000, make: climate }]),
-        row('pi-zero-7', [{ stream: 'host', every: 2000, make: host }], { quiet: 50_000 }),
+        row('pi-1', [{ stream: 'host', every: 2000, make: host }], { node: 'pi-1-4f2a', outages: [[19 * MIN, 14 * MIN], [5 * HOUR, 3 * HOUR]], gaps: [[3.2 * MIN, 2.5 * MIN], [31 * MIN, 22 * MIN]] }),
+        row('gate-north', [{ stream: 'host', every: 2000, make: host }, { stream: 'camera', every: 5000, make: camera }, { stream: 'plates', kind: 'detection', every: 17_000, make: plate }], { name: 'North gate', location: 'Car park, level 0', node: 'gate-north-91c0', outages: [[4.5 * HOUR, 0]], drain: 90_000 }),
+        row('greenhouse-2', [{ stream: 'env', every: 10_000, make: climate }], { location: 'Greenhouse, bench 2', node: 'greenhouse-2-77d1', dropped: 120, clock: -2600, outages: [[8 * HOUR, 6.5 * HOUR]],
+            lost: [[180_441, 180_540, 'dropped', 6.5 * HOUR], [98_110, 98_125, 'dropped', 30 * HOUR], [41_002, 41_005, 'damaged', 77 * HOUR]], gaps: [[70 * MIN, 48 * MIN], [9 * HOUR, 7 * HOUR]] }),
+        row('cellar', [{ stream: 'env', every: 30_000, make: climate }], { node: 'cellar-0b3e', forks: 1 }),
+        row('pi-zero-7', [{ stream: 'host', every: 2000, make: host }], { quiet: 50_000, node: 'pi-zero-7-aa10', waiting: 412 }),
         row('gate-south', [{ stream: 'host', every: 2000, make: host }], { name: 'South gate', location: 'Car park, level 0', quiet: 3.3 * HOUR }),
         row('scale-3', [{ stream: 'weight', every: 4000, make: (id, t) => round(412 + 30 * wave(id, t, 40_000), 1) }]),
     ];
@@ -94,6 +97,28 @@ export function* times(device, stream, from, to, started) {
     for (let t = Math.ceil(begin / stream.every) * stream.every; t < end; t += stream.every) {
         if (!device.gaps.some(([a, b]) => t >= started - a && t < started - b)) yield t;
     }
+}
+
+const DRAINED = 40;
+
+/** When a record reached the database: at once, or after the outage in which it was made, at forty times the speed of its making. */
+export function arrival(device, t, started) {
+    const soon = t + 18 + 50 * grain(device.device, t);
+    if (!device.node) return t + 2 + 4 * grain(device.device, t);
+    for (const [a, b] of device.outages) {
+        const [from, to] = [started - a, started - b];
+        const speed = device.drain ? 1 + a / device.drain : DRAINED;
+        /* What is made while the rest still comes waits its turn behind it. */
+        const due = to + (t - from) / speed;
+        if (t >= from && due > t) return due;
+    }
+    return soon;
+}
+
+/** The journal of a node: any name will do, as long as it is always the same. */
+export function journalOf(name) {
+    const digits = Array.from({ length: 32 }, (_, i) => Math.floor(16 * hash(`${name}/${i}`)).toString(16)).join('');
+    return digits.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
 export function numericLeaves(value, path = '') {

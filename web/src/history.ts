@@ -3,15 +3,18 @@
 import { numberAt } from './model/flatten';
 import { RANGE_MS, type Range } from './model/route';
 import { Series, stepFor } from './model/series';
+import { LAG } from './model/units';
 import { ApiError, fetchSeries } from './net/api';
 import { store } from './store';
-
-/** The field that every stream has: seconds from a record's time to its arrival at the hub. */
-export const LAG = '@lag';
 
 export type HistoryState = { readonly kind: 'loading' } | { readonly kind: 'ok' } | { readonly kind: 'failed'; readonly why: string };
 
 const TAIL_MIN_MS = 30_000;
+/* Nothing of these comes live: how long records took, and what arrives in the past while a node catches up. */
+const LAG_MIN_MS = 5_000;
+const BEHIND_MS = 10_000;
+/* The hub stores what it shows, but not in that moment. */
+const LATE_MS = 5_000;
 const RETRY_MS = 4_000;
 
 export class History {
@@ -25,6 +28,10 @@ export class History {
     private generation = store.generation;
     private settled = 0;
     private fetching = false;
+    /** Whether a node was catching up at the last look: records may be missing anywhere. */
+    private behind = false;
+    /** The oldest time for which a record arrived after it was asked for. */
+    private late = Infinity;
 
     constructor(
         private readonly device: string,
@@ -48,13 +55,16 @@ export class History {
     start(): void {
         void this.fetch(this.window().from);
         this.leave.push(
-            store.onEveryRecord((record) => {
+            store.onEveryRecord((record, turn) => {
                 if (record.device !== this.device || record.stream !== this.stream) return;
                 if (this.range.kind === 'fixed' && (record.time < this.range.from || record.time >= this.range.to)) return;
-                /* What comes live has taken this long. */
-                const value = this.field === LAG ? (store.now() - record.time) / 1000 : numberAt(record.value, this.field);
+                if (turn !== 'ahead') this.noteLate(record.time);
+                /* How long a record took, only the hub can tell: this machine's clock is not that good. */
+                const value = this.field === LAG ? undefined : numberAt(record.value, this.field);
                 if (value === undefined) return;
-                this.series.addLive(record.time, value);
+                if (turn === 'ahead') this.series.addAhead(record.time, value);
+                else if (turn === 'settled') this.series.settle(record.time, value);
+                else this.series.addLive(record.time, value);
                 this.changed();
             }),
             store.subscribe(() => {
@@ -76,6 +86,8 @@ export class History {
     private async fetch(since: number): Promise<void> {
         this.fetching = true;
         const { from: start, to: end } = this.window();
+        this.behind = store.isCatchingUp(this.device);
+        this.late = Infinity;
         /* On a whole step, so that the hub's buckets and ours are the same. */
         const from = Math.floor(Math.max(since, start) / this.stepMs) * this.stepMs;
         const to = this.range.kind === 'fixed' ? end : Math.max(end, from) + this.stepMs;
@@ -86,7 +98,7 @@ export class History {
             this.series.trim(start - 2 * this.stepMs);
             this.settled = Math.max(this.settled, Math.min(end, to) - Math.max(this.stepMs, 10_000));
             this.state = { kind: 'ok' };
-            this.again(this.tailMs(), () => this.settled);
+            this.again(this.tailMs(), () => this.since());
         } catch (e) {
             if (this.abort.signal.aborted) return;
             this.state = { kind: 'failed', why: e instanceof ApiError ? e.message : String(e) };
@@ -98,8 +110,22 @@ export class History {
 
     /** When to ask for the newest buckets again: often while the live channel is away. A stretch in the past is asked for once. */
     private tailMs(): number | undefined {
+        if (this.behind) return BEHIND_MS;
         if (this.range.kind === 'fixed' && this.range.to < store.now()) return undefined;
-        return store.link.kind === 'live' ? Math.max(TAIL_MIN_MS, this.stepMs / 2) : RETRY_MS;
+        if (store.link.kind !== 'live') return RETRY_MS;
+        return Math.max(this.field === LAG ? LAG_MIN_MS : TAIL_MIN_MS, this.stepMs / 2);
+    }
+
+    /** From where to ask: once more from the start after the last of a backlog. */
+    private since(): number {
+        return this.behind || store.isCatchingUp(this.device) ? 0 : Math.min(this.settled, this.late);
+    }
+
+    private noteLate(time: number): void {
+        if (time >= this.settled) return;
+        const first = this.late === Infinity;
+        this.late = Math.min(this.late, time);
+        if (first && !this.fetching) this.again(LATE_MS, () => this.since());
     }
 
     private again(ms: number | undefined, since: () => number): void {

@@ -1,9 +1,10 @@
 /* All that the page knows: devices, their newest values, the connection. REST and MQTT write here; the views read and are told at
  * most five times a second that something changed, however fast the records come. */
-import { Ahead, isBehind, noDelivery, type Delivery } from './model/delivery';
+import { noDelivery, noteBacklog, waitingOf, type Backlog, type Delivery, type NodeState, type Waiting } from './model/delivery';
 import { flatten, isChartable, numberAt, type Leaf } from './model/flatten';
 import { linkStart, type Link } from './model/link';
 import { pickFields } from './model/pick';
+import { Once, placeNewest, seenAt, type Turn } from './model/place';
 import { Ring } from './model/series';
 import { IntervalTracker, presenceOf, readDeclared, type Declared, type Presence } from './model/state';
 import type { WireDevice, WireRecord, WireStream } from './model/wire';
@@ -21,7 +22,7 @@ export interface StreamModel {
     leaves: readonly Leaf[];
     readonly interval: IntervalTracker;
     readonly rings: Map<string, Ring>;
-    readonly ahead: Ahead;
+    readonly once: Once;
 }
 
 export interface DeviceModel {
@@ -69,12 +70,16 @@ export class Store {
     version = 0;
 
     private readonly listeners = new Set<() => void>();
-    private readonly recordListeners = new Set<(record: WireRecord) => void>();
+    private readonly recordListeners = new Set<(record: WireRecord, turn: Turn) => void>();
+    /** By journal. */
+    private readonly backlogs = new Map<string, Backlog>();
     private readonly arrivals: number[] = new Array<number>(RATE_WINDOW_S + 2).fill(0);
     private arrivalSecond = 0;
     private readonly opened = Date.now();
     private telling: ReturnType<typeof setTimeout> | undefined;
     private refreshing: ReturnType<typeof setTimeout> | undefined;
+    private watching: ReturnType<typeof setTimeout> | undefined;
+    private wasCatchingUp = false;
     private inFlight = false;
     private readonly live: Live;
 
@@ -85,10 +90,12 @@ export class Store {
     start(): void {
         this.live.start();
         void this.refresh();
-        this.watchNodes(NODES_MS);
+        this.watchNodes();
         window.addEventListener('online', () => this.retry());
         document.addEventListener('visibilitychange', () => {
-            if (document.visibilityState === 'visible') this.retry();
+            if (document.visibilityState !== 'visible') return;
+            this.retry();
+            void this.lookAtNodes();
         });
     }
 
@@ -97,7 +104,7 @@ export class Store {
         return () => this.listeners.delete(listener);
     }
 
-    onEveryRecord(listener: (record: WireRecord) => void): () => void {
+    onEveryRecord(listener: (record: WireRecord, turn: Turn) => void): () => void {
         this.recordListeners.add(listener);
         return () => this.recordListeners.delete(listener);
     }
@@ -114,6 +121,16 @@ export class Store {
 
     presence(device: DeviceModel): Presence {
         return presenceOf(device.lastSeen, this.intervalOf(device), this.now(), device.declared);
+    }
+
+    /** What waits on the way from this device, when it is worth a word. */
+    waiting(device: DeviceModel): Waiting | undefined {
+        return waitingOf(device.delivery.node, this.backlogs.get(device.delivery.journal), this.now());
+    }
+
+    isCatchingUp(id: string): boolean {
+        const device = this.devices.get(id);
+        return device !== undefined && this.waiting(device)?.kind === 'catching';
     }
 
     intervalOf(device: DeviceModel): number | undefined {
@@ -162,7 +179,10 @@ export class Store {
         if (this.inFlight) return;
         this.inFlight = true;
         try {
-            for (const device of await fetchDevices()) this.mergeDevice(device);
+            const devices = await fetchDevices();
+            for (const node of new Map(devices.map((d) => [d.delivery.journal, d.delivery.node])).values()) if (node) this.noteNode(node);
+            for (const device of devices) this.mergeDevice(device);
+            if (this.anyCatchingUp()) this.watchNodes();
             this.lastContact = hubNow();
             this.rest = { kind: 'ok', at: this.lastContact };
         } catch (e) {
@@ -173,26 +193,40 @@ export class Store {
         this.tell();
     }
 
-    private watchNodes(ms: number): void {
-        setTimeout(() => void this.lookAtNodes(), ms);
+    private watchNodes(): void {
+        clearTimeout(this.watching);
+        this.watching = setTimeout(() => void this.lookAtNodes(), this.anyCatchingUp() ? NODES_BEHIND_MS : NODES_MS);
     }
 
     private async lookAtNodes(): Promise<void> {
-        let behind = false;
+        clearTimeout(this.watching);
         if (document.visibilityState === 'visible') {
             try {
                 const nodes = new Map((await fetchNodes()).map((node) => [node.journal, node]));
+                for (const node of nodes.values()) this.noteNode(node);
                 for (const device of this.devices.values()) {
                     const node = nodes.get(device.delivery.journal);
                     if (node) device.delivery = { ...device.delivery, node };
-                    behind ||= isBehind(device.delivery);
                 }
                 this.tell();
             } catch {
-                /* The banner says when the hub is away. */
+                /* The banner says when the hub is away; one without this route says all it knows in its list of devices. */
             }
+            /* What was lost on the way is told with the last of a backlog. */
+            const catching = this.anyCatchingUp();
+            if (this.wasCatchingUp && !catching) void this.refresh();
+            this.wasCatchingUp = catching;
         }
-        this.watchNodes(behind ? NODES_BEHIND_MS : NODES_MS);
+        this.watchNodes();
+    }
+
+    private noteNode(node: NodeState): void {
+        this.backlogs.set(node.journal, noteBacklog(this.backlogs.get(node.journal), node.backlog, hubNow()));
+    }
+
+    private anyCatchingUp(): boolean {
+        for (const device of this.devices.values()) if (this.isCatchingUp(device.id)) return true;
+        return false;
     }
 
     private schedule(ms: number): void {
@@ -205,8 +239,10 @@ export class Store {
         device.title = wire.title;
         device.location = wire.location;
         if (wire.firstSeen > 0) device.firstSeen = wire.firstSeen;
-        if (wire.lastSeen > device.lastSeen) device.lastSeen = wire.lastSeen;
         device.delivery = wire.delivery;
+        const newest = Math.max(0, ...wire.streams.map((s) => s.lastTime || 0));
+        const seen = seenAt(wire.lastSeen, newest, this.isCatchingUp(device.id));
+        if (seen > device.lastSeen) device.lastSeen = seen;
         for (const s of wire.streams) this.mergeStream(device, s);
         device.version++;
     }
@@ -227,37 +263,43 @@ export class Store {
         const now = hubNow();
         this.lastContact = now;
         this.countArrival();
-        if (record.kind === 'status') this.noteStatus(record, retained, now);
-        if (retained) return;
+        if (retained) {
+            this.noteStatus(record, record.time);
+            return;
+        }
         const known = this.devices.has(record.device);
         const device = this.deviceOf(record.device);
+        const stream = streamOf(device, record.stream, record.kind);
+        const turn = stream.once.turn(record);
+        if (turn === 'again') return;
         if (!known) {
             device.firstSeen = now;
             this.schedule(500);
         }
-        device.lastSeen = now;
-        this.lastRecord = now;
-        const stream = streamOf(device, record.stream, record.kind);
-        if (record.seq !== undefined) {
-            if (record.stored === false) stream.ahead.note(record.seq);
-            else if (stream.ahead.take(record.seq)) return;
-        }
-        stream.count++;
-        stream.interval.note(now);
-        if (record.time >= stream.lastTime || !stream.hasLast) setLast(stream, record.time, record.value);
-        noteRings(stream, record.time, record.value);
-        if (record.kind === 'detection' || record.kind === 'event') {
-            device.news.unshift(record);
-            device.news.length = Math.min(device.news.length, NEWS_MAX);
-        }
-        for (const listener of this.recordListeners) listener(record);
+        if (turn !== 'ahead') stream.count++;
+        if (turn !== 'settled') this.noteNews(device, stream, record, now);
+        for (const listener of this.recordListeners) listener(record, turn);
         this.tell(device);
     }
 
-    private noteStatus(record: WireRecord, retained: boolean, now: number): void {
+    /** A record that was not shown yet, which need not be the newest. */
+    private noteNews(device: DeviceModel, stream: StreamModel, record: WireRecord, now: number): void {
+        const seen = seenAt(now, record.time, this.isCatchingUp(device.id));
+        device.lastSeen = Math.max(device.lastSeen, seen);
+        this.lastRecord = now;
+        if (record.time >= stream.lastTime) {
+            stream.interval.note(record.time);
+            setLast(stream, record.time, record.value);
+            this.noteStatus(record, seen);
+        }
+        noteRings(stream, record.time, record.value);
+        if (record.kind === 'detection' || record.kind === 'event') placeNewest(device.news, record, NEWS_MAX);
+    }
+
+    private noteStatus(record: WireRecord, at: number): void {
         const device = this.devices.get(record.device);
-        if (!device) return;
-        const declared = readDeclared(record.value, retained ? record.time : now);
+        if (!device || record.kind !== 'status') return;
+        const declared = readDeclared(record.value, at);
         if (declared) device.declared = declared;
         this.tell(device);
     }
@@ -302,7 +344,7 @@ function streamOf(device: DeviceModel, name: string, kind: string): StreamModel 
     if (!stream) {
         stream = {
             name, kind, lastTime: 0, count: 0, fields: [], last: undefined, hasLast: false, leaves: [],
-            interval: new IntervalTracker(), rings: new Map(), ahead: new Ahead(),
+            interval: new IntervalTracker(), rings: new Map(), once: new Once(),
         };
         device.streams.set(name, stream);
     }

@@ -51,6 +51,39 @@ describe('Series', () => {
         s.mergeHistory(rest(1000, []), 0, 10_000, 5000);
         expect(drawn(s)).toEqual([[8000, 8]]);
     });
+    it('keeps what is shown ahead, whatever REST says, until it is stored', () => {
+        const s = new Series(1000);
+        s.addAhead(3000, 3);
+        s.addAhead(8000, 8);
+        s.mergeHistory(rest(1000, [[1000, 1]]), 0, 10_000, 5000);
+        s.mergeHistory(rest(1000, [[1000, 1]]), 0, 20_000, 15_000);
+        expect(drawn(s)).toEqual([[1000, 1], [3000, 3], [8000, 8]]);
+        s.settle(3000, 3);
+        expect(drawn(s)).toEqual([[1000, 1], [3000, 3], [8000, 8]]);
+        s.mergeHistory(rest(1000, [[1000, 1], [3000, 3], [8000, 8]]), 0, 20_000, 15_000);
+        expect(drawn(s)).toEqual([[1000, 1], [3000, 3], [8000, 8]]);
+        /* Both are stored by now: REST is the truth for them again. */
+        s.mergeHistory(rest(1000, [[1000, 1]]), 0, 20_000, 15_000);
+        expect(drawn(s)).toEqual([[1000, 1]]);
+    });
+    it('keeps several that are ahead in one wide bucket, each once', () => {
+        const s = new Series(60_000);
+        for (const [t, v] of [[61_000, 2], [63_000, 6], [65_000, 4]] as const) s.addAhead(t, v);
+        for (let i = 0; i < 3; i++) s.mergeHistory(rest(60_000, []), 0, 300_000, 290_000);
+        const d = s.draw(0, 1e12, Infinity);
+        expect([d.min, d.avg, d.max]).toEqual([[2], [4], [6]]);
+        s.mergeHistory(rest(60_000, [[60_000, 4, 2, 6]]), 0, 300_000, 290_000);
+        expect(drawn(s)).toEqual([[60_000, 4]]);
+    });
+    it('takes the stored copy of what it never saw ahead, and forgets with its window', () => {
+        const s = new Series(1000);
+        s.settle(3000, 3);
+        s.addAhead(4000, 4);
+        expect(drawn(s)).toEqual([[3000, 3], [4000, 4]]);
+        s.trim(90_000);
+        s.mergeHistory(rest(1000, []), 0, 100_000);
+        expect(drawn(s)).toEqual([]);
+    });
     it('folds live values into a wide bucket: least, greatest, mean', () => {
         const s = new Series(60_000);
         for (const [t, v] of [[61_000, 2], [63_000, 4], [65_000, 6]] as const) s.addLive(t, v);

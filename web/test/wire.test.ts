@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { counterRates, gaugeOf, parseMetrics } from '../src/model/metrics';
 import { pickFields } from '../src/model/pick';
-import { parseTime, readBuckets, readDevice, readItems, readPayload, readRecord, readTopic } from '../src/model/wire';
+import { parseTime, readBuckets, readDevice, readItems, readLive, readPayload, readRecord, readTopic } from '../src/model/wire';
 
 describe('what the hub sends', () => {
     it('reads a device', () => {
@@ -30,6 +30,17 @@ describe('what the hub sends', () => {
         expect(readTopic('wayside/pi-1/reading/host.v2')).toEqual({ device: 'pi-1', kind: 'reading', stream: 'host.v2' });
         expect(readTopic('wayside/pi-1/status')).toEqual({ device: 'pi-1', kind: 'status', stream: 'status' });
         for (const bad of ['wayside/pi-1/reading', 'wayside/a b/reading/x', 'other/pi/reading/x', 'wayside/p/reading/x/y', 'wayside/p/command/1']) expect(readTopic(bad)).toBeUndefined();
+    });
+    it('reads a live message by what its properties say', () => {
+        const user = { time: '2026-01-01T00:00:00.5Z', seq: '42', stored: '0' };
+        const time = Date.parse('2026-01-01T00:00:00.500Z');
+        expect(readLive('wayside/pi/reading/env', '{"t":1}', user, false, 9)).toEqual({ device: 'pi', kind: 'reading', stream: 'env', time, seq: 42, value: { t: 1 }, stored: false });
+        expect(readLive('wayside/pi/reading/env', '7', undefined, false, 9)).toMatchObject({ time: 9, seq: undefined, value: 7, stored: true });
+        expect(readLive('wayside/pi/reading/env', '{"timestamp":"2026-01-01T00:00:00.5Z"}', { seq: 'x' }, false, 9)).toMatchObject({ time, seq: undefined });
+        expect(readLive('wayside/pi/reading/env', '7', { time: ['2026-01-01T00:00:00.5Z', 'x'] }, true, 9)?.time).toBe(time);
+        expect(readLive('wayside/pi/reading/env', '7', undefined, true, 9)).toBeUndefined();
+        expect(readLive('wayside/pi/status', 'offline', undefined, true, 9)?.time).toBe(0);
+        expect(readLive('else/pi', '7', undefined, false, 9)).toBeUndefined();
     });
     it('takes text that is no JSON as text', () => {
         expect(readPayload('{"a":1}')).toEqual({ a: 1 });

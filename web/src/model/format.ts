@@ -47,9 +47,26 @@ export function formatQuantity(value: number, unit: Unit): Quantity {
         case 'hertz': return scaleHertz(value);
         case 'volt': return { text: fixed(value, 2), unit: 'V' };
         case 'hpa': return { text: fixed(value, 1), unit: 'hPa' };
+        case 'lag': return formatLag(value);
         case 'per_s': return { text: formatNumber(value), unit: '/s' };
         case 'none': return { text: formatNumber(value), unit: '' };
     }
+}
+
+/** A number of things, all digits. */
+export function formatCount(value: number): string {
+    const digits = Math.round(value).toFixed(0);
+    return !Number.isFinite(value) ? NONE : digits.length > 4 ? digits.replace(/\B(?=(\d{3})+$)/g, '\u202f') : digits;
+}
+
+/** Seconds as people say how long something took, in one unit: `40 ms`, `1.5 s`, `12 min`, `3.5 h`. Below zero when a clock is ahead. */
+export function formatLag(seconds: number): Quantity {
+    if (!Number.isFinite(seconds)) return { text: NONE, unit: '' };
+    const size = Math.abs(seconds);
+    /* Each unit from where the one before would round up to it. */
+    const [scale, unit] = size < 0.9995 ? [0.001, 'ms'] as const : size < 59.5 ? [1, 's'] as const : size < 3_570 ? [60, 'min'] as const : size < 84_600 ? [3_600, 'h'] as const : [86_400, 'd'] as const;
+    const scaled = seconds / scale;
+    return { text: fixed(scaled, Math.abs(scaled) < 9.95 && size > 0 ? 1 : 0).replace(/^−?0(\.0)?$/, '0').replace(/\.0$/, ''), unit };
 }
 
 function fixed(value: number, digits: number): string {

@@ -37,7 +37,9 @@ export class Series {
     private readonly buckets = new Map<number, Bucket>();
     private order: number[] | undefined = [];
     private drawn: { key: string; value: Drawn } | undefined;
-    /** Live points older than this are in what REST answered. */
+    /** Points that the store does not have yet, whatever REST says of their time. */
+    private readonly ahead = new Map<number, number>();
+
     constructor(readonly stepMs: number) {}
 
     get size(): number {
@@ -65,7 +67,20 @@ export class Series {
             }
             this.buckets.set(this.align(t), merged);
         }
+        if (this.ahead.size > 0) this.keepAhead(answer, from, to);
         this.changed();
+    }
+
+    /** A newest value that is shown before it is stored: no answer of REST takes it away until it holds it. */
+    addAhead(t: number, value: number): void {
+        if (!Number.isFinite(t) || !Number.isFinite(value)) return;
+        this.addLive(t, value);
+        this.ahead.set(t, value);
+    }
+
+    /** The same value, now stored. */
+    settle(t: number, value: number): void {
+        if (!this.ahead.delete(t)) this.addLive(t, value);
     }
 
     addLive(t: number, value: number): void {
@@ -91,6 +106,7 @@ export class Series {
     /** Forgets what is older than `from`, so that a page left open for a week does not grow. */
     trim(from: number): void {
         let gone = false;
+        for (const t of this.ahead.keys()) if (t <= from) this.ahead.delete(t);
         for (const t of this.buckets.keys()) {
             if (t + this.stepMs <= from) gone = this.buckets.delete(t) || gone;
         }
@@ -149,6 +165,22 @@ export class Series {
             n++;
         }
         return n > 0 ? { min, avg: sum / n, max, count: n } : undefined;
+    }
+
+    /** Puts back what the answer does not hold. Whether a wide bucket holds a value can only be told by its limits. */
+    private keepAhead(answer: Buckets, from: number, to: number): void {
+        const at = new Map(answer.t.map((t, i) => [this.align(t), i]));
+        const missing: (readonly [number, number])[] = [];
+        for (const [t, value] of this.ahead) {
+            if (t < from || t >= to) continue;
+            const i = at.get(this.align(t));
+            const min = i === undefined ? undefined : (answer.min[i] ?? answer.avg[i]);
+            const max = i === undefined ? undefined : (answer.max[i] ?? answer.avg[i]);
+            if (min !== undefined && max !== undefined && min <= value && value <= max) this.ahead.delete(t);
+            else if (!this.buckets.get(this.align(t))?.live) missing.push([t, value]);
+        }
+        this.order = undefined;
+        for (const [t, value] of missing) this.addLive(t, value);
     }
 
     private align(t: number): number {

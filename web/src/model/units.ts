@@ -1,7 +1,10 @@
 /* What a field's name says about its unit. Only names that leave no doubt are taken: a wrong unit is worse than none. The
  * display side (°C, MiB/s) is in format.ts. */
 
-export type Unit = 'celsius' | 'percent' | 'bytes' | 'bytes_per_s' | 'per_s' | 'seconds' | 'milliseconds' | 'hertz' | 'volt' | 'hpa' | 'none';
+export type Unit = 'celsius' | 'percent' | 'bytes' | 'bytes_per_s' | 'per_s' | 'seconds' | 'milliseconds' | 'hertz' | 'volt' | 'hpa' | 'lag' | 'none';
+
+/** The field that the hub has for every stream: seconds from a record's own time to its arrival in the database. */
+export const LAG = '@lag';
 
 const SUFFIXES: readonly (readonly [RegExp, Unit])[] = [
     [/(^|[._])bytes_per_s(ec|econd)?$/, 'bytes_per_s'],
@@ -21,7 +24,7 @@ const SUFFIXES: readonly (readonly [RegExp, Unit])[] = [
 ];
 
 export function unitOf(path: string): Unit {
-    if (path === '@lag') return 'seconds';
+    if (path === LAG) return 'lag';
     const name = path.toLowerCase();
     for (const [pattern, unit] of SUFFIXES) if (pattern.test(name)) return unit;
     return 'none';
@@ -35,7 +38,7 @@ const UNIT_WORDS = /[._](bytes_per_s(ec|econd)?|per_s(ec|econd)?|bytes|percent|p
 /** A label for people: `net.rx_bytes_per_s` is `Net received`. The exact path is shown beside it as a title. `verbatim`: the first
  *  segment is a name that the device chose (`eth0`), so its case stays. */
 export function labelOf(path: string, verbatim = false): string {
-    if (path === '@lag') return 'Time to arrive';
+    if (path === LAG) return 'Lag';
     const bare = path.replace(UNIT_WORDS, '') || path;
     const words = bare.split(/[._]+/).filter(Boolean).map((word) => WORDS[word.toLowerCase()] ?? word);
     const text = words.join(' ');

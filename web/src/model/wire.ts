@@ -72,7 +72,7 @@ function readDelivery(item: Json): Delivery {
     if (typeof item['journal'] !== 'string') return noDelivery;
     return {
         journal: item['journal'], gaps: number(item['gaps']), lost: number(item['lost']), forks: number(item['forks']),
-        node: readNode(item['node']),
+        node: isObject(item['node']) ? readNode({ journal: item['journal'], ...item['node'] }) : undefined,
     };
 }
 
@@ -81,6 +81,7 @@ export function readNode(item: unknown): NodeState | undefined {
     return {
         journal: text(item['journal']), name: text(item['name']), backlog: number(item['backlog']), dropped: number(item['dropped']),
         lastContact: parseTime(item['last_contact']), clockErrorMs: number(item['clock_error_ms']),
+        holes: number(item['holes']),
     };
 }
 
@@ -131,6 +132,29 @@ export function readTopic(topic: string): { device: string; kind: string; stream
     if (!match?.[1]) return undefined;
     const kind = match[2] ?? match[4] ?? '';
     return { device: match[1], kind, stream: match[3] ?? kind };
+}
+
+/** A live message as a record; undefined when it is none, or when a retained one does not say of when it is. `user`: MQTT 5's user
+ *  properties, in which the hub says a record's own time and number, and whether it is stored yet. */
+export function readLive(topic: string, payload: string, user: Readonly<Record<string, string | string[]>> | undefined, retained: boolean, now: number): WireRecord | undefined {
+    const what = readTopic(topic);
+    if (!what) return undefined;
+    const value = readPayload(payload);
+    const said = parseTime(first(user?.['time']));
+    const own = Number.isFinite(said) ? said : parseTime(isObject(value) ? value['timestamp'] : undefined);
+    if (retained && !Number.isFinite(own) && what.kind !== 'status') return undefined;
+    const seq = Number(first(user?.['seq']) ?? NaN);
+    return {
+        ...what,
+        time: Number.isFinite(own) ? own : retained ? 0 : now,
+        seq: Number.isSafeInteger(seq) ? seq : undefined,
+        value,
+        stored: first(user?.['stored']) !== '0',
+    };
+}
+
+function first(v: string | string[] | undefined): string | undefined {
+    return Array.isArray(v) ? v[0] : v;
 }
 
 /** A live payload: JSON, or text that is none. */

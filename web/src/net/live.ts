@@ -3,7 +3,7 @@
  * library only moves packets, and is loaded when the page is already drawn. */
 import type { IClientOptions, IPublishPacket, MqttClient } from 'mqtt';
 import { linkLost, linkRetry, linkStart, linkUp, type Link } from '../model/link';
-import { parseTime, readPayload, readTopic, type WireRecord } from '../model/wire';
+import { readLive, type WireRecord } from '../model/wire';
 import { address, hubNow } from './api';
 
 export interface LiveHandlers {
@@ -107,29 +107,11 @@ export class Live {
     }
 
     private take(topic: string, payload: Uint8Array, packet: IPublishPacket): void {
-        const what = readTopic(topic);
-        if (!what || payload.length === 0 || payload.length > PAYLOAD_MAX) return;
-        const value = readPayload(new TextDecoder().decode(payload));
-        const user = packet.properties?.userProperties;
-        const said = parseTime(first(user?.['time']));
-        const own = Number.isFinite(said) ? said : parseTime((value as { timestamp?: unknown } | null)?.timestamp);
-        if (packet.retain && !Number.isFinite(own) && what.kind !== 'status') return;
-        const seq = Number(first(user?.['seq']) ?? NaN);
-        this.handlers.onRecord(
-            {
-                ...what,
-                time: Number.isFinite(own) ? own : packet.retain ? 0 : hubNow(),
-                seq: Number.isSafeInteger(seq) ? seq : undefined,
-                value,
-                stored: first(user?.['stored']) !== '0',
-            },
-            packet.retain,
-        );
+        if (payload.length === 0 || payload.length > PAYLOAD_MAX) return;
+        const user = packet.properties?.userProperties as Record<string, string | string[]> | undefined;
+        const record = readLive(topic, new TextDecoder().decode(payload), user, packet.retain, hubNow());
+        if (record) this.handlers.onRecord(record, packet.retain);
     }
-}
-
-function first(v: string | string[] | undefined): string | undefined {
-    return Array.isArray(v) ? v[0] : v;
 }
 
 function randomHex(digits: number): string {

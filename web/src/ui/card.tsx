@@ -75,7 +75,7 @@ export function DeviceCard({ device }: { device: DeviceModel }): JSX.Element {
                 {subtitle(device)}
                 <Ago at={device.lastSeen} />
             </p>
-            <DeliveryLine device={device} />
+            <DeliveryLine device={device} href={deviceHref(device.id)} />
             {keys.length > 0 ? (
                 <dl class="keys">
                     {keys.map((k) => <KeyLine key={`${k.stream.name}/${k.field}`} item={k} />)}
@@ -112,7 +112,7 @@ export function DeviceRow({ device }: { device: DeviceModel }): JSX.Element {
     const keys = keyValues(device);
     return (
         <tr data-device={device.id}>
-            <th scope="row"><a href={deviceHref(device.id)}>{device.title || device.id}</a>{device.location && <small>{device.location}</small>}</th>
+            <th scope="row"><a href={deviceHref(device.id)}>{device.title || device.id}</a>{device.location && <small>{device.location}</small>}<DeliveryLine device={device} href={deviceHref(device.id)} /></th>
             <td><PresenceBadge presence={store.presence(device)} /></td>
             <td title={formatDateTime(device.lastSeen)}><Ago at={device.lastSeen} /></td>
             <td class="wide">

@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import type uPlot from 'uplot';
 import { formatClock, formatDateTime, formatQuantity, withUnit } from '../model/format';
+import { floorLag } from '../model/lag';
 import { gapFor, type Drawn } from '../model/series';
 import { labelOf, unitOf, type Unit } from '../model/units';
 import type { Range } from '../model/route';
@@ -18,6 +19,8 @@ export interface ChartProps {
     readonly field: string;
     readonly range: Range;
     readonly streamShown: boolean;
+    /** Instead of the field's path below its name. */
+    readonly note?: string;
     readonly onZoom: (from: number, to: number) => void;
     /** Without: it cannot be closed. */
     readonly onClose?: () => void;
@@ -61,7 +64,7 @@ export function Chart(props: ChartProps): JSX.Element {
             <figcaption>
                 <span class="chart-name" title={`${stream}: ${field}`}>
                     <b>{labelOf(field)}</b>
-                    <small>{props.streamShown ? `${stream} · ${field}` : field}</small>
+                    <small>{props.note ?? (props.streamShown ? `${stream} · ${field}` : field)}</small>
                 </span>
                 <Readout cursor={cursor} newest={newest} unit={unit} />
                 {props.onClose && (
@@ -104,13 +107,19 @@ function Readout({ cursor, newest, unit }: { cursor: Cursor | undefined; newest:
         return (
             <span class="readout at">
                 <b class={cursor.avg === null ? 'none' : ''}>{q.text}<small>{q.unit}</small></b>
-                <small>{band && `${formatQuantity(cursor.min ?? 0, unit).text}…${formatQuantity(cursor.max ?? 0, unit).text} · `}{Date.now() - cursor.t > 43_200_000 ? formatDateTime(cursor.t) : formatClock(cursor.t)}</small>
+                <small>{band && `${bandText(cursor.min ?? 0, cursor.max ?? 0, unit)} · `}{Date.now() - cursor.t > 43_200_000 ? formatDateTime(cursor.t) : formatClock(cursor.t)}</small>
             </span>
         );
     }
     if (!newest) return <span class="readout" />;
     const q = formatQuantity(newest.value, unit);
     return <span class="readout"><b>{q.text}<small>{q.unit}</small></b></span>;
+}
+
+/* The unit is beside it already, unless it changes with the size. */
+function bandText(min: number, max: number, unit: Unit): string {
+    const [low, high] = [formatQuantity(min, unit), formatQuantity(max, unit)];
+    return unit === 'lag' ? `${low.unit === high.unit ? low.text : withUnit(low)}…${withUnit(high)}` : `${low.text}…${high.text}`;
 }
 
 function Overlay({ history, empty }: { history: History | undefined; empty: boolean }): JSX.Element | null {
@@ -174,8 +183,9 @@ class Painter {
         const { from, to } = this.history.window();
         const d: Drawn = this.history.series.draw(from, to, gapFor(this.history.stepMs, this.interval()));
         const plot = this.plot;
+        const shape = this.unit === 'lag' ? (list: (number | null)[]) => list.map(floorLag) : (list: (number | null)[]) => list;
         plot.batch(() => {
-            plot.setData(d.banded ? [d.t, d.avg, d.min, d.max] : [d.t, d.avg, d.t.map(() => null), d.t.map(() => null)], false);
+            plot.setData(d.banded ? [d.t, shape(d.avg), shape(d.min), shape(d.max)] : [d.t, shape(d.avg), d.t.map(() => null), d.t.map(() => null)], false);
             plot.setScale('x', { min: from / 1000, max: to / 1000 });
         });
     }

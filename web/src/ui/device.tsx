@@ -1,6 +1,6 @@
 /* One device: what it is, how its numbers went, and everything that it last said. */
 import type { JSX } from 'preact';
-import { formatDateTime, formatInterval } from '../model/format';
+import { formatCount, formatDateTime, formatInterval } from '../model/format';
 import { pickFields } from '../model/pick';
 import { RANGE_MS, type FieldRef, type Range, type Route } from '../model/route';
 import { store, type DeviceModel } from '../store';
@@ -96,7 +96,7 @@ function DeviceHead({ device }: { device: DeviceModel }): JSX.Element {
             <dl class="facts">
                 <div><dt>Last record</dt><dd><Ago at={device.lastSeen} /></dd></div>
                 {interval && <div><dt>Usually</dt><dd>{interval}</dd></div>}
-                <div><dt>Records</dt><dd>{count.toLocaleString('en').replace(/,/g, '\u202f')}</dd></div>
+                <div><dt>Records</dt><dd>{formatCount(count)}</dd></div>
                 <div><dt>First seen</dt><dd>{formatDateTime(device.firstSeen)}</dd></div>
                 {device.location && <div><dt>Place</dt><dd>{device.location}</dd></div>}
             </dl>

@@ -2,6 +2,7 @@
  * for all charts of the page, a drag to look closer. */
 import type uPlot from 'uplot';
 import { formatQuantity, withUnit } from '../model/format';
+import { lagRange, lagTicks } from '../model/lag';
 import type { Unit } from '../model/units';
 
 export interface Cursor {
@@ -51,7 +52,9 @@ export function chartOptions(wish: Wish): uPlot.Options {
     const font = `11px ${colour('--font') || 'sans-serif'}`;
     const grid = { stroke: colour('--grid'), width: 1 };
     const axis = { stroke: colour('--ink-soft'), font, grid, ticks: { show: false } };
+    const lag = wish.unit === 'lag';
     const bytes = wish.unit === 'bytes' || wish.unit === 'bytes_per_s';
+    const marks: uPlot.Axis = lag ? { splits: (_, __, low, high) => lagTicks(low, high), filter: (_, splits) => splits } : bytes ? { incrs: BINARY_STEPS } : {};
     return {
         width: wish.width,
         height: wish.height,
@@ -63,10 +66,10 @@ export function chartOptions(wish: Wish): uPlot.Options {
             points: { size: 7, width: 2, stroke: line, fill: colour('--surface') },
             y: false,
         },
-        scales: { x: { time: true }, y: { range: (_, low, high) => yRange(low, high, wish.unit) } },
+        scales: { x: { time: true }, y: lag ? { distr: 3, log: 10, range: (_, low, high) => lagRange(low, high) } : { range: (_, low, high) => yRange(low, high, wish.unit) } },
         axes: [
             { ...axis, space: 60, incrs: TIME_STEPS, size: 28, gap: 6, values: (_, splits, __, ___, step) => splits.map((s, i) => timeLabel(s, splits[i - 1], step)) },
-            { ...axis, size: bytes ? 66 : 54, gap: 6, space: 34, ...(bytes ? { incrs: BINARY_STEPS } : {}), values: (u, splits) => (countValues(u.data[1], 1) === 0 ? [] : splits.map((v) => tickLabel(v, wish.unit))) },
+            { ...axis, ...marks, size: bytes ? 66 : 54, gap: 6, space: 34, values: (u, splits) => (countValues(u.data[1], 1) === 0 ? [] : splits.map((v) => tickLabel(v, wish.unit))) },
         ],
         series: [
             {},

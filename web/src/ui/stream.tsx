@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { flatten, groupLeaves, isChartable, type Leaf } from '../model/flatten';
 import { formatDateTime, formatInterval, formatLeaf, withUnit } from '../model/format';
+import { mergeNewest } from '../model/place';
 import type { FieldRef } from '../model/route';
 import { labelOf, unitOf } from '../model/units';
 import type { WireRecord } from '../model/wire';
@@ -96,9 +97,7 @@ function Recent({ device, stream }: { device: DeviceModel; stream: StreamModel }
         fetchLatest(device.id, stream.name, RECENT, abort.signal).then(setStored, () => undefined);
         return () => abort.abort();
     }, [device.id, stream.name, generation]);
-    const live = device.news.filter((r) => r.stream === stream.name);
-    const known = new Set(live.map((r) => r.time));
-    const list = [...live, ...stored.filter((r) => !known.has(r.time))].slice(0, RECENT);
+    const list = mergeNewest(device.news.filter((r) => r.stream === stream.name), stored, RECENT);
     if (list.length === 0) return null;
     return (
         <ol class="recent" aria-label={`Latest of ${stream.name}`}>
