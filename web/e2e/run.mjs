@@ -141,6 +141,24 @@ const tests = {
         await page.goBack();
         await page.waitForFunction(() => !location.hash.includes('1h'), null, T);
     },
+    async 'delivery: what the hub tells of it'({ page, errors }) {
+        const device = await pickDevice(page);
+        await page.goto(`${base}#/device/${device}`);
+        await page.waitForSelector('.crumbs', LONG);
+        const told = await page.evaluate(async (d) => (await (await fetch('api/v1/devices')).json()).items.find((i) => i.device === d), device);
+        if (!told?.journal) {
+            must((await page.locator('.delivery').count()) === 0, 'a section about nothing');
+            return 'left out: this hub does not tell of journals';
+        }
+        await page.waitForSelector('.delivery .chart[data-state=ok]', LONG);
+        await page.waitForFunction(() => Number(document.querySelector('.delivery .chart').dataset.points) > 0, null, LONG);
+        await page.waitForFunction(() => / (ms|s|min|h|d)/.test(document.querySelector('.delivery .chart-foot').textContent.replace(/\u00a0/g, ' ')), null, T);
+        const facts = await page.locator('.delivery .facts').textContent();
+        must(/Last record/.test(facts) && /Gaps/.test(facts), `the facts are ${facts}`);
+        must(told.node ? /Last contact/.test(facts) && /Waiting there/.test(facts) : /this hub/.test(facts), `the facts are ${facts}`);
+        must(errors.length === 0, errors.join('; '));
+        return undefined;
+    },
     async 'the raw record'({ page }) {
         const device = await pickDevice(page);
         await page.goto(`${base}#/device/${device}`);
@@ -241,6 +259,87 @@ const tests = {
         must(others.length === 0, `asked of others: ${others}`);
         must(asked.some((u) => u.startsWith('ws')), 'no WebSocket was opened');
         must(errors.length === 0, errors.join('; '));
+    },
+    async 'mock: a backlog counts down, and nothing is shown twice or goes back'(_, open) {
+        const behind = await startMock('--port', '0', '--drain', '14000');
+        try {
+            const { page, asked, errors } = await open({});
+            await page.goto(behind.url);
+            const line = '[data-device=gate-north] .waits';
+            await page.waitForSelector(line, LONG);
+            const waiting = async () => Number(/catching up: (.*) waiting/.exec(await page.locator(line).textContent())?.[1].replace(/\D/g, ''));
+            const first = await waiting();
+            must(first > 1000, `${first} wait`);
+            await page.waitForFunction(([s, n]) => Number(/: (.*) waiting/.exec(document.querySelector(s).textContent)?.[1].replace(/\D/g, '')) < n, [line, first], T);
+            await page.goto(`${behind.url}#/device/gate-north`);
+            await page.waitForSelector('.delivery .bar', T);
+            await live(page);
+            /* The newest value is the newest, whatever comes after it. */
+            const back = await page.evaluate(() => new Promise((resolve) => {
+                let newest = '';
+                const timer = setInterval(() => {
+                    const now = document.querySelector('[data-stream=host] time').dateTime;
+                    const done = document.querySelector('.delivery').dataset.backlog === '0';
+                    if (now >= newest && !done) return void (newest = now);
+                    clearInterval(timer);
+                    return resolve(done ? '' : `${newest} went back to ${now}`);
+                }, 20);
+            }));
+            must(back === '', back);
+            must(asked.filter((u) => u.endsWith('/api/v1/nodes')).length >= 3, 'the backlog was not asked for while it shrank');
+            await page.waitForFunction(() => /up to date/.test(document.querySelector('.delivery .stream-head').textContent), null, T);
+            const count = () => page.evaluate(async () => {
+                const [stream, field] = document.querySelector('.chart').dataset.field.split(':');
+                const to = Math.floor(Date.now() / 1000) * 1000;
+                const query = new URLSearchParams({ device: 'gate-north', stream, field, step: '1s', from: new Date(to - 300_000).toISOString(), to: new Date(to).toISOString() });
+                const answer = await (await fetch(`api/v1/readings?${query}`)).json();
+                return { hub: answer.t.length, page: Number(document.querySelector('.chart').dataset.points) };
+            });
+            for (let until = Date.now() + 20_000; ; ) {
+                const { hub, page: have } = await count();
+                if (hub > 100 && Math.abs(hub - have) <= 2) break;
+                must(Date.now() < until, `the hub has ${hub} points, the page ${have}`);
+            }
+            must(errors.length === 0, errors.join('; '));
+        } finally {
+            await behind.stop();
+        }
+    },
+    async 'mock: what is lost, copied or silent has its words'({ page }, open) {
+        await page.goto(base);
+        await page.waitForSelector('[data-device=greenhouse-2] .chip', LONG);
+        must(/3.gaps, 120.records lost/.test(await page.locator('[data-device=greenhouse-2] .chip').textContent()), 'the gaps are not on the card');
+        must((await page.locator('[data-device=cellar] .chip').getAttribute('title')).includes('image'), 'a copy is not explained');
+        must(/412 waiting as of/.test(await page.locator('[data-device=pi-zero-7] .waits').textContent()), 'what waits on a silent node is not on the card');
+        must((await page.locator('[data-device=pi-1] .delivery-line').count()) === 0, 'a card is not calm though all is well');
+        await page.locator('[data-device=greenhouse-2] .chip').click();
+        await page.waitForSelector('.gaps tbody tr', T);
+        must((await page.locator('.gaps tbody tr').count()) === 3, 'not all gaps are listed');
+        must(/2.6.s behind/.test(await page.locator('.delivery .facts').textContent()), 'the wrong clock is not told');
+        const phone = await open({ width: 390, height: 800, phone: true });
+        for (const place of ['#/devices', '#/device/greenhouse-2', '#/device/cellar', '#/device/gate-north']) {
+            await phone.page.goto('about:blank');
+            await phone.page.goto(`${base}${place}`);
+            await phone.page.waitForSelector(place === '#/devices' ? '.delivery-line' : '.delivery .chart[data-state=ok]', LONG);
+            await noSideways(phone.page, place);
+            const out = await phone.page.evaluate(() => [...document.querySelectorAll('.card *, .delivery *')].some((e) => e.getBoundingClientRect().right > (e.closest('.card, .delivery')?.getBoundingClientRect().right ?? 0)));
+            must(!out, `something sticks out at ${place}`);
+        }
+    },
+    async 'mock: a hub that tells nothing of delivery'(_, open) {
+        const older = await startMock('--port', '0', '--older');
+        try {
+            const { page, errors } = await open({});
+            await page.goto(older.url);
+            await rows(page);
+            must((await page.locator('.delivery-line').count()) === 0, 'a card tells of delivery');
+            await page.goto(`${older.url}#/device/pi-1`);
+            await page.waitForSelector('.chart[data-state=ok]', LONG);
+            must((await page.locator('.delivery').count()) === 0, 'a section about nothing');
+            must(errors.length === 0, errors.join('; '));
+        } finally {
+            await older.stop();
+        }
     },
     async 'mock: the empty state teaches, and ends with the first record'(_, open) {
         const empty = await startMock('--port', '0', '--empty');

@@ -22,7 +22,7 @@ const views = [
     ['device', `${url}#/device/${device}`, '.chart[data-state=ok] canvas'],
     ['device-24h', `${url}#/device/${device}?range=24h`, '.chart[data-state=ok] canvas'],
     ['status', `${url}#/status`, '.rates tbody tr'],
-    ...(empty ? [['empty', `${empty.url}#/devices`, '.first'], ['gate', `${url}#/device/gate-north`, '.recent li'], ['lost', `${url}#/device/nobody`, '.blank']] : []),
+    ...(empty ? [['empty', `${empty.url}#/devices`, '.first'], ['gate', `${url}#/device/gate-north?range=6h`, '.delivery canvas'], ['gaps', `${url}#/device/greenhouse-2?range=24h`, '.gaps tbody tr'], ['lost', `${url}#/device/nobody`, '.blank']] : []),
 ];
 try {
     for (const [look, options] of looks) {

@@ -1,7 +1,7 @@
 /* A stand-in for the hub: the built page, the REST routes and MQTT over WebSocket, with made-up devices (world.mjs). For developing
  * and testing the page only.
- *   node mock/server.mjs [--port 8000] [--devices 7] [--empty] [--refuse-ws] [--started MS] [--older]
- * --older leaves out what a hub of the first release does not say: how records are delivered. --started fixes the moment from which gaps and ages count, so that a restarted server tells the same story. */
+ *   node mock/server.mjs [--port 8000] [--devices 7] [--empty] [--refuse-ws] [--started MS] [--drain MS] [--older]
+ * --drain is how long the backlog of gate-north takes. --older leaves out what a hub of the first release does not say: how records are delivered. --started fixes the moment from which gaps and ages count, so that a restarted server tells the same story. */
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { dirname, extname, join, normalize } from 'node:path';
@@ -17,13 +17,14 @@ const { values: args } = parseArgs({
         devices: { type: 'string', default: '7' },
         empty: { type: 'boolean', default: false },
         'refuse-ws': { type: 'boolean', default: false },
+        drain: { type: 'string', default: '90000' },
         older: { type: 'boolean', default: false },
         started: { type: 'string', default: String(Date.now()) },
     },
 });
 const dist = join(dirname(fileURLToPath(import.meta.url)), '..', 'dist');
 const started = Number(args.started);
-const fleet = args.empty ? [] : makeFleet(Number(args.devices));
+const fleet = args.empty ? [] : makeFleet(Number(args.devices), Number(args.drain));
 const extra = new Map(); /* device → [{stream, time, value}], sent by POST */
 const clients = new Set();
 const counters = { posts: 0, published: 0, requests: 0 };

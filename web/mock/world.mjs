@@ -75,10 +75,10 @@ function row(device, streams, more = {}) {
 /** `quiet`: how long ago the device fell silent. `gaps`: pauses, as [from, to] before now. `node`: the node whose journal its records
  *  come from. `outages`: when that could not reach the hub, as [from, to] before now; with `drain`, it still sends what it recorded
  *  since, and has sent all after so many ms. `lost`: gap records, as [first, last, reason, before now]. */
-export function makeFleet(count) {
+export function makeFleet(count, drain = 90_000) {
     const named = [
         row('pi-1', [{ stream: 'host', every: 2000, make: host }], { node: 'pi-1-4f2a', outages: [[19 * MIN, 14 * MIN], [5 * HOUR, 3 * HOUR]], gaps: [[3.2 * MIN, 2.5 * MIN], [31 * MIN, 22 * MIN]] }),
-        row('gate-north', [{ stream: 'host', every: 2000, make: host }, { stream: 'camera', every: 5000, make: camera }, { stream: 'plates', kind: 'detection', every: 17_000, make: plate }], { name: 'North gate', location: 'Car park, level 0', node: 'gate-north-91c0', outages: [[4.5 * HOUR, 0]], drain: 90_000 }),
+        row('gate-north', [{ stream: 'host', every: 2000, make: host }, { stream: 'camera', every: 5000, make: camera }, { stream: 'plates', kind: 'detection', every: 17_000, make: plate }], { name: 'North gate', location: 'Car park, level 0', node: 'gate-north-91c0', outages: [[4.5 * HOUR, 0]], drain }),
         row('greenhouse-2', [{ stream: 'env', every: 10_000, make: climate }], { location: 'Greenhouse, bench 2', node: 'greenhouse-2-77d1', dropped: 120, clock: -2600, outages: [[8 * HOUR, 6.5 * HOUR]],
             lost: [[180_441, 180_540, 'dropped', 6.5 * HOUR], [98_110, 98_125, 'dropped', 30 * HOUR], [41_002, 41_005, 'damaged', 77 * HOUR]], gaps: [[70 * MIN, 48 * MIN], [9 * HOUR, 7 * HOUR]] }),
         row('cellar', [{ stream: 'env', every: 30_000, make: climate }], { node: 'cellar-0b3e', forks: 1 }),

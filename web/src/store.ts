@@ -80,6 +80,8 @@ export class Store {
     private refreshing: ReturnType<typeof setTimeout> | undefined;
     private watching: ReturnType<typeof setTimeout> | undefined;
     private wasCatchingUp = false;
+    /** The generation in which the hub had no route for nodes; after a restart it may be a newer one. */
+    private nodesUnknown = -1;
     private inFlight = false;
     private readonly live: Live;
 
@@ -200,7 +202,7 @@ export class Store {
 
     private async lookAtNodes(): Promise<void> {
         clearTimeout(this.watching);
-        if (document.visibilityState === 'visible') {
+        if (document.visibilityState === 'visible' && this.nodesUnknown !== this.generation) {
             try {
                 const nodes = new Map((await fetchNodes()).map((node) => [node.journal, node]));
                 for (const node of nodes.values()) this.noteNode(node);
@@ -209,8 +211,9 @@ export class Store {
                     if (node) device.delivery = { ...device.delivery, node };
                 }
                 this.tell();
-            } catch {
+            } catch (e) {
                 /* The banner says when the hub is away; one without this route says all it knows in its list of devices. */
+                if (e instanceof ApiError && e.status === 404) this.nodesUnknown = this.generation;
             }
             /* What was lost on the way is told with the last of a backlog. */
             const catching = this.anyCatchingUp();

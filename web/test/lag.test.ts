@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatCount, formatLag, withUnit } from '../src/model/format';
+import { formatAbout, formatCount, formatLag, withUnit } from '../src/model/format';
 import { floorLag, lagRange, lagTicks } from '../src/model/lag';
 import { labelOf, LAG, unitOf } from '../src/model/units';
 
@@ -15,6 +15,10 @@ describe('a lag', () => {
         expect(unitOf(LAG)).toBe('lag');
         expect(labelOf(LAG)).toBe('Lag');
     });
+});
+
+it('guesses without false precision', () => {
+    expect([0, 12_000, 57_000, 58_000, 79_000, 3_400_000, 4_100_000, 90_000_000].map(formatAbout)).toEqual([`5${N}s`, `10${N}s`, `55${N}s`, `1${N}min`, `1${N}min`, `57${N}min`, `1${N}h 10${N}min`, `1${N}d 1${N}h`]);
 });
 
 it('counts with all digits', () => {

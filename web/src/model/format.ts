@@ -115,6 +115,12 @@ export function formatDuration(ms: number): string {
     return parts.slice(first, first + 2).filter(([n]) => n > 0).map(([n, u]) => `${n}\u00a0${u}`).join(' ');
 }
 
+/** A guess at how long something takes: no seconds beside minutes, and below a minute no single ones. */
+export function formatAbout(ms: number): string {
+    if (ms < 57_500) return `${Math.max(5, 5 * Math.round(ms / 5_000))}\u00a0s`;
+    return formatDuration(ms < 57_500 * 60 ? 60_000 * Math.round(ms / 60_000) : 600_000 * Math.round(ms / 600_000));
+}
+
 /** How long ago, in one unit: people compare these down a list. */
 export function formatAgo(ms: number): string {
     if (!Number.isFinite(ms)) return 'never';

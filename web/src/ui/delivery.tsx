@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
 import { clockError, reasonText, type Delivery, type Gap, type NodeState, type Waiting } from '../model/delivery';
-import { formatAgo, formatCount, formatDateTime, formatDuration } from '../model/format';
+import { formatAbout, formatAgo, formatCount, formatDateTime, formatLag, withUnit } from '../model/format';
 import type { Range } from '../model/route';
 import { LAG } from '../model/units';
 import { fetchGaps } from '../net/api';
@@ -89,7 +89,7 @@ function busiest(streams: readonly StreamModel[]): string | undefined {
 
 function WaitingText({ waiting }: { waiting: Waiting }): JSX.Element {
     if (waiting.kind === 'silent') return <>{formatCount(waiting.count)} waiting {silentSince(waiting)}</>;
-    return <>catching up: {formatCount(waiting.count)} waiting{waiting.leftMs !== undefined && `, about ${formatDuration(Math.max(1_000, waiting.leftMs))}`}</>;
+    return <>catching up: {formatCount(waiting.count)} waiting{waiting.leftMs !== undefined && `, about ${formatAbout(waiting.leftMs)}`}</>;
 }
 
 function Facts({ device }: { device: DeviceModel }): JSX.Element {
@@ -99,9 +99,9 @@ function Facts({ device }: { device: DeviceModel }): JSX.Element {
         <dl class="facts">
             <LastRecord device={device} />
             {delivery.node ? <NodeFacts node={delivery.node} /> : <div><dt>Recorded by</dt><dd title={delivery.journal}>this hub</dd></div>}
-            <div><dt>Lost</dt><dd class={delivery.lost > 0 ? 'warn' : ''}>{delivery.gaps > 0 || delivery.lost > 0 ? gapsText(delivery) : 'nothing'}</dd></div>
+            <div><dt>Gaps</dt><dd class={delivery.gaps > 0 || delivery.lost > 0 ? 'warn' : ''}>{delivery.gaps > 0 || delivery.lost > 0 ? gapsText(delivery) : 'none'}</dd></div>
             {error !== undefined && (
-                <div title="Its clock against the hub's, with the time that the message took"><dt>Clock of the node</dt><dd class="warn">{formatDuration(Math.abs(error))} {error < 0 ? 'behind' : 'ahead'}</dd></div>
+                <div title="Its clock against the hub's, with the time that the message took"><dt>Clock of the node</dt><dd class="warn">{withUnit(formatLag(Math.abs(error) / 1000))} {error < 0 ? 'behind' : 'ahead'}</dd></div>
             )}
         </dl>
     );
