@@ -33,6 +33,8 @@ export interface DeviceModel {
     lastSeen: number;
     declared: Declared | undefined;
     delivery: Delivery;
+    /** When a record of it last came live, whatever its time. */
+    heardAt: number;
     readonly streams: Map<string, StreamModel>;
     /** Detections and events of this sitting, newest first. */
     readonly news: WireRecord[];
@@ -125,9 +127,15 @@ export class Store {
         return presenceOf(device.lastSeen, this.intervalOf(device), this.now(), device.declared);
     }
 
+    /** The node by which its records come. What came live was a contact, too, since the hub was last asked. */
+    nodeOf(device: DeviceModel): NodeState | undefined {
+        const { node } = device.delivery;
+        return node && device.heardAt > (node.lastContact || 0) ? { ...node, lastContact: device.heardAt } : node;
+    }
+
     /** What waits on the way from this device, when it is worth a word. */
     waiting(device: DeviceModel): Waiting | undefined {
-        return waitingOf(device.delivery.node, this.backlogs.get(device.delivery.journal), this.now());
+        return waitingOf(this.nodeOf(device), this.backlogs.get(device.delivery.journal), this.now());
     }
 
     isCatchingUp(id: string): boolean {
@@ -279,6 +287,7 @@ export class Store {
             device.firstSeen = now;
             this.schedule(500);
         }
+        device.heardAt = now;
         if (turn !== 'ahead') stream.count++;
         if (turn !== 'settled') this.noteNews(device, stream, record, now);
         for (const listener of this.recordListeners) listener(record, turn);
@@ -311,7 +320,7 @@ export class Store {
         let device = this.devices.get(id);
         if (!device) {
             device = {
-                id, title: '', location: '', firstSeen: 0, lastSeen: 0, declared: undefined, delivery: noDelivery, streams: new Map(), news: [], version: 0,
+                id, title: '', location: '', firstSeen: 0, lastSeen: 0, declared: undefined, delivery: noDelivery, heardAt: 0, streams: new Map(), news: [], version: 0,
             };
             this.devices.set(id, device);
         }

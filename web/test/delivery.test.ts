@@ -19,6 +19,7 @@ describe('delivery', () => {
         expect(waitingOf(withBacklog(0, NOW - 1e9), undefined, NOW)).toBeUndefined();
         /* Never heard of since the hub's start: nothing is known to wait. */
         expect(waitingOf(withBacklog(0, NaN), undefined, NOW)).toBeUndefined();
+        expect(waitingOf(withBacklog(900, NaN), undefined, NOW)?.kind).toBe('silent');
     });
     it('counts down from the largest that was seen', () => {
         let seen: Backlog | undefined;

@@ -65,7 +65,7 @@ export interface Waiting {
 /** What waits on the node, when that is worth a line; undefined while all is well. */
 export function waitingOf(node: NodeState | undefined, backlog: Backlog | undefined, now: number): Waiting | undefined {
     if (!node || node.backlog <= 0) return undefined;
-    const silent = now - node.lastContact > SILENT_MS;
+    const silent = !(now - node.lastContact <= SILENT_MS);
     if (!silent && node.backlog < BEHIND_FROM) return undefined;
     const peak = Math.max(backlog?.peak ?? 0, node.backlog);
     return {

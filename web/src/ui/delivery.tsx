@@ -94,11 +94,12 @@ function WaitingText({ waiting }: { waiting: Waiting }): JSX.Element {
 
 function Facts({ device }: { device: DeviceModel }): JSX.Element {
     const { delivery } = device;
+    const node = store.nodeOf(device);
     const error = clockError(delivery);
     return (
         <dl class="facts">
             <LastRecord device={device} />
-            {delivery.node ? <NodeFacts node={delivery.node} /> : <div><dt>Recorded by</dt><dd title={delivery.journal}>this hub</dd></div>}
+            {node ? <NodeFacts node={node} /> : <div><dt>Recorded by</dt><dd title={delivery.journal}>this hub</dd></div>}
             <div><dt>Gaps</dt><dd class={delivery.gaps > 0 || delivery.lost > 0 ? 'warn' : ''}>{delivery.gaps > 0 || delivery.lost > 0 ? gapsText(delivery) : 'none'}</dd></div>
             {error !== undefined && (
                 <div title="Its clock against the hub's, with the time that the message took"><dt>Clock of the node</dt><dd class="warn">{withUnit(formatLag(Math.abs(error) / 1000))} {error < 0 ? 'behind' : 'ahead'}</dd></div>
