@@ -82,8 +82,14 @@ static int step(struct sink *s, size_t *out_count)
     struct store_counts counts;
     int rc = journal_reader_next(s->reader, s->batch, SINK_BATCH, SINK_BATCH_BYTES, out_count);
 
-    if (rc || *out_count == 0)
+    if (rc)
         return rc;
+    if (*out_count == 0) { /* a database that is away is told before something waits for it */
+        rc = store_check(s->o.store);
+        if (rc)
+            journal_reader_seek(s->reader, store_position(s->o.store));
+        return rc;
+    }
     position = journal_reader_seq(s->reader);
     rc = store_write(s->o.store, s->batch, *out_count, position, &counts);
     if (rc) { /* read again what was not written: its views end with the next read */

@@ -20,9 +20,12 @@ struct store_engine {
     /* Whether so much waits for a checkpoint that the writer should make one now. */
     bool (*checkpoint_due)(void *w);
     uint64_t (*cursor)(void *w, const struct uuid *origin);
-    /* The database's position, when write() returned ERR_STALE: it turned out to be older than where the
-     * run began. NULL: that cannot be. */
+    /* The database's position: when write() returned ERR_STALE it turned out to be older than where
+     * the run is; it may be after check() as well. NULL: that cannot be. */
     uint64_t (*position)(void *w);
+    /* Whether a write would find the database; connects again where that is needed. Codes of write().
+     * NULL: it is not somebody else's to take away. */
+    int (*check)(void *w);
     int (*origins)(void *w, int (*each)(void *ctx, const struct store_origin *o), void *ctx);
     const char *(*error)(void *w);
 

@@ -374,6 +374,12 @@ static int connect_now(struct pg *p)
     return ERR_CLOSED;
 }
 
+void pg_listen(struct pg *p)
+{
+    if (p->conn && PQconsumeInput(p->conn) == 0)
+        pg_disconnect(p);
+}
+
 int pg_ready(struct pg *p, bool migrate, bool *out_fresh)
 {
     int64_t version = 0;
@@ -412,6 +418,7 @@ const struct store_engine store_pg = {
     .cursor = pg_writer_cursor,
     .origins = pg_writer_origins,
     .position = pg_writer_position,
+    .check = pg_writer_check,
     .error = pg_writer_error,
     .reader_open = pg_reader_open,
     .reader_close = pg_reader_close,

@@ -32,6 +32,9 @@ void pg_disconnect(struct pg *p);
  * which). ERR_VERSION: its tables are newer. ERR_VALUE: the database is not in UTF-8. */
 MUST_USE int pg_ready(struct pg *p, bool migrate, bool *out_fresh);
 
+/* Notices a connection that the server has closed meanwhile; does not wait. */
+void pg_listen(struct pg *p);
+
 /* The values of a statement, in its order. */
 struct pg_args {
     int n;
@@ -66,6 +69,7 @@ uint64_t pg_writer_cursor(void *w, const struct uuid *origin);
 int pg_writer_origins(void *ctx, int (*each)(void *ctx, const struct store_origin *o),
                       void *each_ctx);
 uint64_t pg_writer_position(void *w);
+int pg_writer_check(void *w);
 const char *pg_writer_error(void *w);
 MUST_USE int pg_reader_open(const struct store_config *c, void **out, struct fault *f);
 void pg_reader_close(void *r);

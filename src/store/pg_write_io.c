@@ -112,8 +112,8 @@ struct writer {
     struct pg_names names;
     struct uuid journal;
     int64_t id_window_ns, sweep_ns;
-    uint64_t position; /* the database's, as it was when we connected */
-    bool known;        /* it was told to whoever begins the run */
+    uint64_t position; /* the database's */
+    bool known;        /* whoever reads the journal begins at it or before */
     struct origin origins[ORIGINS_MOST];
     size_t origin_count;
     struct buf copy;
@@ -144,6 +144,7 @@ static int ready(struct writer *w)
     if (rc == 0 && fresh) {
         pg_names_forget(&w->names);
         rc = read_position(w);
+        w->known = false;
     }
     return rc;
 }
@@ -644,7 +645,8 @@ int pg_writer_write(void *ctx, const struct record *records, size_t count, uint6
     if (rc < 0)
         return rc;
     if (!w->known) {
-        /* The run began without knowing where the database is. It may be behind. */
+        /* The run began without knowing where the database is, or it was away since and may have
+         * come back from an older copy. */
         w->known = true;
         if (count > 0 && w->position + 1 < records[0].seq)
             return ERR_STALE;
@@ -657,7 +659,17 @@ int pg_writer_write(void *ctx, const struct record *records, size_t count, uint6
                         out);
         done += n;
     } while (rc == 0 && done < count);
+    if (rc == 0 && position > w->position)
+        w->position = position;
     return rc;
+}
+
+int pg_writer_check(void *ctx)
+{
+    struct writer *w = ctx;
+
+    pg_listen(&w->pg);
+    return ready(w);
 }
 
 /* ---- for others ---- */

@@ -87,6 +87,9 @@ struct store_counts {
  * ERR_CORRUPT, ERR_DB (store_error() has the text). After one, write again from store_position(). */
 MUST_USE int store_write(struct store *s, const struct record *records, size_t count,
                          uint64_t position, struct store_counts *out);
+/* When there is nothing to write: whether the database is there, and still as it was left. Codes of
+ * store_write; after one, read from store_position() on. */
+MUST_USE int store_check(struct store *s);
 /* The engine's own words about the last failure of the writer. */
 const char *store_error(const struct store *s);
 /* From any thread: the journal seq up to which rows are committed (readers see them), and up to

@@ -377,6 +377,17 @@ uint64_t store_begin(struct store *s, uint64_t cursor_seq)
     return position;
 }
 
+int store_check(struct store *s)
+{
+    int rc = s->engine->check ? s->engine->check(s->writer) : 0;
+
+    if (rc == 0 && s->engine->position && s->engine->position(s->writer) < store_position(s)) {
+        (void)store_begin(s, s->engine->position(s->writer));
+        rc = ERR_BUSY;
+    }
+    return rc;
+}
+
 int store_write(struct store *s, const struct record *records, size_t count, uint64_t position,
                 struct store_counts *out)
 {

@@ -108,6 +108,33 @@ edge: {{host: {{enabled: false}}, uplink: {{hub: "127.0.0.1:{cloud.port("mqtt")}
     check_all_there(cloud, [feeder], "by two ways, both there")
 
 
+def test_an_idle_hub_notices_that_its_database_is_gone_or_older(box):
+    server = Postgres(box)
+    hub = hub_on(box, server)
+
+    def post(value):
+        assert hub.request("POST", "/api/v1/data", {"device_id": "d", "n": value})[0] == 200
+
+    def stored():
+        return server.psql("SELECT value->>'n' FROM wayside.readings WHERE device = 'd' ORDER BY time").split()
+
+    post(1)
+    until(lambda: stored() == ["1"], "the first row")
+    server.stop(signal.SIGINT)
+    until(lambda: not ready(hub)[0], "/ready to say no")
+    assert "store" in ready(hub)[1], ready(hub)
+    server.copy("data", "older")
+    server.start()
+    until(lambda: ready(hub)[0], "/ready to say yes", 30)
+    post(2)
+    post(3)
+    until(lambda: stored() == ["1", "2", "3"], "the next rows", 30)
+    server.stop(signal.SIGINT)
+    server.copy("older", "data")
+    server.start()
+    until(lambda: stored() == ["1", "2", "3"], "the rows to be written again", 30)
+
+
 def test_mistakes_are_named(box):
     node = Node(box, "bad", ["hub"], None)
     for text, word in (('store: {postgres: "postgresql://u:secret@h/db"}', "password_file"),

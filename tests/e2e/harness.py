@@ -346,6 +346,11 @@ class Postgres:
         os.kill(pid, how)
         self.process.wait(30)
 
+    def copy(self, what, to):
+        """Of the stopped server's files."""
+        subprocess.run([*self.as_user, "rm", "-rf", str(self.dir / to)], check=True, cwd="/")
+        subprocess.run([*self.as_user, "cp", "-a", str(self.dir / what), str(self.dir / to)], check=True, cwd="/")
+
     def psql(self, sql):
         r = subprocess.run([str(self.bin / "psql"), "-X", "-A", "-t", "-q", self.conninfo, "-c", sql], capture_output=True, text=True)
         if r.returncode != 0:
