@@ -10,9 +10,11 @@
  */
 #include "store/pg_io.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <endian.h>
+#include <poll.h>
 #include <stdio.h>
 
 #define PG_INT8      20
@@ -22,6 +24,8 @@
 #define PG_VERSION   1
 #define PG_LOCK      0x57415953 /* "WAYS" */
 #define PG_TIMEOUT_S "5"        /* to connect */
+#define PG_LOCK_WAIT "5s"       /* for what somebody else has locked */
+#define PG_ANSWER_MS 20000      /* then the server hangs, and the connection is given up */
 
 static const char *const steps[PG_VERSION] = {
     "CREATE TABLE wayside.devices ("
@@ -159,6 +163,8 @@ static int code_of(const char *state)
 
 int pg_result(struct pg *p, const PGresult *r)
 {
+    if (!p->conn) /* given up: noted there */
+        return ERR_CLOSED;
     switch (PQresultStatus(r)) {
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
@@ -177,9 +183,59 @@ int pg_result(struct pg *p, const PGresult *r)
     return code_of(r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL);
 }
 
+/* Until what was sent is on its way and, with `answer`, a result can be had without waiting. */
+static bool settle(struct pg *p, bool answer)
+{
+    uint64_t end_ms = clock_mono_ns() / 1000000 + PG_ANSWER_MS, now_ms;
+
+    while (p->conn) {
+        int flush = PQflush(p->conn);
+        struct pollfd fd = { PQsocket(p->conn), (short)(POLLIN | (flush > 0 ? POLLOUT : 0)), 0 };
+
+        if (flush < 0 || (flush == 0 && !(answer && PQisBusy(p->conn))))
+            return true; /* a failure is told by the result */
+        now_ms = clock_mono_ns() / 1000000;
+        if (now_ms >= end_ms) {
+            snprintf(p->error, sizeof(p->error), "the server did not answer within %d s",
+                     PG_ANSWER_MS / 1000);
+            pg_disconnect(p);
+            break;
+        }
+        (void)!poll(&fd, 1, (int)(end_ms - now_ms));
+        if ((fd.revents & ~POLLOUT) && !PQconsumeInput(p->conn))
+            return true;
+    }
+    return false;
+}
+
+bool pg_flush(struct pg *p)
+{
+    return settle(p, false);
+}
+
+bool pg_await(struct pg *p)
+{
+    return settle(p, true);
+}
+
+/* The last result of a command, or that of a COPY which began. NULL: it could not be sent, or the
+ * connection was lost. */
+static PGresult *collect(struct pg *p, int sent)
+{
+    PGresult *last = NULL, *r;
+
+    while (sent && pg_await(p) && (r = PQgetResult(p->conn))) {
+        PQclear(last);
+        last = r;
+        if (PQresultStatus(r) == PGRES_COPY_IN || PQstatus(p->conn) != CONNECTION_OK)
+            break;
+    }
+    return last;
+}
+
 int pg_command(struct pg *p, const char *sql)
 {
-    PGresult *r = PQexec(p->conn, sql);
+    PGresult *r = collect(p, PQsendQuery(p->conn, sql));
     int rc = pg_result(p, r);
 
     PQclear(r);
@@ -247,8 +303,8 @@ int pg_run(struct pg *p, size_t i, const struct pg_args *a, PGresult **out)
     int rc;
 
     snprintf(name, sizeof(name), "s%zu", i);
-    r = PQexecPrepared(p->conn, name, a ? a->n : 0, a ? a->value : NULL, a ? a->length : NULL,
-                       a ? a->format : NULL, 1);
+    r = collect(p, PQsendQueryPrepared(p->conn, name, a ? a->n : 0, a ? a->value : NULL,
+                                       a ? a->length : NULL, a ? a->format : NULL, 1));
     rc = pg_result(p, r);
     if (rc < 0 || !out)
         PQclear(r);
@@ -271,7 +327,7 @@ static int prepare(struct pg *p)
         for (int k = 0; k < n; k++)
             oids[k] = types[k] == 'i' ? PG_INT8 : types[k] == 't' ? PG_TEXT : PG_BYTEA;
         snprintf(name, sizeof(name), "s%zu", i);
-        r = PQprepare(p->conn, name, p->statements[i].sql, n, oids);
+        r = collect(p, PQsendPrepare(p->conn, name, p->statements[i].sql, n, oids));
         rc = pg_result(p, r);
         PQclear(r);
         if (rc < 0)
@@ -282,7 +338,7 @@ static int prepare(struct pg *p)
 
 static int read_number(struct pg *p, const char *sql, int64_t *out)
 {
-    PGresult *r = PQexecParams(p->conn, sql, 0, NULL, NULL, NULL, NULL, 1);
+    PGresult *r = collect(p, PQsendQueryParams(p->conn, sql, 0, NULL, NULL, NULL, NULL, 1));
     int rc = pg_result(p, r);
 
     *out = rc == 0 && PQntuples(r) > 0 ? pg_get_i64(r, 0, 0) : 0;
@@ -336,8 +392,7 @@ static int upgrade(struct pg *p)
         rc = pg_command(p, sql);
     if (rc == 0)
         return pg_command(p, "COMMIT");
-    (void)!PQstatus(p->conn);
-    PQclear(PQexec(p->conn, "ROLLBACK"));
+    pg_disconnect(p);
     return rc;
 }
 
@@ -368,7 +423,7 @@ static int connect_now(struct pg *p)
         keys[4] = NULL;
     p->conn = PQconnectdbParams(keys, values, 1);
     PQsetNoticeProcessor(p->conn, on_notice, NULL);
-    if (PQstatus(p->conn) == CONNECTION_OK)
+    if (PQstatus(p->conn) == CONNECTION_OK && PQsetnonblocking(p->conn, 1) == 0)
         return 0;
     note(p, PQerrorMessage(p->conn));
     return ERR_CLOSED;
@@ -393,6 +448,8 @@ int pg_ready(struct pg *p, bool migrate, bool *out_fresh)
     rc = connect_now(p);
     if (rc == 0)
         rc = check_encoding(p);
+    if (rc == 0)
+        rc = pg_command(p, "SET lock_timeout = '" PG_LOCK_WAIT "'");
     if (rc == 0)
         rc = migrate ? upgrade(p) : check_version(p, &version);
     if (rc == 0 && !migrate && version < PG_VERSION) {

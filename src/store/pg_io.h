@@ -47,6 +47,11 @@ void pg_null(struct pg_args *a);
 void pg_str(struct pg_args *a, struct str s);
 void pg_bytes(struct pg_args *a, const void *p, size_t n);
 
+/* Connections do not block by themselves, so that a server that hangs is not waited for without end:
+ * these two wait until what was sent has left, and until PQgetResult() has something. false: there is
+ * no connection (any more), and p->error says why. */
+MUST_USE bool pg_flush(struct pg *p);
+MUST_USE bool pg_await(struct pg *p);
 /* Runs statement i. 0 and *out (PQclear it), or a code: ERR_CLOSED (connection lost), ERR_FULL,
  * ERR_BUSY, ERR_DB; the words are in p->error. out NULL: the rows are not wanted. */
 MUST_USE int pg_run(struct pg *p, size_t i, const struct pg_args *a, PGresult **out);

@@ -149,9 +149,13 @@ static int ask(struct reader *r, enum read_sql i, const struct pg_args *a)
 /* 1: *out is a row (PQclear it); 0: the end; else a code. */
 static int next_row(struct reader *r, PGresult **out)
 {
-    PGresult *res = PQgetResult(r->pg.conn);
+    PGresult *res = pg_await(&r->pg) ? PQgetResult(r->pg.conn) : NULL;
     int rc = r->go_on ? r->go_on(r->go_on_ctx) : 0;
 
+    if (!r->pg.conn) {
+        snprintf(r->out->text, sizeof(r->out->text), "%s", r->pg.error);
+        return ERR_CLOSED;
+    }
     if (!res)
         return 0;
     if (rc != 0) {
@@ -185,7 +189,7 @@ static void finish(struct reader *r, int code)
     if (cancel && PQtransactionStatus(r->pg.conn) == PQTRANS_ACTIVE)
         (void)!PQcancel(cancel, why, sizeof(why));
     PQfreeCancel(cancel);
-    while ((res = PQgetResult(r->pg.conn)))
+    while (pg_await(&r->pg) && (res = PQgetResult(r->pg.conn)))
         PQclear(res);
 }
 

@@ -442,16 +442,20 @@ static int send_rows(struct batch *b)
 
         if (PQputCopyData(p->conn, c->p + at, (int)n) != 1)
             rc = pg_result(p, NULL);
+        else if (!pg_flush(p))
+            rc = ERR_CLOSED;
     }
     if (rc == 0 && PQputCopyEnd(p->conn, NULL) != 1)
         rc = pg_result(p, NULL);
-    while ((r = PQgetResult(p->conn))) {
+    if (rc < 0 && p->conn && PQtransactionStatus(p->conn) == PQTRANS_ACTIVE)
+        pg_disconnect(p); /* in the middle of the COPY */
+    while (pg_await(p) && (r = PQgetResult(p->conn))) {
         int code = pg_result(p, r);
 
         rc = rc < 0 ? rc : code;
         PQclear(r);
     }
-    return rc;
+    return rc < 0 || p->conn ? rc : ERR_CLOSED;
 }
 
 static void note_leaf(void *ctx, struct str path, struct str number)

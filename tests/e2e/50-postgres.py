@@ -1,5 +1,6 @@
 """A hub on PostgreSQL: rows once, the server away and back, two hubs on one database."""
 import json
+import os
 import signal
 import subprocess
 
@@ -133,6 +134,44 @@ def test_an_idle_hub_notices_that_its_database_is_gone_or_older(box):
     server.copy("older", "data")
     server.start()
     until(lambda: stored() == ["1", "2", "3"], "the rows to be written again", 30)
+
+
+def test_a_database_that_is_locked_or_hangs_is_told_and_does_not_hold_up_a_stop(box):
+    server = Postgres(box)
+    hub = hub_on(box, server)
+    numbers = iter(range(100))
+
+    def post():
+        n = next(numbers)
+        assert hub.request("POST", "/api/v1/data", {"device_id": "d", "n": n})[0] == 200
+        return n
+
+    def stored():
+        return [int(n) for n in server.psql("SELECT value->>'n' FROM wayside.readings WHERE device = 'd' ORDER BY seq").split()]
+
+    post()
+    until(lambda: stored() == [0], "the first row")
+    lock = subprocess.Popen([str(server.bin / "psql"), "-X", "-q", server.conninfo], stdin=subprocess.PIPE, text=True)
+    lock.stdin.write("BEGIN; LOCK TABLE wayside.records;\n")
+    lock.stdin.flush()
+    until(lambda: server.psql("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock'") == "1", "the lock")
+    post()
+    until(lambda: not ready(hub)[0], "/ready to tell of the lock", 20)
+    lock.communicate("ROLLBACK;\n")
+    until(lambda: stored() == [0, 1] and ready(hub)[0], "the row after the lock", 20)
+    backends = [int(p) for p in server.psql("SELECT pid FROM pg_stat_activity WHERE application_name = 'wayside'").split()]
+    try:
+        for p in backends:
+            os.kill(p, signal.SIGSTOP)
+        post()
+        until(lambda: not ready(hub)[0], "/ready to tell of the hang", 40)
+        assert any("did not answer" in line["text"] for line in hub.logged(module="store", level="error"))
+        assert hub.stop(60) == 0
+    finally:
+        for p in backends:
+            os.kill(p, signal.SIGCONT)
+    hub.start()
+    until(lambda: stored() == [0, 1, 2], "the row after the hang", 40)
 
 
 def test_mistakes_are_named(box):
