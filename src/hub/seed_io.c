@@ -12,17 +12,24 @@
 
 #define SEED_RECORDS 1024
 
+struct seeding {
+    struct uplink_server *u;
+    struct uuid own; /* nobody sends it */
+};
+
 static int seed_one(void *ctx, const struct store_origin *o)
 {
-    uplink_server_seed(ctx, &o->uuid, o->last_seq);
+    struct seeding *g = ctx;
+
+    if (!uuid_eq(&o->uuid, &g->own))
+        uplink_server_seed(g->u, &o->uuid, o->last_seq);
     return 0;
 }
 
-static int seed_tail(struct uplink_server *u, struct journal *j, uint64_t after_seq)
+static int seed_tail(const struct seeding *g, struct journal *j, uint64_t after_seq)
 {
     struct journal_reader *r = journal_reader_new(j, NULL, after_seq, MIB(1));
     struct record *records = mem_new_array(SEED_RECORDS, sizeof(*records));
-    struct uuid own = journal_uuid(j);
     uint64_t head = journal_head(j);
     size_t count = 1;
     int rc = 0;
@@ -30,8 +37,8 @@ static int seed_tail(struct uplink_server *u, struct journal *j, uint64_t after_
     while (rc == 0 && count > 0 && journal_reader_seq(r) < head) {
         rc = journal_reader_next(r, records, SEED_RECORDS, MIB(1), &count);
         for (size_t i = 0; i < count && rc == 0; i++)
-            if (!uuid_eq(&records[i].origin, &own))
-                uplink_server_seed(u, &records[i].origin, records[i].origin_seq);
+            if (!uuid_eq(&records[i].origin, &g->own))
+                uplink_server_seed(g->u, &records[i].origin, records[i].origin_seq);
     }
     mem_free(records);
     journal_reader_free(r);
@@ -40,10 +47,11 @@ static int seed_tail(struct uplink_server *u, struct journal *j, uint64_t after_
 
 void seed_senders(struct uplink_server *u, struct journal *j, struct store *s)
 {
-    int rc = store_origins(s, seed_one, u);
+    struct seeding g = { u, journal_uuid(j) };
+    int rc = store_origins(s, seed_one, &g);
 
     if (rc == 0)
-        rc = seed_tail(u, j, store_position(s));
+        rc = seed_tail(&g, j, store_position(s));
     if (rc == 0)
         return;
     log_warn("uplink", "it is not known how far all senders are; they are taken where they begin",
