@@ -78,6 +78,11 @@ void clocks_learn(struct clocks *c, const struct batch_sender *s, int64_t now_ns
         b = add(c, &s->boot);
         is_new = true;
     }
+    /* The clock that agreed with ours still goes with its uptime: this batch was held up on its way,
+     * in a stopped process or a link that was cut for a while. */
+    if (!agrees && b->exact &&
+        !differ(s->wall_ns, b->start_ns + (int64_t)s->uptime_ns, (uint64_t)CLOCK_STEP_NS))
+        return;
     start = (agrees ? s->wall_ns : now_ns) - (int64_t)s->uptime_ns;
     if (is_new || agrees || b->exact || start < b->start_ns ||
         differ(start, b->start_ns, (uint64_t)CLOCK_STEP_NS))

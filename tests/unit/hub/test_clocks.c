@@ -58,6 +58,26 @@ static void test_a_jump_while_running_is_seen_in_what_came_before_it(void **stat
     clocks_fini(&c);
 }
 
+static void test_a_batch_that_was_held_up_is_no_wrong_clock(void **state)
+{
+    struct clocks c;
+    struct batch_sender first = says(NOW, 1000), late = says(NOW + S, 1001);
+    struct batch_sender set_back = says(NOW - 1000 * S, 1002);
+    struct record r = of(RECORD_ARRIVAL, NOW + S, 1001);
+
+    (void)state;
+    clocks_init(&c, 60 * (uint64_t)S);
+    clocks_learn(&c, &first, NOW);
+    clocks_learn(&c, &late, NOW + 300 * S);
+    assert_false(clocks_correct(&c, &r));
+    /* But a clock that was set back meanwhile is wrong. */
+    clocks_learn(&c, &set_back, NOW + 2 * S);
+    r = of(RECORD_ARRIVAL, NOW - 1000 * S, 1002);
+    assert_true(clocks_correct(&c, &r));
+    assert_true(r.wall_ns == NOW + 2 * S);
+    clocks_fini(&c);
+}
+
 static void test_given_times_are_touched_only_when_impossible(void **state)
 {
     struct clocks c;
@@ -122,5 +142,6 @@ static void test_memory_is_bounded(void **state)
 
 RUN(TEST(test_arrival_times_of_an_unset_clock_follow_uptime),
     TEST(test_a_jump_while_running_is_seen_in_what_came_before_it),
+    TEST(test_a_batch_that_was_held_up_is_no_wrong_clock),
     TEST(test_given_times_are_touched_only_when_impossible), TEST(test_the_fastest_batch_counts),
     TEST(test_without_a_clock_of_our_own_nothing_is_judged), TEST(test_memory_is_bounded))
