@@ -80,7 +80,7 @@ int backlog_show(const char *dir, uint64_t after_seq, struct buf *out)
         mem_free(d);
     }
     if (rc == 0 && c.gaps.gaps > 0)
-        buf_printf(out, "%llu gaps among them, %llu records lost on other nodes\n",
+        buf_printf(out, "%llu gaps among them, %llu records lost\n",
                    (unsigned long long)c.gaps.gaps, (unsigned long long)c.gaps.lost);
     map_fini(&c.devices);
     return rc;

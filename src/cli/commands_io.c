@@ -345,16 +345,24 @@ static const struct command_option json_options[] = { OPTION_JSON, { 0 } };
 #define OPTIONS_WANTED                                                                             \
     { "device", 0, "DEVICE", "only of this device" },                                              \
         { "stream", 0, "STREAM", "only of this stream" },                                          \
-        { "from", 0, "SEQ", "from this number on" },                                               \
+        { "from", 0, "PLACE", "from this number, day or time (RFC 3339) on" },                     \
     {                                                                                              \
-        "to", 0, "SEQ", "up to this number"                                                        \
+        "to", 0, "PLACE", "up to this number, or before this day or time"                          \
     }
-static const struct command_option cat_options[] = { OPTIONS_WANTED, { 0 } };
+static const struct command_option cat_options[] = {
+    OPTIONS_WANTED,
+    { "after", 0, "CURSOR", "only what the sink of this cursor has not yet" },
+    { "follow", 'f', NULL, "wait for more, until it is ended" },
+    { "json", 0, NULL, "for programs; it always is" },
+    { 0 },
+};
 static const struct command_option export_options[] = {
-    { "out", 'o', "FILE", "the file to make; it has its name only when it is whole" },
+    { "out", 'o', "FILE",
+      "the file to make; it has its name only when it is whole. - is standard output" },
     { "format", 0, "FORMAT", "jsonl (default): one JSON object a line; csv: RFC 4180" },
     OPTIONS_WANTED,
     { "force", 0, NULL, "replace the file if it is there" },
+    { "json", 0, NULL, "the summary for programs" },
     { 0 },
 };
 static const struct command_option repair_options[] = {
@@ -399,16 +407,29 @@ static const struct command rows[] = {
     { "sessions", "", "List the MQTT clients of a running node", NULL, ask_options, run_sessions },
     { "reload", "", "Have a running node read its file again", NULL, reload_options, run_reload },
     { "journal ls", "[DIR]", "List the segments and cursors of a journal",
-      "Reads only, also while a node runs on it. DIR is the folder `journal` in the data folder.",
+      "Reads only, and only headers and the newest segment, also while a node runs on it. DIR is the\n"
+      "folder `journal` in the data folder; without it that of the hub or edge that runs here by\n"
+      "default. Exit status 3 when something is damaged.\n\n"
+      "  wayside journal ls /var/lib/wayside/edge/journal\n"
+      "  wayside journal ls --json | jq '.cursors[] | {name, waiting}'",
       json_options, journal_ls },
     { "journal verify", "[DIR]", "Check every byte of a journal",
-      "Exit status 3 when something is damaged.", json_options, journal_verify },
+      "Says exactly what a sink would get, and what it would not. Reads only, also while a node runs on\n"
+      "it. Exit status 3 when something is damaged.\n\n"
+      "  wayside journal verify || wayside journal repair DIR --into NEWDIR",
+      json_options, journal_verify },
     { "journal cat", "[DIR]", "Print the records of a journal, one JSON object a line",
-      "  wayside journal cat | jq .payload\n  wayside journal cat --device pi-1 --from 1000",
+      "Where records are lost there is one of the kind `gap`, with the numbers `first` to\n"
+      "`origin_seq`.\n\n"
+      "  wayside journal cat | jq .payload\n"
+      "  wayside journal cat --device pi-1 --from 2026-01-31 --to 2026-02-01\n"
+      "  wayside journal cat --after hub | wc -l",
       cat_options, journal_cat },
     { "journal export", "[DIR]", "Write the records of a journal to a file",
-      "Also while a node runs on it. Gaps are in the file, and in the summary.\n\n"
-      "  wayside journal export --out readings.csv --format csv --device pi-1",
+      "Also while a node runs on it. Gaps are in the file, and in the summary; exit status 3 when records\n"
+      "of this journal are lost.\n\n"
+      "  wayside journal export --out readings.csv --format csv --device pi-1\n"
+      "  wayside journal export --out - --from 1000 | zstd > readings.jsonl.zst",
       export_options, journal_export },
     { "journal repair", "DIR", "Salvage a damaged journal into a new one",
       "Takes every whole record out of a journal whose node is stopped, and never changes it. Records\n"

@@ -37,7 +37,14 @@ void segfile_fini(struct segfile *f)
 int segfile_open(struct segfile *f, const struct segment_id *id, uint64_t first_seq)
 {
     char name[SEGMENT_NAME_LEN + 1];
-    int file = f->disk->ops->open(f->disk, segment_name(id->generation, name), DISK_READ);
+
+    return segfile_open_as(f, segment_name(id->generation, name), id, first_seq);
+}
+
+int segfile_open_as(struct segfile *f, const char *name, const struct segment_id *id,
+                    uint64_t first_seq)
+{
+    int file = f->disk->ops->open(f->disk, name, DISK_READ);
 
     if (file < 0)
         return file;

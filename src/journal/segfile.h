@@ -28,6 +28,9 @@ struct segfile {
 void segfile_init(struct segfile *f, struct disk *disk, size_t chunk);
 void segfile_fini(struct segfile *f);
 MUST_USE int segfile_open(struct segfile *f, const struct segment_id *id, uint64_t first_seq);
+/* The same for a file that has another name than its generation says. */
+MUST_USE int segfile_open_as(struct segfile *f, const char *name, const struct segment_id *id,
+                             uint64_t first_seq);
 void segfile_close(struct segfile *f);
 /* The next record, views into f until the next refill. may_refill false: ERR_BUSY instead of
  * reading from the disk (since earlier records still view the buffer). ERR_MORE: the end. Errors

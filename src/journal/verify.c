@@ -1,10 +1,13 @@
 /*
  * Walks over all segments with the scanner that sinks use, so what it counts is what they get. It
- * takes no lock and writes nothing; a segment that goes away meanwhile was trimmed, and is left
- * out.
+ * takes no lock and writes nothing.
  *
  * Records count for the newest segment that may hold their number, as for sinks: what a segment
- * that was given up still contains beyond the begin of the next one is not counted.
+ * that was given up still contains beyond the begin of a later one is not counted.
+ *
+ * A node may run meanwhile. What it removes is left out, without a word: a segment that is gone, or
+ * whose file is another's by the time damage was found in it, was behind all sinks. The newest
+ * segment is read up to where it ended at first, since what follows may be half written.
  */
 #include "journal/verify.h"
 
@@ -16,10 +19,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define CHUNK KIB(256)
+#define CHUNK       KIB(256)
+#define NEWEST_LOOK 3 /* times that the newest segment is read before damage in it is believed */
 
 struct file {
     uint64_t generation, bytes;
+    uint64_t first_seq; /* 0: none of ours is in it */
+    uint64_t end_seq;   /* its records are those before */
     struct segment_header header;
     int header_rc;
 };
@@ -32,8 +38,12 @@ struct walk {
     size_t count, cap;
     char (*cursors)[33];
     size_t cursor_count, cursor_cap;
-    uint64_t next_seq; /* the number that should come */
+    struct slot said;  /* the journal's own file; all zero when it is lost */
+    uint64_t next_seq; /* the number that should come; 0: any */
+    bool ended;        /* on_record wants no more */
 };
+
+/* ---- what is there ---- */
 
 static void on_file(void *ctx, const char *name, uint64_t bytes)
 {
@@ -65,36 +75,30 @@ static int older_first(const void *a, const void *b)
     return x->generation < y->generation ? -1 : x->generation > y->generation;
 }
 
-static int read_headers(struct walk *w)
+static int cursor_order(const void *a, const void *b)
 {
-    for (size_t i = 0; i < w->count; i++) {
-        struct file *f = &w->files[i];
-        char name[SEGMENT_NAME_LEN + 1], head[SEGMENT_HEADER_SIZE];
-        size_t got = 0;
-        int file = w->disk->ops->open(w->disk, segment_name(f->generation, name), DISK_READ);
+    return strcmp(a, b);
+}
 
-        f->header_rc = file;
-        if (file < 0)
-            continue;
-        f->header_rc = w->disk->ops->read(w->disk, file, head, sizeof(head), 0, &got);
-        w->disk->ops->close(w->disk, file);
-        if (f->header_rc == 0)
-            f->header_rc = segment_read_header(str_from(head, got), &f->header, NULL);
-        if (f->header_rc == ERR_VERSION)
-            return ERR_VERSION;
-        if (f->header_rc == 0 && f->header.id.generation != f->generation)
-            f->header_rc = ERR_STALE;
-    }
-    return 0;
+static int read_header(struct walk *w, uint64_t generation, struct segment_header *out)
+{
+    char name[SEGMENT_NAME_LEN + 1], head[SEGMENT_HEADER_SIZE];
+    size_t got = 0;
+    int file = w->disk->ops->open(w->disk, segment_name(generation, name), DISK_READ), rc;
+
+    if (file < 0)
+        return file;
+    rc = w->disk->ops->read(w->disk, file, head, sizeof(head), 0, &got);
+    w->disk->ops->close(w->disk, file);
+    if (rc == 0)
+        rc = segment_read_header(str_from(head, got), out, NULL);
+    return rc == 0 && out->id.generation != generation ? ERR_STALE : rc;
 }
 
 static int find_id(struct walk *w)
 {
-    struct slot slot;
-
-    if (spool_read_slots(w->disk, SPOOL_ID, &slot) == 0) {
-        w->id = (struct segment_id){ slot.journal, slot.a, 0 };
-        w->sum->id_ok = true;
+    if (w->sum->id_ok) {
+        w->id = (struct segment_id){ w->said.journal, w->said.a, 0 };
         return 0;
     }
     for (size_t i = w->count; i-- > 0;)
@@ -105,51 +109,152 @@ static int find_id(struct walk *w)
     return ERR_UNKNOWN;
 }
 
-/* The first number of the next segment that says one; UINT64_MAX when none does. */
-static uint64_t end_of(const struct walk *w, size_t i)
+static bool is_foreign(const struct walk *w, const struct file *file)
 {
-    for (i++; i < w->count; i++)
-        if (w->files[i].header_rc == 0 && uuid_eq(&w->files[i].header.id.journal, &w->id.journal))
-            return w->files[i].header.first_seq;
-    return UINT64_MAX;
+    return file->header_rc == 0 && !uuid_eq(&file->header.id.journal, &w->id.journal);
+}
+
+/* ---- one file ---- */
+
+static int open_file(struct walk *w, const struct file *file, struct segfile *f)
+{
+    struct segment_id id = { w->id.journal, w->id.key, file->generation };
+
+    segfile_init(f, w->disk, CHUNK);
+    return segfile_open(f, &id, file->first_seq ? file->first_seq : 1);
+}
+
+/* The first number in a file without a header of its own; 0: nothing of ours is in it. */
+static int first_in(struct walk *w, struct file *file)
+{
+    struct segfile f;
+    struct record r;
+    int rc = open_file(w, file, &f);
+
+    f.patience = 1;
+    if (rc == 0)
+        rc = segfile_next(&f, true, &r);
+    if (rc == 0)
+        file->first_seq = r.seq;
+    segfile_fini(&f);
+    return rc == ERR_MORE || rc == -ENOENT ? 0 : rc;
+}
+
+/* Which numbers each file holds, as the start of a journal would say (spool_open.c). */
+static int find_ranges(struct walk *w)
+{
+    uint64_t end = UINT64_MAX;
+
+    for (size_t i = 0; i < w->count; i++) {
+        struct file *file = &w->files[i];
+        int rc = 0;
+
+        if (file->header_rc == 0)
+            file->first_seq = is_foreign(w, file) ? 0 : file->header.first_seq;
+        else if (file->header_rc != -ENOENT)
+            rc = first_in(w, file);
+        if (rc < 0)
+            return rc;
+    }
+    for (size_t i = w->count; i-- > 0;) {
+        w->files[i].end_seq = end;
+        if (w->files[i].first_seq > 0 && w->files[i].first_seq < end)
+            end = w->files[i].first_seq;
+    }
+    return 0;
+}
+
+/* Where the newest file ends now: what is behind that may be half written when it is read. */
+static int settle_newest(struct walk *w, struct file *file)
+{
+    struct segfile f;
+    struct record r;
+    int rc = 0;
+
+    for (int look = 0; look < NEWEST_LOOK; look++) {
+        bool whole;
+
+        rc = open_file(w, file, &f);
+        while (rc == 0)
+            rc = segfile_next(&f, true, &r);
+        if (rc == ERR_MORE)
+            file->end_seq = f.scan.last_seq + 1;
+        whole = rc < 0 && rc != ERR_MORE ? true : f.scan.damages == 0 && f.scan.unnamed == 0;
+        segfile_fini(&f);
+        if (whole)
+            break;
+    }
+    return rc == ERR_MORE || rc == -ENOENT ? 0 : rc;
+}
+
+static void tell_record(struct walk *w, const struct record *r)
+{
+    if (w->visitor->on_record && !w->ended)
+        w->ended = !w->visitor->on_record(w->visitor->ctx, r);
+}
+
+/* Everything before `seq` that did not come is missing. */
+static void note_missing(struct walk *w, struct verify_segment *s, uint64_t seq)
+{
+    struct record gap = { .kind = RECORD_GAP,
+                          .seq = seq - 1,
+                          .origin = w->id.journal,
+                          .origin_seq = seq - 1,
+                          .first = w->next_seq,
+                          .payload = w->sum->segments ? STR("damaged") : STR("dropped") };
+
+    if (w->next_seq > 0 && seq > w->next_seq) {
+        s->missing += seq - w->next_seq;
+        tell_record(w, &gap);
+    }
+    if (seq > w->next_seq)
+        w->next_seq = seq;
 }
 
 static void count_record(struct walk *w, struct verify_segment *s, const struct record *r)
 {
+    note_missing(w, s, r->seq);
+    if (r->seq >= w->next_seq)
+        w->next_seq = r->seq + 1;
     if (s->first_seq == 0)
         s->first_seq = r->seq;
-    if (w->next_seq > 0 && r->seq > w->next_seq)
-        s->missing += r->seq - w->next_seq;
-    w->next_seq = r->seq + 1;
     s->last_seq = r->seq;
     s->payload_bytes += r->payload.n;
     if (r->kind == RECORD_GAP)
         s->gaps++;
     if (record_is_data(r))
         s->records++;
+    tell_record(w, r);
 }
 
-static int walk_segment(struct walk *w, const struct file *file, uint64_t end_seq,
-                        struct verify_segment *s)
+/* Whether the file under this name is still the one that was begun so. */
+static bool is_still_there(struct walk *w, const struct file *file)
 {
-    struct segment_id id = { w->id.journal, w->id.key, file->generation };
+    struct segment_header now;
+    int rc = read_header(w, file->generation, &now);
+
+    return file->header_rc == 0 ? rc == 0 : rc != -ENOENT;
+}
+
+static int walk_segment(struct walk *w, const struct file *file, struct verify_segment *s)
+{
     struct segfile f;
     struct record r;
-    bool tell = w->visitor->on_record != NULL;
-    int rc;
+    int rc = open_file(w, file, &f);
 
-    segfile_init(&f, w->disk, CHUNK);
-    rc = segfile_open(&f, &id, s->first_seq ? s->first_seq : 1);
-    while (rc == 0) {
+    while (rc == 0 && !w->ended) {
         rc = segfile_next(&f, true, &r);
-        if (rc < 0 || r.seq >= end_seq)
+        if (rc < 0 || r.seq >= file->end_seq)
             break;
-        count_record(w, s, &r);
-        if (tell)
-            tell = w->visitor->on_record(w->visitor->ctx, &r);
+        /* Before anybody is told of a hole. */
+        if (w->next_seq > 0 && r.seq > w->next_seq && !is_still_there(w, file))
+            rc = -ENOENT;
+        else
+            count_record(w, s, &r);
     }
     if (rc == 0 || rc == ERR_MORE) {
         rc = 0;
+        s->read = true;
         s->damages = f.scan.damages;
         s->damaged_bytes = f.scan.damaged_bytes;
         s->unnamed = f.scan.unnamed;
@@ -159,6 +264,8 @@ static int walk_segment(struct walk *w, const struct file *file, uint64_t end_se
     return rc;
 }
 
+/* ---- all of them ---- */
+
 static void add_up(struct verify_summary *sum, const struct verify_segment *s)
 {
     sum->segments++;
@@ -167,6 +274,8 @@ static void add_up(struct verify_summary *sum, const struct verify_segment *s)
         sum->foreign++;
         return;
     }
+    if (s->unbegun)
+        return;
     if (sum->first_seq == 0)
         sum->first_seq = s->first_seq;
     if (s->last_seq > sum->last_seq)
@@ -181,52 +290,98 @@ static void add_up(struct verify_summary *sum, const struct verify_segment *s)
     sum->damaged_headers += !s->header_ok;
 }
 
+static bool is_wanted(const struct walk *w, const struct file *file)
+{
+    const struct verify_visitor *v = w->visitor;
+
+    return file->end_seq > v->from_seq && (v->to_seq == 0 || file->first_seq <= v->to_seq);
+}
+
+/* By its header and its neighbours alone. */
+static void guess_segment(struct walk *w, const struct file *file, struct verify_segment *s)
+{
+    if (file->end_seq == UINT64_MAX || file->end_seq <= s->first_seq)
+        return;
+    s->last_seq = file->end_seq - 1;
+    s->records = file->end_seq - s->first_seq;
+    w->next_seq = file->end_seq;
+}
+
+static int read_segment(struct walk *w, const struct file *file, struct verify_segment *s)
+{
+    bool ends_early;
+    int rc;
+
+    if (w->visitor->headers && !s->newest) {
+        guess_segment(w, file, s);
+        return 0;
+    }
+    rc = walk_segment(w, file, s);
+    ends_early = file->end_seq != UINT64_MAX && s->last_seq + 1 < file->end_seq;
+    if (rc == 0 && (s->damages || s->unnamed || ends_early) && !w->ended &&
+        !is_still_there(w, file))
+        rc = -ENOENT;
+    return rc;
+}
+
 static int visit(struct walk *w, size_t i)
 {
     const struct file *file = &w->files[i];
-    struct verify_segment s = { .generation = file->generation, .bytes = file->bytes };
-    uint64_t end_seq = end_of(w, i);
-    int rc;
+    struct verify_segment s = { .generation = file->generation,
+                                .bytes = file->bytes,
+                                .first_seq = file->first_seq,
+                                .header_ok = file->header_rc == 0,
+                                .newest = i + 1 == w->count };
+    int rc = 0;
 
-    s.header_ok = file->header_rc == 0;
-    if (s.header_ok) {
-        s.first_seq = file->header.first_seq;
-        s.created_ns = file->header.created_ns;
-        s.foreign = !uuid_eq(&file->header.id.journal, &w->id.journal);
-    }
-    if (!s.foreign && w->next_seq > 0 && s.first_seq > w->next_seq) {
-        s.missing += s.first_seq - w->next_seq;
-        w->next_seq = s.first_seq;
-    }
-    if (!s.foreign && w->next_seq == 0)
-        w->next_seq = s.first_seq;
-    rc = s.foreign ? 0 : walk_segment(w, file, end_seq, &s);
-    if (rc == -ENOENT)
+    s.created_ns = s.header_ok ? file->header.created_ns : 0;
+    s.unbegun = s.newest && !s.header_ok && s.first_seq == 0 && w->said.b < s.generation;
+    s.foreign = s.first_seq == 0 && !s.unbegun;
+    if (file->header_rc == -ENOENT || (s.first_seq > 0 && !is_wanted(w, file))) {
+        w->next_seq = w->visitor->sink ? w->next_seq : 0;
         return 0;
+    }
+    if (s.first_seq > 0 && s.first_seq < file->end_seq) {
+        note_missing(w, &s, s.first_seq);
+        rc = read_segment(w, file, &s);
+    }
+    if (rc == -ENOENT) {
+        w->next_seq = w->visitor->sink ? w->next_seq : 0;
+        return 0;
+    }
     if (rc < 0)
         return rc;
-    if (!s.header_ok && s.last_seq == 0)
-        s.foreign = true;
     add_up(w->sum, &s);
     if (w->visitor->on_segment)
         w->visitor->on_segment(w->visitor->ctx, &s);
     return 0;
 }
 
+static int read_cursor(struct disk *disk, const char *cursor, struct slot *out)
+{
+    char name[64] = SPOOL_CURSOR;
+
+    memcpy(name + sizeof(SPOOL_CURSOR) - 1, cursor, strlen(cursor) + 1);
+    return spool_read_slots(disk, name, out);
+}
+
 static void visit_cursors(struct walk *w)
 {
-    for (size_t i = 0; i < w->cursor_count && w->visitor->on_cursor; i++) {
-        char name[64] = SPOOL_CURSOR;
+    if (w->cursor_count > 0)
+        qsort(w->cursors, w->cursor_count, sizeof(w->cursors[0]), cursor_order);
+    for (size_t i = 0; i < w->cursor_count; i++) {
         struct verify_cursor c = { .seq = 0 };
         struct slot slot;
 
         memcpy(c.name, w->cursors[i], sizeof(c.name));
-        memcpy(name + sizeof(SPOOL_CURSOR) - 1, c.name, sizeof(c.name));
-        c.ok =
-            spool_read_slots(w->disk, name, &slot) == 0 && uuid_eq(&slot.journal, &w->id.journal);
+        c.ok = read_cursor(w->disk, c.name, &slot) == 0 && uuid_eq(&slot.journal, &w->id.journal);
         if (c.ok)
             c.seq = slot.a;
-        w->visitor->on_cursor(w->visitor->ctx, &c);
+        else
+            w->sum->damaged_cursors++;
+        c.waiting = w->sum->last_seq > c.seq ? w->sum->last_seq - c.seq : 0;
+        if (w->visitor->on_cursor)
+            w->visitor->on_cursor(w->visitor->ctx, &c);
     }
 }
 
@@ -234,28 +389,56 @@ int verify_journal(struct disk *disk, const struct verify_visitor *v, struct ver
 {
     struct verify_summary sum = { 0 };
     struct walk w = { .disk = disk, .visitor = v, .sum = &sum };
-    int rc = disk->ops->list(disk, on_file, &w);
+    int rc;
 
+    /* Before the list, so that the newest segment that it names is in there. */
+    sum.id_ok = spool_read_slots(disk, SPOOL_ID, &w.said) == 0;
+    rc = disk->ops->list(disk, on_file, &w);
     if (rc == 0 && w.count > 0)
         qsort(w.files, w.count, sizeof(struct file), older_first);
-    if (rc == 0)
-        rc = read_headers(&w);
+    for (size_t i = 0; i < w.count && rc == 0; i++) {
+        w.files[i].header_rc = read_header(&w, w.files[i].generation, &w.files[i].header);
+        if (w.files[i].header_rc == ERR_VERSION)
+            rc = ERR_VERSION;
+    }
     if (rc == 0)
         rc = find_id(&w);
+    if (rc == 0)
+        rc = find_ranges(&w);
+    if (rc == 0 && w.count > 0 && w.files[w.count - 1].first_seq > 0)
+        rc = settle_newest(&w, &w.files[w.count - 1]);
     sum.journal = w.id.journal;
-    for (size_t i = 0; i < w.count && rc == 0; i++)
+    if (w.said.b > (w.count > 0 ? w.files[w.count - 1].generation : 0))
+        sum.newest_lost = w.said.c ? w.said.c : 1;
+    w.next_seq = v->sink ? (v->from_seq ? v->from_seq : 1) : 0;
+    for (size_t i = 0; i < w.count && rc == 0; i++) {
         rc = visit(&w, i);
-    if (rc == 0) {
-        visit_cursors(&w);
-        *out = sum;
+        if (w.ended)
+            rc = ERR_STOPPED;
     }
+    if (rc == 0)
+        visit_cursors(&w);
+    if (rc == 0 || rc == ERR_STOPPED)
+        *out = sum;
     mem_free(w.files);
     mem_free(w.cursors);
+    return rc;
+}
+
+int verify_cursor_seq(struct disk *disk, const char *name, uint64_t *out_seq)
+{
+    struct slot slot;
+    int rc = spool_cursor_name_valid(name) ? read_cursor(disk, name, &slot) : ERR_VALUE;
+
+    if (rc == -ENOENT)
+        return ERR_UNKNOWN;
+    if (rc == 0)
+        *out_seq = slot.a;
     return rc;
 }
 
 bool verify_damaged(const struct verify_summary *s)
 {
     return s->damages > 0 || s->missing > 0 || s->unnamed > 0 || s->foreign > 0 ||
-           s->damaged_headers > 0 || !s->id_ok;
+           s->damaged_headers > 0 || s->newest_lost > 0 || !s->id_ok;
 }

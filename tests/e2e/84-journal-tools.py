@@ -35,7 +35,7 @@ def test_export_writes_whole_files(box):
     edge, journal = filled(box)
     out = box.dir / "records.jsonl"
     text = edge.cli("journal", "export", str(journal), "--out", str(out)).stdout
-    assert "500 records, 0 gaps" in text, text
+    assert "500 records (1 to 500), 0 gaps" in text, text
     assert numbers(out.read_text()) == list(range(500))
     assert edge.cli("journal", "export", str(journal), "--out", str(out), check=False).returncode == 1
     edge.cli("journal", "export", str(journal), "--out", str(out), "--format", "csv", "--force")
