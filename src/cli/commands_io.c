@@ -432,11 +432,16 @@ static const struct command rows[] = {
       "  wayside journal export --out - --from 1000 | zstd > readings.jsonl.zst",
       export_options, journal_export },
     { "journal repair", "DIR", "Salvage a damaged journal into a new one",
-      "Takes every whole record out of a journal whose node is stopped, and never changes it. Records\n"
-      "keep their identity, so a hub drops those that it has; sinks go on where they were. A node\n"
-      "starts on a damaged journal by itself and skips what is damaged: repair is for when you want a\n"
-      "clean folder, or the old one for a closer look.\n\n"
-      "  wayside journal repair /var/lib/wayside/edge/journal --into /var/lib/wayside/edge/journal.new",
+      "Takes every whole record out of every segment that it can find in DIR and in DIR/damaged, also\n"
+      "when journal.id or headers are lost or files were renamed, and never changes them. The node must\n"
+      "be stopped. Says what was salvaged, what was lost, and how to put the new journal in place.\n"
+      "Exit status 3 when something was lost.\n\n"
+      "Records keep the identity that they had. Sinks begin again with the first one and drop what they\n"
+      "have; what was lost comes to them as a gap. A node starts on a damaged journal by itself and\n"
+      "skips what is damaged: repair gets more out of it.\n\n"
+      "  cd /var/lib/wayside/edge\n"
+      "  wayside journal repair journal --into journal.new\n"
+      "  mv journal journal.damaged && mv journal.new journal",
       repair_options, journal_repair },
     { "completion", "SHELL", "Print completion for bash, zsh or fish",
       "  source <(wayside completion bash)", NULL, run_completion },
