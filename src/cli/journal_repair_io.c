@@ -7,9 +7,7 @@
 
 #include "base/mem.h"
 #include "cli/bar_io.h"
-#include "cli/show.h"
-#include "journal/salvage.h"
-#include "wire/json.h"
+#include "cli/repair_text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -19,142 +17,27 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OUT_MAX    (256u << 20)
-#define LINES_LOST 20 /* ranges that the text names; --json has them all */
+#define OUT_MAX (512u << 20)
 
 struct repair {
-    bool json;
     struct bar bar;
-    /* what is told on the way, until its turn comes */
-    struct buf files, lost, cursors;
-    struct json_writer files_json, lost_json, cursors_json;
-    uint64_t ranges;
+    struct repair_text text;
     struct salvage_summary sum;
 };
 
-static void put_u64(struct json_writer *w, const char *key, uint64_t n)
-{
-    json_key(w, key);
-    json_u64(w, n);
-}
-
-static void put_flag(struct json_writer *w, const char *key, bool value)
-{
-    json_key(w, key);
-    json_bool(w, value);
-}
-
-static void put_uuid(struct json_writer *w, const char *key, const struct uuid *u)
-{
-    char text[UUID_TEXT_LEN + 1];
-
-    json_key(w, key);
-    if (uuid_is_zero(u))
-        json_nil(w);
-    else
-        json_text(w, uuid_format(u, text));
-}
-
-/* ---- what is told on the way ---- */
-
-static const char *const how_names[] = { [SALVAGE_HEADER] = "header",
-                                         [SALVAGE_NAME] = "name",
-                                         [SALVAGE_FRAMES] = "frames",
-                                         [SALVAGE_NOTHING] = "nothing",
-                                         [SALVAGE_VERSION] = "version" };
-
-static void file_json(struct json_writer *w, const struct salvage_file *f)
-{
-    json_begin_object(w);
-    json_key(w, "file");
-    json_text(w, f->name);
-    json_key(w, "known_by");
-    json_text(w, how_names[f->how]);
-    put_uuid(w, "journal", &f->journal);
-    put_u64(w, "bytes", f->bytes);
-    put_u64(w, "records", f->records);
-    put_u64(w, "first_seq", f->first_seq);
-    put_u64(w, "last_seq", f->last_seq);
-    put_u64(w, "repeated", f->repeated);
-    put_u64(w, "damages", f->damages);
-    put_u64(w, "damaged_bytes", f->damaged_bytes);
-    put_u64(w, "unnamed", f->unnamed);
-    put_flag(w, "torn", f->torn);
-    put_flag(w, "unreadable", f->unreadable);
-    json_end_object(w);
-}
-
-static void file_text(struct buf *out, const struct salvage_file *f)
-{
-    static const char *const how[] = { [SALVAGE_HEADER] = "",
-                                       [SALVAGE_NAME] = ", its header is lost",
-                                       [SALVAGE_FRAMES] = ", header and name are lost",
-                                       [SALVAGE_NOTHING] = "",
-                                       [SALVAGE_VERSION] =
-                                           "of another version of this program, left out" };
-
-    if (f->records == 0)
-        buf_printf(out, "  %-24s %s", f->name,
-                   f->how == SALVAGE_VERSION ? how[SALVAGE_VERSION] : "no record");
-    else
-        buf_printf(out, "  %-24s %llu records, %llu to %llu%s", f->name,
-                   (unsigned long long)f->records, (unsigned long long)f->first_seq,
-                   (unsigned long long)f->last_seq, how[f->how]);
-    if (f->damages > 0)
-        buf_printf(out, ", %llu damaged places", (unsigned long long)f->damages);
-    if (f->unnamed > 0)
-        buf_printf(out, ", %llu records without their names", (unsigned long long)f->unnamed);
-    if (f->torn)
-        buf_put(out, STR(", ends in a torn record: one that was never acknowledged, or damage"));
-    if (f->unreadable)
-        buf_put(out, STR(", the disk cannot read all of it"));
-    buf_u8(out, '\n');
-}
-
 static void on_file(void *ctx, const struct salvage_file *f)
 {
-    struct repair *r = ctx;
-
-    if (r->json)
-        file_json(&r->files_json, f);
-    else
-        file_text(&r->files, f);
+    repair_text_file(&((struct repair *)ctx)->text, f);
 }
 
 static void on_lost(void *ctx, const struct salvage_lost *l)
 {
-    struct repair *r = ctx;
-
-    r->ranges++;
-    if (r->json) {
-        json_begin_object(&r->lost_json);
-        put_u64(&r->lost_json, "first", l->first);
-        put_u64(&r->lost_json, "last", l->last);
-        put_flag(&r->lost_json, "refused", l->refused);
-        json_end_object(&r->lost_json);
-    } else if (r->ranges <= LINES_LOST) {
-        buf_printf(&r->lost, l->first == l->last ? "  %llu" : "  %llu to %llu",
-                   (unsigned long long)l->first, (unsigned long long)l->last);
-        buf_put(&r->lost, l->refused ? STR(" (whole, but not allowed in a journal)\n") : STR("\n"));
-    }
+    repair_text_lost(&((struct repair *)ctx)->text, l);
 }
 
 static void on_cursor(void *ctx, const struct salvage_cursor *c)
 {
-    struct repair *r = ctx;
-
-    if (r->json) {
-        json_begin_object(&r->cursors_json);
-        json_key(&r->cursors_json, "name");
-        json_text(&r->cursors_json, c->name);
-        put_flag(&r->cursors_json, "ok", c->ok);
-        put_u64(&r->cursors_json, "seq", c->seq);
-        json_end_object(&r->cursors_json);
-    } else if (c->ok) {
-        buf_printf(&r->cursors, "  %s had all up to %llu\n", c->name, (unsigned long long)c->seq);
-    } else {
-        buf_printf(&r->cursors, "  %s: damaged, so where it was nobody knows\n", c->name);
-    }
+    repair_text_cursor(&((struct repair *)ctx)->text, c);
 }
 
 static void on_bytes(void *ctx, uint64_t bytes)
@@ -162,96 +45,19 @@ static void on_bytes(void *ctx, uint64_t bytes)
     bar_add(&((struct repair *)ctx)->bar, bytes);
 }
 
-/* ---- what is said at the end ---- */
-
-static void summary_json(struct repair *r, const char *into, struct buf *out)
-{
-    const struct salvage_summary *s = &r->sum;
-    struct json_writer w = json_writer_init(out);
-
-    json_begin_object(&w);
-    json_key(&w, "into");
-    json_text(&w, into);
-    put_uuid(&w, "journal", &s->journal);
-    put_uuid(&w, "new_journal", &s->into);
-    put_u64(&w, "salvaged", s->records);
-    put_u64(&w, "gaps", s->gaps);
-    put_u64(&w, "repeated", s->repeated);
-    put_u64(&w, "of_other_journals", s->foreign);
-    put_u64(&w, "first_seq", s->first_seq);
-    put_u64(&w, "last_seq", s->last_seq);
-    put_u64(&w, "lost", s->lost);
-    put_u64(&w, "refused", s->refused);
-    put_u64(&w, "lost_from", s->lost_from);
-    json_end_array(&r->lost_json);
-    json_key(&w, "lost_ranges");
-    json_raw(&w, buf_str(&r->lost));
-    json_end_array(&r->cursors_json);
-    json_key(&w, "cursors");
-    json_raw(&w, buf_str(&r->cursors));
-    json_end_array(&r->files_json);
-    json_key(&w, "files");
-    json_raw(&w, buf_str(&r->files));
-    json_end_object(&w);
-    buf_u8(out, '\n');
-}
-
-static void put_losses(struct repair *r, struct buf *out)
-{
-    const struct salvage_summary *s = &r->sum;
-
-    if (r->ranges > 0)
-        buf_printf(out, "\nLost: %llu records, by their numbers in the old journal:\n%.*s",
-                   (unsigned long long)(s->lost + s->refused), STR_ARG(buf_str(&r->lost)));
-    if (r->ranges > LINES_LOST)
-        buf_printf(out, "  and %llu more ranges; --json has them all\n",
-                   (unsigned long long)(r->ranges - LINES_LOST));
-    if (s->lost_from > 0)
-        buf_printf(out,
-                   "\nThe newest segment is gone: what was lost from number %llu on, nobody "
-                   "knows.\n",
-                   (unsigned long long)s->lost_from);
-    if (r->ranges > 0)
-        buf_put(out, STR("Sinks are told of these as gaps.\n"));
-}
-
-static void summary_text(struct repair *r, const char *dir, const char *into, struct buf *out)
-{
-    const struct salvage_summary *s = &r->sum;
-    char text[UUID_TEXT_LEN + 1];
-
-    buf_printf(out, "%s: salvaged %llu records", into, (unsigned long long)s->records);
-    if (s->last_seq > 0)
-        buf_printf(out, ", %llu to %llu", (unsigned long long)s->first_seq,
-                   (unsigned long long)s->last_seq);
-    if (!uuid_is_zero(&s->journal))
-        buf_printf(out, " of journal %s", uuid_format(&s->journal, text));
-    buf_printf(out, ", %llu lost\n\n%.*s", (unsigned long long)(s->lost + s->refused),
-               STR_ARG(buf_str(&r->files)));
-    if (s->foreign > 0)
-        buf_printf(out, "  %llu of them are of other journals, and stay so\n",
-                   (unsigned long long)s->foreign);
-    put_losses(r, out);
-    if (r->cursors.n > 0)
-        buf_printf(out, "\nSinks begin again with the first record, and drop what they have:\n%.*s",
-                   STR_ARG(buf_str(&r->cursors)));
-    buf_printf(out,
-               "\nThe old folder is as it was. To put the new one in its place, while the node is "
-               "stopped:\n  mv %s %s.damaged\n  mv %s %s\n",
-               dir, dir, into, dir);
-}
-
 static int say(struct repair *r, const char *dir, const char *into)
 {
     struct buf out = buf_init(OUT_MAX);
     int status = r->sum.lost || r->sum.refused || r->sum.lost_from ? EXIT_PROBLEMS : EXIT_DONE;
+    int rc = repair_text_end(&r->text, &r->sum, dir, into, &out);
 
-    if (r->json)
-        summary_json(r, into, &out);
-    else
-        summary_text(r, dir, into, &out);
-    if (fwrite(out.p, 1, out.n, stdout) != out.n || fflush(stdout) != 0)
+    if (rc == 0 && (fwrite(out.p, 1, out.n, stdout) != out.n || fflush(stdout) != 0))
+        rc = -EIO;
+    if (rc < 0) {
+        fprintf(stderr, "wayside: %s is whole, but what was lost cannot be said: %s\n", into,
+                err_text(rc));
         status = EXIT_FAILED;
+    }
     buf_fini(&out);
     return status;
 }
@@ -465,20 +271,6 @@ static int run(struct repair *r, struct folders *d, struct fault *f)
     return rc;
 }
 
-static void repair_init(struct repair *r, bool json)
-{
-    struct buf *bufs[] = { &r->files, &r->lost, &r->cursors };
-    struct json_writer *writers[] = { &r->files_json, &r->lost_json, &r->cursors_json };
-
-    r->json = json;
-    for (size_t i = 0; i < COUNT_OF(bufs); i++) {
-        *bufs[i] = buf_init(OUT_MAX);
-        *writers[i] = json_writer_init(bufs[i]);
-        if (json)
-            json_begin_array(writers[i]);
-    }
-}
-
 int journal_repair(const struct command_call *c)
 {
     const char *into = command_value(c, "into"), *slash;
@@ -499,16 +291,14 @@ int journal_repair(const struct command_call *c)
     d.aside = join(dir, "/damaged");
     d.part = join(new_dir, ".part");
     d.parent = slash ? str_dup(str_from(new_dir, (size_t)(slash - new_dir) + 1)) : join(".", "");
-    repair_init(r, command_value(c, "json") != NULL);
+    r->text = repair_text_init(command_value(c, "json") ? REPAIR_JSON : REPAIR_TEXT);
     rc = folders_open(&d, &f);
     if (rc == 0)
         rc = folders_finish(&d, run(r, &d, &f), &f);
     if (rc < 0)
         fprintf(stderr, "wayside: %s\n", fault_text(&f, text, sizeof(text)));
     status = rc < 0 ? EXIT_FAILED : say(r, dir, new_dir);
-    buf_fini(&r->files);
-    buf_fini(&r->lost);
-    buf_fini(&r->cursors);
+    repair_text_fini(&r->text);
     folders_close(&d);
 out:
     mem_free(r);
