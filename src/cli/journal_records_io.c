@@ -344,7 +344,7 @@ static void tell_export(const struct view *v, const char *path, bool json, FILE 
         const char *key;
         uint64_t n;
     } counts[] = { { "records", v->records },     { "gaps", v->gaps },
-                   { "lost", v->lost },           { "bytes", v->bytes },
+                   { "missing", v->lost },        { "bytes", v->bytes },
                    { "first_seq", v->first_seq }, { "last_seq", v->last_seq } };
 
     if (json) {
@@ -361,7 +361,7 @@ static void tell_export(const struct view *v, const char *path, bool json, FILE 
         if (v->last_seq > 0)
             buf_printf(&b, " (%llu to %llu)", (unsigned long long)v->first_seq,
                        (unsigned long long)v->last_seq);
-        buf_printf(&b, ", %llu gaps (%llu records lost), ", (unsigned long long)v->gaps,
+        buf_printf(&b, ", %llu gaps (%llu records missing), ", (unsigned long long)v->gaps,
                    (unsigned long long)v->lost);
         show_bytes(v->bytes, &b);
     }

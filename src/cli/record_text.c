@@ -127,7 +127,7 @@ void record_text_csv(const struct record *r, struct buf *out)
     buf_printf(out, ",%s,%llu,%llu,", uuid_format(&r->origin, origin),
                (unsigned long long)r->origin_epoch, (unsigned long long)r->origin_seq);
     if (r->kind == RECORD_GAP)
-        buf_printf(out, "\"%llu to %llu lost: ", (unsigned long long)r->first,
+        buf_printf(out, "\"%llu to %llu missing: ", (unsigned long long)r->first,
                    (unsigned long long)r->origin_seq);
     if (r->kind == RECORD_GAP) {
         for (size_t i = 0; i < r->payload.n; i++)

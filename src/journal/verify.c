@@ -5,8 +5,9 @@
  * Records count for the newest segment that may hold their number, as for sinks: what a segment
  * that was given up still contains beyond the begin of a later one is not counted.
  *
- * A node may run meanwhile. What it removes is left out, without a word: a segment that is gone, or
- * whose file is another's by the time damage was found in it, was behind all sinks. The newest
+ * A node may run meanwhile. What it removes is no damage: a segment that is gone, or whose file is
+ * another's by the time damage was found in it, was behind all sinks. Whoever looks is told that
+ * there is a gap, as a reader without a cursor is (journal.h). The newest
  * segment is read up to where it ended at first, since what follows may be half written.
  */
 #include "journal/verify.h"
@@ -21,6 +22,7 @@
 
 #define CHUNK       KIB(256)
 #define NEWEST_LOOK 3 /* times that the newest segment is read before damage in it is believed */
+#define LOOKS       10
 
 struct file {
     uint64_t generation, bytes;
@@ -40,6 +42,7 @@ struct walk {
     size_t cursor_count, cursor_cap;
     struct slot said;  /* the journal's own file; all zero when it is lost */
     uint64_t next_seq; /* the number that should come; 0: any */
+    bool removed;      /* a segment went away, so numbers before the next one may be missing */
     bool ended;        /* on_record wants no more */
 };
 
@@ -149,12 +152,15 @@ static int find_ranges(struct walk *w)
         struct file *file = &w->files[i];
         int rc = 0;
 
-        if (file->header_rc == 0)
-            file->first_seq = is_foreign(w, file) ? 0 : file->header.first_seq;
-        else if (file->header_rc != -ENOENT)
+        if (file->header_rc < 0 && file->header_rc != -ENOENT)
             rc = first_in(w, file);
         if (rc < 0)
             return rc;
+        /* It may have been begun between the two looks. */
+        if (file->header_rc < 0 && file->first_seq > 0)
+            file->header_rc = read_header(w, file->generation, &file->header);
+        if (file->header_rc == 0)
+            file->first_seq = is_foreign(w, file) ? 0 : file->header.first_seq;
     }
     for (size_t i = w->count; i-- > 0;) {
         w->files[i].end_seq = end;
@@ -201,12 +207,17 @@ static void note_missing(struct walk *w, struct verify_segment *s, uint64_t seq)
                           .origin = w->id.journal,
                           .origin_seq = seq - 1,
                           .first = w->next_seq,
-                          .payload = w->sum->segments ? STR("damaged") : STR("dropped") };
+                          .payload = w->removed || w->sum->segments == 0 ? STR("dropped")
+                                                                         : STR("damaged") };
 
     if (w->next_seq > 0 && seq > w->next_seq) {
-        s->missing += seq - w->next_seq;
+        if (w->removed)
+            w->sum->removed += seq - w->next_seq;
+        else
+            s->missing += seq - w->next_seq;
         tell_record(w, &gap);
     }
+    w->removed = false;
     if (seq > w->next_seq)
         w->next_seq = seq;
 }
@@ -337,7 +348,11 @@ static int visit(struct walk *w, size_t i)
     s.created_ns = s.header_ok ? file->header.created_ns : 0;
     s.unbegun = s.newest && !s.header_ok && s.first_seq == 0 && w->said.b < s.generation;
     s.foreign = s.first_seq == 0 && !s.unbegun;
-    if (file->header_rc == -ENOENT || (s.first_seq > 0 && !is_wanted(w, file))) {
+    if (file->header_rc == -ENOENT) {
+        w->removed = true;
+        return 0;
+    }
+    if (s.first_seq > 0 && !is_wanted(w, file)) {
         w->next_seq = w->visitor->sink ? w->next_seq : 0;
         return 0;
     }
@@ -346,7 +361,7 @@ static int visit(struct walk *w, size_t i)
         rc = read_segment(w, file, &s);
     }
     if (rc == -ENOENT) {
-        w->next_seq = w->visitor->sink ? w->next_seq : 0;
+        w->removed = true;
         return 0;
     }
     if (rc < 0)
@@ -385,43 +400,68 @@ static void visit_cursors(struct walk *w)
     }
 }
 
-int verify_journal(struct disk *disk, const struct verify_visitor *v, struct verify_summary *out)
+/* What is there, and which numbers each file holds. */
+static int look_around(struct walk *w)
 {
-    struct verify_summary sum = { 0 };
-    struct walk w = { .disk = disk, .visitor = v, .sum = &sum };
     int rc;
 
     /* Before the list, so that the newest segment that it names is in there. */
-    sum.id_ok = spool_read_slots(disk, SPOOL_ID, &w.said) == 0;
-    rc = disk->ops->list(disk, on_file, &w);
-    if (rc == 0 && w.count > 0)
-        qsort(w.files, w.count, sizeof(struct file), older_first);
-    for (size_t i = 0; i < w.count && rc == 0; i++) {
-        w.files[i].header_rc = read_header(&w, w.files[i].generation, &w.files[i].header);
-        if (w.files[i].header_rc == ERR_VERSION)
+    w->sum->id_ok = spool_read_slots(w->disk, SPOOL_ID, &w->said) == 0;
+    rc = w->disk->ops->list(w->disk, on_file, w);
+    if (rc == 0 && w->count > 0)
+        qsort(w->files, w->count, sizeof(struct file), older_first);
+    for (size_t i = 0; i < w->count && rc == 0; i++) {
+        w->files[i].header_rc = read_header(w, w->files[i].generation, &w->files[i].header);
+        if (w->files[i].header_rc == ERR_VERSION)
             rc = ERR_VERSION;
     }
     if (rc == 0)
-        rc = find_id(&w);
+        rc = find_id(w);
     if (rc == 0)
-        rc = find_ranges(&w);
-    if (rc == 0 && w.count > 0 && w.files[w.count - 1].first_seq > 0)
-        rc = settle_newest(&w, &w.files[w.count - 1]);
-    sum.journal = w.id.journal;
-    if (w.said.b > (w.count > 0 ? w.files[w.count - 1].generation : 0))
-        sum.newest_lost = w.said.c ? w.said.c : 1;
-    w.next_seq = v->sink ? (v->from_seq ? v->from_seq : 1) : 0;
+        rc = find_ranges(w);
+    if (rc == 0 && w->count > 0 && w->files[w->count - 1].first_seq > 0)
+        rc = settle_newest(w, &w->files[w->count - 1]);
+    w->sum->journal = w->id.journal;
+    if (w->said.b > (w->count > 0 ? w->files[w->count - 1].generation : 0))
+        w->sum->newest_lost = w->said.c ? w->said.c : 1;
+    return rc;
+}
+
+/* One look. *out_gone: all that was there went away before any of it was read. */
+static int look(struct disk *disk, const struct verify_visitor *v, struct verify_summary *sum,
+                bool *out_gone)
+{
+    struct walk w = { .disk = disk, .visitor = v, .sum = sum };
+    const uint64_t from = v->sink ? (v->from_seq ? v->from_seq : 1) : 0;
+    int rc = look_around(&w);
+
+    w.next_seq = from;
     for (size_t i = 0; i < w.count && rc == 0; i++) {
         rc = visit(&w, i);
         if (w.ended)
             rc = ERR_STOPPED;
     }
-    if (rc == 0)
+    *out_gone = rc == 0 && w.removed && sum->segments == 0 && w.next_seq == from;
+    if (rc == 0 && !*out_gone)
         visit_cursors(&w);
-    if (rc == 0 || rc == ERR_STOPPED)
-        *out = sum;
     mem_free(w.files);
     mem_free(w.cursors);
+    return rc;
+}
+
+int verify_journal(struct disk *disk, const struct verify_visitor *v, struct verify_summary *out)
+{
+    struct verify_summary sum;
+    bool gone;
+    int rc, looks = 0;
+
+    /* A node whose sinks are faster than we are. */
+    do {
+        sum = (struct verify_summary){ 0 };
+        rc = look(disk, v, &sum, &gone);
+    } while (gone && ++looks < LOOKS);
+    if (rc == 0 || rc == ERR_STOPPED)
+        *out = sum;
     return rc;
 }
 

@@ -36,6 +36,7 @@ struct verify_summary {
     struct uuid journal;
     uint64_t segments, bytes, first_seq, last_seq, records, gaps, payload_bytes;
     uint64_t damages, damaged_bytes, unnamed, missing, foreign, damaged_headers, damaged_cursors;
+    uint64_t removed;     /* numbers that the node removed while this looked; no damage */
     uint64_t newest_lost; /* the newest segment is gone; its records began here. 0: it is there */
     bool id_ok;           /* the journal's own file says who it is */
 };

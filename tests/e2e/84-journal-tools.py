@@ -128,9 +128,9 @@ def test_ls_and_verify_say_the_same_and_find_damage(box):
     out = box.dir / "e.csv"
     r = edge.cli("journal", "export", str(journal), "--out", str(out), "--format", "csv", "--json", check=False)
     said = json.loads(r.stdout)
-    assert r.returncode == 3 and said["records"] == 499 and said["gaps"] == said["lost"] == 1, r.stdout
+    assert r.returncode == 3 and said["records"] == 499 and said["gaps"] == said["missing"] == 1, r.stdout
     (row,) = [r for r in csv.DictReader(io.StringIO(out.read_text(), newline="")) if r["kind"] == "gap"]
-    assert row["seq"] == str(lost) and row["time"] == "" and row["payload"] == f"{lost} to {lost} lost: damaged", row
+    assert row["seq"] == str(lost) and row["time"] == "" and row["payload"] == f"{lost} to {lost} missing: damaged", row
 
 
 def test_export_writes_whole_files(box):
@@ -178,15 +178,18 @@ def test_looking_does_not_mind_a_node_that_writes_and_trims(box):
     feeder = threading.Thread(target=feed)
     feeder.start()
     try:
-        until(lambda: len(segments(edge.dir / "data" / "journal")) > 0, "a segment")
+        until(lambda: sent, "the first records")
         before = json.loads(edge.cli("journal", "ls", journal, "--json").stdout)["last_seq"]
         for i in range(40):
             r = edge.cli("journal", "verify" if i % 2 else "ls", journal, check=False)
             assert r.returncode == 0, r.stdout + r.stderr
             r = edge.cli("journal", "export", journal, "--out", str(box.dir / "e"), "--force", check=False)
-            assert r.returncode == 0 and ", 0 gaps" in r.stdout, r.stdout + r.stderr
-            got = numbers((box.dir / "e").read_text())
-            assert got == list(range(got[0], got[0] + len(got))) if got else True
+            assert r.returncode == 0, r.stdout + r.stderr
+            # Every number is a record, or in a gap since the node removed it meanwhile.
+            got = [json.loads(l) for l in (box.dir / "e").read_text().splitlines()]
+            here = [n for g in got for n in range(g.get("first", g["seq"]), g["seq"] + 1)]
+            assert here == list(range(here[0], here[0] + len(here))) if here else True, r.stdout
+            assert {g["payload"] for g in got if g["kind"] == "gap"} <= {"dropped"}
         until(lambda: json.loads(edge.cli("journal", "ls", journal, "--json").stdout)["first_seq"] > before, "segments to be trimmed")
     finally:
         stop.set()
@@ -195,10 +198,11 @@ def test_looking_does_not_mind_a_node_that_writes_and_trims(box):
 
 def repair(edge, journal, new, status=0):
     """What repair says; the old folder is as it was."""
+    stopped = edge.process.poll() is not None
     before = content(journal)
     r = edge.cli("journal", "repair", str(journal), "--into", str(new), "--json", check=False)
     assert r.returncode == status, (r.returncode, r.stdout, r.stderr)
-    assert content(journal) == before, "the old one was changed"
+    assert content(journal) == before or not stopped, "the old one was changed"
     assert not new.with_name(new.name + ".part").exists()
     return json.loads(r.stdout) if r.stdout else r.stderr
 

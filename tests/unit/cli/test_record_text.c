@@ -112,8 +112,9 @@ static void csv_is_quoted_where_it_must_be(void **state)
     check(&r, RECORD_CSV,
           STR("5,2026-01-31T12:00:00.000Z,pi-1,reading,env,\"text/plain; a=\"\"b\"\"\"," ORIGIN
               ",7,5,21.5\r\n"));
-    check(&g, RECORD_CSV,
-          STR("9,,,gap,,,00000000-0000-0000-0000-000000000000,0,9,\"6 to 9 lost: damaged\"\r\n"));
+    check(
+        &g, RECORD_CSV,
+        STR("9,,,gap,,,00000000-0000-0000-0000-000000000000,0,9,\"6 to 9 missing: damaged\"\r\n"));
 }
 
 static void a_gap_has_no_time(void **state)
