@@ -93,6 +93,7 @@ struct salvage_part {
     uint32_t size;    /* as it was allocated; 0: unknown */
     bool in_place;    /* in the journal's folder, under its own name */
     bool foreign;     /* of another journal */
+    uint64_t epoch;   /* of the records that were born in it; 0: unknown */
     uint64_t starts;  /* first number that it may hold; 0: unknown */
     uint64_t end_seq; /* its records are those before */
 };

@@ -173,8 +173,10 @@ static bool has_records(struct salvage_part *p, uint32_t seed, const struct uuid
     rc = salvage_open(p, &f);
     if (rc == 0)
         rc = salvage_next(&f, &r);
-    if (rc == 0)
+    if (rc == 0) {
         p->file.first_seq = r.seq;
+        p->epoch = f.scan.epoch;
+    }
     p->file.unreadable = rc < 0 && rc != ERR_MORE;
     segfile_fini(&f);
     return rc == 0;
@@ -317,7 +319,15 @@ static int part_order(const void *a, const void *b)
     return x->file.first_seq < y->file.first_seq ? -1 : x->file.first_seq > y->file.first_seq;
 }
 
-/* As at the start of a journal: a number is taken from the newest segment that may hold it. */
+/* Whether they were written in one start of their journal, as far as is known. */
+static bool same_start(const struct salvage_part *a, const struct salvage_part *b)
+{
+    return uuid_eq(&a->file.journal, &b->file.journal) &&
+           (a->epoch == b->epoch || a->epoch == 0 || b->epoch == 0);
+}
+
+/* As at the start of a journal: a number is taken from the newest segment that may hold it. But in
+ * copies of a journal that went on each by itself a number was given twice, to two records. */
 static void find_ends(struct salvage_found *found)
 {
     for (size_t i = 0; i < found->count; i++) {
@@ -328,7 +338,7 @@ static void find_ends(struct salvage_found *found)
             uint64_t starts = q->starts ? q->starts : q->file.first_seq;
 
             if (q->file.generation > p->file.generation && starts < p->end_seq && starts > 0 &&
-                uuid_eq(&q->file.journal, &p->file.journal))
+                same_start(p, q))
                 p->end_seq = starts;
         }
     }

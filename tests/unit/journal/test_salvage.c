@@ -375,9 +375,14 @@ static void test_what_was_used_before_is_not_taken_when_all_is_lost(void **state
     kit_fini(&k);
 }
 
+static void break_record(struct kit *k, uint64_t seq)
+{
+    k->disk->files[places[seq].file].live[places[seq].at + 20] ^= 1;
+}
+
 static void test_frames_in_a_payload_are_never_taken_for_records(void **state)
 {
-    static char bytes[3000];
+    static char bytes[4096];
     struct buf b = { bytes, 0, sizeof(bytes), sizeof(bytes), false };
     struct record r = { .kind = RECORD_READING, .device = STR("pi"), .stream = STR("env") };
     struct journal_entry e = { .records = &r, .count = 1 };
@@ -386,12 +391,12 @@ static void test_frames_in_a_payload_are_never_taken_for_records(void **state)
     struct out o;
 
     (void)state;
-    /* A device that sends a whole segment's worth of frames, with a seed of its own. */
+    /* A device that sends frames of its own making, more than all that is true. */
     names_init(&names);
-    buf_put(&b, STR("n:77 "));
+    buf_put(&b, STR("n:4 "));
     names_write(&b, 99, names_add_uuid(&names, &(struct uuid){ { 5 } }, 1), true, 900, 0);
     names_write(&b, 99, names_add(&names, &r), false, 900, 0);
-    for (uint64_t n = 900; b.n < 2900; n++) {
+    for (uint64_t n = 900; b.n < 4000; n++) {
         struct frame f = { .type = FRAME_RECORD, .ref = 2, .seq = n, .payload = STR("n:1") };
 
         frame_write(&b, 99, &f);
@@ -399,21 +404,70 @@ static void test_frames_in_a_payload_are_never_taken_for_records(void **state)
     names_fini(&names);
     r.payload = buf_str(&b);
     kit_init(&k);
-    kit_append_many(&k, 76, 100);
+    kit_append_many(&k, 3, 20);
     spool_commit(&k.spool, &e.node);
     assert_int_equal(e.code, 0);
     k.appended++;
-    kit_append_many(&k, 100, 100);
+    kit_append_many(&k, 1, 3000);
+    kit_append_many(&k, 5, 20);
+    assert_int_equal(k.spool.count, 2);
     find_places(&k);
     names_drop(&k.disk->live, SPOOL_ID);
     lose_headers(&k);
-    /* The frame around it is damaged, so it lies open. */
-    k.disk->files[places[77].file].live[places[77].at + 20] ^= 1;
+    /* The frame around them is damaged, so they lie open. */
+    break_record(&k, 4);
+    break_record(&k, 5);
     assert_int_equal(salvage(&k, &o), 0);
-    check_all_whole(&k, &o, 177);
+    check_all_whole(&k, &o, 10);
     assert_int_equal(o.foreign, 0);
-    assert_int_equal(o.records, 176);
+    assert_int_equal(o.records, 8);
     out_fini(&o);
+    kit_fini(&k);
+}
+
+/* Two copies of a journal went on, each by itself; somebody put their segments together. */
+static void test_records_of_copies_are_not_taken_for_one_another(void **state)
+{
+    struct kit_image image, *there = &image;
+    struct verify_summary sum;
+    struct verify_visitor none = { 0 };
+    struct salvage_folder from;
+    struct salvage_summary s;
+    struct disk_mem *into = disk_mem_new(4711);
+    struct mem_file *f;
+    struct fault fault = { 0 };
+    struct salvage_visitor v = { 0 };
+    struct kit k;
+    char *kept;
+    size_t n;
+
+    (void)state;
+    kit_init(&k);
+    kit_append_many(&k, 30, 100);
+    spool_close(&k.spool);
+    kit_save(&k, there);
+    kit_open(&k);
+    kit_append_many(&k, 10, 100); /* 31 to 40 of the one */
+    f = kit_segment(&k, k.spool.count - 1);
+    n = (size_t)f->live_n;
+    kept = mem_dup(f->live, n);
+    spool_close(&k.spool);
+    kit_restore(&k, there);
+    kit_image_fini(there);
+    kit_open(&k);
+    kit_append_many(&k, 10, 100); /* and of the other */
+    f = copy_segment(&k, 0, "of the other");
+    memset(f->live, 0, (size_t)f->live_n);
+    memcpy(f->live, kept, n < f->live_n ? n : (size_t)f->live_n);
+    from = (struct salvage_folder){ &k.disk->base, "" };
+    assert_int_equal(salvage_journal(&from, 1, &into->base, &v, &s, &fault), 0);
+    assert_int_equal(s.records, 50);
+    assert_int_equal(s.repeated, 0);
+    assert_int_equal(s.lost, 0);
+    assert_int_equal(verify_journal(&into->base, &none, &sum), 0);
+    assert_int_equal(sum.records, 50);
+    mem_free(kept);
+    into->base.ops->free(&into->base);
     kit_fini(&k);
 }
 
@@ -682,6 +736,7 @@ RUN(TEST(test_a_whole_journal_comes_out_whole),
     TEST(test_every_whole_record_comes_out_whatever_is_lost),
     TEST(test_what_was_used_before_is_not_taken_when_all_is_lost),
     TEST(test_frames_in_a_payload_are_never_taken_for_records),
+    TEST(test_records_of_copies_are_not_taken_for_one_another),
     TEST(test_a_copy_of_a_segment_heals_the_other),
     TEST(test_a_segment_that_was_given_up_gives_nothing_twice),
     TEST(test_segments_of_another_journal_keep_their_identity),
