@@ -418,6 +418,7 @@ void journal_close(struct journal *j)
     gate_open(j->gate);
     thread_join(j->thread);
     assert(queue_is_empty(&j->appends) && queue_is_empty(&j->asks) && list_empty(&j->watches));
+    (void)spool_finish(&j->spool);
     spool_close(&j->spool);
     while (!list_empty(&j->cursors))
         mem_free(container_of(list_pop_front(&j->cursors), struct journal_cursor, link));

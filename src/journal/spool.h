@@ -98,6 +98,9 @@ struct spool {
 /* Opens what is in the directory of disk, or makes a new journal there. The lock is taken. */
 MUST_USE int spool_open(struct spool *s, struct disk *disk, const struct journal_options *o,
                         size_t payload_max, struct fault *f);
+/* Before a clean end, with nothing left to commit: says durably how far the journal goes, so that
+ * damage to its last records is told at the next start. A failure only means that it is not. */
+int spool_finish(struct spool *s);
 /* Writes cursors, closes files, frees. Does not free the disk. */
 void spool_close(struct spool *s);
 
@@ -140,7 +143,8 @@ uint64_t spool_drop_old(struct spool *s);
 void spool_trim(struct spool *s);
 
 /* ---- spool_open.c, for spool_files.c ---- */
-/* Moves a damaged segment's file to damaged/, as long as few are there. 0: it is there. */
+/* Moves the file of a damaged segment that is not needed any more to damaged/, as long as few are
+ * there. 0: it is there. */
 MUST_USE int spool_put_aside(struct spool *s, uint64_t generation);
 /* Writes the identity file and flushes it. */
 MUST_USE int spool_write_id(struct spool *s, uint64_t generation, uint64_t first_seq);

@@ -10,7 +10,9 @@
  *    else, when it is the newest, a segment that was never begun: removed; else put aside.
  *  - two segments that begin with the same number: the older one was given up after a failed flush.
  *  - the newest segment ends in something that is no frame: a torn tail, cut off. Its last group is
- *    made durable once more before anybody is shown it.
+ *    made durable once more before anybody is shown it. After a clean end the identity file knows
+ *    how far it went, and what is missing is a gap; after a crash nothing tells a record that was
+ *    hit there from one that was never whole.
  *  - blocks that cannot be read: damage. In the newest segment nothing is cut off then, and all
  *    numbers that it may hold are skipped.
  *
@@ -33,7 +35,8 @@
 
 #define SCAN_CHUNK   KIB(256)
 #define ASIDE_FOLDER "damaged/"
-#define ASIDE_MAX    3 /* files that are kept there */
+#define ASIDE_MAX    3     /* files that are kept there of those that were delivered */
+#define ASIDE_ANY    10000 /* and of those that were not */
 #define CURSORS_MAX  64
 
 struct found_file {
@@ -110,14 +113,13 @@ static int read_header(struct spool *s, uint64_t generation, struct segment_head
     return rc < 0 ? rc : segment_read_header(str_from(head, got), out, NULL);
 }
 
-/* A file that is no use but might be to a person: kept in a folder, a few of them. */
-int spool_put_aside(struct spool *s, uint64_t generation)
+static int move_aside(struct spool *s, uint64_t generation, int most)
 {
     char name[SEGMENT_NAME_LEN + 1], to[64];
     int rc = ERR_FULL;
 
     segment_name(generation, name);
-    for (int i = 0; i < ASIDE_MAX && rc < 0; i++) {
+    for (int i = 0; i < most && rc < 0; i++) {
         int file;
 
         snprintf(to, sizeof(to), ASIDE_FOLDER "%d.seg", i);
@@ -128,19 +130,22 @@ int spool_put_aside(struct spool *s, uint64_t generation)
             rc = s->disk->ops->rename(s->disk, name, to);
     }
     log_warn("journal",
-             rc < 0 ? "a damaged segment is not kept, enough are"
+             rc < 0 ? "a damaged segment could not be put aside"
                     : "a damaged segment was put aside",
              lf_text("file", name), lf_text("to", to));
     return rc;
 }
 
-/* At the start: a file that cannot be used. */
+int spool_put_aside(struct spool *s, uint64_t generation)
+{
+    return move_aside(s, generation, ASIDE_MAX);
+}
+
+/* At the start: a file that cannot be used. It may hold what was never delivered, which `wayside
+ * journal repair` can get out, so it is never deleted; where it cannot be moved it stays. */
 static void put_aside(struct spool *s, uint64_t generation)
 {
-    char name[SEGMENT_NAME_LEN + 1];
-
-    if (spool_put_aside(s, generation) < 0)
-        (void)s->disk->ops->unlink(s->disk, segment_name(generation, name));
+    (void)move_aside(s, generation, ASIDE_ANY);
     s->counts.damaged++;
 }
 
@@ -523,6 +528,13 @@ int spool_open(struct spool *s, struct disk *disk, const struct journal_options 
     if (rc < 0)
         spool_close(s);
     return rc;
+}
+
+int spool_finish(struct spool *s)
+{
+    if (s->count == 0 || s->dir_dirty || s->skipped)
+        return 0;
+    return spool_write_id(s, s->rows[s->count - 1].generation, s->durable_seq + 1);
 }
 
 void spool_close(struct spool *s)

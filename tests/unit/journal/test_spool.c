@@ -186,6 +186,8 @@ static void open_all(struct model *m)
 static void close_all(struct model *m)
 {
     reader_fini(&m->reader);
+    if (mem_below(m->disk, 3) == 0)
+        (void)spool_finish(&m->spool);
     spool_close(&m->spool);
     m->is_open = false;
 }

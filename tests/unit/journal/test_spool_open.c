@@ -248,6 +248,65 @@ static void test_a_segment_of_another_journal_is_put_aside(void **state)
     kit_fini(&k);
 }
 
+static void test_nothing_that_cannot_be_read_is_deleted(void **state)
+{
+    struct kit k;
+    size_t count;
+    char to[48];
+
+    (void)state;
+    kit_init(&k);
+    kit_append_many(&k, 500, 100);
+    count = k.spool.count;
+    assert_true(count > 6);
+    for (size_t i = 0; i < count; i++)
+        memset(kit_segment(&k, i)->live, 0, SEGMENT_HEADER_SIZE);
+    spool_close(&k.spool);
+    names_drop(&k.disk->live, SPOOL_ID);
+    kit_open(&k);
+    /* All but the newest, which may never have been begun. */
+    for (size_t i = 0; i + 1 < count; i++) {
+        snprintf(to, sizeof(to), "damaged/%zu.seg", i);
+        assert_true(names_at(&k.disk->live, to) >= 0);
+    }
+    assert_int_equal(kit_append(&k, 100, RECORD_READING), 0);
+    kit_fini(&k);
+}
+
+static void test_damage_at_the_end_is_told_after_a_clean_end(void **state)
+{
+    struct kit k;
+    struct kit_image image;
+    struct kit_read all;
+
+    (void)state;
+    kit_init(&k);
+    kit_append_many(&k, 20, 100);
+    assert_int_equal(spool_finish(&k.spool), 0);
+    kit_save(&k, &image);
+    kit_kill(&k);
+    all = kit_read_all(&k, 0);
+    assert_true(all.records == 20 && all.lost == 0);
+    spool_close(&k.spool);
+    kit_restore(&k, &image);
+    kit_open(&k);
+    {
+        uint64_t at = k.spool.rows[0].first_seq;
+        struct mem_file *f = kit_segment(&k, k.spool.count - 1);
+
+        assert_int_equal(at, 1);
+        f->live[20 * 140 - 20] = (char)(f->live[20 * 140 - 20] ^ 4);
+    }
+    kit_kill(&k);
+    all = kit_read_all(&k, 0);
+    assert_int_equal(all.records + all.lost, 20);
+    assert_in_range(all.lost, 1, 2);
+    assert_int_equal(kit_append(&k, 100, RECORD_READING), 0);
+    assert_int_equal(k.spool.durable_seq, 21);
+    kit_image_fini(&image);
+    kit_fini(&k);
+}
+
 static void test_a_newer_format_is_not_touched(void **state)
 {
     struct kit k;
@@ -326,6 +385,8 @@ int main(void)
         TEST(test_headers_lost_everywhere_cost_no_record),
         TEST(test_numbers_go_on_behind_what_was_lost),
         TEST(test_a_segment_of_another_journal_is_put_aside),
+        TEST(test_nothing_that_cannot_be_read_is_deleted),
+        TEST(test_damage_at_the_end_is_told_after_a_clean_end),
         TEST(test_a_newer_format_is_not_touched),
         TEST(test_a_bad_sector_costs_what_it_covers_and_no_number_comes_again),
         TEST(test_an_unused_segment_does_not_pile_up),
