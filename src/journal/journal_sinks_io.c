@@ -187,7 +187,12 @@ struct journal_reader *journal_reader_new(struct journal *j, struct journal_curs
                                           uint64_t after_seq, size_t buffer_bytes)
 {
     struct journal_reader *r = NEW(struct journal_reader);
-    struct reader_source source = { j, source_head, source_epoch, source_locate, source_damaged };
+    struct reader_source source = { .ctx = j,
+                                    .head = source_head,
+                                    .epoch = source_epoch,
+                                    .locate = source_locate,
+                                    .life = j->spool.origin_epoch,
+                                    .damaged = source_damaged };
 
     if (buffer_bytes < KIB(64))
         buffer_bytes = KIB(64);

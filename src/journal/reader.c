@@ -228,6 +228,36 @@ static int step(struct reader *r, bool may_read, struct record *out)
     }
 }
 
+static bool is_new_gap(const struct reader *r, const struct record *rec)
+{
+    return rec->kind == RECORD_GAP && rec->origin_epoch == 0 &&
+           uuid_eq(&rec->origin, &r->id.journal);
+}
+
+/* A gap is of the life (record.h) that wrote what follows it, as far as that can be read: so two
+ * lives of one journal, each with its own gap, are not taken for one. Nothing is out yet, so what
+ * follows may be read now: another gap makes this one longer, a record waits. */
+static void name_gap(struct reader *r, struct record *gap)
+{
+    struct record after;
+
+    if (!is_new_gap(r, gap))
+        return;
+    while (!r->held && step(r, true, &after) == 0) {
+        if (is_new_gap(r, &after)) {
+            gap->seq = gap->origin_seq = after.seq;
+        } else {
+            r->hold = after;
+            r->held = true;
+        }
+    }
+    r->next = gap->seq + 1;
+    if (r->held)
+        gap->origin_epoch = r->file.scan.epoch;
+    if (gap->origin_epoch == 0)
+        gap->origin_epoch = r->source.life;
+}
+
 int reader_next(struct reader *r, struct record *out, size_t max, size_t max_bytes,
                 size_t *out_count)
 {
@@ -248,6 +278,8 @@ int reader_next(struct reader *r, struct record *out, size_t max, size_t max_byt
             return rc;
         if (rc < 0)
             break; /* it comes again with the next call */
+        if (n == 0)
+            name_gap(r, &out[0]);
         bytes += out[n++].payload.n;
     }
     *out_count = n;

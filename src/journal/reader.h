@@ -15,6 +15,7 @@ struct reader_source {
     /* As spool_locate(); and the epoch for which the answer holds. */
     size_t (*locate)(void *ctx, uint64_t seq, struct spool_row *out, size_t max,
                      uint64_t *out_epoch);
+    uint64_t life; /* the epoch (record.h) of this start of the journal */
     /* That many records of this segment were lost to damage. May be NULL. */
     void (*damaged)(void *ctx, uint64_t generation, uint64_t lost);
 };

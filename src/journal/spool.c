@@ -25,8 +25,8 @@
 #define WRITE_CHUNK     KIB(512)
 #define BLOCK           KIB(4) /* what disks and file systems lose at once */
 #define NAME_COPY_AFTER KIB(16)
-/* Room that one record's names may take: its name, and its origin or the journal's own. */
-#define NAMES_ROOM ((uint64_t)FRAME_CONTEXT_MAX + FRAME_HEAD_SIZE + FRAME_UUID_SIZE)
+/* Room that one record's names may take: its name, its origin, and the journal's own. */
+#define NAMES_ROOM ((uint64_t)FRAME_CONTEXT_MAX + 2 * (FRAME_HEAD_SIZE + FRAME_UUID_SIZE))
 
 static struct journal_entry *entry_of(struct queue_node *n)
 {
@@ -126,9 +126,10 @@ static void encode(struct spool *s, struct record *r)
 
     frame_of_record(r, room, &f);
     f.seq = s->next_seq;
-    if (uuid_eq(&r->origin, &s->id.journal)) {
+    /* In every segment: whose life it is matters for the gaps before it as well. */
+    if (!s->own || uuid_eq(&r->origin, &s->id.journal))
         own_ref(s);
-    } else {
+    if (!uuid_eq(&r->origin, &s->id.journal)) {
         f.flags |= FRAME_ORIGIN;
         f.origin = origin_ref(s, r);
         f.origin_seq = r->origin_seq;

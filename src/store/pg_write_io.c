@@ -524,16 +524,17 @@ static int store_row(struct batch *b, const struct record *r, const struct origi
     return 0;
 }
 
+static uint64_t gap_first(const struct writer *w, const struct record *r, const struct origin *o)
+{
+    return store_gap_first(r->first, r->origin_seq, o->last_seq, high_of(w, o), o->forked);
+}
+
 static int store_gap(struct batch *b, const struct record *r, struct origin *o)
 {
-    uint64_t first = store_gap_first(r->first, high_of(b->w, o), o->forked);
+    uint64_t first = gap_first(b->w, r, o);
     uint64_t lost = r->origin_seq - first + 1;
     struct pg_args a = { 0 };
 
-    if (first > r->origin_seq) {
-        b->counts.skipped++;
-        return 0;
-    }
     o->gaps++;
     o->lost = lost > INT64_MAX - o->lost ? INT64_MAX : o->lost + lost;
     pg_i64(&a, o->id);
@@ -551,7 +552,8 @@ static int store_record(struct batch *b, const struct record *r)
     struct origin *o = find_origin(b->w, r);
     int rc = 0;
 
-    if (r->origin_seq <= o->last_seq) {
+    if (r->origin_seq <= o->last_seq ||
+        (r->kind == RECORD_GAP && gap_first(b->w, r, o) > r->origin_seq)) {
         b->counts.skipped++;
         return 0;
     }

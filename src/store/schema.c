@@ -10,7 +10,7 @@
  * of everything (the last is also the one by which old rows will be dropped). Each entry ends with
  * the row's id, so equal times keep the order of arrival.
  *
- * origins.last_seq is the cursor of exactly-once, one for each (journal, epoch); gaps have epoch 0.
+ * origins.last_seq is the cursor of exactly-once, one for each (journal, epoch); marks have epoch 0.
  * A journal's high_seq is the highest over its epochs but 0. sinks.position is ours in the hub's
  * journal. ids are those that senders gave, for as long as they may come again. Numbers above 2^63
  * are kept as the negative ones of the same bits.

@@ -216,15 +216,17 @@ static void note_leaf(void *ctx, struct str path, struct str number)
         b->stream->fields_changed = true;
 }
 
+static uint64_t gap_first(const struct record *r, const struct origin *o)
+{
+    return store_gap_first(r->first, r->origin_seq, o->last_seq, o->journal->high_seq,
+                           o->journal->forks > 0);
+}
+
 static int store_gap(struct batch *b, const struct record *r, struct origin *o)
 {
     sqlite3_stmt *st = b->w->gap;
-    uint64_t first = store_gap_first(r->first, o->journal->high_seq, o->journal->forks > 0);
+    uint64_t first = gap_first(r, o);
 
-    if (first > r->origin_seq) {
-        b->counts.skipped++;
-        return 0;
-    }
     sqlite3_bind_int64(st, 1, o->id);
     sqlite3_bind_int64(st, 2, (int64_t)first);
     sqlite3_bind_int64(st, 3, (int64_t)r->origin_seq);
@@ -325,7 +327,8 @@ static int store_record(struct batch *b, const struct record *r)
 
     if (rc < 0)
         return fail(b->w, rc);
-    if (r->origin_seq <= o->last_seq) {
+    if (r->origin_seq <= o->last_seq ||
+        (r->kind == RECORD_GAP && gap_first(r, o) > r->origin_seq)) {
         b->counts.skipped++;
         return 0;
     }

@@ -153,7 +153,9 @@ static void disarm(struct model *m)
 
 static void open_all(struct model *m)
 {
-    struct reader_source source = { m, source_head, source_epoch, source_locate };
+    struct reader_source source = {
+        m, source_head, source_epoch, source_locate, m->spool.origin_epoch, NULL
+    };
     struct fault f = { 0 };
     uint64_t faults = m->disk->faults;
     int rc = spool_open(&m->spool, &m->disk->base, &m->o, 1000, &f);
