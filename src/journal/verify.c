@@ -400,16 +400,33 @@ static void visit_cursors(struct walk *w)
     }
 }
 
+static bool newest_is_gone(const struct walk *w)
+{
+    return w->said.b > (w->count > 0 ? w->files[w->count - 1].generation : 0);
+}
+
+/* The identity, then the files, so that the newest segment that it names is among them; else again, as
+ * a listing may miss both what a running node removes and what it begins meanwhile. */
+static int list_files(struct walk *w)
+{
+    int rc, looks = 0;
+
+    do {
+        w->count = w->cursor_count = 0;
+        w->said = (struct slot){ 0 };
+        w->sum->id_ok = spool_read_slots(w->disk, SPOOL_ID, &w->said) == 0;
+        rc = w->disk->ops->list(w->disk, on_file, w);
+        if (rc == 0 && w->count > 0)
+            qsort(w->files, w->count, sizeof(struct file), older_first);
+    } while (rc == 0 && newest_is_gone(w) && ++looks < LOOKS);
+    return rc;
+}
+
 /* What is there, and which numbers each file holds. */
 static int look_around(struct walk *w)
 {
-    int rc;
+    int rc = list_files(w);
 
-    /* Before the list, so that the newest segment that it names is in there. */
-    w->sum->id_ok = spool_read_slots(w->disk, SPOOL_ID, &w->said) == 0;
-    rc = w->disk->ops->list(w->disk, on_file, w);
-    if (rc == 0 && w->count > 0)
-        qsort(w->files, w->count, sizeof(struct file), older_first);
     for (size_t i = 0; i < w->count && rc == 0; i++) {
         w->files[i].header_rc = read_header(w, w->files[i].generation, &w->files[i].header);
         if (w->files[i].header_rc == ERR_VERSION)
@@ -422,7 +439,7 @@ static int look_around(struct walk *w)
     if (rc == 0 && w->count > 0 && w->files[w->count - 1].first_seq > 0)
         rc = settle_newest(w, &w->files[w->count - 1]);
     w->sum->journal = w->id.journal;
-    if (w->said.b > (w->count > 0 ? w->files[w->count - 1].generation : 0))
+    if (newest_is_gone(w))
         w->sum->newest_lost = w->said.c ? w->said.c : 1;
     return rc;
 }
