@@ -92,15 +92,16 @@ struct broker_listen {
     struct addr addr;
     struct tls_context *tls; /* NULL: plain; borrowed */
     unsigned unix_mode;
-    uint64_t connections_max; /* 0: limits.connections_max */
+    uint64_t connections_max;       /* 0: limits.connections_max */
+    enum authz_anonymous anonymous; /* handed to authz with each login */
 };
 /* Accepts from now on. *out_addr (may be NULL): the bound address. Not from a worker's thread. */
 MUST_USE int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *out_addr,
                            struct fault *f);
 
 /* Takes over a WebSocket whose upgrade to subprotocol "mqtt" is complete. On its worker's thread;
- * the broker sets its handler and closes it. */
-void broker_ws_accept(struct broker *b, struct ws *ws);
+ * the broker sets its handler and closes it. anonymous: of its listener. */
+void broker_ws_accept(struct broker *b, struct ws *ws, enum authz_anonymous anonymous);
 
 /* Stops accepting, tells MQTT 5 clients 0x8B (server shutting down), sends what waits, closes, and
  * waits for all that, at most deadline_ms; what is still open then is cut. Wills are not sent: the

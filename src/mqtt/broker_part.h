@@ -49,6 +49,7 @@ struct broker_listener {
     struct broker *b;
     struct listener *l;
     const char *name;
+    enum authz_anonymous anonymous;
     struct list link;
 };
 
@@ -231,6 +232,7 @@ struct conn {
     void *far_ctx;
     unsigned char state;
     uint8_t version;
+    uint8_t anonymous;     /* enum authz_anonymous, of its listener */
     uint8_t busy;          /* bits of enum conn_busy: why nothing is read */
     bool choked;           /* more waits than the high mark */
     bool gone;             /* the transport has closed */
@@ -267,7 +269,7 @@ struct conn {
 };
 
 void conn_accepted(void *ctx, struct loop *l, struct stream *s);
-struct conn *conn_new(struct part *p);
+struct conn *conn_new(struct part *p, enum authz_anonymous anonymous);
 /* Beyond this many waiting bytes the transport cuts the connection: room for the high mark and a
  * packet of the largest size behind it, whatever limits.send_queue_max_bytes says. */
 size_t conn_send_max(const struct broker *b);

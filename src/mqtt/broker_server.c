@@ -146,6 +146,7 @@ int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *
 
     bl->b = b;
     bl->name = o->name ? o->name : "mqtt";
+    bl->anonymous = o->anonymous;
     rc = listener_open(b->workers, &lo, &bl->l, f);
     if (rc) {
         mem_free(bl);

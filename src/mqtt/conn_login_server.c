@@ -183,6 +183,7 @@ static void login(struct conn *c)
         .has_user = pk->has_username,
         .has_password = pk->has_password,
         .tls = conn_is_tls(c),
+        .anonymous = c->anonymous,
         .peer = &c->hello->peer,
         .local = &c->hello->local,
         .loop = c->part->loop,

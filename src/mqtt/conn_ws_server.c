@@ -149,10 +149,10 @@ static const struct ws_handler ws_handler = {
     .closed = on_closed,
 };
 
-void broker_ws_accept(struct broker *b, struct ws *w)
+void broker_ws_accept(struct broker *b, struct ws *w, enum authz_anonymous anonymous)
 {
     struct part *p = part_of(b, ws_loop(w));
-    struct conn *c = conn_new(p);
+    struct conn *c = conn_new(p, anonymous);
     struct ws_link *k = NEW(struct ws_link);
 
     k->ws = w;

@@ -5,13 +5,10 @@
  */
 #include "node/access.h"
 
-#include <assert.h>
-
-static bool anonymous_allowed(const struct access *a, const struct authz_login *l)
+static bool anonymous_allowed(const struct authz_login *l)
 {
-    for (size_t i = 0; i < a->listener_count; i++)
-        if (l->local && a->listeners[i].port && a->listeners[i].port == addr_port(l->local))
-            return a->listeners[i].anonymous;
+    if (l->anonymous != ANONYMOUS_LOCAL)
+        return l->anonymous == ANONYMOUS_ALLOW;
     return l->peer && addr_is_local(l->peer);
 }
 
@@ -21,7 +18,7 @@ static int login(void *ctx, struct authz_login *l, struct identity **out_id)
     bool good = false;
 
     if (!l->has_user) {
-        if (!anonymous_allowed(a, l))
+        if (!anonymous_allowed(l))
             return ERR_REFUSED;
         *out_id = identity_new(ROLE_ANONYMOUS, l->client_id);
         return 0;
@@ -66,11 +63,4 @@ void access_init(struct access *a, const struct access_user *users, size_t user_
 {
     *a = (struct access){ .users = users, .user_count = user_count };
     a->authz = (struct authz){ a, login, check, cancel_login, cancel_check };
-}
-
-void access_listener(struct access *a, uint16_t port, bool anonymous)
-{
-    assert(a->listener_count < ACCESS_LISTENERS_MAX);
-    a->listeners[a->listener_count].port = port;
-    a->listeners[a->listener_count++].anonymous = anonymous;
 }

@@ -32,6 +32,12 @@
 #define NODE_SERVERS_MAX 16   /* api, health, and the listeners that mqtt.listeners may have */
 #define NODE_NAMES_MAX   64
 
+/* MQTT over WebSocket on one listener. */
+struct ws_door {
+    struct node *node;
+    enum authz_anonymous anonymous;
+};
+
 struct node {
     const struct settings *settings;
     const char *hosts[NODE_NAMES_MAX + 3], *origins[NODE_NAMES_MAX + 1]; /* end with NULL */
@@ -53,6 +59,8 @@ struct node {
     struct health health;
     struct http_server *servers[NODE_SERVERS_MAX]; /* api, health, MQTT over WebSocket */
     size_t server_count;
+    struct ws_door doors[NODE_SERVERS_MAX];
+    size_t door_count;
     struct tls_context *tls[NODE_SERVERS_MAX];
     size_t tls_count;
     struct host *host;
@@ -185,10 +193,10 @@ static int start_store(struct node *n, struct fault *f)
 
 static void on_ws_opened(void *ctx, struct ws *w, struct http_request *r)
 {
-    struct node *n = ctx;
+    const struct ws_door *d = ctx;
 
     (void)r;
-    broker_ws_accept(n->broker, w);
+    broker_ws_accept(d->node->broker, w, d->anonymous);
 }
 
 static const struct ws_route mqtt_ws = { .protocols = "mqtt, mqttv3.1",
@@ -205,8 +213,17 @@ static const struct http_route mqtt_alone[] = {
       .summary = "MQTT over WebSocket" },
 };
 
-static int listen_websocket(struct node *n, const struct http_listen_options *o, struct addr *bound,
-                            struct fault *f)
+static void mount_mqtt(struct node *n, struct http_server *s, const struct http_route *routes,
+                       size_t count, enum authz_anonymous anonymous)
+{
+    struct ws_door *d = &n->doors[n->door_count++];
+
+    *d = (struct ws_door){ n, anonymous };
+    http_server_mount(s, routes, count, d);
+}
+
+static int listen_websocket(struct node *n, const struct http_listen_options *o,
+                            enum authz_anonymous anonymous, struct addr *bound, struct fault *f)
 {
     struct http_server_options so = { .name = "mqtt-websocket",
                                       .limits = &n->settings->limits,
@@ -216,14 +233,14 @@ static int listen_websocket(struct node *n, const struct http_listen_options *o,
     struct http_server *s = http_server_new(n->workers, &so);
 
     n->servers[n->server_count++] = s;
-    http_server_mount(s, mqtt_alone, COUNT_OF(mqtt_alone), n);
+    mount_mqtt(n, s, mqtt_alone, COUNT_OF(mqtt_alone), anonymous);
     return http_listen(s, o, bound, f);
 }
 
 static int start_mqtt_listener(struct node *n, const struct listener_settings *ls, struct fault *f)
 {
     bool ws = ls->protocol == MQTT_OVER_WEBSOCKET;
-    struct broker_listen bl = { .addr = ls->address };
+    struct broker_listen bl = { .addr = ls->address, .anonymous = ls->anonymous };
     struct addr bound;
     int rc = make_tls(n, ls->cert, ls->key, &bl.tls, f);
 
@@ -231,15 +248,12 @@ static int start_mqtt_listener(struct node *n, const struct listener_settings *l
         return rc;
     if (ws)
         rc = listen_websocket(n, &(struct http_listen_options){ .addr = bl.addr, .tls = bl.tls },
-                              &bound, f);
+                              ls->anonymous, &bound, f);
     else
         rc = broker_listen(n->broker, &bl, &bound, f);
     if (rc)
         return rc;
     say_listening(n, ws ? "mqtt-websocket" : "mqtt", &bound);
-    access_listener(&n->access, addr_port(&bound),
-                    ls->anonymous == ANONYMOUS_YES ||
-                        (ls->anonymous == ANONYMOUS_LOCAL && addr_is_local(&bound)));
     if (ls->anonymous == ANONYMOUS_LOCAL && !addr_is_local(&bound) && n->access.user_count == 0)
         log_warn("mqtt", "nobody can log in from the network: no users are configured",
                  lf_u64("port", addr_port(&bound)),
@@ -363,7 +377,7 @@ static int start_api(struct node *n, struct fault *f)
     n->api = api_new(&ao);
     api_mount(n->api, server);
     health_mount_api(&n->health, server);
-    http_server_mount(server, mqtt_on_api, COUNT_OF(mqtt_on_api), n);
+    mount_mqtt(n, server, mqtt_on_api, COUNT_OF(mqtt_on_api), ANONYMOUS_LOCAL);
     return listen_http(n, server, "api", &lo, f);
 }
 

@@ -23,8 +23,8 @@ static const struct conf_name protocol_names[] = {
 };
 static const struct conf_name anonymous_names[] = {
     { "local", ANONYMOUS_LOCAL },
-    { "allow", ANONYMOUS_YES },
-    { "deny", ANONYMOUS_NO },
+    { "allow", ANONYMOUS_ALLOW },
+    { "deny", ANONYMOUS_DENY },
     { 0 },
 };
 static const struct conf_name kind_names[] = {
@@ -89,8 +89,7 @@ static const struct conf_row listener_rows[] = {
     { "protocol", CONF_ENUM, LISTENER(protocol), .def = "mqtt", .names = protocol_names,
       .help = "mqtt, or MQTT over websocket" },
     { "anonymous", CONF_ENUM, LISTENER(anonymous), .def = "local", .names = anonymous_names,
-      .help =
-          "clients without a user name: allow, deny, or only where the address is loopback (local)" },
+      .help = "clients without a user name: allow, deny, or only from this machine (local)" },
     { "cert", CONF_PATH, LISTENER(cert), .help = "certificate chain in PEM: the listener is TLS" },
     { "key", CONF_PATH, LISTENER(key), .help = "its private key in PEM" },
     { 0 },

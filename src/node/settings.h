@@ -7,14 +7,14 @@
 #include "base/limits.h"
 #include "conf/conf.h"
 #include "ingest/topics.h"
+#include "trust/authz.h"
 
 enum mqtt_protocol { MQTT_OVER_TCP, MQTT_OVER_WEBSOCKET };
-enum anonymous_rule { ANONYMOUS_LOCAL, ANONYMOUS_YES, ANONYMOUS_NO };
 
 struct listener_settings {
     struct addr address;
     unsigned char protocol;  /* enum mqtt_protocol */
-    unsigned char anonymous; /* enum anonymous_rule */
+    unsigned char anonymous; /* enum authz_anonymous */
     struct str cert, key;    /* both or none */
 };
 struct user_settings {

@@ -23,6 +23,13 @@ struct identity *identity_new(enum authz_role role, struct str name);
 struct identity *identity_ref(struct identity *id);
 void identity_unref(struct identity *id); /* NULL is legal */
 
+/* Whom the listener lets in without a name. */
+enum authz_anonymous {
+    ANONYMOUS_LOCAL, /* clients on this machine */
+    ANONYMOUS_ALLOW,
+    ANONYMOUS_DENY,
+};
+
 enum authz_action {
     AUTHZ_PUBLISH,   /* object: topic name */
     AUTHZ_SUBSCRIBE, /* object: topic filter */
@@ -38,6 +45,7 @@ struct authz_login {
     struct str client_id, user, password; /* valid until the answer */
     bool has_user, has_password;
     bool tls;
+    enum authz_anonymous anonymous; /* of the listener it came through */
     const struct addr *peer, *local;
     void *loop; /* the caller's struct loop, where done() is to be delivered */
     /* code 0: *id is a new reference, the caller's to drop. ERR_REFUSED: not these credentials. */

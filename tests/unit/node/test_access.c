@@ -4,15 +4,14 @@
 #include "node/access.h"
 
 static int try(struct access *a, const char *user, const char *password, const char *peer,
-               uint16_t port)
+               enum authz_anonymous anonymous)
 {
-    struct addr p, local;
+    struct addr p;
     struct identity *id = NULL;
-    struct authz_login l = { .client_id = STR("c1"), .peer = &p, .local = &local };
+    struct authz_login l = { .client_id = STR("c1"), .peer = &p, .anonymous = anonymous };
     int rc;
 
     assert_int_equal(addr_parse(str_of(peer), 50000, &p), 0);
-    assert_int_equal(addr_parse(str_of(peer), port, &local), 0);
     if (user) {
         l.has_user = true;
         l.user = str_of(user);
@@ -33,16 +32,14 @@ static void lets_in_who_may(void **state)
 
     (void)state;
     access_init(&a, users, 1);
-    access_listener(&a, 1883, false);
-    access_listener(&a, 1884, true);
-    assert_int_equal(try(&a, "pi", "s3cret", "10.0.0.9", 1883), 0);
-    assert_int_equal(try(&a, "pi", "s3creT", "127.0.0.1", 1883), ERR_REFUSED);
-    assert_int_equal(try(&a, "pi", NULL, "127.0.0.1", 1883), ERR_REFUSED);
-    assert_int_equal(try(&a, "po", "s3cret", "127.0.0.1", 1883), ERR_REFUSED);
-    assert_int_equal(try(&a, NULL, NULL, "127.0.0.1", 1883), ERR_REFUSED);
-    assert_int_equal(try(&a, NULL, NULL, "10.0.0.9", 1884), 0);
-    assert_int_equal(try(&a, NULL, NULL, "127.0.0.1", 8000), 0); /* not listed: loopback only */
-    assert_int_equal(try(&a, NULL, NULL, "10.0.0.9", 8000), ERR_REFUSED);
+    assert_int_equal(try(&a, "pi", "s3cret", "10.0.0.9", ANONYMOUS_DENY), 0);
+    assert_int_equal(try(&a, "pi", "s3creT", "127.0.0.1", ANONYMOUS_DENY), ERR_REFUSED);
+    assert_int_equal(try(&a, "pi", NULL, "127.0.0.1", ANONYMOUS_DENY), ERR_REFUSED);
+    assert_int_equal(try(&a, "po", "s3cret", "127.0.0.1", ANONYMOUS_DENY), ERR_REFUSED);
+    assert_int_equal(try(&a, NULL, NULL, "127.0.0.1", ANONYMOUS_DENY), ERR_REFUSED);
+    assert_int_equal(try(&a, NULL, NULL, "10.0.0.9", ANONYMOUS_ALLOW), 0);
+    assert_int_equal(try(&a, NULL, NULL, "127.0.0.1", ANONYMOUS_LOCAL), 0);
+    assert_int_equal(try(&a, NULL, NULL, "10.0.0.9", ANONYMOUS_LOCAL), ERR_REFUSED);
 }
 
 static void topics_below_dollar_are_not_written(void **state)
