@@ -14,6 +14,7 @@
  */
 #include "base/limits.h"
 #include "base/queue.h"
+#include "journal/lives.h"
 #include "journal/record.h"
 
 struct journal;
@@ -107,6 +108,10 @@ void journal_settle(struct journal *j);
 
 /* The boot that records are given which are born here. */
 struct uuid journal_boot(const struct journal *j);
+
+/* Whose number seq is: the start of this journal that gave it. What is gone and older than the starts
+ * that are remembered is counted to what follows it. May wait as journal_reader_new(). */
+struct life_span journal_life(struct journal *j, uint64_t seq);
 
 /* The newest durable seq; 0 when nothing was ever appended. */
 uint64_t journal_head(const struct journal *j);

@@ -23,6 +23,7 @@ struct ask {
     uint64_t seq, epoch;
     struct spool_row *rows;
     size_t count;
+    struct life_span life;
     struct journal_cursor *cursor;
     struct journal_watch *watch;
     int rc;

@@ -171,6 +171,24 @@ static size_t source_locate(void *ctx, uint64_t seq, struct spool_row *out, size
     return a.count;
 }
 
+static void run_life(struct journal *j, struct ask *a)
+{
+    a->life = spool_life(&j->spool, a->seq);
+}
+
+static struct life_span source_life(void *ctx, uint64_t seq)
+{
+    struct ask a = { .run = run_life, .seq = seq };
+
+    journal_ask(ctx, &a);
+    return a.life;
+}
+
+struct life_span journal_life(struct journal *j, uint64_t seq)
+{
+    return source_life(j, seq);
+}
+
 static void run_damaged(struct journal *j, struct ask *a)
 {
     spool_note_damage(&j->spool, a->epoch, a->seq);
@@ -191,7 +209,7 @@ struct journal_reader *journal_reader_new(struct journal *j, struct journal_curs
                                     .head = source_head,
                                     .epoch = source_epoch,
                                     .locate = source_locate,
-                                    .life = j->spool.origin_epoch,
+                                    .life = source_life,
                                     .damaged = source_damaged };
 
     if (buffer_bytes < KIB(64))

@@ -36,7 +36,7 @@ void reader_fini(struct reader *r)
 
 void reader_seek(struct reader *r, uint64_t after_seq)
 {
-    r->held = false;
+    r->held = r->split = false;
     r->next = after_seq + 1;
     r->read_head = 0;
     r->row_count = r->row = 0;
@@ -127,6 +127,8 @@ static int enter(struct reader *r, struct record *out)
         }
         r->id.generation = row->generation;
         rc = segfile_open(&r->file, &r->id, row->first_seq);
+        if (rc == 0)
+            r->file.scan.epoch = row->life; /* should the frames that say it be lost */
         if (rc != -ENOENT)
             return rc;
         if (!doubt(r, row->generation)) {
@@ -234,15 +236,27 @@ static bool is_new_gap(const struct reader *r, const struct record *rec)
            uuid_eq(&rec->origin, &r->id.journal);
 }
 
-/* A gap is of the life (record.h) that wrote what follows it, as far as that can be read: so two
- * lives of one journal, each with its own gap, are not taken for one. Nothing is out yet, so what
- * follows may be read now: another gap makes this one longer, a record waits. */
+/* Says whose numbers a gap has (lives.h), and leaves for later what is another start's. */
 static void name_gap(struct reader *r, struct record *gap)
+{
+    struct life_span span = r->source.life(r->source.ctx, gap->first);
+
+    r->split = span.last < gap->seq;
+    if (r->split) {
+        r->rest = *gap;
+        r->rest.first = span.last + 1;
+        gap->seq = gap->origin_seq = span.last;
+    }
+    gap->origin_epoch = span.epoch;
+    r->next = gap->seq + 1;
+}
+
+/* Gaps that follow each other are one. Nothing is out yet, so what follows may be read now: another
+ * gap makes this one longer, a record waits. */
+static void join_gaps(struct reader *r, struct record *gap)
 {
     struct record after;
 
-    if (!is_new_gap(r, gap))
-        return;
     while (!r->held && step(r, true, &after) == 0) {
         if (is_new_gap(r, &after)) {
             gap->seq = gap->origin_seq = after.seq;
@@ -251,11 +265,19 @@ static void name_gap(struct reader *r, struct record *gap)
             r->held = true;
         }
     }
-    r->next = gap->seq + 1;
-    if (r->held)
-        gap->origin_epoch = r->file.scan.epoch;
-    if (gap->origin_epoch == 0)
-        gap->origin_epoch = r->source.life;
+}
+
+static struct record take_held(struct reader *r)
+{
+    struct record out = r->split ? r->rest : r->hold;
+
+    if (r->split) {
+        name_gap(r, &out);
+    } else {
+        r->held = false;
+        r->next = out.seq + 1;
+    }
+    return out;
 }
 
 int reader_next(struct reader *r, struct record *out, size_t max, size_t max_bytes,
@@ -263,13 +285,11 @@ int reader_next(struct reader *r, struct record *out, size_t max, size_t max_byt
 {
     size_t n = 0, bytes = 0;
 
-    if (max > 0 && r->held) {
-        out[n++] = r->hold;
-        bytes = r->hold.payload.n;
-        r->next = r->hold.seq + 1;
-        r->held = false;
+    while (n < max && (r->split || r->held)) {
+        out[n] = take_held(r);
+        bytes += out[n++].payload.n;
     }
-    while (n < max && (n == 0 || bytes < max_bytes) && !r->held) {
+    while (n < max && (n == 0 || bytes < max_bytes) && !r->held && !r->split) {
         int rc = step(r, n == 0, &out[n]);
 
         if (rc == ERR_MORE || rc == ERR_BUSY)
@@ -278,8 +298,10 @@ int reader_next(struct reader *r, struct record *out, size_t max, size_t max_byt
             return rc;
         if (rc < 0)
             break; /* it comes again with the next call */
-        if (n == 0)
+        if (n == 0 && is_new_gap(r, &out[0])) {
+            join_gaps(r, &out[0]);
             name_gap(r, &out[0]);
+        }
         bytes += out[n++].payload.n;
     }
     *out_count = n;

@@ -15,7 +15,7 @@ struct reader_source {
     /* As spool_locate(); and the epoch for which the answer holds. */
     size_t (*locate)(void *ctx, uint64_t seq, struct spool_row *out, size_t max,
                      uint64_t *out_epoch);
-    uint64_t life; /* the epoch (record.h) of this start of the journal */
+    struct life_span (*life)(void *ctx, uint64_t seq); /* as spool_life() */
     /* That many records of this segment were lost to damage. May be NULL. */
     void (*damaged)(void *ctx, uint64_t generation, uint64_t lost);
 };
@@ -33,6 +33,8 @@ struct reader {
     uint64_t doubt_generation; /* where; not found there a second time, it is lost */
     bool held;                 /* one record found behind a gap waits */
     struct record hold;
+    bool split; /* a gap's later part waits: what follows it is another start's */
+    struct record rest;
     bool stashed; /* what the scanner said last, not dealt with yet */
     int stash_rc;
     struct record stash;

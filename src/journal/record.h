@@ -53,8 +53,7 @@ struct record {
     struct uuid id;        /* hash of the id that its sender gave; all zero: it gave none */
     uint64_t seq;          /* in the journal that holds it; 0 before it was appended */
     struct uuid origin;    /* filled on reading; all zero in an append means: born here */
-    uint64_t origin_epoch; /* of a RECORD_GAP: of what follows it, 0 when nobody knows; 0 in a
-                              RECORD_MARK: the journal as a whole */
+    uint64_t origin_epoch; /* 0 when nobody knows */
     uint64_t origin_seq;
     uint64_t first; /* RECORD_GAP: the first lost number, <= origin_seq; else 0 */
     struct str payload;

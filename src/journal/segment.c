@@ -3,8 +3,9 @@
  * journal, the sinks, `journal verify`.
  *
  * Header, little-endian: magic "wayside\n" | version u32 | size u32 | generation u64 | journal uuid
- * 16 | key u64 | boot uuid 16 | first seq u64 | created i64 | before_kinds u32 | zeros | crc u32 in
- * the last four bytes of the sector.
+ * 16 | key u64 | boot uuid 16 | first seq u64 | created i64 | before_kinds u32 | zero u32 |
+ * lives (epoch u64, before u64) × 24, newest first | zeros | crc u32 in the last four bytes of the
+ * sector.
  *
  * After a bad frame the next whole one is searched, byte by byte: its own length is not believed,
  * since it may be what was hit, and would then skip what follows. All frames are tied to this
@@ -55,6 +56,8 @@ int segment_read_header(struct str in, struct segment_header *out, struct wire_w
     h.first_seq = rd_le64(&r);
     h.created_ns = (int64_t)rd_le64(&r);
     h.before_kinds = rd_le32(&r);
+    rd_skip(&r, 4);
+    lives_read(&r, &h.lives);
     if (r.bad || in.n < SEGMENT_HEADER_SIZE || !str_eq(magic, MAGIC) ||
         rd_le32(&end) != crc32c(0, str_sub(in, 0, SEGMENT_HEADER_SIZE - 4))) {
         wire_refuse(why, ERR_CORRUPT, 0, "no header of a segment, or damaged");
@@ -86,6 +89,8 @@ void segment_write_header(struct buf *out, const struct segment_header *h)
     buf_le64(out, h->first_seq);
     buf_le64(out, (uint64_t)h->created_ns);
     buf_le32(out, h->before_kinds);
+    buf_le32(out, 0);
+    lives_write(out, &h->lives);
     buf_put_bytes(out, zeros, SEGMENT_HEADER_SIZE - 4 - (out->n - start));
     buf_le32(out, crc32c(0, str_from(out->p + start, SEGMENT_HEADER_SIZE - 4)));
 }

@@ -8,10 +8,11 @@
  * a segment whose first sector is lost gives up its other records all the same.
  */
 #include "journal/frame.h"
+#include "journal/lives.h"
 #include "journal/names.h"
 
 #define SEGMENT_HEADER_SIZE 512u
-#define SEGMENT_VERSION     2u
+#define SEGMENT_VERSION     3u
 #define SEGMENT_NAME_LEN    20u /* 16 hexadecimal digits and ".seg" */
 
 /* What tells the frames of one segment from all other bytes. */
@@ -27,6 +28,7 @@ struct segment_header {
     int64_t created_ns;    /* wall clock */
     uint32_t size;         /* of the whole file, as it was allocated */
     uint32_t before_kinds; /* bits 1 << kind of what the segment before holds; ~0 unknown */
+    struct lives lives;    /* the newest is the start that wrote this segment */
 };
 
 /* 0, ERR_CORRUPT (not a header, or damaged), ERR_VERSION. Needs SEGMENT_HEADER_SIZE bytes. */

@@ -9,6 +9,7 @@
 #include "base/list.h"
 #include "journal/disk.h"
 #include "journal/journal.h"
+#include "journal/lives.h"
 #include "journal/names.h"
 #include "journal/segment.h"
 #include "journal/slots.h"
@@ -26,6 +27,7 @@ struct spool_row {
     uint64_t bytes;     /* of the file */
     uint32_t kinds;     /* bits 1 << kind; ~0: unknown */
     int64_t begun_ns;   /* wall clock; 0: unknown */
+    uint64_t life;      /* the start that wrote it (lives.h); 0: unknown */
     bool damaged;       /* a reader found damage in it */
 };
 
@@ -67,6 +69,7 @@ struct spool {
     struct segment_id id; /* generation: of the segment being written, or the last one */
     struct uuid boot;
     uint64_t origin_epoch;  /* of this start; see record.h */
+    struct lives lives;     /* this start and those before it */
     struct spool_row *rows; /* oldest first */
     size_t count, cap;
     bool has_spare;
@@ -116,6 +119,8 @@ uint64_t spool_oldest(const struct spool *s); /* 0: no record is kept */
 uint64_t spool_bytes(const struct spool *s);
 /* The segment in which seq is, or would be, and up to max - 1 that follow it. */
 size_t spool_locate(const struct spool *s, uint64_t seq, struct spool_row *out, size_t max);
+/* Whose number seq is, or would be. */
+struct life_span spool_life(const struct spool *s, uint64_t seq);
 
 /* The cursor of that name; made when create and not there. NULL: no such. */
 struct spool_cursor *spool_cursor(struct spool *s, const char *name, bool create);

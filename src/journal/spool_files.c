@@ -208,7 +208,8 @@ static void put_header(struct spool *s)
                                 .first_seq = s->next_seq,
                                 .created_ns = s->rows[s->count - 1].begun_ns,
                                 .size = (uint32_t)s->o.segment_bytes,
-                                .before_kinds = kinds_before(s) };
+                                .before_kinds = kinds_before(s),
+                                .lives = s->lives };
 
     segment_write_header(&s->buf, &h);
 }
@@ -218,7 +219,8 @@ int spool_begin_segment(struct spool *s)
     struct spool_row row = { .generation = s->id.generation + 1,
                              .first_seq = s->next_seq,
                              .bytes = s->o.segment_bytes,
-                             .begun_ns = s->disk->ops->wall_ns(s->disk) };
+                             .begun_ns = s->disk->ops->wall_ns(s->disk),
+                             .life = s->origin_epoch };
     char name[SEGMENT_NAME_LEN + 1];
     int rc = 0, file;
 
@@ -288,11 +290,11 @@ void spool_give_up(struct spool *s)
     s->next_seq = s->durable_seq + 1;
 }
 
-size_t spool_locate(const struct spool *s, uint64_t seq, struct spool_row *out, size_t max)
+/* The last row that begins at or before seq; -1: none. */
+static ptrdiff_t row_of(const struct spool *s, uint64_t seq)
 {
-    size_t low = 0, high = s->count, n = 0;
+    size_t low = 0, high = s->count;
 
-    /* The last row that begins at or before seq. */
     while (low < high) {
         size_t mid = low + (high - low) / 2;
 
@@ -301,7 +303,15 @@ size_t spool_locate(const struct spool *s, uint64_t seq, struct spool_row *out, 
         else
             high = mid;
     }
-    for (size_t i = low > 0 ? low - 1 : 0; i < s->count && n < max; i++, n++) {
+    return (ptrdiff_t)low - 1;
+}
+
+size_t spool_locate(const struct spool *s, uint64_t seq, struct spool_row *out, size_t max)
+{
+    ptrdiff_t at = row_of(s, seq);
+    size_t n = 0;
+
+    for (size_t i = at < 0 ? 0 : (size_t)at; i < s->count && n < max; i++, n++) {
         out[n] = s->rows[i];
         if (i + 1 < s->count)
             out[n].end_seq = s->rows[i + 1].first_seq;
@@ -309,6 +319,29 @@ size_t spool_locate(const struct spool *s, uint64_t seq, struct spool_row *out, 
             out[n].end_seq = s->file >= 0 ? UINT64_MAX : s->durable_seq + 1;
     }
     return n;
+}
+
+struct life_span spool_life(const struct spool *s, uint64_t seq)
+{
+    struct life_span span;
+    ptrdiff_t at, from, to;
+
+    if (lives_find(&s->lives, seq, &span) || s->count == 0)
+        return span;
+    /* Older than the starts that are remembered: each segment knows its own. What is gone is
+     * counted to what follows it. */
+    at = row_of(s, seq);
+    from = to = at < 0 ? 0 : at;
+    while (from > 0 && s->rows[from - 1].life == s->rows[from].life)
+        from--;
+    while ((size_t)to + 1 < s->count && s->rows[to + 1].life == s->rows[to].life)
+        to++;
+    span.epoch = s->rows[from].life;
+    if (from > 0)
+        span.first = s->rows[from].first_seq;
+    if ((size_t)to + 1 < s->count && s->rows[to + 1].first_seq - 1 < span.last)
+        span.last = s->rows[to + 1].first_seq - 1;
+    return span;
 }
 
 /* Says which segment is the newest, once that segment is durable: see spool_open.c. */

@@ -233,8 +233,9 @@ static int open_id(struct spool *s, const struct slot *before)
     return rc < 0 ? rc : s->disk->ops->sync_dir(s->disk);
 }
 
-/* The first number in a segment whose header is lost; 0: nothing of ours is in it. */
-static int first_in(struct spool *s, uint64_t generation, uint64_t *out_first)
+/* The first number in a segment whose header is lost, 0: nothing of ours is in it; and the start that
+ * wrote it. */
+static int first_in(struct spool *s, uint64_t generation, uint64_t *out_first, uint64_t *out_life)
 {
     struct segment_id id = s->id;
     struct segfile f;
@@ -250,6 +251,7 @@ static int first_in(struct spool *s, uint64_t generation, uint64_t *out_first)
         rc = segfile_next(&f, true, &r);
     if (rc == 0)
         *out_first = r.seq;
+    *out_life = f.scan.epoch;
     if (rc == ERR_MORE)
         rc = f.unreadable > 0 ? -EIO : 0; /* nothing is removed for what cannot be read today */
     segfile_fini(&f);
@@ -282,9 +284,9 @@ static int lowest_first(struct spool *s, uint64_t *out_first)
     return rc;
 }
 
-/* Row for one file, or nothing when it is none. *before_kinds: what its header says. */
+/* Row for one file, or nothing when it is none. *before_kinds, *lives: what its header says. */
 static int take_file(struct spool *s, uint64_t generation, uint64_t bytes, bool newest,
-                     uint32_t *before_kinds)
+                     uint32_t *before_kinds, struct lives *lives)
 {
     struct spool_row row = { .generation = generation, .bytes = bytes, .kinds = ~0u };
     struct segment_header h;
@@ -292,6 +294,7 @@ static int take_file(struct spool *s, uint64_t generation, uint64_t bytes, bool 
     int rc = read_header(s, generation, &h), why = rc;
 
     *before_kinds = ~0u;
+    *lives = (struct lives){ 0 };
     if (rc == 0 && !uuid_eq(&h.id.journal, &s->id.journal)) {
         put_aside(s, generation);
         return 0;
@@ -301,9 +304,11 @@ static int take_file(struct spool *s, uint64_t generation, uint64_t bytes, bool 
     if (rc == 0) {
         row.first_seq = h.first_seq;
         row.begun_ns = h.created_ns;
+        row.life = h.lives.count > 0 ? h.lives.of[0].epoch : 0;
+        *lives = h.lives;
         *before_kinds = h.before_kinds;
     } else if (rc == ERR_CORRUPT || rc == -EIO) {
-        rc = first_in(s, generation, &row.first_seq);
+        rc = first_in(s, generation, &row.first_seq, &row.life);
         if (rc == 0 && row.first_seq == 0 && newest)
             rc = remove_file(s, generation);
         else if (rc == 0 && row.first_seq == 0)
@@ -320,16 +325,28 @@ static int take_file(struct spool *s, uint64_t generation, uint64_t bytes, bool 
     return rc;
 }
 
+/* The starts behind the one of the newest row, as far as its header knows them. */
+static void take_lives(struct spool *s, const struct spool_row *row, const struct lives *known)
+{
+    if (known->count > 0)
+        s->lives = *known;
+    else if (row->life != 0 && (s->lives.count == 0 || s->lives.of[0].epoch != row->life))
+        lives_begin(&s->lives, row->life, row->first_seq - 1);
+}
+
 static int take_files(struct spool *s, const struct found *f)
 {
     for (size_t i = 0; i < f->count; i++) {
+        struct lives lives;
         uint32_t before_kinds;
         size_t had = s->count;
         int rc = take_file(s, f->files[i].generation, f->files[i].bytes, i + 1 == f->count,
-                           &before_kinds);
+                           &before_kinds, &lives);
 
         if (rc < 0)
             return rc;
+        if (s->count > had)
+            take_lives(s, &s->rows[had], &lives);
         if (s->count == had || had == 0)
             continue;
         /* Begun again at the same number: the older one was given up. If it cannot be removed it
@@ -488,6 +505,9 @@ static int recover(struct spool *s, struct found *f, struct fault *fault)
         rc = take_files(s, f);
     if (rc == 0 && s->count > 0)
         rc = scan_newest(s);
+    /* Numbers that are skipped below are this start's: what the one before really gave them to may
+     * still be in a copy of this journal. */
+    lives_begin(&s->lives, s->origin_epoch, s->next_seq - 1);
     if (rc == ERR_VERSION)
         return fault_set(fault, rc,
                          "the journal was written by another version of this program: run "
@@ -532,7 +552,9 @@ int spool_open(struct spool *s, struct disk *disk, const struct journal_options 
 
 int spool_finish(struct spool *s)
 {
-    if (s->count == 0 || s->dir_dirty || s->skipped)
+    /* After a failure the newest segment may have been begun without a durable record: to name it
+     * would tell the next start that numbers were lost. */
+    if (s->count == 0 || s->dir_dirty || s->skipped || s->error != 0)
         return 0;
     return spool_write_id(s, s->rows[s->count - 1].generation, s->durable_seq + 1);
 }

@@ -93,11 +93,14 @@ static inline size_t kit_locate(void *ctx, uint64_t seq, struct spool_row *out, 
     return spool_locate(&k->spool, seq, out, max);
 }
 
+static inline struct life_span kit_life(void *ctx, uint64_t seq)
+{
+    return spool_life(&((struct kit *)ctx)->spool, seq);
+}
+
 static inline void kit_reader(struct kit *k, struct reader *r, uint64_t after_seq, size_t chunk)
 {
-    struct reader_source source = {
-        k, kit_head, kit_epoch, kit_locate, k->spool.origin_epoch, NULL
-    };
+    struct reader_source source = { k, kit_head, kit_epoch, kit_locate, kit_life, NULL };
 
     reader_init(r, &source, &k->disk->base, &k->spool.id.journal, k->spool.id.key, after_seq,
                 chunk);

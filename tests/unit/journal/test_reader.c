@@ -179,6 +179,56 @@ static void test_segments_dropped_beneath_it_are_a_gap(void **state)
     kit_fini(&k);
 }
 
+/* Numbers of three starts are gone: each is told as that start's, however the reader steps. */
+static void test_a_gap_over_several_starts_is_told_for_each(void **state)
+{
+    struct kit k;
+    struct reader r;
+    struct record out[8];
+    uint64_t epoch[3], last[3], next = 1;
+    size_t n, gaps = 0;
+
+    (void)state;
+    kit_init(&k);
+    k.o.quota_bytes = 8 * k.o.segment_bytes;
+    k.o.policy[RECORD_READING] = JOURNAL_DROP_OLDEST;
+    kit_kill(&k);
+    for (int i = 0; i < 3; i++) {
+        epoch[i] = k.spool.origin_epoch;
+        kit_append_many(&k, i < 2 ? 10 : 600, 100);
+        last[i] = k.spool.durable_seq;
+        if (i < 2)
+            kit_kill(&k);
+    }
+    assert_true(spool_oldest(&k.spool) > last[1] + 1);
+    for (size_t max = 1; max <= COUNT_OF(out); max++) {
+        kit_reader(&k, &r, 0, 4096);
+        for (next = 1, gaps = 0; next <= last[2]; next = out[n - 1].seq + 1) {
+            uint64_t from = next;
+
+            assert_int_equal(reader_next(&r, out, max, 300, &n), 0);
+            assert_true(n > 0);
+            for (size_t i = 0; i < n; i++) {
+                const struct record *g = &out[i];
+
+                if (g->kind == RECORD_GAP) {
+                    assert_int_equal(g->first, from);
+                    assert_int_equal(g->origin_epoch, epoch[gaps]);
+                    assert_int_equal(g->seq, gaps < 2 ? last[gaps] : spool_oldest(&k.spool) - 1);
+                    gaps++;
+                } else {
+                    assert_int_equal(g->seq, from);
+                    assert_int_equal(g->origin_epoch, epoch[2]);
+                }
+                from = g->seq + 1;
+            }
+        }
+        assert_int_equal(gaps, 3);
+        reader_fini(&r);
+    }
+    kit_fini(&k);
+}
+
 static void test_records_of_a_segment_given_up_are_not_taken_for_later_ones(void **state)
 {
     struct kit k;
@@ -296,6 +346,7 @@ RUN(TEST(test_nothing_beyond_the_head_is_delivered), TEST(test_max_and_max_bytes
     TEST(test_views_live_until_the_next_call), TEST(test_a_damaged_record_is_a_gap),
     TEST(test_the_last_record_damaged_is_a_gap_too),
     TEST(test_segments_dropped_beneath_it_are_a_gap),
+    TEST(test_a_gap_over_several_starts_is_told_for_each),
     TEST(test_records_of_a_segment_given_up_are_not_taken_for_later_ones),
     TEST(test_a_bad_sector_is_a_gap_after_some_patience), TEST(test_a_disk_that_is_gone_is_no_gap),
     TEST(test_seek_goes_both_ways))

@@ -146,6 +146,11 @@ static size_t source_locate(void *ctx, uint64_t seq, struct spool_row *out, size
     return spool_locate(&m->spool, seq, out, max < 3 ? max : 3);
 }
 
+static struct life_span source_life(void *ctx, uint64_t seq)
+{
+    return spool_life(&((struct model *)ctx)->spool, seq);
+}
+
 static void disarm(struct model *m)
 {
     m->disk->fail_times = 0;
@@ -154,7 +159,7 @@ static void disarm(struct model *m)
 static void open_all(struct model *m)
 {
     struct reader_source source = {
-        m, source_head, source_epoch, source_locate, m->spool.origin_epoch, NULL
+        m, source_head, source_epoch, source_locate, source_life, NULL
     };
     struct fault f = { 0 };
     uint64_t faults = m->disk->faults;

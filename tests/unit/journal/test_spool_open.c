@@ -373,9 +373,85 @@ static void test_an_unused_segment_does_not_pile_up(void **state)
     kit_fini(&k);
 }
 
+static void test_each_number_keeps_its_start(void **state)
+{
+    enum { STARTS = LIVES_MAX + 10 };
+    uint64_t epoch[STARTS], last[STARTS];
+    struct life_span span;
+    struct kit k;
+
+    (void)state;
+    kit_init(&k);
+    for (int i = 0; i < STARTS; i++) {
+        kit_append_many(&k, 3, 50);
+        epoch[i] = k.spool.origin_epoch;
+        last[i] = k.spool.durable_seq;
+        kit_kill(&k);
+        kit_kill(&k); /* a start that gave no number */
+    }
+    for (int i = 0; i < STARTS; i++) {
+        for (uint64_t seq = last[i] - 2; seq <= last[i]; seq++) {
+            span = spool_life(&k.spool, seq);
+            assert_int_equal(span.epoch, epoch[i]);
+            assert_int_equal(span.first, last[i] - 2);
+            assert_int_equal(span.last, last[i]);
+        }
+    }
+    span = spool_life(&k.spool, k.spool.durable_seq + 1);
+    assert_int_equal(span.epoch, k.spool.origin_epoch);
+    kit_fini(&k);
+}
+
+/* A header that is lost: its records say whose they are. */
+static void test_a_lost_header_costs_no_start(void **state)
+{
+    struct life_span span;
+    uint64_t first, second;
+    struct kit k;
+
+    (void)state;
+    kit_init(&k);
+    kit_append_many(&k, 10, 50);
+    first = k.spool.origin_epoch;
+    kit_kill(&k);
+    kit_append_many(&k, 10, 50);
+    second = k.spool.origin_epoch;
+    for (size_t i = 0; i < 2; i++)
+        memset(kit_segment(&k, i)->live, 0, SEGMENT_HEADER_SIZE);
+    kit_kill(&k);
+    span = spool_life(&k.spool, 5);
+    assert_int_equal(span.epoch, first);
+    assert_int_equal(span.last, 10);
+    span = spool_life(&k.spool, 20);
+    assert_int_equal(span.epoch, second);
+    assert_int_equal(span.first, 11);
+    assert_int_equal(span.last, 20);
+    kit_fini(&k);
+}
+
+static void test_an_end_after_a_failure_tells_of_no_loss(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    kit_init(&k);
+    kit_append_many(&k, 10, 50);
+    k.spool.error = -EIO;
+    kit_append_many(&k, 1, 50);
+    k.spool.error = -EIO;
+    assert_int_equal(spool_finish(&k.spool), 0);
+    kit_kill(&k);
+    assert_int_equal(k.spool.next_seq, 12);
+    assert_false(k.spool.skipped);
+    kit_fini(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_each_number_keeps_its_start),
+        TEST(test_a_lost_header_costs_no_start),
+        TEST(test_an_end_after_a_failure_tells_of_no_loss),
         TEST(test_a_new_journal_is_empty_and_keeps_its_identity),
         TEST(test_torn_at_every_byte_of_the_last_records_it_starts),
         TEST(test_flipped_bits_cost_one_record_each),
