@@ -5,11 +5,10 @@
  *     0 magic "wsB\1" | 4 version u8 | 5 codec u8 | 6 zero u16 | 8 count u32 | 12 raw bytes u32 |
  *     16 journal uuid | 32 first seq u64 | 40 last seq u64 | 48 zero u32 | 52 crc u32 |
  *     56 sender: boot uuid | 72 uptime ns u64 | 80 wall ns i64 | 88 head seq u64 | 96 dropped u64 |
- *     104 zero u64 | 112 frames
+ *     104 epoch u64 | 112 epoch of the number before u64 | 120 frames
  *
  * crc is CRC-32C over all but itself, frames as they are carried. The frames are those of a
- * segment with the seed 0; each has its origin, the sending journal's own records too, since one
- * batch may hold records of several starts of it.
+ * segment with the seed 0; each has its origin, the sending journal's own records too.
  *
  * The reader is strict, since a batch comes from another machine: a hole, a number out of order, a
  * name that is not used or defined twice, bytes behind the last frame, a size that is not as the
@@ -63,8 +62,8 @@ int batch_read_header(struct str in, struct batch_header *out, struct wire_why *
         return wire_refuse(why, ERR_PROTO, 6, "reserved bytes are not zero");
     rd_skip(&r, 4);
     read_sender(&r, &h.sender);
-    if (rd_le64(&r) != 0)
-        return wire_refuse(why, ERR_PROTO, 104, "reserved bytes are not zero");
+    h.epoch = rd_le64(&r);
+    h.before_epoch = rd_le64(&r);
     if (r.bad || !str_eq(magic, MAGIC))
         return wire_refuse(why, ERR_PROTO, 0, "not a batch");
     if (version != BATCH_VERSION)
@@ -98,7 +97,8 @@ static void write_header(struct buf *out, const struct batch_header *h)
     buf_le64(out, (uint64_t)h->sender.wall_ns);
     buf_le64(out, h->sender.head_seq);
     buf_le64(out, h->sender.dropped);
-    buf_le64(out, 0);
+    buf_le64(out, h->epoch);
+    buf_le64(out, h->before_epoch);
 }
 
 /* ---- making one ---- */
@@ -119,6 +119,20 @@ void batch_writer_fini(struct batch_writer *w)
 static bool is_own(const struct uuid *journal, const struct record *r)
 {
     return uuid_eq(journal, &r->origin);
+}
+
+/* A record that was born in this journal is there under one number, given by the batch's start. */
+static bool own_fits(const struct uuid *journal, uint64_t epoch, const struct record *r)
+{
+    return !is_own(journal, r) || (r->origin_seq == r->seq && r->kind != RECORD_MARK &&
+                                   (epoch == 0 || r->origin_epoch == epoch));
+}
+
+void batch_begin(struct batch_writer *w, uint64_t epoch, uint64_t before_epoch)
+{
+    assert(w->count == 0);
+    w->epoch = epoch;
+    w->before_epoch = before_epoch;
 }
 
 /* The number from which r counts on: a gap of this journal covers several. */
@@ -149,7 +163,7 @@ static bool valid_here(const struct batch_writer *w, const struct record *r)
 
     if (record_check(r, FRAME_BODY_MAX - 64) < 0 || r->seq == 0 || from == 0 || from > r->seq)
         return false;
-    if (is_own(&w->journal, r) && (r->origin_seq != r->seq || r->kind == RECORD_MARK))
+    if (!own_fits(&w->journal, w->epoch, r))
         return false;
     return w->count == 0 || from == w->last_seq + 1;
 }
@@ -201,6 +215,8 @@ int batch_finish(struct batch_writer *w, enum batch_codec codec, const struct ba
                               .journal = w->journal,
                               .first_seq = w->first_seq,
                               .last_seq = w->last_seq,
+                              .epoch = w->epoch,
+                              .before_epoch = w->before_epoch,
                               .raw_bytes = (uint32_t)w->raw.n };
     size_t start = out->n;
     uint32_t crc;
@@ -226,6 +242,7 @@ int batch_finish(struct batch_writer *w, enum batch_codec codec, const struct ba
     names_init(&w->names);
     buf_clear(&w->raw);
     w->count = 0;
+    w->epoch = w->before_epoch = 0;
     return 0;
 }
 
@@ -278,8 +295,8 @@ static int read_record(const struct batch *b, const struct frame *f, size_t payl
     if (record_check(&r, payload_max) < 0 ||
         (r.kind == RECORD_GAP && r.payload.n > FRAME_GAP_REASON_MAX))
         return wire_refuse(why, ERR_PROTO, 0, "a record that is not allowed");
-    if (uuid_eq(&r.origin, &b->header.journal) && (r.origin_seq != r.seq || r.kind == RECORD_MARK))
-        return wire_refuse(why, ERR_PROTO, 0, "two numbers for one record");
+    if (!own_fits(&b->header.journal, b->header.epoch, &r))
+        return wire_refuse(why, ERR_PROTO, 0, "two numbers or two starts for one record");
     *out = r;
     return 0;
 }

@@ -30,12 +30,15 @@ static void again(const struct batch *b)
     struct batch got;
 
     batch_writer_init(&w, &b->header.journal, 1 << 20);
+    batch_begin(&w, b->header.epoch, b->header.before_epoch);
     for (uint32_t i = 0; i < b->header.count; i++)
         FUZZ_CHECK(batch_add(&w, &b->records[i]) == 0);
     FUZZ_CHECK(batch_finish(&w, BATCH_ZSTD, &b->header.sender, &out) == 0);
     FUZZ_CHECK(batch_read(buf_str(&out), &(struct batch_caps){ 1 << 20, 500, 8192 }, &got, NULL) ==
                0);
     FUZZ_CHECK(got.header.count == b->header.count);
+    FUZZ_CHECK(got.header.epoch == b->header.epoch);
+    FUZZ_CHECK(got.header.before_epoch == b->header.before_epoch);
     FUZZ_CHECK(memcmp(&got.header.sender, &b->header.sender, sizeof(got.header.sender)) == 0);
     for (uint32_t i = 0; i < b->header.count; i++)
         FUZZ_CHECK(same(&b->records[i], &got.records[i]));

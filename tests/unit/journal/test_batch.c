@@ -253,6 +253,40 @@ static void test_records_that_do_not_belong_are_refused(void **state)
     batch_writer_fini(&w);
 }
 
+static void test_a_batch_is_of_one_start(void **state)
+{
+    struct batch_writer w;
+    struct buf out = buf_init(1 << 16);
+    struct batch got;
+    char payload[32];
+    struct record r = make(98, payload);
+
+    (void)state;
+    batch_writer_init(&w, &me, 1 << 16);
+    batch_begin(&w, 70, 69);
+    assert_int_equal(batch_add(&w, &r), 0);
+    r.seq = r.origin_seq = 99;
+    r.origin_epoch = 71;
+    assert_int_equal(batch_add(&w, &r), ERR_VALUE);
+    r.origin = edge; /* of another journal: its starts are its own */
+    assert_int_equal(batch_add(&w, &r), 0);
+    assert_int_equal(batch_finish(&w, BATCH_PLAIN, NULL, &out), 0);
+    assert_int_equal(batch_read(buf_str(&out), &caps, &got, NULL), 0);
+    assert_int_equal(got.header.epoch, 70);
+    assert_int_equal(got.header.before_epoch, 69);
+    batch_fini(&got);
+    /* The next one begins anew. */
+    buf_clear(&out);
+    r = make(200, payload);
+    assert_int_equal(batch_add(&w, &r), 0);
+    assert_int_equal(batch_finish(&w, BATCH_PLAIN, NULL, &out), 0);
+    assert_int_equal(batch_read(buf_str(&out), &caps, &got, NULL), 0);
+    assert_int_equal(got.header.epoch, 0);
+    batch_fini(&got);
+    buf_fini(&out);
+    batch_writer_fini(&w);
+}
+
 /* The checksum is set right, so that what the vector is about is what is refused. */
 static void check_vector(void *ctx, const char *path)
 {
@@ -291,4 +325,4 @@ static void test_vectors_are_taken_or_refused_as_they_say(void **state)
 RUN(TEST(test_vectors_are_taken_or_refused_as_they_say), TEST(test_what_is_sent_arrives),
     TEST(test_a_gap_closes_a_hole), TEST(test_cut_or_flipped_it_is_refused),
     TEST(test_caps_hold_before_anything_is_allocated), TEST(test_a_full_batch_is_as_before),
-    TEST(test_records_that_do_not_belong_are_refused))
+    TEST(test_records_that_do_not_belong_are_refused), TEST(test_a_batch_is_of_one_start))
