@@ -39,15 +39,19 @@ void uplink_news(struct uplink *u)
     u->news = true;
 }
 
-void uplink_rewind(struct uplink *u, uint64_t have_seq)
+bool uplink_rewind(struct uplink *u, uint64_t first_seq, uint64_t have_seq)
 {
-    if (have_seq >= u->acked_seq)
-        return;
-    u->acked_seq = u->read_seq = have_seq;
+    uint64_t to = have_seq > 0 ? have_seq : u->back[u->first];
+
+    /* Every step leads back, so there is an end: what begins with number 1 is always taken. */
+    if (u->inflight == 0 || first_seq != u->acked_seq + 1 || have_seq >= u->acked_seq)
+        return false;
+    u->acked_seq = u->read_seq = to < u->acked_seq ? to : 0;
     u->generation++;
     u->inflight = 0;
     u->first = 0;
     u->news = true;
+    return true;
 }
 
 /* A moment's worth may go at once, so that short pauses do not cost rate. */
@@ -88,7 +92,7 @@ bool uplink_want_read(struct uplink *u, uint64_t now_us, uint64_t *after, uint32
     return true;
 }
 
-bool uplink_read_done(struct uplink *u, uint32_t generation, uint64_t last)
+bool uplink_read_done(struct uplink *u, uint32_t generation, uint64_t last, uint64_t back)
 {
     assert(u->reading);
     u->reading = false;
@@ -101,6 +105,7 @@ bool uplink_read_done(struct uplink *u, uint32_t generation, uint64_t last)
     assert(last > u->read_seq);
     u->read_seq = last;
     u->last[(u->first + u->inflight) % UPLINK_WINDOW_MAX] = last;
+    u->back[(u->first + u->inflight) % UPLINK_WINDOW_MAX] = back;
     u->inflight++;
     u->news = true; /* there may be more behind it */
     return true;

@@ -25,7 +25,6 @@
 #define UPLINK_PING_MS    2000        /* quiet so long: ask the hub whether it is there */
 #define UPLINK_LIVE_MS    1000        /* while the hub is behind: how often newest values go out */
 #define UPLINK_LIVE_BACK  5000u       /* records that are looked through for them at most */
-#define UPLINK_SEQ_DIGITS 20
 
 struct uplink_client {
     struct uplink_options o;
@@ -45,6 +44,7 @@ struct uplink_client {
     struct journal_watch *watch;
     struct batch_writer writer;
     struct record *records;
+    struct life_span life; /* of the last number that was looked up */
     struct journal_reader *tail;
     uint64_t tail_seq; /* newest values up to here went out */
     /* read from any thread */
@@ -58,7 +58,7 @@ struct reading {
     struct uplink_client *u;
     struct job job;
     struct mail mail;
-    uint64_t after, last;
+    uint64_t after, last, back; /* back: see uplink.h */
     uint32_t generation, count;
     int code;
     int64_t last_ns; /* device time of its last record */
@@ -81,19 +81,35 @@ static struct batch_sender sender_now(const struct uplink_client *u)
                                   .dropped = js.dropped_ever };
 }
 
-/* Packs what the reader gives until the batch is full or nothing is new. */
+/* Whose number seq is. What was given does not change, so the journal is asked once per start. */
+static struct life_span life_of(struct uplink_client *u, uint64_t seq)
+{
+    if (seq < u->life.first || seq > u->life.last)
+        u->life = journal_life(u->o.journal, seq);
+    return u->life;
+}
+
+/* Packs what the reader gives until the batch is full, nothing is new, or the numbers of another
+ * start begin. */
 static int pack(struct uplink_client *u, struct reading *r)
 {
     struct batch_sender sender = sender_now(u);
+    struct life_span before = { 0 }, life;
     size_t count = 0;
     int rc;
+
+    if (r->after > 0)
+        before = life_of(u, r->after);
+    life = life_of(u, r->after + 1);
+    r->back = before.first > 0 ? before.first - 1 : 0;
+    batch_begin(&u->writer, life.epoch, before.epoch);
 
     if (r->after < journal_cursor_seq(u->cursor)) /* what follows is needed again */
         journal_cursor_rewind(u->cursor, r->after);
     if (journal_reader_seq(u->reader) != r->after)
         journal_reader_seek(u->reader, r->after);
     rc = journal_reader_next(u->reader, u->records, UPLINK_RECORDS, u->o.batch_bytes / 2, &count);
-    for (size_t i = 0; i < count && !rc; i++) {
+    for (size_t i = 0; i < count && !rc && u->records[i].seq <= life.last; i++) {
         rc = batch_add(&u->writer, &u->records[i]);
         if (rc == ERR_FULL && r->count > 0) { /* the rest goes with the next one */
             rc = 0;
@@ -312,7 +328,7 @@ static void delivered(struct mail *m, struct loop *l)
         log_warn("uplink", "the journal cannot be read; trying again", lf_err("error", r->code));
         if (!u->stopping)
             timer_start(&u->retry, UPLINK_RETRY_MS);
-    } else if (uplink_read_done(&u->machine, r->generation, r->last)) {
+    } else if (uplink_read_done(&u->machine, r->generation, r->last, r->back)) {
         publish(u, r);
     }
     buf_fini(&r->batch);
@@ -355,22 +371,30 @@ static void on_pace(struct timer *t)
     go_on(container_of(t, struct uplink_client, pace));
 }
 
+/* "FIRST HAVE", as batch.h says. */
+static bool parse_have(struct str s, uint64_t *first, uint64_t *have)
+{
+    size_t space = str_find(s, ' ');
+
+    return space < s.n && str_to_u64(str_sub(s, 0, space), first) == 0 &&
+           str_to_u64(str_skip(s, space + 1), have) == 0;
+}
+
 /* The hub has lost some of what it had acknowledged (its disk, or it is another hub): what this
  * journal still has goes out again, and what it has not comes as a gap. */
 static void on_message(void *ctx, const struct mqtt_client_delivery *m)
 {
     struct uplink_client *u = ctx;
-    uint64_t have = 0;
+    uint64_t first, have, acked = u->machine.acked_seq;
 
-    if (!str_eq(m->topic, buf_str(&u->have_topic)) || m->payload.n > UPLINK_SEQ_DIGITS ||
-        str_to_u64(m->payload, &have) || have >= u->machine.acked_seq)
+    if (!str_eq(m->topic, buf_str(&u->have_topic)) || !parse_have(m->payload, &first, &have) ||
+        !uplink_rewind(&u->machine, first, have))
         return;
     log_warn("uplink", "the hub lacks records that it had acknowledged; they are sent again",
-             lf_u64("have", have), lf_u64("acked", u->machine.acked_seq));
+             lf_u64("from", u->machine.acked_seq + 1), lf_u64("acked", acked));
     metric_add(u->rewound, 1);
     cell_add(&u->rewinds, 1);
-    uplink_rewind(&u->machine, have);
-    cell_set(&u->acked, have);
+    cell_set(&u->acked, u->machine.acked_seq);
     go_on(u);
 }
 

@@ -66,13 +66,15 @@ static void live_of_batch(void *ctx, struct loop *l, const struct record *r, boo
     hub_ingest_live(ctx, l, r, stored);
 }
 
-static void have_of_sender(void *ctx, struct loop *l, const struct uuid *journal, uint64_t seq)
+static void have_of_sender(void *ctx, struct loop *l, const struct uuid *journal, uint64_t first,
+                           uint64_t have)
 {
     struct hub_ingest *h = ctx;
-    char topic[sizeof(UPLINK_HAVE_TOPIC) + UUID_TEXT_LEN], uuid[UUID_TEXT_LEN + 1], digits[24];
+    char topic[sizeof(UPLINK_HAVE_TOPIC) + UUID_TEXT_LEN], uuid[UUID_TEXT_LEN + 1], digits[48];
 
     snprintf(topic, sizeof(topic), UPLINK_HAVE_TOPIC "%s", uuid_format(journal, uuid));
-    snprintf(digits, sizeof(digits), "%llu", (unsigned long long)seq);
+    snprintf(digits, sizeof(digits), "%llu %llu", (unsigned long long)first,
+             (unsigned long long)have);
     broker_publish_bytes(h->broker, l, str_of(topic), str_of(digits), 0, 0);
 }
 

@@ -22,7 +22,7 @@ static int seed_one(void *ctx, const struct store_origin *o)
     struct seeding *g = ctx;
 
     if (!uuid_eq(&o->uuid, &g->own))
-        uplink_server_seed(g->u, &o->uuid, o->last_seq);
+        uplink_server_seed(g->u, &o->uuid, o->epoch, o->last_seq);
     return 0;
 }
 
@@ -38,7 +38,8 @@ static int seed_tail(const struct seeding *g, struct journal *j, uint64_t after_
         rc = journal_reader_next(r, records, SEED_RECORDS, MIB(1), &count);
         for (size_t i = 0; i < count && rc == 0; i++)
             if (!uuid_eq(&records[i].origin, &g->own))
-                uplink_server_seed(g->u, &records[i].origin, records[i].origin_seq);
+                uplink_server_seed(g->u, &records[i].origin, records[i].origin_epoch,
+                                   records[i].origin_seq);
     }
     mem_free(records);
     journal_reader_free(r);

@@ -1,9 +1,11 @@
 /*
- * One number per sending journal tells repeats from holes, since a journal is sent in order. It is
- * restored at the start from the store and from the marks in the hub's own journal (record.h).
+ * One number per start of a sending journal tells repeats from holes, since a journal is sent in
+ * order. They are restored at the start from the store and from the marks in the hub's own journal
+ * (record.h).
  *
- * Invariants: have_seq <= next_seq while nothing was refused; after a refusal (the chain is broken)
- * only a batch that joins what is durable mends the chain, so nothing overtakes what was refused.
+ * Invariants: a batch is taken only behind what is taken already, so up to `have` nothing of the path
+ * to that start is missing; have <= taken; after a refusal (the chain is broken) only a batch that
+ * joins what is durable mends the chain, so nothing overtakes what was refused.
  */
 #include "hub/senders.h"
 
@@ -32,14 +34,12 @@ static struct sender *find(const struct senders *s, const struct uuid *journal)
     return map_get(&s->by_uuid, str_from(journal->b, sizeof(journal->b)));
 }
 
-static struct sender *add(struct senders *s, const struct uuid *journal, uint64_t have)
+static struct sender *add(struct senders *s, const struct uuid *journal)
 {
     struct sender *p = NEW(struct sender);
     uint64_t shown = cell_get(&s->shown_count);
 
     p->journal = *journal;
-    cell_set(&p->have_seq, have);
-    p->next_seq = have + 1;
     map_put(&s->by_uuid, str_from(p->journal.b, sizeof(p->journal.b)), p);
     if (shown < SENDERS_SHOWN_MAX) {
         s->shown[shown] = p;
@@ -48,34 +48,103 @@ static struct sender *add(struct senders *s, const struct uuid *journal, uint64_
     return p;
 }
 
-void senders_seed(struct senders *s, const struct uuid *journal, uint64_t seq)
+static struct sender_life *find_life(struct sender *s, uint64_t epoch)
+{
+    for (size_t i = 0; i < s->life_count; i++)
+        if (s->lives[i].epoch == epoch)
+            return &s->lives[i];
+    return NULL;
+}
+
+static uint64_t most(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Of those with nothing under way, the one that came least far. */
+static struct sender_life *least_life(struct sender *s)
+{
+    struct sender_life *least = NULL;
+
+    for (size_t i = 0; i < s->life_count; i++) {
+        struct sender_life *l = &s->lives[i];
+
+        if (l->have == l->taken && (!least || l->have < least->have))
+            least = l;
+    }
+    return least;
+}
+
+/* have: up to where it is here. NULL: there is no room for one that came so far. */
+static struct sender_life *add_life(struct sender *s, uint64_t epoch, uint64_t have, bool is_new)
+{
+    struct sender_life *l =
+        s->life_count < SENDER_LIVES_MAX ? &s->lives[s->life_count++] : least_life(s);
+
+    if (!l || (!is_new && l->have > have))
+        return NULL;
+    *l = (struct sender_life){ epoch, have, have };
+    return l;
+}
+
+void senders_seed(struct senders *s, const struct uuid *journal, uint64_t epoch, uint64_t seq)
+{
+    struct sender *p = find(s, journal);
+    struct sender_life *l;
+
+    if (!p)
+        p = add(s, journal);
+    l = find_life(p, epoch);
+    if (!l)
+        (void)add_life(p, epoch, seq, false);
+    else
+        l->have = l->taken = most(l->have, seq);
+    cell_raise(&p->have_seq, seq);
+}
+
+struct sender *sender_of(struct senders *s, const struct uuid *journal)
 {
     struct sender *p = find(s, journal);
 
     if (!p)
-        p = add(s, journal, seq);
-    if (cell_raise(&p->have_seq, seq))
-        p->next_seq = seq + 1;
+        p = add(s, journal);
+    p->anywhere = !s->complete;
+    return p;
 }
 
-struct sender *sender_of(struct senders *s, const struct uuid *journal, uint64_t first_seq)
+uint64_t sender_have(const struct sender *s, const struct batch_header *h)
 {
-    struct sender *p = find(s, journal);
+    uint64_t have = 0;
 
-    return p ? p : add(s, journal, s->complete ? 0 : first_seq - 1);
+    for (size_t i = 0; i < s->life_count; i++)
+        if (s->lives[i].epoch == h->epoch || s->lives[i].epoch == h->before_epoch)
+            have = most(have, s->lives[i].have);
+    return have;
 }
 
 int sender_admit(struct sender *s, const struct batch_header *h)
 {
+    struct sender_life *mine, *before;
+    uint64_t taken, had = 0;
+
     if (s->chain.broken)
-        s->next_seq = cell_get(&s->have_seq) + 1;
-    if (h->first_seq > s->next_seq) {
+        for (size_t i = 0; i < s->life_count; i++)
+            s->lives[i].taken = s->lives[i].have;
+    mine = find_life(s, h->epoch);
+    before = find_life(s, h->before_epoch);
+    taken = most(mine ? mine->taken : 0, before ? before->taken : 0);
+    if (s->anywhere && !mine && !before)
+        taken = had = h->first_seq - 1;
+    if (h->first_seq > taken + 1) {
         cell_add(&s->holes, 1);
         return ERR_STALE;
     }
+    if (!mine)
+        mine = add_life(s, h->epoch, had, true);
+    if (!mine)
+        return ERR_BUSY; /* all that are remembered have something under way */
     s->chain.broken = false;
-    if (h->last_seq >= s->next_seq)
-        s->next_seq = h->last_seq + 1;
+    mine->taken = most(mine->taken, h->last_seq);
     return 0;
 }
 
@@ -94,9 +163,14 @@ void sender_says(struct sender *s, const struct batch_sender *says, struct str c
 
 void sender_durable(struct sender *s, const struct batch_header *h)
 {
+    struct sender_life *l = find_life(s, h->epoch);
+
     cell_add(&s->batches, 1);
     cell_add(&s->records, h->count);
-    cell_raise(&s->have_seq, h->last_seq);
+    if (l) {
+        l->have = most(l->have, h->last_seq);
+        cell_set(&s->have_seq, l->have);
+    }
 }
 
 uint64_t sender_backlog(const struct sender *s)

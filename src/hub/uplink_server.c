@@ -7,7 +7,7 @@
  * No batch may overtake an earlier one of its journal, nor leave a hole: the store's cursor of that
  * origin would pass what is missing, which would be dropped as a repetition when it comes. So the
  * table of senders is asked on the committer's thread, in the order of the journal itself, and a
- * batch behind a hole is refused; the sender is told where it stands here and begins again there.
+ * batch behind a hole is refused; the sender is told up to where it joins and begins again there.
  * What its journal no longer has comes as a gap record then. A mark behind each batch says how far
  * its sender is, so that this is known after a restart too (record.h).
  *
@@ -51,7 +51,7 @@ struct arrival {
     struct journal_entry entry;
     struct mail mail;
     struct sender *sender; /* once it was asked for */
-    uint64_t have_seq;     /* with ERR_STALE: where the sender stands here */
+    uint64_t have_seq;     /* with ERR_STALE: up to where it joins */
     char client[UPLINK_CLIENT];
 };
 
@@ -87,9 +87,10 @@ void uplink_server_free(struct uplink_server *u)
     mem_free(u);
 }
 
-void uplink_server_seed(struct uplink_server *u, const struct uuid *journal, uint64_t seq)
+void uplink_server_seed(struct uplink_server *u, const struct uuid *journal, uint64_t epoch,
+                        uint64_t seq)
 {
-    senders_seed(&u->senders, journal, seq);
+    senders_seed(&u->senders, journal, epoch, seq);
 }
 
 void uplink_server_incomplete(struct uplink_server *u)
@@ -129,7 +130,7 @@ static int admit(struct journal_entry *e)
     int64_t now_ns = clock_wall_ns();
     int rc;
 
-    a->sender = sender_of(&a->u->senders, &h->journal, h->first_seq);
+    a->sender = sender_of(&a->u->senders, &h->journal);
     e->chain = &a->sender->chain;
     rc = sender_admit(a->sender, h);
     if (rc == 0) {
@@ -148,7 +149,7 @@ static void on_durable(struct journal_entry *e, int code)
     if (code == 0)
         sender_durable(a->sender, &a->batch.header);
     if (code == ERR_STALE)
-        a->have_seq = cell_get(&a->sender->have_seq);
+        a->have_seq = sender_have(a->sender, &a->batch.header);
     a->mail.deliver = deliver;
     loop_post(a->loop, &a->mail);
 }
@@ -164,7 +165,7 @@ static void tell_hole(struct arrival *a)
     log_warn("uplink", "a batch leaves a hole; its sender begins again",
              lf_text("client", a->client), lf_text("journal", uuid_format(&h->journal, uuid)),
              lf_u64("have", a->have_seq), lf_u64("first", h->first_seq));
-    a->u->o.have(a->u->o.ctx, a->loop, &h->journal, a->have_seq);
+    a->u->o.have(a->u->o.ctx, a->loop, &h->journal, h->first_seq, a->have_seq);
 }
 
 static void deliver(struct mail *m, struct loop *l)
@@ -239,6 +240,7 @@ static void put_mark(struct arrival *a)
     a->batch.records[h->count] = (struct record){ .kind = RECORD_MARK,
                                                   .wall_ns = clock_wall_ns(),
                                                   .origin = h->journal,
+                                                  .origin_epoch = h->epoch,
                                                   .origin_seq = h->last_seq };
 }
 

@@ -4,8 +4,8 @@
  * The hub's end of the uplink. A PUBLISH on $wayside/up/1/{journal uuid} is a batch of another node's
  * records; its PUBACK says that the hub's own journal has all of them. One on $wayside/live/1/{uuid}
  * holds the newest values of a node that has a backlog: they are shown and not kept, since they will
- * come again in their turn. A sender whose batch left a hole is told on $wayside/have/1/{uuid}, in
- * digits, up to which of its numbers this hub has everything.
+ * come again in their turn. A sender whose batch left a hole is told on $wayside/have/2/{uuid} up
+ * to where this hub has what the batch would join (batch.h).
  */
 #include "hub/senders.h"
 #include "journal/journal.h"
@@ -19,8 +19,9 @@ struct uplink_server_options {
     struct metrics *metrics;     /* may be NULL */
     /* Publishes a record on its own topic; stored: it is durable here, and not only shown. */
     void (*live)(void *ctx, struct loop *l, const struct record *r, bool stored);
-    /* Tells a sender up to where it is here. */
-    void (*have)(void *ctx, struct loop *l, const struct uuid *journal, uint64_t seq);
+    /* Tells a sender that its batch from `first` on leaves a hole, and up to where it joins. */
+    void (*have)(void *ctx, struct loop *l, const struct uuid *journal, uint64_t first,
+                 uint64_t have);
     void *ctx;
 };
 
@@ -29,7 +30,8 @@ struct uplink_server *uplink_server_new(const struct uplink_server_options *o);
 void uplink_server_free(struct uplink_server *u);
 /* Before the first batch: where the senders of earlier runs stand. incomplete: it is not known of
  * all, so whoever is not known is taken where it begins. */
-void uplink_server_seed(struct uplink_server *u, const struct uuid *journal, uint64_t seq);
+void uplink_server_seed(struct uplink_server *u, const struct uuid *journal, uint64_t epoch,
+                        uint64_t seq);
 void uplink_server_incomplete(struct uplink_server *u);
 /* The senders; see there what may be read from any thread. */
 const struct senders *uplink_server_senders(const struct uplink_server *u);

@@ -37,15 +37,11 @@ struct store_engine {
                 int (*go_on)(void *go_on_ctx), void *go_on_ctx, struct store_answer *out);
 };
 
-/* The first number that is missing when a gap up to `last` is told of a journal; over `last` when none
- * is. Its sender may not have known yet what had arrived when it dropped the rest. had: up to where
- * that life (epoch) of the journal was stored or told; high: any of its lives. A gap below what
- * another life has is of a copy, whose numbers say nothing of each other: taken as told. */
-static inline uint64_t store_gap_first(uint64_t first, uint64_t last, uint64_t had, uint64_t high,
-                                       bool forked)
+/* The first number that is missing when a gap is told; over its last when none is. Its sender may not
+ * have known yet what had arrived when it dropped the rest. had: up to where that start of the journal
+ * is stored or told. */
+static inline uint64_t store_gap_first(uint64_t first, uint64_t had)
 {
-    if (!forked && last >= high && high > had)
-        had = high;
     return first > had ? first : had + 1;
 }
 

@@ -48,7 +48,7 @@ enum write_sql {
 };
 static const struct pg_statement write_sql[W_SQL_COUNT - PG_NAMES_SQL] = {
 #define AT(i) [(i)-PG_NAMES_SQL]
-    AT(W_ORIGIN) = { "SELECT o.id, o.last_seq, j.id, j.high_seq, j.forks FROM wayside.origins o"
+    AT(W_ORIGIN) = { "SELECT o.id, o.last_seq, j.id, j.high_seq FROM wayside.origins o"
                      " JOIN wayside.journals j ON j.id = o.journal_id"
                      " WHERE j.uuid = $1 AND o.epoch = $2 FOR UPDATE",
                      "bi" },
@@ -87,9 +87,9 @@ static const struct pg_statement write_sql[W_SQL_COUNT - PG_NAMES_SQL] = {
                      " LEFT JOIN wayside.origins o ON o.journal_id = j.id AND o.epoch = 0"
                      " WHERE j.uuid = $1",
                      "b" },
-    AT(W_ORIGINS) = { "SELECT j.uuid, greatest(j.high_seq, coalesce(o.last_seq, 0)), j.gaps, j.lost,"
-                      " j.forks FROM wayside.journals j LEFT JOIN wayside.origins o"
-                      " ON o.journal_id = j.id AND o.epoch = 0 ORDER BY j.id",
+    AT(W_ORIGINS) = { "SELECT j.uuid, o.epoch, o.last_seq, j.gaps, j.lost, j.forks"
+                      " FROM wayside.origins o JOIN wayside.journals j ON j.id = o.journal_id"
+                      " ORDER BY o.id",
                       "" },
 #undef AT
 };
@@ -103,7 +103,7 @@ struct origin {
     int64_t id, journal;
     uint64_t last_seq, high_seq;
     uint64_t gaps, lost, forks; /* what the batch adds */
-    bool changed, forked;
+    bool changed;
 };
 
 struct writer {
@@ -257,7 +257,6 @@ static int lock_one(struct writer *w, struct origin *o)
         o->last_seq = (uint64_t)pg_get_i64(r, 0, 1);
         o->journal = pg_get_i64(r, 0, 2);
         o->high_seq = (uint64_t)pg_get_i64(r, 0, 3);
-        o->forked = pg_get_i64(r, 0, 4) > 0;
     }
     PQclear(r);
     return rc;
@@ -305,9 +304,6 @@ static int note_fork(struct batch *b, struct origin *o, uint64_t seq, uint64_t h
         b->counts.fork[b->counts.forks] = k;
     b->counts.forks++;
     o->forks++;
-    for (size_t i = 0; i < b->w->origin_count; i++)
-        if (b->w->origins[i].journal == o->journal)
-            b->w->origins[i].forked = true;
     pg_i64(&a, o->journal);
     pg_i64(&a, (int64_t)k.epoch);
     pg_i64(&a, (int64_t)k.first_seq);
@@ -524,14 +520,9 @@ static int store_row(struct batch *b, const struct record *r, const struct origi
     return 0;
 }
 
-static uint64_t gap_first(const struct writer *w, const struct record *r, const struct origin *o)
-{
-    return store_gap_first(r->first, r->origin_seq, o->last_seq, high_of(w, o), o->forked);
-}
-
 static int store_gap(struct batch *b, const struct record *r, struct origin *o)
 {
-    uint64_t first = gap_first(b->w, r, o);
+    uint64_t first = store_gap_first(r->first, o->last_seq);
     uint64_t lost = r->origin_seq - first + 1;
     struct pg_args a = { 0 };
 
@@ -552,8 +543,7 @@ static int store_record(struct batch *b, const struct record *r)
     struct origin *o = find_origin(b->w, r);
     int rc = 0;
 
-    if (r->origin_seq <= o->last_seq ||
-        (r->kind == RECORD_GAP && gap_first(b->w, r, o) > r->origin_seq)) {
+    if (r->origin_seq <= o->last_seq) {
         b->counts.skipped++;
         return 0;
     }
@@ -705,10 +695,11 @@ int pg_writer_origins(void *ctx, int (*each)(void *ctx, const struct store_origi
         rc = pg_run(&w->pg, W_ORIGINS, NULL, &r);
     for (int i = 0; rc == 0 && i < PQntuples(r); i++) {
         struct store_origin o = { .uuid = pg_get_uuid(r, i, 0),
-                                  .last_seq = (uint64_t)pg_get_i64(r, i, 1),
-                                  .gaps = (uint64_t)pg_get_i64(r, i, 2),
-                                  .lost = (uint64_t)pg_get_i64(r, i, 3),
-                                  .forks = (uint64_t)pg_get_i64(r, i, 4) };
+                                  .epoch = (uint64_t)pg_get_i64(r, i, 1),
+                                  .last_seq = (uint64_t)pg_get_i64(r, i, 2),
+                                  .gaps = (uint64_t)pg_get_i64(r, i, 3),
+                                  .lost = (uint64_t)pg_get_i64(r, i, 4),
+                                  .forks = (uint64_t)pg_get_i64(r, i, 5) };
 
         rc = each(each_ctx, &o);
     }

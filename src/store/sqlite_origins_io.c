@@ -22,7 +22,8 @@ enum origins_sql {
     ORIGIN_ADD,
     ORIGIN_SET,
     FORK_ADD,
-    JOURNALS,
+    CURSOR,
+    ORIGINS,
     ORIGINS_SQL_COUNT,
 };
 static const char *const origins_sql[ORIGINS_SQL_COUNT] = {
@@ -36,9 +37,10 @@ static const char *const origins_sql[ORIGINS_SQL_COUNT] = {
     [ORIGIN_SET] = "UPDATE origins SET last_seq = ?2 WHERE id = ?1",
     [FORK_ADD] = "INSERT INTO forks (journal_id, epoch, first_seq, other_seq, noticed_ns)"
                  " VALUES (?1, ?2, ?3, ?4, ?5)",
-    [JOURNALS] = "SELECT j.uuid, j.high_seq, coalesce(o.last_seq, 0), j.gaps, j.lost, j.forks"
-                 " FROM journals j LEFT JOIN origins o ON o.journal_id = j.id AND o.epoch = 0"
-                 " WHERE ?1 IS NULL OR j.uuid = ?1 ORDER BY j.id",
+    [CURSOR] = "SELECT max(j.high_seq, coalesce(o.last_seq, 0)) FROM journals j"
+               " LEFT JOIN origins o ON o.journal_id = j.id AND o.epoch = 0 WHERE j.uuid = ?1",
+    [ORIGINS] = "SELECT j.uuid, o.epoch, o.last_seq, j.gaps, j.lost, j.forks"
+                " FROM origins o JOIN journals j ON j.id = o.journal_id ORDER BY o.id",
 };
 
 struct origins {
@@ -321,9 +323,9 @@ int origins_flush(struct origins *o)
 
 static struct store_origin origin_of(sqlite3_stmt *st)
 {
-    uint64_t high = column_u64(st, 1), gap = column_u64(st, 2);
     struct str uuid = sqlite_column_str(st, 0);
-    struct store_origin so = { .last_seq = high > gap ? high : gap,
+    struct store_origin so = { .epoch = column_u64(st, 1),
+                               .last_seq = column_u64(st, 2),
                                .gaps = column_u64(st, 3),
                                .lost = column_u64(st, 4),
                                .forks = column_u64(st, 5) };
@@ -336,10 +338,9 @@ static struct store_origin origin_of(sqlite3_stmt *st)
 int origins_each(struct origins *o, int (*each)(void *ctx, const struct store_origin *so),
                  void *ctx)
 {
-    sqlite3_stmt *st = o->st[JOURNALS];
+    sqlite3_stmt *st = o->st[ORIGINS];
     int rc, ended = 0;
 
-    sqlite3_bind_null(st, 1);
     while (ended == 0 && (rc = sqlite3_step(st)) == SQLITE_ROW) {
         struct store_origin so = origin_of(st);
 
@@ -353,12 +354,12 @@ int origins_each(struct origins *o, int (*each)(void *ctx, const struct store_or
 
 uint64_t origins_cursor(struct origins *o, const struct uuid *uuid)
 {
-    sqlite3_stmt *st = o->st[JOURNALS];
+    sqlite3_stmt *st = o->st[CURSOR];
     uint64_t seq = 0;
 
     bind_uuid(st, 1, uuid);
     if (sqlite3_step(st) == SQLITE_ROW)
-        seq = origin_of(st).last_seq;
+        seq = column_u64(st, 0);
     sqlite3_reset(st);
     return seq;
 }

@@ -216,16 +216,10 @@ static void note_leaf(void *ctx, struct str path, struct str number)
         b->stream->fields_changed = true;
 }
 
-static uint64_t gap_first(const struct record *r, const struct origin *o)
-{
-    return store_gap_first(r->first, r->origin_seq, o->last_seq, o->journal->high_seq,
-                           o->journal->forks > 0);
-}
-
 static int store_gap(struct batch *b, const struct record *r, struct origin *o)
 {
     sqlite3_stmt *st = b->w->gap;
-    uint64_t first = gap_first(r, o);
+    uint64_t first = store_gap_first(r->first, o->last_seq);
 
     sqlite3_bind_int64(st, 1, o->id);
     sqlite3_bind_int64(st, 2, (int64_t)first);
@@ -327,8 +321,7 @@ static int store_record(struct batch *b, const struct record *r)
 
     if (rc < 0)
         return fail(b->w, rc);
-    if (r->origin_seq <= o->last_seq ||
-        (r->kind == RECORD_GAP && gap_first(r, o) > r->origin_seq)) {
+    if (r->origin_seq <= o->last_seq) {
         b->counts.skipped++;
         return 0;
     }

@@ -99,12 +99,13 @@ uint64_t store_checkpointed(const struct store *s);
 /* The highest seq of a journal that is stored or told as lost, over all its epochs; 0 when it is
  * unknown. */
 uint64_t store_cursor(struct store *s, const struct uuid *origin);
-/* All journals that records came from, in the order in which they appeared. Ends with what each()
- * returns when that is not 0, or with a code of store_write. */
+/* All starts of journals that records came from, in the order in which they appeared. Ends with what
+ * each() returns when that is not 0, or with a code of store_write. */
 struct store_origin {
     struct uuid uuid;
-    uint64_t last_seq; /* as store_cursor */
-    uint64_t gaps, lost, forks;
+    uint64_t epoch;
+    uint64_t last_seq;          /* of this start: stored, or told as lost */
+    uint64_t gaps, lost, forks; /* of the whole journal */
 };
 MUST_USE int store_origins(struct store *s, int (*each)(void *ctx, const struct store_origin *o),
                            void *ctx);

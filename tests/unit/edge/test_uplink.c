@@ -20,18 +20,29 @@ static void sends_in_order_within_the_window(void **state)
     assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
     assert_int_equal(after, 10);
     assert_false(uplink_want_read(&u, 0, &after, &gen, &wait)); /* one read at a time */
-    assert_true(uplink_read_done(&u, gen, 15));
+    assert_true(uplink_read_done(&u, gen, 15, 0));
     assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
     assert_int_equal(after, 15);
-    assert_true(uplink_read_done(&u, gen, 20));
+    assert_true(uplink_read_done(&u, gen, 20, 0));
     assert_false(uplink_want_read(&u, 0, &after, &gen, &wait)); /* the window is full */
     assert_int_equal(uplink_acked(&u), 15);
     assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
-    assert_false(uplink_read_done(&u, gen, 0));                 /* nothing there */
+    assert_false(uplink_read_done(&u, gen, 0, 0));              /* nothing there */
     assert_false(uplink_want_read(&u, 0, &after, &gen, &wait)); /* until there are news */
     uplink_news(&u);
     assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
     assert_int_equal(after, 20);
+}
+
+/* Sends one batch behind `after`, up to last; back as for uplink_read_done(). */
+static void send(struct uplink *u, uint64_t after, uint64_t last, uint64_t back)
+{
+    uint64_t at, wait;
+    uint32_t gen;
+
+    assert_true(uplink_want_read(u, 0, &at, &gen, &wait));
+    assert_int_equal(at, after);
+    assert_true(uplink_read_done(u, gen, last, back));
 }
 
 static void what_the_hub_has_lost_goes_out_again(void **state)
@@ -43,15 +54,38 @@ static void what_the_hub_has_lost_goes_out_again(void **state)
     (void)state;
     uplink_init(&u, 100, 4, 0);
     uplink_connected(&u);
+    assert_false(uplink_rewind(&u, 101, 40)); /* nothing was sent that it could be about */
+    send(&u, 100, 110, 80);
+    send(&u, 110, 120, 80);
     assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
-    uplink_rewind(&u, 120); /* more than was acknowledged: from another life */
+    assert_false(uplink_rewind(&u, 111, 40)); /* of the second: the first will be spoken of */
+    assert_false(uplink_rewind(&u, 101, 100));
+    assert_false(uplink_rewind(&u, 101, 120));
     assert_int_equal(u.acked_seq, 100);
-    uplink_rewind(&u, 40);
-    assert_false(uplink_read_done(&u, gen, 110)); /* read before: dropped */
-    assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
-    assert_int_equal(after, 40);
-    assert_true(uplink_read_done(&u, gen, 60));
+    assert_true(uplink_rewind(&u, 101, 40));
+    assert_int_equal(u.acked_seq, 40);
+    assert_false(uplink_read_done(&u, gen, 130, 80)); /* read before: dropped */
+    assert_false(uplink_rewind(&u, 111, 30));         /* of what was sent before */
+    send(&u, 40, 60, 0);
     assert_int_equal(uplink_acked(&u), 60);
+}
+
+static void where_the_hub_knows_nothing_the_start_before_is_tried(void **state)
+{
+    struct uplink u;
+
+    (void)state;
+    uplink_init(&u, 100, 4, 0);
+    uplink_connected(&u);
+    send(&u, 100, 110, 80);
+    assert_true(uplink_rewind(&u, 101, 0));
+    send(&u, 80, 100, 30);
+    assert_true(uplink_rewind(&u, 81, 0));
+    send(&u, 30, 80, 90); /* nobody knows better: it never goes forward */
+    assert_true(uplink_rewind(&u, 31, 0));
+    send(&u, 0, 80, 0);
+    assert_false(uplink_rewind(&u, 1, 0)); /* there is nothing before */
+    assert_int_equal(uplink_acked(&u), 80);
 }
 
 static void the_rate_is_kept(void **state)
@@ -69,7 +103,7 @@ static void the_rate_is_kept(void **state)
             now += wait;
             continue;
         }
-        assert_true(uplink_read_done(&u, gen, after + 10));
+        assert_true(uplink_read_done(&u, gen, after + 10, 0));
         uplink_sent(&u, now, 50000);
         (void)uplink_acked(&u);
         sent += 50000;
@@ -92,7 +126,7 @@ static void a_hub_that_is_behind_is_noticed(void **state)
     uplink_connected(&u);
     assert_true(uplink_lags(&u, 400));
     assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
-    assert_true(uplink_read_done(&u, gen, 480));
+    assert_true(uplink_read_done(&u, gen, 480, 0));
     assert_int_equal(uplink_acked(&u), 480);
     assert_false(uplink_lags(&u, 500)); /* it has what there was a second ago */
 }
@@ -107,13 +141,13 @@ static void starts_again_behind_what_was_acknowledged(void **state)
     uplink_init(&u, 0, 8, 0);
     uplink_connected(&u);
     assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
-    assert_true(uplink_read_done(&u, gen, 5));
+    assert_true(uplink_read_done(&u, gen, 5, 0));
     assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
     uplink_disconnected(&u);
     uplink_connected(&u);
     assert_false(
         uplink_want_read(&u, 0, &after, &gen, &wait)); /* the old read is still under way */
-    assert_false(uplink_read_done(&u, gen, 9));        /* and its batch is dropped */
+    assert_false(uplink_read_done(&u, gen, 9, 0));     /* and its batch is dropped */
     assert_true(uplink_want_read(&u, 0, &after, &gen, &wait));
     assert_int_equal(after, 0);
     uplink_read_failed(&u);
@@ -169,7 +203,7 @@ static void a_thousand_random_links(void **state)
                     if (!calm && rand() % 10 == 0) {
                         uplink_read_failed(&u);
                         uplink_news(&u);
-                    } else if (uplink_read_done(&u, gen, last)) {
+                    } else if (uplink_read_done(&u, gen, last, 0)) {
                         assert_int_equal(after <= hub, 1); /* no hole reaches the hub */
                         wire[on_wire++] = last;
                         if (last > hub)
@@ -193,5 +227,6 @@ static void a_thousand_random_links(void **state)
 }
 
 RUN(TEST(sends_in_order_within_the_window), TEST(starts_again_behind_what_was_acknowledged),
-    TEST(what_the_hub_has_lost_goes_out_again), TEST(the_rate_is_kept),
+    TEST(what_the_hub_has_lost_goes_out_again),
+    TEST(where_the_hub_knows_nothing_the_start_before_is_tried), TEST(the_rate_is_kept),
     TEST(a_hub_that_is_behind_is_noticed), TEST(a_thousand_random_links))

@@ -97,7 +97,7 @@ static void a_device_with_its_node(void **state)
 
     (void)state;
     senders_init(&all);
-    sender_says(sender_of(&all, &journal, 1), &says, STR("pi-7"), 1000000000);
+    sender_says(sender_of(&all, &journal), &says, STR("pi-7"), 1000000000);
     render_init(&r);
     r.senders = &all;
     render_devices_begin(&r);

@@ -5,11 +5,34 @@
 
 static const struct uuid edge = { { 7 } };
 
+/* Numbers that the start `epoch` gave, behind one that `before` gave. */
+static struct batch_header of_start(uint64_t first, uint64_t last, uint64_t epoch, uint64_t before)
+{
+    return (struct batch_header){ .journal = edge,
+                                  .first_seq = first,
+                                  .last_seq = last,
+                                  .epoch = epoch,
+                                  .before_epoch = before,
+                                  .count = (uint32_t)(last - first + 1) };
+}
+
 static struct batch_header of(uint64_t first, uint64_t last)
 {
-    return (struct batch_header){
-        .journal = edge, .first_seq = first, .last_seq = last, .count = (uint32_t)(last - first + 1)
-    };
+    return of_start(first, last, 70, 70);
+}
+
+static int take(struct sender *s, struct batch_header h)
+{
+    int rc = sender_admit(s, &h);
+
+    if (rc == 0)
+        sender_durable(s, &h);
+    return rc;
+}
+
+static uint64_t have(struct sender *s, struct batch_header h)
+{
+    return sender_have(s, &h);
 }
 
 static void test_batches_follow_one_another(void **state)
@@ -20,7 +43,7 @@ static void test_batches_follow_one_another(void **state)
 
     (void)state;
     senders_init(&all);
-    s = sender_of(&all, &edge, 1);
+    s = sender_of(&all, &edge);
     assert_int_equal(sender_admit(s, &a), 0);
     assert_int_equal(sender_admit(s, &b), 0); /* a is under way */
     assert_int_equal(sender_admit(s, &a), 0); /* asked a second time */
@@ -42,7 +65,7 @@ static void test_nothing_overtakes_what_was_refused(void **state)
 
     (void)state;
     senders_init(&all);
-    s = sender_of(&all, &edge, 1);
+    s = sender_of(&all, &edge);
     assert_int_equal(sender_admit(s, &a), 0);
     sender_durable(s, &a);
     assert_int_equal(sender_admit(s, &b), 0);
@@ -63,22 +86,125 @@ static void test_the_unknown_begin_at_1_only_when_all_are_known(void **state)
 
     (void)state;
     senders_init(&all);
-    s = sender_of(&all, &edge, 50);
+    s = sender_of(&all, &edge);
     assert_int_equal(sender_admit(s, &late), ERR_STALE);
     senders_fini(&all);
 
     senders_init(&all);
     all.complete = false;
-    s = sender_of(&all, &edge, 50);
+    s = sender_of(&all, &edge);
     assert_int_equal(sender_admit(s, &late), 0);
     assert_int_equal(sender_admit(s, &behind), ERR_STALE);
     senders_fini(&all);
 
     senders_init(&all);
-    senders_seed(&all, &edge, 49);
-    senders_seed(&all, &edge, 30);
-    s = sender_of(&all, &edge, 50);
+    senders_seed(&all, &edge, 70, 49);
+    senders_seed(&all, &edge, 70, 30);
+    s = sender_of(&all, &edge);
     assert_int_equal(sender_admit(s, &late), 0);
+    senders_fini(&all);
+}
+
+/* Two machines go on from one image: what is missing of the one is not hidden by the other. */
+static void test_copies_stand_each_for_itself(void **state)
+{
+    struct senders all;
+    struct sender *s;
+
+    (void)state;
+    senders_init(&all);
+    s = sender_of(&all, &edge);
+    assert_int_equal(take(s, of(1, 500)), 0);
+    assert_int_equal(take(s, of_start(501, 1000, 71, 70)), 0); /* the one */
+    /* The other: what it has beyond the image joins the image only. */
+    assert_int_equal(take(s, of_start(801, 900, 72, 72)), ERR_STALE);
+    assert_int_equal(have(s, of_start(801, 900, 72, 72)), 0);
+    assert_int_equal(take(s, of_start(501, 800, 72, 70)), 0);
+    assert_int_equal(take(s, of_start(801, 900, 72, 72)), 0);
+    assert_int_equal(take(s, of_start(1001, 1010, 71, 71)), 0);
+    /* An image of when the first was beyond what is here. */
+    assert_int_equal(take(s, of_start(1101, 1200, 73, 71)), ERR_STALE);
+    assert_int_equal(have(s, of_start(1101, 1200, 73, 71)), 1010);
+    assert_int_equal(take(s, of_start(1011, 1100, 71, 71)), 0);
+    assert_int_equal(take(s, of_start(1101, 1200, 73, 71)), 0);
+    /* A start that is told as lost up to where what is left of it begins joins by itself. */
+    assert_int_equal(take(s, of_start(1, 300, 74, 0)), 0);
+    assert_int_equal(take(s, of_start(301, 400, 74, 99)), 0);
+    senders_fini(&all);
+}
+
+/* One copy's batch is refused by the journal; the other's good one mends the chain for itself only. */
+static void test_a_copy_mends_nothing_of_the_other(void **state)
+{
+    struct senders all;
+    struct batch_header refused = of_start(501, 600, 71, 70), behind = of_start(601, 700, 71, 71);
+    struct sender *s;
+
+    (void)state;
+    senders_init(&all);
+    s = sender_of(&all, &edge);
+    assert_int_equal(take(s, of(1, 500)), 0);
+    assert_int_equal(take(s, of_start(501, 2000, 72, 70)), 0);
+    assert_int_equal(sender_admit(s, &refused), 0);
+    s->chain.broken = true;
+    assert_int_equal(take(s, of_start(2001, 2100, 72, 72)), 0);
+    assert_false(s->chain.broken);
+    assert_int_equal(take(s, behind), ERR_STALE);
+    assert_int_equal(sender_have(s, &behind), 0);
+    assert_int_equal(take(s, refused), 0);
+    assert_int_equal(take(s, behind), 0);
+    senders_fini(&all);
+}
+
+static void test_of_many_starts_those_that_came_farthest_are_remembered(void **state)
+{
+    struct senders all;
+    struct batch_header waits = of_start(11, 12, 1, 1);
+    struct sender *s;
+
+    (void)state;
+    senders_init(&all);
+    for (uint64_t i = 1; i <= SENDER_LIVES_MAX + 5; i++)
+        senders_seed(&all, &edge, i, 10 * i);
+    senders_seed(&all, &edge, 900, 1); /* no farther than those that are remembered */
+    s = sender_of(&all, &edge);
+    assert_int_equal(s->life_count, SENDER_LIVES_MAX);
+    assert_int_equal(have(s, of_start(2, 2, 900, 900)), 0);
+    assert_int_equal(have(s, of_start(51, 51, 5, 5)), 0);
+    assert_int_equal(have(s, of_start(61, 61, 6, 6)), 60);
+    /* A new one is always taken, and what has something under way stays. */
+    assert_int_equal(take(s, of_start(1, 2, 901, 0)), 0);
+    assert_int_equal(have(s, of_start(3, 3, 901, 901)), 2);
+    assert_int_equal(have(s, of_start(61, 61, 6, 6)), 0);
+    senders_fini(&all);
+
+    senders_init(&all);
+    s = sender_of(&all, &edge);
+    waits = of_start(1, 2, 5000, 0);
+    assert_int_equal(sender_admit(s, &waits), 0);
+    for (uint64_t i = 1; i <= 2 * SENDER_LIVES_MAX; i++)
+        assert_int_equal(take(s, of_start(1, 100, i, 0)), 0);
+    sender_durable(s, &waits);
+    assert_int_equal(have(s, of_start(3, 3, 5000, 5000)), 2);
+    senders_fini(&all);
+}
+
+static void test_what_is_taken_anywhere_leaves_no_hole_behind_it(void **state)
+{
+    struct senders all;
+    struct batch_header first = of(50, 60);
+    struct sender *s;
+
+    (void)state;
+    senders_init(&all);
+    all.complete = false;
+    s = sender_of(&all, &edge);
+    assert_int_equal(sender_admit(s, &first), 0);
+    s->chain.broken = true; /* the journal refused it */
+    assert_int_equal(take(s, of(61, 70)), ERR_STALE);
+    assert_int_equal(have(s, of(61, 70)), 49);
+    assert_int_equal(take(s, first), 0);
+    assert_int_equal(take(s, of(61, 70)), 0);
     senders_fini(&all);
 }
 
@@ -91,10 +217,10 @@ static void test_what_a_sender_says_is_shown(void **state)
 
     (void)state;
     senders_init(&all);
-    s = sender_of(&all, &edge, 1);
+    s = sender_of(&all, &edge);
     assert_string_equal(sender_name(s), "");
     sender_says(s, &says, STR("pi-7"), 5000000000);
-    sender_durable(s, &a);
+    assert_int_equal(take(s, a), 0);
     assert_string_equal(sender_name(s), "pi-7");
     assert_int_equal(sender_backlog(s), 35);
     assert_true((int64_t)cell_get(&s->clock_error_ms) == -2000);
@@ -105,5 +231,8 @@ static void test_what_a_sender_says_is_shown(void **state)
 }
 
 RUN(TEST(test_batches_follow_one_another), TEST(test_nothing_overtakes_what_was_refused),
+    TEST(test_copies_stand_each_for_itself), TEST(test_a_copy_mends_nothing_of_the_other),
+    TEST(test_of_many_starts_those_that_came_farthest_are_remembered),
+    TEST(test_what_is_taken_anywhere_leaves_no_hole_behind_it),
     TEST(test_the_unknown_begin_at_1_only_when_all_are_known),
     TEST(test_what_a_sender_says_is_shown))

@@ -63,11 +63,13 @@ static void live(void *ctx, struct loop *l, const struct record *r, bool is_stor
         cell_add(&shown, 1);
 }
 
-static void have(void *ctx, struct loop *l, const struct uuid *journal, uint64_t seq)
+static void have(void *ctx, struct loop *l, const struct uuid *journal, uint64_t first,
+                 uint64_t seq)
 {
     (void)ctx;
     (void)l;
     (void)journal;
+    assert_true(first > seq);
     cell_set(&told, 1 + seq);
 }
 
@@ -294,7 +296,7 @@ static void test_what_was_there_before_is_known_or_taken_as_it_comes(void **stat
 
     (void)state;
     bed_start(&b);
-    uplink_server_seed(b.uplink, &b.edge, 100);
+    uplink_server_seed(b.uplink, &b.edge, 0, 100);
     send_all(&b, &hole, 1);
     assert_int_equal(code_of(&hole), ERR_BUSY);
     assert_int_equal(cell_get(&told), 101);

@@ -66,7 +66,9 @@ static void copies_of_a_journal_are_told_apart(void **state)
     assert_int_equal(c.forks, 0); /* said once */
     assert_int_equal(store_origins(x->s, count_origin, all), 0);
     assert_int_equal(all[0].forks, 1);
-    assert_int_equal(all[0].last_seq, 6);
+    assert_int_equal(all[0].epoch, 300);
+    assert_int_equal(all[0].last_seq, 5);
+    assert_int_equal(store_cursor(x->s, &JOURNAL_A), 6);
 }
 
 static void a_restart_is_no_fork(void **state)
@@ -216,19 +218,19 @@ static void a_gap_begins_behind_what_arrived(void **state)
     assert_int_equal(store_write(x->s, r, 2, 2, NULL), 0);
     assert_string_equal(told(x, gap_of(1, 3, 100), 3, &s), "");
     assert_string_equal(told(x, gap_of(2, 9, 100), 4, &s), "a:5-9 dropped;");
-    /* After a restart the same again, and more. */
-    assert_string_equal(told(x, gap_of(2, 9, 150), 5, &s), "a:5-9 dropped;");
-    assert_string_equal(told(x, gap_of(8, 12, 150), 6, &s), "a:10-12 dropped;a:5-9 dropped;");
-    /* A copy of the journal has gaps of its own, under the same numbers. */
-    assert_string_equal(told(x, gap_of(2, 6, 200), 7, &s),
-                        "a:2-6 dropped;a:10-12 dropped;a:5-9 dropped;");
-    assert_string_equal(told(x, gap_of(2, 6, 200), 8, &s),
-                        "a:2-6 dropped;a:10-12 dropped;a:5-9 dropped;");
-    r[0] = of_epoch(7, 200);
+    /* The same again, and more. */
+    assert_string_equal(told(x, gap_of(2, 9, 100), 5, &s), "a:5-9 dropped;");
+    assert_string_equal(told(x, gap_of(8, 12, 100), 6, &s), "a:10-12 dropped;a:5-9 dropped;");
+    /* A copy of the journal has gaps of its own under the same numbers, and beyond them. */
+    assert_string_equal(told(x, gap_of(2, 16, 200), 7, &s),
+                        "a:2-16 dropped;a:10-12 dropped;a:5-9 dropped;");
+    assert_string_equal(told(x, gap_of(2, 16, 200), 8, &s),
+                        "a:2-16 dropped;a:10-12 dropped;a:5-9 dropped;");
+    r[0] = of_epoch(17, 200);
     assert_int_equal(store_write(x->s, r, 1, 9, &c), 0);
     assert_int_equal(c.stored, 1);
-    assert_string_equal(told(x, gap_of(8, 20, 200), 10, &s),
-                        "a:8-20 dropped;a:2-6 dropped;a:10-12 dropped;a:5-9 dropped;");
+    assert_string_equal(told(x, gap_of(18, 20, 200), 10, &s),
+                        "a:18-20 dropped;a:2-16 dropped;a:10-12 dropped;a:5-9 dropped;");
 }
 
 static int note_device(void *ctx, const struct store_device *d)
