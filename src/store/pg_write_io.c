@@ -290,7 +290,7 @@ static uint64_t high_of(const struct writer *w, const struct origin *o)
 struct batch {
     struct writer *w;
     int64_t now_ns;
-    struct pg_stream *stream; /* of the record at hand */
+    struct catalog_stream *stream; /* of the record at hand */
     struct store_counts counts;
     uint64_t rows;
 };

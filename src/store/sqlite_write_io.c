@@ -225,7 +225,7 @@ static int store_gap(struct batch *b, const struct record *r, struct origin *o)
     return finish(b->w, st);
 }
 
-static int bind_payload(struct writer *w, struct name_stream *s, const struct record *r)
+static int bind_payload(struct writer *w, struct catalog_stream *s, const struct record *r)
 {
     struct str type = fields_content(&s->fields, r, &s->fields_changed);
     int64_t content = 0;
@@ -261,7 +261,7 @@ static int is_repeat(struct batch *b, const struct record *r, int64_t stream, bo
 static int store_row(struct batch *b, const struct record *r, const struct origin *o)
 {
     struct writer *w = b->w;
-    struct name_stream *s = NULL;
+    struct catalog_stream *s = NULL;
     int rc = names_stream(w->names, r, b->now_ns, &s);
 
     bool repeat = false;
