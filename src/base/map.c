@@ -159,3 +159,14 @@ struct map_entry *map_next(const struct map *m, size_t *at)
     }
     return NULL;
 }
+
+void map_empty(struct map *m, void (*release)(void *value))
+{
+    struct map_entry *e;
+    size_t at = 0;
+
+    while ((e = map_next(m, &at)))
+        release(e->value);
+    map_fini(m);
+    map_init(m);
+}

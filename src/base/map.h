@@ -20,6 +20,8 @@ struct map {
 
 void map_init(struct map *m);
 void map_fini(struct map *m);
+/* Releases every value and removes all; the map can be filled again. */
+void map_empty(struct map *m, void (*release)(void *value));
 /* The value, or NULL. */
 void *map_get(const struct map *m, struct str key);
 /* Adds or replaces. Returns the value that was there before, or NULL. value is not NULL. */

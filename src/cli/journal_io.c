@@ -32,18 +32,6 @@ static void put(struct view *v)
     buf_clear(&v->out);
 }
 
-static void put_u64(struct view *v, const char *key, uint64_t n)
-{
-    json_key(&v->w, key);
-    json_u64(&v->w, n);
-}
-
-static void put_flag(struct view *v, const char *key, bool value)
-{
-    json_key(&v->w, key);
-    json_bool(&v->w, value);
-}
-
 /* "1 place", "3 places". */
 static void put_count(struct buf *out, uint64_t n, const char *what)
 {
@@ -72,27 +60,27 @@ static void segment_json(struct view *v, const struct verify_segment *s)
     json_begin_object(&v->w);
     json_key(&v->w, "file");
     json_text(&v->w, name);
-    put_u64(v, "generation", s->generation);
+    json_put_u64(&v->w, "generation", s->generation);
     json_key(&v->w, "state");
     json_text(&v->w, state_of(s));
-    put_u64(v, "bytes", s->bytes);
-    put_u64(v, "first_seq", s->first_seq);
-    put_u64(v, "last_seq", s->last_seq);
-    put_u64(v, "records", s->records);
+    json_put_u64(&v->w, "bytes", s->bytes);
+    json_put_u64(&v->w, "first_seq", s->first_seq);
+    json_put_u64(&v->w, "last_seq", s->last_seq);
+    json_put_u64(&v->w, "records", s->records);
     json_key(&v->w, "begun");
     if (s->created_ns)
         json_time(&v->w, s->created_ns);
     else
         json_nil(&v->w);
-    put_flag(v, "header_ok", s->header_ok);
-    put_flag(v, "foreign", s->foreign);
+    json_put_bool(&v->w, "header_ok", s->header_ok);
+    json_put_bool(&v->w, "foreign", s->foreign);
     if (!v->headers) {
-        put_u64(v, "gaps", s->gaps);
-        put_u64(v, "payload_bytes", s->payload_bytes);
-        put_u64(v, "damages", s->damages);
-        put_u64(v, "damaged_bytes", s->damaged_bytes);
-        put_u64(v, "unnamed", s->unnamed);
-        put_u64(v, "missing", s->missing);
+        json_put_u64(&v->w, "gaps", s->gaps);
+        json_put_u64(&v->w, "payload_bytes", s->payload_bytes);
+        json_put_u64(&v->w, "damages", s->damages);
+        json_put_u64(&v->w, "damaged_bytes", s->damaged_bytes);
+        json_put_u64(&v->w, "unnamed", s->unnamed);
+        json_put_u64(&v->w, "missing", s->missing);
     }
     json_end_object(&v->w);
 }
@@ -193,9 +181,9 @@ static void on_cursor(void *ctx, const struct verify_cursor *c)
         json_begin_object(&v->w);
         json_key(&v->w, "name");
         json_text(&v->w, c->name);
-        put_flag(v, "ok", c->ok);
-        put_u64(v, "seq", c->seq);
-        put_u64(v, "waiting", c->waiting);
+        json_put_bool(&v->w, "ok", c->ok);
+        json_put_u64(&v->w, "seq", c->seq);
+        json_put_u64(&v->w, "waiting", c->waiting);
         json_end_object(&v->w);
         return;
     }
@@ -262,20 +250,20 @@ static void summary_json(struct view *v, const struct journal_dir *d,
     json_text(&v->w, d->path);
     json_key(&v->w, "journal");
     json_text(&v->w, uuid_format(&s->journal, text));
-    put_flag(v, "id_ok", s->id_ok);
-    put_u64(v, "bytes", s->bytes);
-    put_u64(v, "records", s->records);
-    put_u64(v, "first_seq", s->first_seq);
-    put_u64(v, "last_seq", s->last_seq);
+    json_put_bool(&v->w, "id_ok", s->id_ok);
+    json_put_u64(&v->w, "bytes", s->bytes);
+    json_put_u64(&v->w, "records", s->records);
+    json_put_u64(&v->w, "first_seq", s->first_seq);
+    json_put_u64(&v->w, "last_seq", s->last_seq);
     if (!v->headers) {
-        put_u64(v, "gaps", s->gaps);
-        put_u64(v, "damages", s->damages);
-        put_u64(v, "damaged_bytes", s->damaged_bytes);
-        put_u64(v, "missing", s->missing);
+        json_put_u64(&v->w, "gaps", s->gaps);
+        json_put_u64(&v->w, "damages", s->damages);
+        json_put_u64(&v->w, "damaged_bytes", s->damaged_bytes);
+        json_put_u64(&v->w, "missing", s->missing);
     }
-    put_u64(v, "damaged_headers", s->damaged_headers);
-    put_u64(v, "newest_lost", s->newest_lost);
-    put_flag(v, "damaged", verify_damaged(s));
+    json_put_u64(&v->w, "damaged_headers", s->damaged_headers);
+    json_put_u64(&v->w, "newest_lost", s->newest_lost);
+    json_put_bool(&v->w, "damaged", verify_damaged(s));
     json_end_object(&v->w);
     buf_u8(&v->out, '\n');
 }

@@ -352,8 +352,7 @@ static void tell_export(const struct view *v, const char *path, bool json, FILE 
         json_key(&w, "file");
         json_text(&w, path);
         for (size_t i = 0; i < COUNT_OF(counts); i++) {
-            json_key(&w, counts[i].key);
-            json_u64(&w, counts[i].n);
+            json_put_u64(&w, counts[i].key, counts[i].n);
         }
         json_end_object(&w);
     } else {

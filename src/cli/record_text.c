@@ -59,8 +59,7 @@ void record_text_json(const struct record *r, struct buf *out)
     char origin[UUID_TEXT_LEN + 1];
 
     json_begin_object(&w);
-    json_key(&w, "seq");
-    json_u64(&w, r->seq);
+    json_put_u64(&w, "seq", r->seq);
     json_key(&w, "kind");
     json_text(&w, record_kind_name(r->kind));
     json_key(&w, "device");
@@ -82,13 +81,10 @@ void record_text_json(const struct record *r, struct buf *out)
     }
     json_key(&w, "origin");
     json_text(&w, uuid_format(&r->origin, origin));
-    json_key(&w, "origin_epoch");
-    json_u64(&w, r->origin_epoch);
-    json_key(&w, "origin_seq");
-    json_u64(&w, r->origin_seq);
+    json_put_u64(&w, "origin_epoch", r->origin_epoch);
+    json_put_u64(&w, "origin_seq", r->origin_seq);
     if (r->kind == RECORD_GAP) {
-        json_key(&w, "first");
-        json_u64(&w, r->first);
+        json_put_u64(&w, "first", r->first);
     }
     put_payload(r, &w);
     json_end_object(&w);

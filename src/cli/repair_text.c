@@ -38,18 +38,6 @@ static void put_list(struct json_writer *w, const char *key, struct buf *list)
     json_raw(w, buf_str(list));
 }
 
-static void put_u64(struct json_writer *w, const char *key, uint64_t n)
-{
-    json_key(w, key);
-    json_u64(w, n);
-}
-
-static void put_flag(struct json_writer *w, const char *key, bool value)
-{
-    json_key(w, key);
-    json_bool(w, value);
-}
-
 static void put_uuid(struct json_writer *w, const char *key, const struct uuid *u)
 {
     char text[UUID_TEXT_LEN + 1];
@@ -77,16 +65,16 @@ static void file_json(struct json_writer *w, const struct salvage_file *f)
     json_key(w, "known_by");
     json_text(w, how_names[f->how]);
     put_uuid(w, "journal", &f->journal);
-    put_u64(w, "bytes", f->bytes);
-    put_u64(w, "records", f->records);
-    put_u64(w, "first_seq", f->first_seq);
-    put_u64(w, "last_seq", f->last_seq);
-    put_u64(w, "repeated", f->repeated);
-    put_u64(w, "damages", f->damages);
-    put_u64(w, "damaged_bytes", f->damaged_bytes);
-    put_u64(w, "unnamed", f->unnamed);
-    put_flag(w, "torn", f->torn);
-    put_flag(w, "unreadable", f->unreadable);
+    json_put_u64(w, "bytes", f->bytes);
+    json_put_u64(w, "records", f->records);
+    json_put_u64(w, "first_seq", f->first_seq);
+    json_put_u64(w, "last_seq", f->last_seq);
+    json_put_u64(w, "repeated", f->repeated);
+    json_put_u64(w, "damages", f->damages);
+    json_put_u64(w, "damaged_bytes", f->damaged_bytes);
+    json_put_u64(w, "unnamed", f->unnamed);
+    json_put_bool(w, "torn", f->torn);
+    json_put_bool(w, "unreadable", f->unreadable);
     json_end_object(w);
 }
 
@@ -136,9 +124,9 @@ void repair_text_lost(struct repair_text *r, const struct salvage_lost *l)
         struct json_writer w = element(&r->lost);
 
         json_begin_object(&w);
-        put_u64(&w, "first", l->first);
-        put_u64(&w, "last", l->last);
-        put_flag(&w, "refused", l->refused);
+        json_put_u64(&w, "first", l->first);
+        json_put_u64(&w, "last", l->last);
+        json_put_bool(&w, "refused", l->refused);
         json_end_object(&w);
     } else if (r->ranges <= LINES_LOST) {
         buf_printf(&r->lost, l->first == l->last ? "  %llu" : "  %llu to %llu",
@@ -155,8 +143,8 @@ void repair_text_cursor(struct repair_text *r, const struct salvage_cursor *c)
         json_begin_object(&w);
         json_key(&w, "name");
         json_text(&w, c->name);
-        put_flag(&w, "ok", c->ok);
-        put_u64(&w, "seq", c->seq);
+        json_put_bool(&w, "ok", c->ok);
+        json_put_u64(&w, "seq", c->seq);
         json_end_object(&w);
     } else if (c->ok) {
         buf_printf(&r->cursors, "  %s had all up to %llu\n", c->name, (unsigned long long)c->seq);
@@ -177,15 +165,15 @@ static void summary_json(struct repair_text *r, const struct salvage_summary *s,
     json_text(&w, into);
     put_uuid(&w, "journal", &s->journal);
     put_uuid(&w, "new_journal", &s->into);
-    put_u64(&w, "salvaged", s->records);
-    put_u64(&w, "gaps", s->gaps);
-    put_u64(&w, "repeated", s->repeated);
-    put_u64(&w, "of_other_journals", s->foreign);
-    put_u64(&w, "first_seq", s->first_seq);
-    put_u64(&w, "last_seq", s->last_seq);
-    put_u64(&w, "lost", s->lost);
-    put_u64(&w, "refused", s->refused);
-    put_u64(&w, "lost_from", s->lost_from);
+    json_put_u64(&w, "salvaged", s->records);
+    json_put_u64(&w, "gaps", s->gaps);
+    json_put_u64(&w, "repeated", s->repeated);
+    json_put_u64(&w, "of_other_journals", s->foreign);
+    json_put_u64(&w, "first_seq", s->first_seq);
+    json_put_u64(&w, "last_seq", s->last_seq);
+    json_put_u64(&w, "lost", s->lost);
+    json_put_u64(&w, "refused", s->refused);
+    json_put_u64(&w, "lost_from", s->lost_from);
     put_list(&w, "lost_ranges", &r->lost);
     put_list(&w, "cursors", &r->cursors);
     put_list(&w, "files", &r->files);

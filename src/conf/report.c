@@ -191,8 +191,7 @@ void conf_report_json(const struct conf_report *r, struct buf *out)
     struct json_writer w = json_writer_init(out);
 
     json_begin_object(&w);
-    json_key(&w, "errors");
-    json_u64(&w, r->errors);
+    json_put_u64(&w, "errors", r->errors);
     json_key(&w, "problems");
     json_begin_array(&w);
     for (size_t i = 0; i < r->count; i++) {
@@ -201,16 +200,13 @@ void conf_report_json(const struct conf_report *r, struct buf *out)
         json_begin_object(&w);
         json_key(&w, "file");
         json_text(&w, p->at.file);
-        json_key(&w, "line");
-        json_u64(&w, p->at.line);
-        json_key(&w, "column");
-        json_u64(&w, p->at.column);
+        json_put_u64(&w, "line", p->at.line);
+        json_put_u64(&w, "column", p->at.column);
         json_key(&w, "text");
         json_text(&w, p->at.text);
         json_key(&w, "mend");
         json_text(&w, p->mend);
-        json_key(&w, "warning");
-        json_bool(&w, p->warning);
+        json_put_bool(&w, "warning", p->warning);
         json_end_object(&w);
     }
     json_end_array(&w);

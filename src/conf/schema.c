@@ -30,19 +30,16 @@ static void write_integer(struct json_writer *w, const struct conf_row *row)
         uint64_t least, most;
 
         value_range_unsigned(row, &least, &most);
-        json_key(w, "minimum");
-        json_u64(w, least);
+        json_put_u64(w, "minimum", least);
         if (most < UINT64_MAX) {
-            json_key(w, "maximum");
-            json_u64(w, most);
+            json_put_u64(w, "maximum", most);
         }
     }
 }
 
 static void write_zero(struct json_writer *w)
 {
-    json_key(w, "const");
-    json_u64(w, 0);
+    json_put_u64(w, "const", 0);
 }
 
 /* A number with a unit: a string, or a bare number where that means something. */
@@ -77,8 +74,7 @@ static void write_text(struct json_writer *w, const struct conf_row *row)
 {
     put_text(w, "type", "string");
     if (row->type == CONF_TEXT && row->min > 0) {
-        json_key(w, "minLength");
-        json_u64(w, 1);
+        json_put_u64(w, "minLength", 1);
     }
     if (row->type == CONF_TEXT && row->max > 0) {
         json_key(w, "maxLength");
@@ -224,8 +220,7 @@ static void write_rows(struct json_writer *w, const struct conf_row *rows, const
     bool required = false;
 
     write_kinds(w, kinds);
-    json_key(w, "additionalProperties");
-    json_bool(w, false);
+    json_put_bool(w, "additionalProperties", false);
     json_key(w, "properties");
     json_begin_object(w);
     for (const struct conf_row *row = rows; row->key; row++) {

@@ -15,12 +15,6 @@ static void put(struct json_writer *w, const char *key, double v)
     json_double(w, round(v * 100) / 100);
 }
 
-static void put_u64(struct json_writer *w, const char *key, uint64_t v)
-{
-    json_key(w, key);
-    json_u64(w, v);
-}
-
 static uint64_t total(const struct host_cpu *c)
 {
     return c->user + c->nice + c->system + c->idle + c->iowait + c->irq + c->softirq + c->steal;
@@ -70,8 +64,8 @@ static void put_memory(struct json_writer *w, const struct host_sample *s)
     json_key(w, "memory");
     json_begin_object(w);
     put(w, "used_percent", 100.0 * (1 - (double)s->memory_available / (double)s->memory_total));
-    put_u64(w, "total_bytes", s->memory_total);
-    put_u64(w, "available_bytes", s->memory_available);
+    json_put_u64(w, "total_bytes", s->memory_total);
+    json_put_u64(w, "available_bytes", s->memory_available);
     if (s->swap_total > 0)
         put(w, "swap_used_percent", 100.0 * (1 - (double)s->swap_free / (double)s->swap_total));
     json_end_object(w);
@@ -97,7 +91,7 @@ static void put_disks(struct json_writer *w, const struct host_sample *a,
         if (!root || m->total_bytes == 0)
             continue;
         put(w, "used_percent", 100.0 * (1 - (double)m->available_bytes / (double)m->total_bytes));
-        put_u64(w, "available_bytes", m->available_bytes);
+        json_put_u64(w, "available_bytes", m->available_bytes);
     }
     for (unsigned i = 0; a && i < b->disk_count; i++) {
         for (unsigned k = 0; k < a->disk_count; k++) {
@@ -136,7 +130,7 @@ static void put_nets(struct json_writer *w, const struct host_sample *a,
             put(w, "errors_per_s",
                 rate(x->rx_errors + x->tx_errors, y->rx_errors + y->tx_errors, seconds));
             if (y->link != HOST_LINK_UNKNOWN)
-                put_u64(w, "up", y->link == HOST_LINK_UP);
+                json_put_u64(w, "up", y->link == HOST_LINK_UP);
             json_end_object(w);
         }
     }
@@ -168,11 +162,11 @@ static void put_throttled(struct json_writer *w, const struct host_sample *s)
         return;
     json_key(w, "throttling");
     json_begin_object(w);
-    put_u64(w, "under_voltage", s->throttled & 1);
-    put_u64(w, "frequency_capped", s->throttled >> 1 & 1);
-    put_u64(w, "throttled", s->throttled >> 2 & 1);
-    put_u64(w, "soft_temperature_limit", s->throttled >> 3 & 1);
-    put_u64(w, "under_voltage_since_boot", s->throttled >> 16 & 1);
+    json_put_u64(w, "under_voltage", s->throttled & 1);
+    json_put_u64(w, "frequency_capped", s->throttled >> 1 & 1);
+    json_put_u64(w, "throttled", s->throttled >> 2 & 1);
+    json_put_u64(w, "soft_temperature_limit", s->throttled >> 3 & 1);
+    json_put_u64(w, "under_voltage_since_boot", s->throttled >> 16 & 1);
     json_end_object(w);
 }
 
@@ -198,8 +192,8 @@ void host_json(const struct host_sample *before, const struct host_sample *now, 
     if (now->has_tasks) {
         json_key(&w, "tasks");
         json_begin_object(&w);
-        put_u64(&w, "running", now->tasks_running);
-        put_u64(&w, "total", now->tasks);
+        json_put_u64(&w, "running", now->tasks_running);
+        json_put_u64(&w, "total", now->tasks);
         json_end_object(&w);
     }
     put_memory(&w, now);

@@ -70,8 +70,7 @@ void line_error(struct line *l, struct str id, struct str field, struct str text
         json_key(&w, "id");
         json_raw(&w, id);
     }
-    json_key(&w, "line");
-    json_u64(&w, l->number);
+    json_put_u64(&w, "line", l->number);
     json_end_object(&w);
     buf_u8(&l->answer, '\n');
     l->answered = true;

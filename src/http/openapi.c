@@ -51,8 +51,7 @@ static void parameters(struct json_writer *w, const struct http_param *params)
         json_text(w, p->name);
         json_key(w, "in");
         json_text(w, places[p->in]);
-        json_key(w, "required");
-        json_bool(w, p->required || p->in == HTTP_IN_PATH);
+        json_put_bool(w, "required", p->required || p->in == HTTP_IN_PATH);
         if (p->help) {
             json_key(w, "description");
             json_text(w, p->help);
@@ -80,8 +79,7 @@ static void body(struct json_writer *w, const struct http_route *r)
 {
     json_key(w, "requestBody");
     json_begin_object(w);
-    json_key(w, "required");
-    json_bool(w, (r->flags & HTTP_BODY_NEEDED) != 0);
+    json_put_bool(w, "required", (r->flags & HTTP_BODY_NEEDED) != 0);
     content(w, r->flags & HTTP_BODY_JSON ? "application/json" : "application/octet-stream",
             r->body_schema);
     json_end_object(w);

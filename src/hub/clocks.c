@@ -8,10 +8,9 @@
  */
 #include "hub/clocks.h"
 
+#include "base/clock_set.h"
 #include "base/mem.h"
 
-/* Before 2024-01-01 our own clock was not set. */
-#define CLOCK_SET_NS ((int64_t)1704067200 * 1000000000)
 /* Before 2001-01-01 no device of this kind was built: a clock that says so was not set. */
 #define CLOCK_UNSET_NS ((int64_t)978307200 * 1000000000)
 /* An estimate that is later by more than this is no delay: a clock was set, or the machine slept. */
@@ -71,7 +70,7 @@ void clocks_learn(struct clocks *c, const struct batch_sender *s, int64_t now_ns
     struct boot *b;
     int64_t start;
 
-    if (uuid_is_zero(&s->boot) || now_ns < CLOCK_SET_NS || s->uptime_ns > INT64_MAX / 2)
+    if (uuid_is_zero(&s->boot) || !clock_is_set(now_ns) || s->uptime_ns > INT64_MAX / 2)
         return;
     b = find(c, &s->boot);
     if (!b) {

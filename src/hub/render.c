@@ -73,8 +73,7 @@ static int on_reading(void *ctx, const struct store_row *row)
     json_time(&r->w, row->wall_ns);
     json_key(&r->w, "received");
     json_time(&r->w, row->received_ns);
-    json_key(&r->w, "seq");
-    json_u64(&r->w, row->origin_seq);
+    json_put_u64(&r->w, "seq", row->origin_seq);
     if (row->corrected) {
         json_key(&r->w, "sent_time");
         json_time(&r->w, row->sent_ns);
@@ -105,12 +104,6 @@ const struct store_render render_payloads = { .row = on_payload };
 
 /* ---- nodes ---- */
 
-static void put_u64(struct json_writer *w, const char *key, uint64_t v)
-{
-    json_key(w, key);
-    json_u64(w, v);
-}
-
 void render_sender(struct json_writer *w, const struct sender *s)
 {
     char uuid[UUID_TEXT_LEN + 1];
@@ -121,10 +114,10 @@ void render_sender(struct json_writer *w, const struct sender *s)
     json_text(w, uuid_format(&s->journal, uuid));
     json_key(w, "name");
     json_text(w, sender_name(s));
-    put_u64(w, "backlog", sender_backlog(s));
-    put_u64(w, "dropped", cell_get(&s->dropped));
-    put_u64(w, "have", cell_get(&s->have_seq));
-    put_u64(w, "head", cell_get(&s->head_seq));
+    json_put_u64(w, "backlog", sender_backlog(s));
+    json_put_u64(w, "dropped", cell_get(&s->dropped));
+    json_put_u64(w, "have", cell_get(&s->have_seq));
+    json_put_u64(w, "head", cell_get(&s->head_seq));
     json_key(w, "last_contact");
     if (heard_ms > 0)
         json_time(w, (int64_t)heard_ms * 1000000);
@@ -132,9 +125,9 @@ void render_sender(struct json_writer *w, const struct sender *s)
         json_nil(w);
     json_key(w, "clock_error_ms");
     json_i64(w, (int64_t)cell_get(&s->clock_error_ms));
-    put_u64(w, "batches", cell_get(&s->batches));
-    put_u64(w, "records", cell_get(&s->records));
-    put_u64(w, "holes", cell_get(&s->holes));
+    json_put_u64(w, "batches", cell_get(&s->batches));
+    json_put_u64(w, "records", cell_get(&s->records));
+    json_put_u64(w, "holes", cell_get(&s->holes));
     json_end_object(w);
 }
 
@@ -206,8 +199,7 @@ static void put_stream(struct render *r, struct str device, const struct store_s
     json_text(&r->w, record_kind_name(s->kind));
     json_key(&r->w, "last_time");
     json_time(&r->w, s->last_wall_ns);
-    json_key(&r->w, "count");
-    json_u64(&r->w, s->count);
+    json_put_u64(&r->w, "count", s->count);
     json_key(&r->w, "fields");
     json_raw(&r->w, s->fields.n > 0 ? s->fields : STR("[]"));
     buf_printf(&b, "%.*s/%.*s", STR_ARG(device), STR_ARG(s->name));
@@ -231,9 +223,9 @@ static void put_journal(struct render *r, const struct store_device *d)
         json_nil(&r->w);
     else
         json_text(&r->w, uuid_format(&d->origin, uuid));
-    put_u64(&r->w, "gaps", d->gaps);
-    put_u64(&r->w, "lost", d->lost);
-    put_u64(&r->w, "forks", d->forks);
+    json_put_u64(&r->w, "gaps", d->gaps);
+    json_put_u64(&r->w, "lost", d->lost);
+    json_put_u64(&r->w, "forks", d->forks);
     json_key(&r->w, "node");
     for (uint64_t i = 0; r->senders && !node && i < cell_get(&r->senders->shown_count); i++)
         if (uuid_eq(&r->senders->shown[i]->journal, &d->origin))
@@ -285,8 +277,8 @@ static int on_gap(void *ctx, const struct store_gap *g)
     json_begin_object(&r->w);
     json_key(&r->w, "journal");
     json_text(&r->w, uuid_format(&g->origin, uuid));
-    put_u64(&r->w, "first", g->first);
-    put_u64(&r->w, "last", g->last);
+    json_put_u64(&r->w, "first", g->first);
+    json_put_u64(&r->w, "last", g->last);
     json_key(&r->w, "reason");
     json_str(&r->w, g->reason);
     json_key(&r->w, "time");

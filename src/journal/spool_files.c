@@ -14,6 +14,7 @@
  */
 #include "journal/spool.h"
 
+#include "base/clock_set.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -141,16 +142,14 @@ int spool_drop_oldest(struct spool *s)
     return rc;
 }
 
-/* A clock that says less was not set: see hub/clocks.c. */
-#define CLOCK_SET_NS ((int64_t)1704067200 * 1000000000)
-#define AGE_LOOK_NS  ((uint64_t)60 * 1000000000)
+#define AGE_LOOK_NS ((uint64_t)60 * 1000000000)
 
 /* Whether all of the oldest segment is older than max_age_ms: it ended when the next one began. */
 static bool oldest_is_old(const struct spool *s)
 {
     int64_t now = s->disk->ops->wall_ns(s->disk), ended = s->rows[1].begun_ns;
 
-    return s->o.max_age_ms > 0 && ended >= CLOCK_SET_NS && now > ended &&
+    return s->o.max_age_ms > 0 && clock_is_set(ended) && now > ended &&
            (uint64_t)(now - ended) / 1000000 > s->o.max_age_ms;
 }
 

@@ -59,12 +59,6 @@ void status_set_sources(struct status_server *s, const struct status_sources *fr
     s->from = *from;
 }
 
-static void put_u64(struct json_writer *w, const char *key, uint64_t v)
-{
-    json_key(w, key);
-    json_u64(w, v);
-}
-
 static void put_journal(const struct status_server *s, struct json_writer *w)
 {
     struct journal_status js;
@@ -72,15 +66,15 @@ static void put_journal(const struct status_server *s, struct json_writer *w)
     journal_status(s->from.journal, &js);
     json_key(w, "journal");
     json_begin_object(w);
-    put_u64(w, "head", js.head);
-    put_u64(w, "oldest", js.oldest);
-    put_u64(w, "segments", js.segments);
-    put_u64(w, "bytes", js.bytes);
-    put_u64(w, "quota_bytes", js.quota_bytes);
+    json_put_u64(w, "head", js.head);
+    json_put_u64(w, "oldest", js.oldest);
+    json_put_u64(w, "segments", js.segments);
+    json_put_u64(w, "bytes", js.bytes);
+    json_put_u64(w, "quota_bytes", js.quota_bytes);
     json_key(w, "path");
     json_text(w, s->from.journal_dir);
-    put_u64(w, "dropped", js.dropped_ever);
-    put_u64(w, "damaged", js.damaged);
+    json_put_u64(w, "dropped", js.dropped_ever);
+    json_put_u64(w, "damaged", js.damaged);
     if (js.error) {
         json_key(w, "error");
         json_text(w, err_text(js.error));
@@ -97,12 +91,11 @@ static void put_uplink(const struct status_server *s, struct json_writer *w)
     json_begin_object(w);
     json_key(w, "hub");
     json_text(w, us.hub);
-    json_key(w, "connected");
-    json_bool(w, us.connected);
-    put_u64(w, "acked", us.acked_seq);
-    put_u64(w, "backlog", us.backlog);
-    put_u64(w, "reconnects", us.reconnects);
-    put_u64(w, "rewinds", us.rewinds);
+    json_put_bool(w, "connected", us.connected);
+    json_put_u64(w, "acked", us.acked_seq);
+    json_put_u64(w, "backlog", us.backlog);
+    json_put_u64(w, "reconnects", us.reconnects);
+    json_put_u64(w, "rewinds", us.rewinds);
     json_key(w, "oldest");
     if (us.oldest_ns != 0)
         json_time(w, us.oldest_ns);
@@ -150,24 +143,23 @@ static void on_status(void *ctx, struct control_call *call)
     json_text(&w, WAYSIDE_VERSION);
     json_key(&w, "id");
     json_str(&w, buf_str(s->id));
-    put_u64(&w, "pid", (uint64_t)getpid());
-    json_key(&w, "ready");
-    json_bool(&w, state_is_ready(s->state));
+    json_put_u64(&w, "pid", (uint64_t)getpid());
+    json_put_bool(&w, "ready", state_is_ready(s->state));
     json_key(&w, "reason");
     json_str(&w, buf_str(&why));
-    put_u64(&w, "uptime_s", (clock_mono_ns() - s->start_ns) / 1000000000);
+    json_put_u64(&w, "uptime_s", (clock_mono_ns() - s->start_ns) / 1000000000);
     put_services(s, &w);
     if (s->from.journal)
         put_journal(s, &w);
     if (s->from.store) {
         json_key(&w, "store");
         json_begin_object(&w);
-        put_u64(&w, "position", store_position(s->from.store));
-        put_u64(&w, "checkpointed", store_checkpointed(s->from.store));
+        json_put_u64(&w, "position", store_position(s->from.store));
+        json_put_u64(&w, "checkpointed", store_checkpointed(s->from.store));
         json_end_object(&w);
     }
     if (s->from.broker)
-        put_u64(&w, "mqtt_clients", broker_connected(s->from.broker));
+        json_put_u64(&w, "mqtt_clients", broker_connected(s->from.broker));
     if (s->from.uplink)
         put_uplink(s, &w);
     if (s->from.senders)
@@ -194,14 +186,12 @@ static void on_session_list(void *ctx, const struct broker_session_info *all, si
         json_str(&w, all[i].user);
         json_key(&w, "peer");
         json_text(&w, all[i].peer);
-        json_key(&w, "connected");
-        json_bool(&w, all[i].connected);
-        json_key(&w, "websocket");
-        json_bool(&w, all[i].websocket);
-        put_u64(&w, "version", all[i].version);
-        put_u64(&w, "subscriptions", all[i].subscriptions);
-        put_u64(&w, "queued", all[i].queued);
-        put_u64(&w, "inflight", all[i].inflight);
+        json_put_bool(&w, "connected", all[i].connected);
+        json_put_bool(&w, "websocket", all[i].websocket);
+        json_put_u64(&w, "version", all[i].version);
+        json_put_u64(&w, "subscriptions", all[i].subscriptions);
+        json_put_u64(&w, "queued", all[i].queued);
+        json_put_u64(&w, "inflight", all[i].inflight);
         json_key(&w, "since");
         json_time(&w, all[i].since_wall_ns);
         json_end_object(&w);

@@ -8,6 +8,7 @@
 #include "store/fields.h"
 
 #include "base/mem.h"
+#include "store/leaves.h"
 #include "store/store.h"
 
 void fields_fini(struct fields *f)
@@ -50,6 +51,30 @@ bool fields_note(struct fields *f, struct str name)
         return false;
     add(f, name);
     return true;
+}
+
+struct noting {
+    struct fields *f;
+    bool *changed;
+};
+
+static void note_leaf(void *ctx, struct str path, struct str number)
+{
+    struct noting *n = ctx;
+
+    (void)number;
+    if (fields_note(n->f, path))
+        *n->changed = true;
+}
+
+struct str fields_content(struct fields *f, const struct record *r, bool *changed)
+{
+    struct noting n = { f, changed };
+
+    if (r->content_type.n > 0)
+        return r->content_type;
+    return leaves_each(r->payload, note_leaf, &n, NULL) == 0 ? STR_NONE
+                                                             : STR("application/octet-stream");
 }
 
 void fields_load(struct fields *f, struct str json)

@@ -1,18 +1,11 @@
 /*
  * Names and their numbers, for the PostgreSQL writer. Several hubs may write: so a name is made by an
- * upsert that gives the number whoever was first, sums are added to and newest times only raised.
- *
- * Invariants: what is in the maps is in the tables or in the transaction that is open; a changed entry
- * is on its list exactly once. The memory is bounded: beyond NAMES_MOST entries it starts afresh after
- * the commit.
+ * upsert that gives the number whoever was first, sums are added to and newest times only raised. What
+ * was learned is kept in a catalog until it grows too large.
  */
 #include "store/pg_names_io.h"
 
 #include "base/mem.h"
-
-#include <assert.h>
-
-#define NAMES_MOST 50000
 
 const struct pg_statement pg_names_sql[PG_NAMES_SQL] = {
     [PG_DEVICE_ADD] = { "INSERT INTO wayside.devices (name, first_seen_ns, last_seen_ns, last_wall_ns)"
@@ -39,17 +32,8 @@ const struct pg_statement pg_names_sql[PG_NAMES_SQL] = {
 void pg_names_init(struct pg_names *n, struct pg *pg)
 {
     *n = (struct pg_names){ .pg = pg };
-    map_init(&n->devices);
-    map_init(&n->streams);
+    catalog_init(&n->catalog);
     map_init(&n->contents);
-}
-
-static void release_stream(void *value)
-{
-    struct pg_stream *s = value;
-
-    fields_fini(&s->fields);
-    mem_free(s);
 }
 
 struct content {
@@ -57,86 +41,50 @@ struct content {
     char name[RECORD_CONTENT_MAX + 1];
 };
 
-static void empty(struct map *m, void (*release)(void *value))
-{
-    struct map_entry *e;
-    size_t at = 0;
-
-    while ((e = map_next(m, &at)))
-        release(e->value);
-    map_fini(m);
-    map_init(m);
-}
-
 void pg_names_forget(struct pg_names *n)
 {
-    empty(&n->streams, release_stream);
-    empty(&n->devices, mem_free);
-    empty(&n->contents, mem_free);
-    n->changed_devices = NULL;
-    n->changed_streams = n->last = NULL;
+    catalog_forget(&n->catalog);
+    map_empty(&n->contents, mem_free);
 }
 
 void pg_names_fini(struct pg_names *n)
 {
     pg_names_forget(n);
-    map_fini(&n->devices);
-    map_fini(&n->streams);
+    catalog_fini(&n->catalog);
     map_fini(&n->contents);
 }
 
 void pg_names_settle(struct pg_names *n)
 {
-    if (n->devices.count + n->streams.count > NAMES_MOST)
+    if (catalog_full(&n->catalog))
         pg_names_forget(n);
 }
 
-static int find_device(struct pg_names *n, const struct record *r, int64_t now_ns,
-                       struct pg_device **out)
+static int device_row(struct pg_names *n, const struct record *r, int64_t now_ns,
+                      struct catalog_device **out)
 {
-    struct pg_device *d = map_get(&n->devices, r->device);
     struct pg_args a = { 0 };
     PGresult *res = NULL;
     int rc;
 
-    if (!d) {
-        pg_str(&a, r->device);
-        pg_i64(&a, now_ns);
-        pg_i64(&a, r->wall_ns);
-        rc = pg_run(n->pg, PG_DEVICE_ADD, &a, &res);
-        if (rc < 0)
-            return rc;
-        d = NEW(struct pg_device);
-        d->id = pg_get_i64(res, 0, 0);
-        d->last_wall_ns = pg_get_i64(res, 0, 1);
-        memcpy(d->name, r->device.p, r->device.n);
-        map_put(&n->devices, str_from(d->name, r->device.n), d);
-        PQclear(res);
-    }
-    *out = d;
+    pg_str(&a, r->device);
+    pg_i64(&a, now_ns);
+    pg_i64(&a, r->wall_ns);
+    rc = pg_run(n->pg, PG_DEVICE_ADD, &a, &res);
+    if (rc < 0)
+        return rc;
+    *out = catalog_add_device(&n->catalog, r->device, pg_get_i64(res, 0, 0), pg_get_i64(res, 0, 1));
+    PQclear(res);
     return 0;
 }
 
-static size_t make_key(const struct record *r, char *key)
+static int stream_row(struct pg_names *n, const struct record *r, struct catalog_device *d,
+                      struct catalog_stream **out)
 {
-    memcpy(key, r->device.p, r->device.n);
-    key[r->device.n] = '\0';
-    key[r->device.n + 1] = (char)r->kind;
-    memcpy(key + r->device.n + 2, r->stream.p, r->stream.n);
-    return r->device.n + 2 + r->stream.n;
-}
-
-static int new_stream(struct pg_names *n, const struct record *r, int64_t now_ns,
-                      struct pg_stream **out)
-{
-    struct pg_device *d = NULL;
     struct pg_args a = { 0 };
     PGresult *res = NULL;
-    struct pg_stream *s;
-    int rc = find_device(n, r, now_ns, &d);
+    int rc;
 
-    if (rc < 0)
-        return rc;
     pg_i64(&a, d->id);
     pg_str(&a, r->stream);
     pg_i64(&a, r->kind);
@@ -144,36 +92,28 @@ static int new_stream(struct pg_names *n, const struct record *r, int64_t now_ns
     rc = pg_run(n->pg, PG_STREAM_ADD, &a, &res);
     if (rc < 0)
         return rc;
-    s = NEW(struct pg_stream);
-    s->device = d;
-    s->id = pg_get_i64(res, 0, 0);
-    s->last_wall_ns = pg_get_i64(res, 0, 1);
-    fields_load(&s->fields, pg_get_str(res, 0, 2));
-    s->key_n = make_key(r, s->key);
-    map_put(&n->streams, str_from(s->key, s->key_n), s);
+    *out = catalog_add_stream(&n->catalog, r, d, pg_get_i64(res, 0, 0), pg_get_i64(res, 0, 1));
+    fields_load(&(*out)->fields, pg_get_str(res, 0, 2));
     PQclear(res);
-    *out = s;
     return 0;
 }
 
 int pg_names_stream(struct pg_names *n, const struct record *r, int64_t now_ns,
-                    struct pg_stream **out)
+                    struct catalog_stream **out)
 {
-    char bytes[RECORD_DEVICE_MAX + RECORD_STREAM_MAX + 2];
-    struct str key;
-    struct pg_stream *s = n->last;
-    int rc;
+    struct catalog_stream *s = catalog_find_stream(&n->catalog, r);
+    struct catalog_device *d;
+    int rc = 0;
 
-    assert(r->device.n <= RECORD_DEVICE_MAX && r->stream.n <= RECORD_STREAM_MAX);
-    key = str_from(bytes, make_key(r, bytes));
-    if (!s || !str_eq(str_from(s->key, s->key_n), key))
-        s = map_get(&n->streams, key);
     if (!s) {
-        rc = new_stream(n, r, now_ns, &s);
+        d = catalog_find_device(&n->catalog, r->device);
+        if (!d)
+            rc = device_row(n, r, now_ns, &d);
+        if (rc == 0)
+            rc = stream_row(n, r, d, &s);
         if (rc < 0)
             return rc;
     }
-    n->last = s;
     *out = s;
     return 0;
 }
@@ -200,26 +140,13 @@ int pg_names_content(struct pg_names *n, struct str type, int64_t *out)
     return 0;
 }
 
-void pg_names_touch(struct pg_names *n, struct pg_stream *s)
+void pg_names_touch(struct pg_names *n, struct catalog_stream *s)
 {
-    struct pg_device *d = s->device;
-
-    if (!s->changed) {
-        s->changed = true;
-        s->next_changed = n->changed_streams;
-        n->changed_streams = s;
-    }
-    if (!d->changed) {
-        d->changed = true;
-        d->next_changed = n->changed_devices;
-        n->changed_devices = d;
-    }
-    if (s->last_wall_ns > d->last_wall_ns)
-        d->last_wall_ns = s->last_wall_ns;
+    catalog_touch(&n->catalog, s);
 }
 
 /* What another hub noted meanwhile stays. */
-static int flush_fields(struct pg_names *n, struct pg_stream *s)
+static int flush_fields(struct pg_names *n, struct catalog_stream *s)
 {
     struct pg_args a = { 0 };
     struct fields both = { 0 };
@@ -244,7 +171,7 @@ static int flush_fields(struct pg_names *n, struct pg_stream *s)
     return rc;
 }
 
-static int flush_stream(struct pg_names *n, struct pg_stream *s)
+static int flush_stream(struct pg_names *n, struct catalog_stream *s)
 {
     struct pg_args a = { 0 };
     int rc;
@@ -260,7 +187,7 @@ static int flush_stream(struct pg_names *n, struct pg_stream *s)
     return rc;
 }
 
-static int flush_device(struct pg_names *n, struct pg_device *d, int64_t now_ns)
+static int flush_device(struct pg_names *n, struct catalog_device *d, int64_t now_ns)
 {
     struct pg_args a = { 0 };
 
@@ -276,11 +203,11 @@ int pg_names_flush(struct pg_names *n, int64_t now_ns)
 {
     int rc = 0;
 
-    for (struct pg_stream *s = n->changed_streams; s && rc == 0; s = s->next_changed)
+    for (struct catalog_stream *s = n->catalog.changed_streams; s && rc == 0; s = s->next_changed)
         rc = flush_stream(n, s);
-    for (struct pg_device *d = n->changed_devices; d && rc == 0; d = d->next_changed)
+    for (struct catalog_device *d = n->catalog.changed_devices; d && rc == 0; d = d->next_changed)
         rc = flush_device(n, d, now_ns);
-    n->changed_streams = NULL;
-    n->changed_devices = NULL;
+    n->catalog.changed_streams = NULL;
+    n->catalog.changed_devices = NULL;
     return rc;
 }

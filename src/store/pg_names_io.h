@@ -5,10 +5,8 @@
  * transaction changes about them. When a transaction was rolled back, or the connection is a new one,
  * the memory is worth nothing: pg_names_forget().
  */
-#include "store/fields.h"
+#include "store/catalog.h"
 #include "store/pg_io.h"
-
-#include "base/map.h"
 
 /* Its statements, in this order at the beginning of the writer's. */
 enum pg_names_sql {
@@ -23,27 +21,10 @@ enum pg_names_sql {
 };
 extern const struct pg_statement pg_names_sql[PG_NAMES_SQL];
 
-struct pg_device {
-    int64_t id, last_wall_ns, journal;
-    struct pg_device *next_changed;
-    bool changed;
-    char name[RECORD_DEVICE_MAX + 1];
-};
-struct pg_stream {
-    int64_t id, last_wall_ns;
-    uint64_t added;
-    struct pg_device *device;
-    struct fields fields;
-    bool fields_changed, changed;
-    struct pg_stream *next_changed;
-    size_t key_n;
-    char key[RECORD_DEVICE_MAX + RECORD_STREAM_MAX + 2]; /* device, zero, kind, name */
-};
 struct pg_names {
     struct pg *pg;
-    struct map devices, streams, contents;
-    struct pg_device *changed_devices;
-    struct pg_stream *changed_streams, *last;
+    struct catalog catalog;
+    struct map contents;
 };
 
 void pg_names_init(struct pg_names *n, struct pg *pg);
@@ -51,9 +32,9 @@ void pg_names_fini(struct pg_names *n);
 void pg_names_forget(struct pg_names *n);
 /* Within the caller's transaction; made where there was none. Codes of pg_run(). */
 MUST_USE int pg_names_stream(struct pg_names *n, const struct record *r, int64_t now_ns,
-                             struct pg_stream **out);
+                             struct catalog_stream **out);
 MUST_USE int pg_names_content(struct pg_names *n, struct str type, int64_t *out);
-void pg_names_touch(struct pg_names *n, struct pg_stream *s);
+void pg_names_touch(struct pg_names *n, struct catalog_stream *s);
 MUST_USE int pg_names_flush(struct pg_names *n, int64_t now_ns);
 /* After a commit: forgets all when there are too many to keep. */
 void pg_names_settle(struct pg_names *n);

@@ -13,12 +13,10 @@
 #include "store/pg_io.h"
 #include "store/query.h"
 
-#include "base/limits.h"
 #include "base/mem.h"
 
 #include <stdio.h>
 
-#define STREAMS_MAX 65535 /* of one device, as in limits.h */
 /* The page first, by an index and cut, then the names of its rows: no plan needs to sort more. */
 #define ROW_COLUMNS                                                                                \
     "SELECT r.id, d.name, s.name, s.kind, coalesce(c.name, ''), r.wall_ns, r.received_ns, j.uuid," \
@@ -217,11 +215,8 @@ static struct store_row row_of(const PGresult *res)
 static int render_row(struct reader *r, const PGresult *res)
 {
     struct store_row row = row_of(res);
-    int rc = r->render->row(r->ctx, &row);
 
-    if (rc == 0)
-        r->out->rows++;
-    return rc;
+    return query_rendered(r->render->row(r->ctx, &row), r->out);
 }
 
 /* The device's number and its journal's; 0 and -1 when the query names none. */
@@ -407,7 +402,9 @@ static int render_device(struct reader *r, const PGresult *res, int row)
     rc = pg_run(&r->pg, READ_STREAMS, &a, &list);
     if (rc < 0)
         return rc;
-    d.stream_count = (size_t)PQntuples(list) < STREAMS_MAX ? (size_t)PQntuples(list) : STREAMS_MAX;
+    d.stream_count = (size_t)PQntuples(list);
+    if (d.stream_count > QUERY_STREAMS_MAX)
+        d.stream_count = QUERY_STREAMS_MAX;
     streams = mem_new_array(d.stream_count + 1, sizeof(*streams));
     for (int i = 0; (size_t)i < d.stream_count; i++)
         streams[i] = (struct store_stream){ .name = pg_get_str(list, i, 0),
@@ -416,9 +413,7 @@ static int render_device(struct reader *r, const PGresult *res, int row)
                                             .count = (uint64_t)pg_get_i64(list, i, 3),
                                             .last_wall_ns = pg_get_i64(list, i, 4) };
     d.streams = streams;
-    rc = r->render->device(r->ctx, &d);
-    if (rc == 0)
-        r->out->rows++;
+    rc = query_rendered(r->render->device(r->ctx, &d), r->out);
     mem_free(streams);
     PQclear(list);
     return rc;
@@ -460,13 +455,11 @@ static int run_devices(struct reader *r)
 
 /* ---- series ---- */
 
-/* 1: there is something in between; 0: nothing. */
-static int series_range(struct reader *r, int64_t stream, int64_t *from, int64_t *to)
+/* The first and last times of what is asked for. 1: there is something in between; 0: nothing. */
+static int find_edges(struct reader *r, int64_t stream, int64_t *out_first, int64_t *out_last)
 {
     struct pg_args a = { 0 };
     PGresult *res = NULL;
-    int64_t first = 0, last = 0;
-    bool any = false;
     int rc;
 
     pg_i64(&a, stream);
@@ -474,35 +467,17 @@ static int series_range(struct reader *r, int64_t stream, int64_t *from, int64_t
     pg_i64(&a, end_of(r->q));
     rc = pg_run(&r->pg, READ_EDGES, &a, &res);
     if (rc == 0 && !PQgetisnull(res, 0, 0)) {
-        any = true;
-        first = pg_get_i64(res, 0, 0);
-        last = pg_get_i64(res, 0, 1);
+        *out_first = pg_get_i64(res, 0, 0);
+        *out_last = pg_get_i64(res, 0, 1);
+        rc = 1;
     }
     PQclear(res);
-    if (rc < 0 || !any)
-        return rc < 0 ? rc : 0;
-    *from = r->q->from_ns > 0 ? r->q->from_ns : first - first % r->q->step_ns;
-    *to = end_of(r->q);
-    if ((last - *from) / r->q->step_ns < STORE_LIMIT_MAX)
-        return 1;
-    snprintf(r->out->text, sizeof(r->out->text),
-             "more than %d steps: ask for a longer step or less time", STORE_LIMIT_MAX);
-    return ERR_VALUE;
-}
-
-static int render_point(struct reader *r, const struct store_point *p)
-{
-    int rc = r->render->point(r->ctx, p);
-
-    if (rc == 0)
-        r->out->rows++;
     return rc;
 }
 
-static int run_steps(struct reader *r, int64_t stream, int64_t from, int64_t to)
+static int run_steps(struct reader *r, int64_t stream, struct query_steps *steps)
 {
     bool lag = str_eq(r->q->field, STR(STORE_LAG));
-    struct query_steps steps = { .from_ns = from, .step_ns = r->q->step_ns };
     struct store_point done;
     struct pg_args a = { 0 };
     PGresult *res = NULL;
@@ -510,8 +485,8 @@ static int run_steps(struct reader *r, int64_t stream, int64_t from, int64_t to)
     int rc;
 
     pg_i64(&a, stream);
-    pg_i64(&a, from);
-    pg_i64(&a, to);
+    pg_i64(&a, steps->from_ns);
+    pg_i64(&a, end_of(r->q));
     rc = ask(r, lag ? READ_LAG : READ_SERIES, &a);
     while (rc == 0 && (rc = next_row(r, &res)) == 1) {
         int64_t wall = pg_get_i64(res, 0, 0);
@@ -523,18 +498,19 @@ static int run_steps(struct reader *r, int64_t stream, int64_t from, int64_t to)
             is_value = leaves_get(pg_get_str(res, 0, 1), r->q->field, &v) == 0;
         PQclear(res);
         rc = 0;
-        if (is_value && query_step_add(&steps, wall, v, &done))
-            rc = render_point(r, &done);
+        if (is_value && query_step_add(steps, wall, v, &done))
+            rc = query_rendered(r->render->point(r->ctx, &done), r->out);
     }
     finish(r, rc);
-    if (rc == 0 && query_step_end(&steps, &done))
-        rc = render_point(r, &done);
+    if (rc == 0 && query_step_end(steps, &done))
+        rc = query_rendered(r->render->point(r->ctx, &done), r->out);
     return rc;
 }
 
 static int run_series(struct reader *r)
 {
-    int64_t device = 0, journal, stream = 0, from = 0, to = 0;
+    int64_t device = 0, journal, stream = 0, first = 0, last = 0;
+    struct query_steps steps;
     unsigned count = 0;
     int rc = find_device(r, &device, &journal);
 
@@ -542,8 +518,11 @@ static int run_series(struct reader *r)
         rc = find_stream(r, device, &stream, &count);
     if (rc < 0 || count == 0)
         return rc;
-    rc = series_range(r, stream, &from, &to);
-    return rc == 1 ? run_steps(r, stream, from, to) : rc;
+    rc = find_edges(r, stream, &first, &last);
+    if (rc != 1)
+        return rc;
+    rc = query_steps_begin(&steps, r->q, first, last, r->out);
+    return rc == 0 ? run_steps(r, stream, &steps) : rc;
 }
 
 /* ---- gaps ---- */

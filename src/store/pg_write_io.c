@@ -12,7 +12,6 @@
  * It refuses nothing that the journal has acknowledged: a payload that claims to be JSON and is not is
  * kept as bytes with the content type application/octet-stream.
  */
-#include "store/leaves.h"
 #include "store/pg_names_io.h"
 
 #include "base/limits.h"
@@ -290,7 +289,7 @@ static uint64_t high_of(const struct writer *w, const struct origin *o)
 struct batch {
     struct writer *w;
     int64_t now_ns;
-    struct pg_stream *stream; /* of the record at hand, for its leaves */
+    struct catalog_stream *stream; /* of the record at hand */
     struct store_counts counts;
     uint64_t rows;
 };
@@ -454,24 +453,13 @@ static int send_rows(struct batch *b)
     return rc < 0 || p->conn ? rc : ERR_CLOSED;
 }
 
-static void note_leaf(void *ctx, struct str path, struct str number)
-{
-    struct batch *b = ctx;
-
-    (void)number;
-    if (fields_note(&b->stream->fields, path))
-        b->stream->fields_changed = true;
-}
-
 /* The number of its content type, 0 for JSON. */
 static int content_of(struct batch *b, const struct record *r, int64_t *out)
 {
-    struct str type = r->content_type;
+    struct str type = fields_content(&b->stream->fields, r, &b->stream->fields_changed);
 
     *out = 0;
-    if (type.n == 0 && leaves_each(r->payload, note_leaf, b, NULL) == 0)
-        return 0;
-    return pg_names_content(&b->w->names, type.n > 0 ? type : STR("application/octet-stream"), out);
+    return type.n > 0 ? pg_names_content(&b->w->names, type, out) : 0;
 }
 
 static int is_repeat(struct batch *b, const struct record *r, bool *out)

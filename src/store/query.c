@@ -92,6 +92,13 @@ unsigned query_kinds(const struct store_query *q)
     return q->kinds ? q->kinds : ALL_KINDS;
 }
 
+int query_rendered(int code, struct store_answer *out)
+{
+    if (code == 0)
+        out->rows++;
+    return code;
+}
+
 /* ---- tokens ---- */
 
 void query_token_place(const struct query_place *p, char out[STORE_TOKEN_SIZE])
@@ -160,6 +167,20 @@ int query_upper(const struct store_query *q, struct query_place *out)
 }
 
 /* ---- steps ---- */
+
+int query_steps_begin(struct query_steps *s, const struct store_query *q, int64_t first_ns,
+                      int64_t last_ns, struct store_answer *out)
+{
+    int64_t from = q->from_ns > 0 ? q->from_ns : first_ns - first_ns % q->step_ns;
+
+    if ((last_ns - from) / q->step_ns >= STORE_LIMIT_MAX) {
+        snprintf(out->text, sizeof(out->text),
+                 "more than %d steps: ask for a longer step or less time", STORE_LIMIT_MAX);
+        return ERR_VALUE;
+    }
+    *s = (struct query_steps){ .from_ns = from, .step_ns = q->step_ns };
+    return 0;
+}
 
 bool query_step_add(struct query_steps *s, int64_t wall_ns, double v, struct store_point *out_done)
 {

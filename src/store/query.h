@@ -26,12 +26,22 @@ size_t query_limit(const struct store_query *q);
 /* kinds with its default. */
 unsigned query_kinds(const struct store_query *q);
 
+/* Most streams of one device that an answer lists. */
+#define QUERY_STREAMS_MAX 65535
+/* What the renderer answered for something that it was given: when it took it, one row more. The same
+ * code. */
+int query_rendered(int code, struct store_answer *out);
+
 /* A series is made while values come in the order of their times: one step at a time is open. */
 struct query_steps {
     int64_t from_ns, step_ns;
     struct store_point open; /* count 0: none is open */
     double sum;
 };
+/* For a stream whose records that q asks for lie between first_ns and last_ns: from q's start, or from
+ * the step of the first. ERR_VALUE, and the sentence in out->text, when that is too many steps. */
+MUST_USE int query_steps_begin(struct query_steps *s, const struct store_query *q, int64_t first_ns,
+                               int64_t last_ns, struct store_answer *out);
 /* Adds a value. True when it opened a new step and *out_done is the one before, complete. */
 bool query_step_add(struct query_steps *s, int64_t wall_ns, double v, struct store_point *out_done);
 /* The last one; false when there is none. */

@@ -6,26 +6,9 @@
  * once per transaction by names_flush(). When a transaction was rolled back the memory is wrong:
  * names_forget().
  */
-#include "store/fields.h"
+#include "store/catalog.h"
 #include "store/sqlite_io.h"
 
-struct name_device {
-    int64_t id, last_wall_ns;
-    int64_t journal; /* of its last record */
-    struct name_device *next_changed;
-    bool changed;
-    struct str name;
-};
-struct name_stream {
-    int64_t id, last_wall_ns, last_id;
-    uint64_t added; /* rows in this transaction */
-    struct name_device *device;
-    struct fields fields;
-    bool fields_changed, changed;
-    struct name_stream *next_changed;
-    struct str key, name; /* key: device, zero, kind, name */
-    enum record_kind kind;
-};
 struct names;
 
 MUST_USE int names_open(sqlite3 *db, struct names **out);
@@ -34,12 +17,12 @@ void names_forget(struct names *n);
 
 /* The entry, made where there was none (within the caller's transaction). Code of sqlite_code. */
 MUST_USE int names_stream(struct names *n, const struct record *r, int64_t now_ns,
-                          struct name_stream **out);
+                          struct catalog_stream **out);
 /* The number of a content type that is not empty. */
 MUST_USE int names_content(struct names *n, struct str type, int64_t *out);
 
 /* Marks what names_flush() shall write. */
-void names_touch_stream(struct names *n, struct name_stream *s);
+void names_touch_stream(struct names *n, struct catalog_stream *s);
 MUST_USE int names_flush(struct names *n, int64_t now_ns);
 /* After a commit: forgets all when there are too many to keep. */
 void names_settle(struct names *n);

@@ -20,9 +20,8 @@
 
 #include <stdio.h>
 
-#define CACHE_KIB   1024
-#define ASK_EVERY   10000 /* steps of SQLite's machine: about 1 ms */
-#define STREAMS_MAX 65535 /* of one device, as in limits.h */
+#define CACHE_KIB 1024
+#define ASK_EVERY 10000 /* steps of SQLite's machine: about 1 ms */
 #define ROW_COLUMNS                                                                                \
     "SELECT r.id, d.name, s.name, s.kind, c.name, r.wall_ns, r.received_ns, j.uuid, r.origin_seq," \
     " r.payload, o.epoch, r.sent_ns FROM records r "
@@ -209,11 +208,8 @@ static struct store_row row_of(sqlite3_stmt *st)
 static int render_row(struct reader *r, sqlite3_stmt *st)
 {
     struct store_row row = row_of(st);
-    int rc = r->render->row(r->ctx, &row);
 
-    if (rc == 0)
-        r->out->rows++;
-    return rc;
+    return query_rendered(r->render->row(r->ctx, &row), r->out);
 }
 
 /* The device's number; 0 when the query names none. ERR_UNKNOWN when it is not there. */
@@ -421,7 +417,7 @@ static int list_streams(struct reader *r, int64_t device, struct stream_list *l)
     l->count = 0;
     sqlite3_bind_int64(st, 1, device);
     sqlite3_bind_int64(st, 2, query_kinds(r->q));
-    while ((rc = next_row(r, st)) == 1 && l->count < STREAMS_MAX)
+    while ((rc = next_row(r, st)) == 1 && l->count < QUERY_STREAMS_MAX)
         list_add(l, st);
     sqlite3_reset(st);
     list_close(l);
@@ -448,10 +444,7 @@ static int render_device(struct reader *r, sqlite3_stmt *st, struct stream_list 
         return rc;
     d.streams = l->list;
     d.stream_count = l->count;
-    rc = r->render->device(r->ctx, &d);
-    if (rc == 0)
-        r->out->rows++;
-    return rc;
+    return query_rendered(r->render->device(r->ctx, &d), r->out);
 }
 
 static int run_devices(struct reader *r)
@@ -489,76 +482,57 @@ static int run_devices(struct reader *r)
 
 /* ---- series ---- */
 
-/* Where the query leaves an end open, the stream's own first and last times stand in. 1: there is
- * something in between; 0: nothing. */
-static int series_range(struct reader *r, int64_t stream, int64_t *from, int64_t *to)
+/* The first and last times of what is asked for. 1: there is something in between; 0: nothing. */
+static int find_edges(struct reader *r, int64_t stream, int64_t *out_first, int64_t *out_last)
 {
     sqlite3_stmt *st = r->st[READ_EDGES];
-    int64_t first = 0, last = 0;
-    bool any = false;
     int rc;
 
     sqlite3_bind_int64(st, 1, stream);
     sqlite3_bind_int64(st, 2, r->q->from_ns);
     sqlite3_bind_int64(st, 3, end_of(r->q));
     rc = next_row(r, st);
-    if (rc == 1 && sqlite3_column_type(st, 0) != SQLITE_NULL) {
-        any = true;
-        first = sqlite3_column_int64(st, 0);
-        last = sqlite3_column_int64(st, 1);
+    if (rc == 1 && sqlite3_column_type(st, 0) == SQLITE_NULL)
+        rc = 0;
+    if (rc == 1) {
+        *out_first = sqlite3_column_int64(st, 0);
+        *out_last = sqlite3_column_int64(st, 1);
     }
     sqlite3_reset(st);
-    if (rc < 0 || !any)
-        return rc < 0 ? rc : 0;
-    *from = r->q->from_ns > 0 ? r->q->from_ns : first - first % r->q->step_ns;
-    *to = end_of(r->q);
-    if ((last - *from) / r->q->step_ns < STORE_LIMIT_MAX)
-        return 1;
-    snprintf(r->out->text, sizeof(r->out->text),
-             "more than %d steps: ask for a longer step or less time", STORE_LIMIT_MAX);
-    return ERR_VALUE;
-}
-
-static int render_point(struct reader *r, const struct store_point *p)
-{
-    int rc = r->render->point(r->ctx, p);
-
-    if (rc == 0)
-        r->out->rows++;
     return rc;
 }
 
-static int run_steps(struct reader *r, int64_t stream, int64_t from, int64_t to)
+static int run_steps(struct reader *r, int64_t stream, struct query_steps *steps)
 {
     bool lag = str_eq(r->q->field, STR(STORE_LAG));
     sqlite3_stmt *st = r->st[lag ? READ_LAG : READ_SERIES];
-    struct query_steps steps = { .from_ns = from, .step_ns = r->q->step_ns };
     struct store_point done;
     double v = 0;
     int rc;
 
     sqlite3_bind_int64(st, 1, stream);
-    sqlite3_bind_int64(st, 2, from);
-    sqlite3_bind_int64(st, 3, to);
+    sqlite3_bind_int64(st, 2, steps->from_ns);
+    sqlite3_bind_int64(st, 3, end_of(r->q));
     while ((rc = next_row(r, st)) == 1) {
         if (lag)
             v = ((double)sqlite3_column_int64(st, 1) - (double)sqlite3_column_int64(st, 0)) / 1e9;
         else if (leaves_get(sqlite_column_str(st, 1), r->q->field, &v) < 0)
             continue;
-        if (query_step_add(&steps, sqlite3_column_int64(st, 0), v, &done))
-            rc = render_point(r, &done);
+        if (query_step_add(steps, sqlite3_column_int64(st, 0), v, &done))
+            rc = query_rendered(r->render->point(r->ctx, &done), r->out);
         if (rc < 0)
             break;
     }
     sqlite3_reset(st);
-    if (rc == 0 && query_step_end(&steps, &done))
-        rc = render_point(r, &done);
+    if (rc == 0 && query_step_end(steps, &done))
+        rc = query_rendered(r->render->point(r->ctx, &done), r->out);
     return rc;
 }
 
 static int run_series(struct reader *r)
 {
-    int64_t device = 0, stream = 0, from = 0, to = 0;
+    int64_t device = 0, stream = 0, first = 0, last = 0;
+    struct query_steps steps;
     unsigned count = 0;
     int rc = find_device(r, &device);
 
@@ -566,8 +540,11 @@ static int run_series(struct reader *r)
         rc = find_stream(r, device, &stream, &count);
     if (rc < 0 || count == 0)
         return rc;
-    rc = series_range(r, stream, &from, &to);
-    return rc == 1 ? run_steps(r, stream, from, to) : rc;
+    rc = find_edges(r, stream, &first, &last);
+    if (rc != 1)
+        return rc;
+    rc = query_steps_begin(&steps, r->q, first, last, r->out);
+    return rc == 0 ? run_steps(r, stream, &steps) : rc;
 }
 
 /* ---- gaps ---- */

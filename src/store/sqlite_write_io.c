@@ -10,7 +10,6 @@
  * transaction nothing of it is remembered, so the same batch can be written again.
  */
 #include "store/engine.h"
-#include "store/leaves.h"
 #include "store/sqlite_ids_io.h"
 #include "store/sqlite_names_io.h"
 #include "store/sqlite_origins_io.h"
@@ -26,8 +25,6 @@
 /* A checkpoint costs two flushes of the disk; after this much log (16 MiB) it is worth them. */
 #define CHECKPOINT_PAGES 4096
 #define CACHE_KIB        2048
-
-static const struct str octets = { "application/octet-stream", 24 };
 
 struct writer {
     sqlite3 *db;
@@ -203,18 +200,8 @@ out:
 struct batch {
     struct writer *w;
     int64_t now_ns;
-    struct name_stream *stream; /* of the record at hand, for its leaves */
     struct store_counts counts;
 };
-
-static void note_leaf(void *ctx, struct str path, struct str number)
-{
-    struct batch *b = ctx;
-
-    (void)number;
-    if (fields_note(&b->stream->fields, path))
-        b->stream->fields_changed = true;
-}
 
 static int store_gap(struct batch *b, const struct record *r, struct origin *o)
 {
@@ -232,15 +219,12 @@ static int store_gap(struct batch *b, const struct record *r, struct origin *o)
     return finish(b->w, st);
 }
 
-static int bind_payload(struct batch *b, const struct record *r)
+static int bind_payload(struct writer *w, struct catalog_stream *s, const struct record *r)
 {
-    struct writer *w = b->w;
-    struct str type = r->content_type;
+    struct str type = fields_content(&s->fields, r, &s->fields_changed);
     int64_t content = 0;
     int rc;
 
-    if (type.n == 0 && leaves_each(r->payload, note_leaf, b, NULL) < 0)
-        type = octets;
     if (type.n == 0) {
         sqlite3_bind_null(w->add, 8);
         sqlite_bind_str(w->add, 9, r->payload);
@@ -271,7 +255,7 @@ static int is_repeat(struct batch *b, const struct record *r, int64_t stream, bo
 static int store_row(struct batch *b, const struct record *r, const struct origin *o)
 {
     struct writer *w = b->w;
-    struct name_stream *s = NULL;
+    struct catalog_stream *s = NULL;
     int rc = names_stream(w->names, r, b->now_ns, &s);
 
     bool repeat = false;
@@ -282,8 +266,7 @@ static int store_row(struct batch *b, const struct record *r, const struct origi
     rc = is_repeat(b, r, s->id, &repeat);
     if (rc < 0 || repeat)
         return rc;
-    b->stream = s;
-    rc = bind_payload(b, r);
+    rc = bind_payload(w, s, r);
     if (rc < 0)
         return rc;
     sqlite3_bind_int64(w->add, 1, s->id);

@@ -118,6 +118,9 @@ void json_nil(struct json_writer *w);
 void json_time(struct json_writer *w, int64_t ns);
 /* Text that is JSON already. */
 void json_raw(struct json_writer *w, struct str json);
+/* A member of an object: the key and its value. */
+void json_put_u64(struct json_writer *w, const char *key, uint64_t v);
+void json_put_bool(struct json_writer *w, const char *key, bool v);
 /* A value that was read. */
 void json_value(struct json_writer *w, const struct json_t *v);
 

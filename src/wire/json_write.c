@@ -246,6 +246,18 @@ void json_raw(struct json_writer *w, struct str json)
     buf_put(w->out, json);
 }
 
+void json_put_u64(struct json_writer *w, const char *key, uint64_t v)
+{
+    json_key(w, key);
+    json_u64(w, v);
+}
+
+void json_put_bool(struct json_writer *w, const char *key, bool v)
+{
+    json_key(w, key);
+    json_bool(w, v);
+}
+
 /* Depth is limited by the writer; values that were read are limited by json_parse. */
 void json_value(struct json_writer *w, const struct json_t *v)
 {

@@ -74,5 +74,31 @@ static void an_empty_key_is_a_key(void **state)
     map_fini(&m);
 }
 
+static void count_release(void *value)
+{
+    (*(int *)value)++;
+}
+
+static void emptied_it_can_be_filled_again(void **state)
+{
+    int values[3] = { 0 };
+    struct map m;
+
+    (void)state;
+    map_init(&m);
+    map_empty(&m, count_release);
+    for (int round = 1; round < 3; round++) {
+        map_put(&m, STR("a"), &values[0]);
+        map_put(&m, STR("b"), &values[1]);
+        map_put(&m, STR("c"), &values[2]);
+        map_empty(&m, count_release);
+        assert_int_equal(m.count, 0);
+        assert_null(map_get(&m, STR("b")));
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(values[i], round);
+    }
+    map_fini(&m);
+}
+
 RUN(TEST(siphash_is_the_published_function), TEST(behaves_like_an_array),
-    TEST(an_empty_key_is_a_key))
+    TEST(an_empty_key_is_a_key), TEST(emptied_it_can_be_filled_again))

@@ -63,4 +63,34 @@ static void text_reads_back(void **state)
     buf_fini(&out);
 }
 
-RUN(TEST(keeps_order_and_knows_names), TEST(stops_at_the_limit), TEST(text_reads_back))
+static void a_payload_that_is_no_json_is_bytes(void **state)
+{
+    static const struct {
+        const char *type, *payload, *want;
+        size_t count; /* names known afterwards */
+        bool changed;
+    } rows[] = {
+        { "", "{\"a\":1}", "", 1, true },
+        { "", "{\"a\":2}", "", 1, false },
+        { "", "{\"b\":{\"c\":1}}", "", 2, true },
+        { "", "{\"d\":1", "application/octet-stream", 3, true },
+        { "", "\xff\xd8", "application/octet-stream", 3, false },
+        { "image/png", "{\"e\":1}", "image/png", 3, false },
+    };
+    struct fields f = { 0 };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct record r = { .content_type = str_of(rows[i].type),
+                            .payload = str_of(rows[i].payload) };
+        bool changed = false;
+
+        assert_true(str_eq(fields_content(&f, &r, &changed), str_of(rows[i].want)));
+        assert_int_equal(f.count, rows[i].count);
+        assert_int_equal(changed, rows[i].changed);
+    }
+    fields_fini(&f);
+}
+
+RUN(TEST(keeps_order_and_knows_names), TEST(stops_at_the_limit), TEST(text_reads_back),
+    TEST(a_payload_that_is_no_json_is_bytes))

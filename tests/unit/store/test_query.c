@@ -129,6 +129,35 @@ static void a_page_ends_at_the_earlier_of_token_and_end(void **state)
     assert_true(p.wall_ns == 0x50 && p.id == 0);
 }
 
+static void what_the_renderer_took_is_counted(void **state)
+{
+    struct store_answer a = { 0 };
+
+    (void)state;
+    assert_int_equal(query_rendered(0, &a), 0);
+    assert_int_equal(query_rendered(ERR_LIMIT, &a), ERR_LIMIT);
+    assert_int_equal(query_rendered(0, &a), 0);
+    assert_int_equal(a.rows, 2);
+}
+
+static void steps_begin_at_the_start_or_at_the_first_record(void **state)
+{
+    struct store_query q = { .what = STORE_SERIES, .step_ns = 10 };
+    struct query_steps s = { 0 };
+    struct store_answer a = { 0 };
+
+    (void)state;
+    assert_int_equal(query_steps_begin(&s, &q, 57, 99, &a), 0);
+    assert_true(s.from_ns == 50 && s.step_ns == 10 && s.open.count == 0);
+    q.from_ns = 42;
+    assert_int_equal(query_steps_begin(&s, &q, 57, 99, &a), 0);
+    assert_true(s.from_ns == 42);
+    assert_int_equal(query_steps_begin(&s, &q, 57, 42 + 10 * STORE_LIMIT_MAX - 1, &a), 0);
+    assert_string_equal(a.text, "");
+    assert_int_equal(query_steps_begin(&s, &q, 57, 42 + 10 * STORE_LIMIT_MAX, &a), ERR_VALUE);
+    assert_string_equal(a.text, "more than 10000 steps: ask for a longer step or less time");
+}
+
 static void values_fall_into_steps(void **state)
 {
     struct query_steps s = { .from_ns = 5, .step_ns = 10 };
@@ -148,4 +177,5 @@ static void values_fall_into_steps(void **state)
 }
 
 RUN(TEST(refuses_with_the_parameter), TEST(accepts_what_is_allowed), TEST(tokens_read_back),
-    TEST(a_page_ends_at_the_earlier_of_token_and_end), TEST(values_fall_into_steps))
+    TEST(a_page_ends_at_the_earlier_of_token_and_end), TEST(what_the_renderer_took_is_counted),
+    TEST(steps_begin_at_the_start_or_at_the_first_record), TEST(values_fall_into_steps))

@@ -41,6 +41,23 @@ static void shapes(void **state)
     buf_fini(&b);
 }
 
+static void members(void **state)
+{
+    struct buf b = buf_init(1000);
+    struct json_writer w = json_writer_init(&b);
+
+    (void)state;
+    json_begin_object(&w);
+    json_put_u64(&w, "most", UINT64_MAX);
+    json_put_bool(&w, "yes", true);
+    json_put_bool(&w, "no", false);
+    json_put_u64(&w, "least", 0);
+    json_end_object(&w);
+    assert_str(buf_str(&b),
+               "{\"most\":18446744073709551615,\"yes\":true,\"no\":false,\"least\":0}");
+    buf_fini(&b);
+}
+
 static void one_string(struct str in, const char *want)
 {
     struct buf b = buf_init(1000);
@@ -133,5 +150,5 @@ static void no_room_is_the_buffers_mark(void **state)
     buf_fini(&b);
 }
 
-RUN(TEST(shapes), TEST(strings), TEST(numbers), TEST(what_was_read_is_written_again),
+RUN(TEST(shapes), TEST(members), TEST(strings), TEST(numbers), TEST(what_was_read_is_written_again),
     TEST(no_room_is_the_buffers_mark))
