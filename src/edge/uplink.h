@@ -52,7 +52,8 @@ void uplink_sent(struct uplink *u, uint64_t now_us, uint64_t bytes);
 bool uplink_lags(struct uplink *u, uint64_t head_seq);
 /* That read is done. last 0: there was nothing. back: the last number before the start of the journal
  * that gave the one before the batch. True: publish this batch; it is counted as on its way. False:
- * it belongs to a connection that has ended, or is empty: drop it. */
+ * it belongs to a connection that has ended, or is empty: drop it. So none is older than the
+ * connection that it goes over, by which the hub tells a slow clock from a late batch. */
 bool uplink_read_done(struct uplink *u, uint32_t generation, uint64_t last, uint64_t back);
 /* That read failed; it is to be tried again after a pause, by uplink_news(). */
 void uplink_read_failed(struct uplink *u);

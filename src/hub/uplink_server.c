@@ -52,6 +52,8 @@ struct arrival {
     struct mail mail;
     struct sender *sender; /* once it was asked for */
     uint64_t have_seq;     /* with ERR_STALE: up to where it joins */
+    int64_t arrived_ns;    /* by our wall clock */
+    uint64_t delay_max_ns; /* it was under way for no longer when it arrived */
     char client[UPLINK_CLIENT];
 };
 
@@ -112,11 +114,11 @@ static void arrival_free(struct arrival *a)
 
 /* ---- on the committer's thread ---- */
 
-static void correct(struct arrival *a, int64_t now_ns)
+static void correct(struct arrival *a)
 {
     uint64_t count = 0;
 
-    clocks_learn(&a->u->clocks, &a->batch.header.sender, now_ns);
+    clocks_learn(&a->u->clocks, &a->batch.header.sender, a->arrived_ns, a->delay_max_ns);
     for (uint32_t i = 0; i < a->batch.header.count; i++)
         count += clocks_correct(&a->u->clocks, &a->batch.records[i]);
     if (count > 0)
@@ -135,7 +137,7 @@ static int admit(struct journal_entry *e)
     rc = sender_admit(a->sender, h);
     if (rc == 0) {
         sender_says(a->sender, &h->sender, str_of(a->client), now_ns);
-        correct(a, now_ns);
+        correct(a);
     }
     return rc;
 }
@@ -232,13 +234,23 @@ static struct arrival *read_batch(struct uplink_server *u, const struct broker_m
     return a;
 }
 
+/* A sender packs a batch when its connection stands, and sends none that it packed for an earlier
+ * one. Time that it now waits for the disk is no delay, since the moment is noted here. The wall
+ * clock is read first: if we are stopped between the two, the bound is too wide and not too
+ * narrow. */
+static void note_arrival(struct arrival *a, const struct broker_message *m)
+{
+    a->arrived_ns = clock_wall_ns();
+    a->delay_max_ns = clock_uptime_ns() - m->since_uptime_ns;
+}
+
 /* The mark behind the batch; batch_read() left room for it. */
 static void put_mark(struct arrival *a)
 {
     const struct batch_header *h = &a->batch.header;
 
     a->batch.records[h->count] = (struct record){ .kind = RECORD_MARK,
-                                                  .wall_ns = clock_wall_ns(),
+                                                  .wall_ns = a->arrived_ns,
                                                   .origin = h->journal,
                                                   .origin_epoch = h->epoch,
                                                   .origin_seq = h->last_seq };
@@ -257,6 +269,7 @@ int uplink_server_publish(struct uplink_server *u, struct loop *l, const struct 
     a->loop = l;
     a->token = token;
     snprintf(a->client, sizeof(a->client), "%.*s", STR_ARG(m->client_id));
+    note_arrival(a, m);
     put_mark(a);
     a->entry = (struct journal_entry){ .records = a->batch.records,
                                        .count = (size_t)a->batch.header.count + 1,

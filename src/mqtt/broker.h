@@ -34,6 +34,9 @@ struct broker_message {
     struct str client_id;
     const struct identity *who; /* never NULL */
     const struct addr *peer;
+    /* clock_uptime_ns() when the client was told that its connection stands (CONNACK). What a client
+     * makes only then is not older. 0 for a will. */
+    uint64_t since_uptime_ns;
     struct blob **copy; /* private to broker_message_blob() */
 };
 /* Steps through the user properties: *at starts at 0; false at the end. */

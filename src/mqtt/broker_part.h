@@ -266,6 +266,7 @@ struct conn {
     struct map *seen; /* retained topics delivered live meanwhile -> struct message */
     struct timer retry;
     int64_t since_wall_ns;
+    uint64_t since_uptime_ns; /* of its CONNACK */
 };
 
 void conn_accepted(void *ctx, struct loop *l, struct stream *s);

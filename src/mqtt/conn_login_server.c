@@ -392,6 +392,7 @@ static void open_now(void *ctx)
     c->session = s;
     conn_move(c, CONN_OPEN);
     metric_gauge_add(c->part->b->m.connected, 1);
+    c->since_uptime_ns = clock_uptime_ns(); /* before the client can know */
     send_connack(c, s);
     c->hello = NULL;
     hello_free(h);

@@ -146,6 +146,7 @@ enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct
         .version = c->version,
         .client_id = session_id(c->session),
         .who = c->who,
+        .since_uptime_ns = c->since_uptime_ns,
         .copy = &copy,
     };
     struct broker_token *t;

@@ -2,6 +2,7 @@
 had, a clock that was never set, a sender that repeats itself, a slow link with a backlog."""
 import json
 import shutil
+import signal
 import time
 
 import paho.mqtt.client as mqtt
@@ -120,6 +121,26 @@ def test_a_clock_that_was_never_set_is_corrected(box):
     assert by_value[1]["time"].startswith(stamp) or time.time() - before > 3000, by_value[1]
     assert by_value[2]["time"].startswith("2019-06-01") and "sent_time" not in by_value[2]
     assert hub.metric("wayside_uplink_corrected_times_total") >= 1
+
+
+def test_a_first_batch_that_was_held_up_is_no_wrong_clock(box):
+    hub = box.hub(name="hub", extra="limits: {clock_error_max: 1s}")
+    edge = box.edge(hub.port("mqtt"))
+    until(lambda: edge.logged(module="uplink", msg="connected"), "the edge to be connected")
+    assert not hub.get("/api/v1/nodes")["items"], "a batch came before the hub was stopped"
+    hub.process.send_signal(signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        assert len(hand_in(box, "edge", [{"stream": "a", "value": n} for n in range(5)])) == 5
+        # Longer than a clock may be off, shorter than the edge waits for an answer to its ping.
+        time.sleep(max(0, start + 2.5 - time.monotonic()))
+    finally:
+        hub.process.send_signal(signal.SIGCONT)
+    until(lambda: values(hub, "edge", "a") == list(range(5)), "what was held up")
+    hand_in(box, "edge", [{"stream": "a", "value": 5}])
+    until(lambda: values(hub, "edge", "a") == list(range(6)), "what came after it")
+    assert not [i for i in items(hub, "edge", "a") if "sent_time" in i], items(hub, "edge", "a")
+    assert hub.metric("wayside_uplink_corrected_times_total") == 0
 
 
 def test_an_id_that_comes_again_is_one_row(box):

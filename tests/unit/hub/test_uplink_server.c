@@ -124,6 +124,7 @@ struct sending {
     struct batch_sender sender;
     bool only_shown;
     int64_t wall_ns; /* 0: a time that is right */
+    uint64_t since_uptime_ns;
     int verdict;
     struct broker_token token;
 };
@@ -163,6 +164,7 @@ static void publish(void *ctx, struct loop *l)
     m.topic = buf_str(&topic);
     m.payload = buf_str(&payload);
     m.peer = &peer;
+    m.since_uptime_ns = s->since_uptime_ns;
     s->verdict = s->only_shown ? uplink_server_live(s->bed->uplink, l, &m, &reason)
                                : uplink_server_publish(s->bed->uplink, l, &m, &s->token, &reason);
     mem_free(filler);
@@ -364,6 +366,41 @@ static void test_a_clock_that_was_never_set_is_corrected(void **state)
     bed_stop(&b);
 }
 
+/* 5 minutes behind: too much for a connection of a second, not for one of 10 minutes. */
+static void test_what_may_have_been_held_up_is_not_corrected(void **state)
+{
+    struct bed b;
+    struct sending s = { .first = 1, .last = 1, .bytes = 100 };
+    int64_t wall_ns = clock_wall_ns() - 300000000000;
+    const int flags[] = { RECORD_ARRIVAL, RECORD_ARRIVAL | RECORD_CORRECTED };
+    struct journal_reader *r;
+    struct record out[16];
+    size_t n = 0;
+
+    (void)state;
+    bed_start(&b);
+    s.wall_ns = wall_ns;
+    s.sender = (struct batch_sender){ .boot = { { 9 } }, .uptime_ns = 1000000000 };
+    s.sender.wall_ns = wall_ns;
+    s.since_uptime_ns = clock_uptime_ns() - 600000000000;
+    send_all(&b, &s, 1);
+    assert_int_equal(code_of(&s), 0);
+    s.first = s.last = 2;
+    s.sender.uptime_ns = 2000000000;
+    s.wall_ns = s.sender.wall_ns = wall_ns + 1000000000;
+    s.since_uptime_ns = clock_uptime_ns() - 1000000000;
+    s.token = (struct broker_token){ 0 };
+    send_all(&b, &s, 1);
+    assert_int_equal(code_of(&s), 0);
+    r = journal_reader_new(b.journal, NULL, 0, KIB(64));
+    assert_int_equal(journal_reader_next(r, out, COUNT_OF(out), KIB(64), &n), 0);
+    assert_int_equal(n, 4); /* each with its mark */
+    assert_int_equal(out[0].flags, flags[0]);
+    assert_int_equal(out[2].flags, flags[1]);
+    journal_reader_free(r);
+    bed_stop(&b);
+}
+
 static void test_what_is_only_shown_is_not_kept(void **state)
 {
     struct bed b;
@@ -386,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_what_was_there_before_is_known_or_taken_as_it_comes),
         cmocka_unit_test(test_marks_say_where_a_sender_stands),
         cmocka_unit_test(test_a_clock_that_was_never_set_is_corrected),
+        cmocka_unit_test(test_what_may_have_been_held_up_is_not_corrected),
         cmocka_unit_test(test_what_is_only_shown_is_not_kept),
     };
 

@@ -1,6 +1,7 @@
 /* Who decides over a client's PUBLISH: on_publish with its tokens, and authz, at once or later. */
 #include "broker_rig.h"
 
+#include "base/clock.h"
 #include "base/list.h"
 
 /* ---- an on_publish that does what the payload says ---- */
@@ -61,6 +62,8 @@ static int decide(void *ctx, struct loop *l, const struct broker_message *m,
         atomic_fetch_add(&d->wills, 1);
     assert_non_null(m->who);
     assert_true(m->client_id.n > 0);
+    assert_true((m->since_uptime_ns == 0) == m->will);
+    assert_true(m->since_uptime_ns <= clock_uptime_ns());
     if (str_eq(p, STR("consume")))
         return BROKER_CONSUME;
     if (str_eq(p, STR("bad"))) {
