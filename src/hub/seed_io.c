@@ -3,6 +3,11 @@
  * journal tell what came since (record.h). If either cannot be read, it is not known of everybody:
  * then whoever is not known is taken where it begins, since a store that is away must not keep
  * anybody from handing over.
+ *
+ * A hub that sends on does so from its journal. When that was lost, or is older than the database,
+ * nobody knows what of the database had gone on; so nobody is known by the database then, and all
+ * send what they still have once more: this store drops what it has, and the next hub takes what it
+ * lacks or is told of it.
  */
 #include "hub/seed_io.h"
 
@@ -46,10 +51,17 @@ static int seed_tail(const struct seeding *g, struct journal *j, uint64_t after_
     return rc;
 }
 
-void seed_senders(struct uplink_server *u, struct journal *j, struct store *s)
+static bool journal_was_lost(struct journal *j, const struct store *s)
+{
+    uint64_t head = journal_head(j), found = store_found(s);
+
+    return found != UINT64_MAX && (head == 0 || found > head);
+}
+
+void seed_senders(struct uplink_server *u, struct journal *j, struct store *s, bool forwards)
 {
     struct seeding g = { u, journal_uuid(j) };
-    int rc = store_origins(s, seed_one, &g);
+    int rc = forwards && journal_was_lost(j, s) ? 0 : store_origins(s, seed_one, &g);
 
     if (rc == 0)
         rc = seed_tail(&g, j, store_position(s));

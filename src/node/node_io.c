@@ -329,7 +329,7 @@ static int start_hub(struct node *n, struct fault *f)
     io.topics = n->topics;
     io.refused = n->refused;
     n->ingest = hub_ingest_new(&io);
-    seed_senders(hub_ingest_uplink(n->ingest), n->journal, n->store);
+    seed_senders(hub_ingest_uplink(n->ingest), n->journal, n->store, n->settings->edge.has_uplink);
     sink_start(n->sink);
     make_broker(n);
 out:

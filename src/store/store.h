@@ -62,6 +62,9 @@ void store_close(struct store *s);
  * (read your writes counts from here). */
 uint64_t store_begin(struct store *s, uint64_t cursor_seq);
 
+/* How far the database itself was with this journal when it was opened; UINT64_MAX: it was away. */
+uint64_t store_found(const struct store *s);
+
 /* A journal of which two devices seem to run: an epoch that nobody knew began at or below a number
  * that another one had reached. Nothing is merged or lost; somebody should look. */
 struct store_fork {

@@ -40,6 +40,7 @@ struct store {
     const struct store_engine *engine;
     void *writer;
     struct cell position, checkpointed;
+    uint64_t found; /* in the database at the start */
     struct store_reader *readers[READERS_MAX];
     unsigned reader_count;
     struct cell stopping;
@@ -308,6 +309,7 @@ int store_open(const struct store_config *c, struct store **out, struct fault *f
         store_close(s);
         return rc;
     }
+    s->found = position;
     cell_set(&s->position, position);
     /* What the log holds may never have been flushed. */
     if (!s->engine->checkpoint || s->engine->checkpoint(s->writer) == 0)
@@ -436,6 +438,11 @@ int store_checkpoint(struct store *s)
 const char *store_error(const struct store *s)
 {
     return s->engine->error(s->writer);
+}
+
+uint64_t store_found(const struct store *s)
+{
+    return s->found;
 }
 
 uint64_t store_position(const struct store *s)
