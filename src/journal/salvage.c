@@ -54,8 +54,9 @@ struct run {
     struct source *open[OPEN_MAX];
     size_t open_count;
     size_t next_part;
-    uint64_t next_seq;  /* of the old journal: what should come; 0: any */
-    uint64_t live_from; /* losses count from here on */
+    uint64_t next_seq;   /* of the old journal: what should come; 0: any */
+    uint64_t last_epoch; /* the start that wrote the last record of it */
+    uint64_t live_from;  /* losses count from here on */
     struct fault *fault;
 };
 
@@ -124,14 +125,16 @@ static int append(struct run *r, const struct record *from)
 
 /* ---- losses ---- */
 
-static int lose(struct run *r, uint64_t first, uint64_t last, struct str why)
+/* epoch: of the start of the old journal that is known to be nearest. */
+static int lose(struct run *r, uint64_t first, uint64_t last, uint64_t epoch)
 {
     struct salvage_lost l = { .first = first > r->live_from ? first : r->live_from, .last = last };
     struct record gap = { .kind = RECORD_GAP,
                           .origin = r->found.journal,
+                          .origin_epoch = epoch,
                           .origin_seq = last,
                           .first = l.first,
-                          .payload = why };
+                          .payload = STR("damaged") };
 
     if (l.first > l.last)
         return 0;
@@ -193,7 +196,7 @@ static int lose_tail(struct run *r)
     }
     if (r->next_seq == 0 || known < r->next_seq)
         return 0;
-    return lose(r, r->next_seq, known, STR("damaged"));
+    return lose(r, r->next_seq, known, r->last_epoch);
 }
 
 /* ---- reading ---- */
@@ -355,9 +358,10 @@ static int take_one(struct run *r)
 
     if (!s->part->foreign) {
         if (r->next_seq > 0 && rec.seq > r->next_seq)
-            rc = lose(r, r->next_seq, rec.seq - 1, STR("damaged"));
+            rc = lose(r, r->next_seq, rec.seq - 1, s->file.scan.epoch);
         if (rec.seq >= r->next_seq)
             r->next_seq = rec.seq + 1;
+        r->last_epoch = s->file.scan.epoch;
     }
     if (rc == 0)
         rc = append(r, &rec);

@@ -194,3 +194,16 @@ int segfile_next(struct segfile *f, bool may_refill, struct record *out)
             return rc;
     }
 }
+
+int segfile_read_header(struct disk *disk, uint64_t generation, struct segment_header *out)
+{
+    char name[SEGMENT_NAME_LEN + 1], head[SEGMENT_HEADER_SIZE];
+    size_t got = 0;
+    int file = disk->ops->open(disk, segment_name(generation, name), DISK_READ), rc;
+
+    if (file < 0)
+        return file;
+    rc = disk->ops->read(disk, file, head, sizeof(head), 0, &got);
+    disk->ops->close(disk, file);
+    return rc < 0 ? rc : segment_read_header(str_from(head, got), out, NULL);
+}

@@ -32,6 +32,10 @@ MUST_USE int segfile_open(struct segfile *f, const struct segment_id *id, uint64
 MUST_USE int segfile_open_as(struct segfile *f, const char *name, const struct segment_id *id,
                              uint64_t first_seq);
 void segfile_close(struct segfile *f);
+/* The header of the segment under the name of that generation. Besides what segment_read_header() and
+ * the disk say: *out may be of another generation. */
+MUST_USE int segfile_read_header(struct disk *disk, uint64_t generation,
+                                 struct segment_header *out);
 /* The next record, views into f until the next refill. may_refill false: ERR_BUSY instead of
  * reading from the disk (since earlier records still view the buffer). ERR_MORE: the end. Errors
  * of the disk as they come. Records whose name is lost are passed over. */

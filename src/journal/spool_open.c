@@ -100,19 +100,6 @@ static int older_first(const void *a, const void *b)
     return x->generation < y->generation ? -1 : x->generation > y->generation;
 }
 
-static int read_header(struct spool *s, uint64_t generation, struct segment_header *out)
-{
-    char name[SEGMENT_NAME_LEN + 1], head[SEGMENT_HEADER_SIZE];
-    size_t got = 0;
-    int file = s->disk->ops->open(s->disk, segment_name(generation, name), DISK_READ), rc;
-
-    if (file < 0)
-        return file;
-    rc = s->disk->ops->read(s->disk, file, head, sizeof(head), 0, &got);
-    s->disk->ops->close(s->disk, file);
-    return rc < 0 ? rc : segment_read_header(str_from(head, got), out, NULL);
-}
-
 static int move_aside(struct spool *s, uint64_t generation, int most)
 {
     char name[SEGMENT_NAME_LEN + 1], to[64];
@@ -175,7 +162,7 @@ static int find_id(struct spool *s, const struct found *f, struct slot *out_slot
     for (size_t i = f->count; i-- > 0;) {
         struct segment_header h;
 
-        rc = read_header(s, f->files[i].generation, &h);
+        rc = segfile_read_header(s->disk, f->files[i].generation, &h);
         if (rc < 0 && rc != ERR_CORRUPT)
             unread = rc;
         if (rc == ERR_VERSION)
@@ -291,7 +278,7 @@ static int take_file(struct spool *s, uint64_t generation, uint64_t bytes, bool 
     struct spool_row row = { .generation = generation, .bytes = bytes, .kinds = ~0u };
     struct segment_header h;
     uint64_t lowest = 0;
-    int rc = read_header(s, generation, &h), why = rc;
+    int rc = segfile_read_header(s->disk, generation, &h), why = rc;
 
     *before_kinds = ~0u;
     *lives = (struct lives){ 0 };

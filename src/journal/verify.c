@@ -85,16 +85,8 @@ static int cursor_order(const void *a, const void *b)
 
 static int read_header(struct walk *w, uint64_t generation, struct segment_header *out)
 {
-    char name[SEGMENT_NAME_LEN + 1], head[SEGMENT_HEADER_SIZE];
-    size_t got = 0;
-    int file = w->disk->ops->open(w->disk, segment_name(generation, name), DISK_READ), rc;
+    int rc = segfile_read_header(w->disk, generation, out);
 
-    if (file < 0)
-        return file;
-    rc = w->disk->ops->read(w->disk, file, head, sizeof(head), 0, &got);
-    w->disk->ops->close(w->disk, file);
-    if (rc == 0)
-        rc = segment_read_header(str_from(head, got), out, NULL);
     return rc == 0 && out->id.generation != generation ? ERR_STALE : rc;
 }
 

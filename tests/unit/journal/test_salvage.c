@@ -42,12 +42,12 @@ static bool on_record(void *ctx, const struct record *r)
     }
     assert_true(r->origin_seq < NUMBERS && r->origin_seq > o->last);
     o->last = r->origin_seq;
+    assert_true(r->origin_epoch != 0);
     if (r->kind == RECORD_GAP) {
         for (uint64_t n = r->first; n <= r->origin_seq; n++)
             o->gap[n] = true;
         return true;
     }
-    assert_true(r->origin_epoch != 0);
     assert_str(r->device, "pi");
     assert_str(r->stream, "env");
     o->came[r->origin_seq] = 1 + number_of(r->payload);

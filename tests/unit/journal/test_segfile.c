@@ -86,6 +86,24 @@ static void test_an_error_of_the_disk_is_passed_on_and_passes(void **state)
     kit_fini(&k);
 }
 
-RUN(TEST(test_pieces_of_any_size_give_the_same_records),
+static void test_a_header_is_read_by_its_name(void **state)
+{
+    struct segment_header h;
+    struct kit k;
+
+    (void)state;
+    kit_init(&k);
+    kit_append_many(&k, 3, 100);
+    assert_int_equal(segfile_read_header(&k.disk->base, k.spool.id.generation, &h), 0);
+    assert_int_equal(h.id.generation, k.spool.id.generation);
+    assert_int_equal(h.lives.count, 1);
+    assert_int_equal(h.lives.of[0].epoch, k.spool.origin_epoch);
+    assert_int_equal(segfile_read_header(&k.disk->base, 99, &h), -ENOENT);
+    kit_segment(&k, 0)->live[100] ^= 1;
+    assert_int_equal(segfile_read_header(&k.disk->base, k.spool.id.generation, &h), ERR_CORRUPT);
+    kit_fini(&k);
+}
+
+RUN(TEST(test_a_header_is_read_by_its_name), TEST(test_pieces_of_any_size_give_the_same_records),
     TEST(test_it_does_not_read_while_views_are_out),
     TEST(test_an_error_of_the_disk_is_passed_on_and_passes))
