@@ -44,7 +44,8 @@ struct uplink_client {
     struct journal_watch *watch;
     struct batch_writer writer;
     struct record *records;
-    struct life_span life; /* of the last number that was looked up */
+    struct life_span life;             /* of the last number that was looked up */
+    uint64_t packed_seq, packed_epoch; /* of the last batch */
     struct journal_reader *tail;
     uint64_t tail_seq; /* newest values up to here went out */
     /* read from any thread */
@@ -81,12 +82,41 @@ static struct batch_sender sender_now(const struct uplink_client *u)
                                   .dropped = js.dropped_ever };
 }
 
-/* Whose number seq is. What was given does not change, so the journal is asked once per start. */
+/* Whose number seq is. The start that runs is asked for once. */
 static struct life_span life_of(struct uplink_client *u, uint64_t seq)
 {
-    if (seq < u->life.first || seq > u->life.last)
+    if (u->life.last != UINT64_MAX || seq < u->life.first)
         u->life = journal_life(u->o.journal, seq);
     return u->life;
+}
+
+/* What a record says itself counts before what the journal thinks of its number: the two differ when
+ * a segment that was lost came back. */
+static uint64_t epoch_of(const struct uplink_client *u, const struct record *r,
+                         const struct life_span *life)
+{
+    return uuid_eq(&r->origin, &u->writer.journal) ? r->origin_epoch : life->epoch;
+}
+
+/* Names the start of the batch and the one before it; see batch.h and uplink.h. */
+static void begin(struct uplink_client *u, struct reading *r, const struct life_span *life)
+{
+    struct life_span before = { 0 };
+
+    if (r->after > 0)
+        before = life_of(u, r->after);
+    if (r->after > 0 && r->after == u->packed_seq)
+        before.epoch = u->packed_epoch;
+    r->back = before.first > 0 ? before.first - 1 : 0;
+    u->packed_epoch = epoch_of(u, &u->records[0], life);
+    batch_begin(&u->writer, u->packed_epoch, before.epoch);
+}
+
+/* Whether a batch that is begun may go on with r. */
+static bool same_start(const struct uplink_client *u, const struct record *r,
+                       const struct life_span *life)
+{
+    return r->seq <= life->last && epoch_of(u, r, life) == u->packed_epoch;
 }
 
 /* Packs what the reader gives until the batch is full, nothing is new, or the numbers of another
@@ -94,22 +124,20 @@ static struct life_span life_of(struct uplink_client *u, uint64_t seq)
 static int pack(struct uplink_client *u, struct reading *r)
 {
     struct batch_sender sender = sender_now(u);
-    struct life_span before = { 0 }, life;
+    struct life_span life;
     size_t count = 0;
     int rc;
-
-    if (r->after > 0)
-        before = life_of(u, r->after);
-    life = life_of(u, r->after + 1);
-    r->back = before.first > 0 ? before.first - 1 : 0;
-    batch_begin(&u->writer, life.epoch, before.epoch);
 
     if (r->after < journal_cursor_seq(u->cursor)) /* what follows is needed again */
         journal_cursor_rewind(u->cursor, r->after);
     if (journal_reader_seq(u->reader) != r->after)
         journal_reader_seek(u->reader, r->after);
     rc = journal_reader_next(u->reader, u->records, UPLINK_RECORDS, u->o.batch_bytes / 2, &count);
-    for (size_t i = 0; i < count && !rc && u->records[i].seq <= life.last; i++) {
+    if (rc || count == 0)
+        return rc;
+    life = life_of(u, u->records[0].seq);
+    begin(u, r, &life);
+    for (size_t i = 0; i < count && !rc && (i == 0 || same_start(u, &u->records[i], &life)); i++) {
         rc = batch_add(&u->writer, &u->records[i]);
         if (rc == ERR_FULL && r->count > 0) { /* the rest goes with the next one */
             rc = 0;
@@ -123,6 +151,7 @@ static int pack(struct uplink_client *u, struct reading *r)
     }
     if (!rc && r->count > 0)
         rc = batch_finish(&u->writer, BATCH_ZSTD, &sender, &r->batch);
+    u->packed_seq = rc ? 0 : r->last;
     if (rc) { /* leave nothing half packed for the next read */
         struct buf waste = buf_init(2 * u->writer.raw.max + 4096);
 

@@ -134,4 +134,29 @@ def test_a_hub_in_the_middle_that_loses_its_journal_passes_on_what_there_is(box)
     assert all_or_told(middle, {"edge": range(3001)}) == 0
 
 
+def test_a_segment_that_was_lost_and_came_back_holds_nothing_up(box):
+    hub = box.hub(name="hub")
+    edge = box.edge(hub.keep_port())
+    hand_in(box, "edge", range(10))
+    drained(edge)
+    hub.stop()
+    edge.stop()
+    start_away(edge)
+    hand_in(box, "edge", range(10, 110))
+    edge.stop()
+    newest = max((box.dir / "edge" / "data" / "journal").glob("*.seg"))
+    newest.rename(box.dir / "away")
+    start_away(edge)
+    hand_in(box, "edge", range(1000, 1010))
+    edge.stop()
+    (box.dir / "away").rename(newest)
+    start_away(edge)
+    hand_in(box, "edge", range(2000, 2010))
+    hub.start()
+    have(hub, "edge", [*range(110), *range(1000, 1010), *range(2000, 2010)])
+    hand_in(box, "edge", [3000])
+    have(hub, "edge", [3000])
+    drained(edge)
+
+
 main(globals())
