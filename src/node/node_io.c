@@ -237,10 +237,19 @@ static int listen_websocket(struct node *n, const struct http_listen_options *o,
     return http_listen(s, o, bound, f);
 }
 
+/* "local" is a matter of the listener's address, not of the client's: who reaches an open listener
+ * from this machine may well be a proxy for somebody else. */
+static enum authz_anonymous rule_of(const struct listener_settings *ls)
+{
+    if (ls->anonymous != ANONYMOUS_LOCAL)
+        return ls->anonymous;
+    return addr_is_local(&ls->address) ? ANONYMOUS_ALLOW : ANONYMOUS_DENY;
+}
+
 static int start_mqtt_listener(struct node *n, const struct listener_settings *ls, struct fault *f)
 {
     bool ws = ls->protocol == MQTT_OVER_WEBSOCKET;
-    struct broker_listen bl = { .addr = ls->address, .anonymous = ls->anonymous };
+    struct broker_listen bl = { .addr = ls->address, .anonymous = rule_of(ls) };
     struct addr bound;
     int rc = make_tls(n, ls->cert, ls->key, &bl.tls, f);
 
@@ -248,7 +257,7 @@ static int start_mqtt_listener(struct node *n, const struct listener_settings *l
         return rc;
     if (ws)
         rc = listen_websocket(n, &(struct http_listen_options){ .addr = bl.addr, .tls = bl.tls },
-                              ls->anonymous, &bound, f);
+                              rule_of(ls), &bound, f);
     else
         rc = broker_listen(n->broker, &bl, &bound, f);
     if (rc)

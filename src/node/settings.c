@@ -89,7 +89,8 @@ static const struct conf_row listener_rows[] = {
     { "protocol", CONF_ENUM, LISTENER(protocol), .def = "mqtt", .names = protocol_names,
       .help = "mqtt, or MQTT over websocket" },
     { "anonymous", CONF_ENUM, LISTENER(anonymous), .def = "local", .names = anonymous_names,
-      .help = "clients without a user name: allow, deny, or only from this machine (local)" },
+      .help =
+          "clients without a user name: allow, deny, or only where the address is loopback (local)" },
     { "cert", CONF_PATH, LISTENER(cert), .help = "certificate chain in PEM: the listener is TLS" },
     { "key", CONF_PATH, LISTENER(key), .help = "its private key in PEM" },
     { 0 },
