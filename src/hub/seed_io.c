@@ -4,10 +4,11 @@
  * then whoever is not known is taken where it begins, since a store that is away must not keep
  * anybody from handing over.
  *
- * A hub that sends on does so from its journal. When that was lost, or is older than the database,
- * nobody knows what of the database had gone on; so nobody is known by the database then, and all
- * send what they still have once more: this store drops what it has, and the next hub takes what it
- * lacks or is told of it.
+ * A hub that sends on does so from its journal. Where the database got through another journal (this
+ * hub's, before it was lost; another hub's), or through this one before it came back from an older
+ * copy, nobody knows what of it had gone on. So for such a hub only that counts which came through its
+ * journal; everybody else sends what he still has once more: this store drops what it has, and the
+ * next hub takes what it lacks, or is told of it.
  */
 #include "hub/seed_io.h"
 
@@ -20,13 +21,14 @@
 struct seeding {
     struct uplink_server *u;
     struct uuid own; /* nobody sends it */
+    bool own_only;   /* only what came through it counts */
 };
 
 static int seed_one(void *ctx, const struct store_origin *o)
 {
     struct seeding *g = ctx;
 
-    if (!uuid_eq(&o->uuid, &g->own))
+    if (!uuid_eq(&o->uuid, &g->own) && (!g->own_only || uuid_eq(&o->sink, &g->own)))
         uplink_server_seed(g->u, &o->uuid, o->epoch, o->last_seq);
     return 0;
 }
@@ -51,22 +53,27 @@ static int seed_tail(const struct seeding *g, struct journal *j, uint64_t after_
     return rc;
 }
 
-static bool journal_was_lost(struct journal *j, const struct store *s)
-{
-    uint64_t head = journal_head(j), found = store_found(s);
-
-    return found != UINT64_MAX && (head == 0 || found > head);
-}
-
 void seed_senders(struct uplink_server *u, struct journal *j, struct store *s, bool forwards)
 {
-    struct seeding g = { u, journal_uuid(j) };
-    int rc = forwards && journal_was_lost(j, s) ? 0 : store_origins(s, seed_one, &g);
+    struct seeding g = { u, journal_uuid(j), forwards };
+    uint64_t found = store_found(s);
+    bool older = found != UINT64_MAX && found > journal_head(j);
+    int rc = forwards && older ? store_disown(s) : 0;
 
     if (rc == 0)
-        rc = seed_tail(&g, j, store_position(s));
+        rc = store_origins(s, seed_one, &g);
+    if (rc == 0 || forwards) {
+        int tail = seed_tail(&g, j, rc == 0 ? store_position(s) : 0);
+
+        rc = rc == 0 ? tail : rc;
+    }
     if (rc == 0)
         return;
+    if (forwards) {
+        log_warn("uplink", "it is not known how far all senders are; they send again",
+                 lf_err("error", rc));
+        return;
+    }
     log_warn("uplink", "it is not known how far all senders are; they are taken where they begin",
              lf_err("error", rc));
     uplink_server_incomplete(u);

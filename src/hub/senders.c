@@ -61,7 +61,13 @@ static uint64_t most(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* Of those with nothing under way, the one that came least far. */
+static bool is_less(const struct sender_life *a, const struct sender_life *b)
+{
+    return a->heard != b->heard ? a->heard < b->heard : a->have < b->have;
+}
+
+/* Of those with nothing under way, the one that was heard of longest ago; of those that were not heard
+ * of since the start, the one that came least far. */
 static struct sender_life *least_life(struct sender *s)
 {
     struct sender_life *least = NULL;
@@ -69,7 +75,7 @@ static struct sender_life *least_life(struct sender *s)
     for (size_t i = 0; i < s->life_count; i++) {
         struct sender_life *l = &s->lives[i];
 
-        if (l->have == l->taken && (!least || l->have < least->have))
+        if (l->have == l->taken && (!least || is_less(l, least)))
             least = l;
     }
     return least;
@@ -83,7 +89,7 @@ static struct sender_life *add_life(struct sender *s, uint64_t epoch, uint64_t h
 
     if (!l || (!is_new && l->have > have))
         return NULL;
-    *l = (struct sender_life){ epoch, have, have };
+    *l = (struct sender_life){ .epoch = epoch, .have = have, .taken = have };
     return l;
 }
 
@@ -139,11 +145,15 @@ int sender_admit(struct sender *s, const struct batch_header *h)
         cell_add(&s->holes, 1);
         return ERR_STALE;
     }
+    /* What it joins was heard of as well: it is what copies have in common. */
+    if (before)
+        before->heard = ++s->heard;
     if (!mine)
         mine = add_life(s, h->epoch, had, true);
     if (!mine)
         return ERR_BUSY; /* all that are remembered have something under way */
     s->chain.broken = false;
+    mine->heard = ++s->heard;
     mine->taken = most(mine->taken, h->last_seq);
     return 0;
 }
@@ -151,9 +161,13 @@ int sender_admit(struct sender *s, const struct batch_header *h)
 void sender_says(struct sender *s, const struct batch_sender *says, struct str client,
                  int64_t now_ns)
 {
+    int64_t error_ns;
+
     cell_set(&s->head_seq, says->head_seq);
     cell_set(&s->dropped, says->dropped);
-    cell_set(&s->clock_error_ms, (uint64_t)((says->wall_ns - now_ns) / 1000000));
+    if (__builtin_sub_overflow(says->wall_ns, now_ns, &error_ns))
+        error_ns = says->wall_ns < 0 ? INT64_MIN : INT64_MAX;
+    cell_set(&s->clock_error_ms, (uint64_t)(error_ns / 1000000));
     cell_set(&s->heard_ms, (uint64_t)(now_ns / 1000000));
     if (cell_get(&s->named))
         return;
@@ -169,6 +183,7 @@ void sender_durable(struct sender *s, const struct batch_header *h)
     cell_add(&s->records, h->count);
     if (l) {
         l->have = most(l->have, h->last_seq);
+        l->taken = most(l->taken, l->have); /* a refusal meanwhile set it back */
         cell_set(&s->have_seq, l->have);
     }
 }

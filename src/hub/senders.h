@@ -17,20 +17,22 @@
 
 #define SENDERS_SHOWN_MAX 4096 /* of more the counts are right, but they are not listed */
 #define SENDER_LIVES_MAX                                                                           \
-    64 /* starts of one journal that are remembered: those that came farthest.
-                                  What is of a forgotten one comes again when it goes on */
+    64 /* starts of one journal that are remembered: those heard of last. What is of
+                               a forgotten one comes again when it goes on */
 
 /* One start of it. Everything up to these numbers is here, on the path to that start. */
 struct sender_life {
     uint64_t epoch;
     uint64_t have;  /* durable, or was when it came */
     uint64_t taken; /* with what is under way; >= have */
+    uint64_t heard; /* counts up; 0: no batch was of it, or joined it, since the start */
 };
 struct sender {
     struct uuid journal; /* fixed */
     struct journal_chain chain;
     struct sender_life lives[SENDER_LIVES_MAX];
     size_t life_count;
+    uint64_t heard;
     bool anywhere; /* a start that is not known here is taken where it begins */
     char name[64]; /* its MQTT client id; fixed once named */
     struct cell named;

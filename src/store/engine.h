@@ -27,6 +27,7 @@ struct store_engine {
      * NULL: it is not somebody else's to take away. */
     int (*check)(void *w);
     int (*origins)(void *w, int (*each)(void *ctx, const struct store_origin *o), void *ctx);
+    int (*disown)(void *w);
     const char *(*error)(void *w);
 
     int (*reader_open)(const struct store_config *c, void **out, struct fault *f);

@@ -21,7 +21,7 @@
 #define PG_TEXT      25
 #define PG_BYTEA     17
 #define PG_ARGS      16
-#define PG_VERSION   1
+#define PG_VERSION   2
 #define PG_LOCK      0x57415953 /* "WAYS" */
 #define PG_TIMEOUT_S "5"        /* to connect */
 #define PG_LOCK_WAIT "5s"       /* for what somebody else has locked */
@@ -111,6 +111,11 @@ static const char *const steps[PG_VERSION] = {
     " r.payload::json AS value, r.origin_seq AS seq"
     " FROM wayside.records r JOIN wayside.streams s ON s.id = r.stream_id"
     " JOIN wayside.devices d ON d.id = r.device_id WHERE s.kind = 1 AND r.content_id IS NULL;",
+    /* sink: the hub's journal through which the cursor got where it is. */
+    "ALTER TABLE wayside.origins ADD COLUMN sink bytea;"
+    "UPDATE wayside.origins SET sink = (SELECT journal FROM wayside.sinks LIMIT 1)"
+    " WHERE (SELECT count(*) FROM wayside.sinks) = 1;"
+    "CREATE INDEX gaps_origin ON wayside.gaps (origin_id, last_seq);",
 };
 
 void pg_init(struct pg *p, const struct store_config *c, const struct pg_statement *statements,
@@ -474,6 +479,7 @@ const struct store_engine store_pg = {
     .write = pg_writer_write,
     .cursor = pg_writer_cursor,
     .origins = pg_writer_origins,
+    .disown = pg_writer_disown,
     .position = pg_writer_position,
     .check = pg_writer_check,
     .error = pg_writer_error,

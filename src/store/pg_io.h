@@ -71,6 +71,7 @@ void pg_writer_close(void *w);
 int pg_writer_write(void *w, const struct record *records, size_t count, uint64_t position,
                     int64_t now_ns, struct store_counts *out);
 uint64_t pg_writer_cursor(void *w, const struct uuid *origin);
+int pg_writer_disown(void *w);
 int pg_writer_origins(void *ctx, int (*each)(void *ctx, const struct store_origin *o),
                       void *each_ctx);
 uint64_t pg_writer_position(void *w);

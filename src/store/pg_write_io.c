@@ -37,6 +37,11 @@ enum write_sql {
     W_JOURNAL_SET,
     W_FORK_ADD,
     W_GAP_ADD,
+    W_GAP_FIND,
+    W_GAP_REMOVE,
+    W_GAP_CUT,
+    W_GAP_COPY,
+    W_DISOWN,
     W_ID,
     W_IDS_SWEEP,
     W_POSITION,
@@ -47,7 +52,7 @@ enum write_sql {
 };
 static const struct pg_statement write_sql[W_SQL_COUNT - PG_NAMES_SQL] = {
 #define AT(i) [(i)-PG_NAMES_SQL]
-    AT(W_ORIGIN) = { "SELECT o.id, o.last_seq, j.id, j.high_seq FROM wayside.origins o"
+    AT(W_ORIGIN) = { "SELECT o.id, o.last_seq, j.id, j.high_seq, j.gaps FROM wayside.origins o"
                      " JOIN wayside.journals j ON j.id = o.journal_id"
                      " WHERE j.uuid = $1 AND o.epoch = $2 FOR UPDATE",
                      "bi" },
@@ -56,9 +61,11 @@ static const struct pg_statement write_sql[W_SQL_COUNT - PG_NAMES_SQL] = {
     AT(W_ORIGIN_ADD) = { "INSERT INTO wayside.origins (journal_id, epoch)"
                          " SELECT id, $2 FROM wayside.journals WHERE uuid = $1 ON CONFLICT DO NOTHING",
                          "bi" },
-    AT(W_ORIGIN_SET) = { "UPDATE wayside.origins SET last_seq = $2 WHERE id = $1", "ii" },
+    AT(W_ORIGIN_SET) = { "UPDATE wayside.origins SET last_seq = $2, sink = $3 WHERE id = $1",
+                         "iib" },
     AT(W_JOURNAL_SET) = { "UPDATE wayside.journals SET high_seq = greatest(high_seq, $2),"
-                          " gaps = gaps + $3, lost = least(lost::numeric + $4, 9223372036854775807)::bigint,"
+                          " gaps = gaps + $3,"
+                          " lost = greatest(0, least(lost::numeric + $4, 9223372036854775807))::bigint,"
                           " forks = forks + $5 WHERE id = $1",
                           "iiiii" },
     AT(W_FORK_ADD) = { "INSERT INTO wayside.forks (journal_id, epoch, first_seq, other_seq, noticed_ns)"
@@ -67,6 +74,17 @@ static const struct pg_statement write_sql[W_SQL_COUNT - PG_NAMES_SQL] = {
     AT(W_GAP_ADD) = { "INSERT INTO wayside.gaps (origin_id, first_seq, last_seq, wall_ns, received_ns,"
                       " reason) VALUES ($1, $2, $3, $4, $5, $6)",
                       "iiiiit" },
+    AT(W_GAP_FIND) = { "SELECT id, first_seq, last_seq FROM wayside.gaps WHERE origin_id = $1"
+                       " AND last_seq >= $2 ORDER BY last_seq LIMIT 1",
+                       "ii" },
+    AT(W_GAP_REMOVE) = { "DELETE FROM wayside.gaps WHERE id = $1", "i" },
+    AT(W_GAP_CUT) = { "UPDATE wayside.gaps SET first_seq = $2, last_seq = $3 WHERE id = $1",
+                      "iii" },
+    AT(W_GAP_COPY) = { "INSERT INTO wayside.gaps (origin_id, first_seq, last_seq, wall_ns,"
+                       " received_ns, reason) SELECT origin_id, $2, $3, wall_ns, received_ns, reason"
+                       " FROM wayside.gaps WHERE id = $1",
+                       "iii" },
+    AT(W_DISOWN) = { "UPDATE wayside.origins SET sink = NULL WHERE sink = $1", "b" },
     /* A row: it is new, or too long ago to be the same. */
     AT(W_ID) = { "INSERT INTO wayside.ids AS i (stream_id, id, wall_ns, seen_ns) VALUES ($1, $2, $3, $4)"
                  " ON CONFLICT (stream_id, id) DO UPDATE SET wall_ns = $3, seen_ns = $4"
@@ -86,8 +104,8 @@ static const struct pg_statement write_sql[W_SQL_COUNT - PG_NAMES_SQL] = {
                      " LEFT JOIN wayside.origins o ON o.journal_id = j.id AND o.epoch = 0"
                      " WHERE j.uuid = $1",
                      "b" },
-    AT(W_ORIGINS) = { "SELECT j.uuid, o.epoch, o.last_seq, j.gaps, j.lost, j.forks"
-                      " FROM wayside.origins o JOIN wayside.journals j ON j.id = o.journal_id"
+    AT(W_ORIGINS) = { "SELECT j.uuid, o.epoch, o.last_seq, j.gaps, j.lost, j.forks,"
+                      " o.sink FROM wayside.origins o JOIN wayside.journals j ON j.id = o.journal_id"
                       " ORDER BY o.id",
                       "" },
 #undef AT
@@ -101,7 +119,9 @@ struct origin {
     } key;
     int64_t id, journal;
     uint64_t last_seq, high_seq;
-    uint64_t gaps, lost, forks; /* what the batch adds */
+    int64_t gaps, lost; /* what the batch adds */
+    uint64_t forks;
+    bool has_gaps; /* any of its journal */
     bool changed;
 };
 
@@ -256,6 +276,7 @@ static int lock_one(struct writer *w, struct origin *o)
         o->last_seq = (uint64_t)pg_get_i64(r, 0, 1);
         o->journal = pg_get_i64(r, 0, 2);
         o->high_seq = (uint64_t)pg_get_i64(r, 0, 3);
+        o->has_gaps = pg_get_i64(r, 0, 4) > 0;
     }
     PQclear(r);
     return rc;
@@ -331,15 +352,17 @@ static int flush_origins(struct writer *w)
         struct origin *o = &w->origins[i];
         struct pg_args a = { 0 }, j = { 0 };
 
-        if (!o->changed)
+        if (!o->changed && o->gaps == 0 && o->lost == 0)
             continue;
         pg_i64(&a, o->id);
         pg_i64(&a, (int64_t)o->last_seq);
-        rc = pg_run(&w->pg, W_ORIGIN_SET, &a, NULL);
+        pg_bytes(&a, w->journal.b, sizeof(w->journal.b));
+        if (o->changed)
+            rc = pg_run(&w->pg, W_ORIGIN_SET, &a, NULL);
         pg_i64(&j, o->journal);
         pg_i64(&j, o->key.epoch ? (int64_t)o->last_seq : 0);
-        pg_i64(&j, (int64_t)o->gaps);
-        pg_i64(&j, (int64_t)o->lost);
+        pg_i64(&j, o->gaps);
+        pg_i64(&j, o->lost);
         pg_i64(&j, (int64_t)o->forks);
         if (rc == 0)
             rc = pg_run(&w->pg, W_JOURNAL_SET, &j, NULL);
@@ -515,7 +538,9 @@ static int store_gap(struct batch *b, const struct record *r, struct origin *o)
     struct pg_args a = { 0 };
 
     o->gaps++;
-    o->lost = lost > INT64_MAX - o->lost ? INT64_MAX : o->lost + lost;
+    o->has_gaps = true;
+    o->lost =
+        lost > INT64_MAX / 2 || o->lost > INT64_MAX / 2 ? INT64_MAX / 2 : o->lost + (int64_t)lost;
     pg_i64(&a, o->id);
     pg_i64(&a, (int64_t)first);
     pg_i64(&a, (int64_t)r->origin_seq);
@@ -526,15 +551,69 @@ static int store_gap(struct batch *b, const struct record *r, struct origin *o)
     return pg_run(&b->w->pg, W_GAP_ADD, &a, NULL);
 }
 
+static int set_gap(struct batch *b, size_t how, int64_t id, uint64_t first, uint64_t last)
+{
+    struct pg_args a = { 0 };
+
+    pg_i64(&a, id);
+    if (how != W_GAP_REMOVE) {
+        pg_i64(&a, (int64_t)first);
+        pg_i64(&a, (int64_t)last);
+    }
+    return pg_run(&b->w->pg, how, &a, NULL);
+}
+
+/* seq is in this gap, and came after all. */
+static int cut_gap(struct batch *b, struct origin *o, uint64_t seq, const PGresult *gap)
+{
+    int64_t id = pg_get_i64(gap, 0, 0);
+    uint64_t first = (uint64_t)pg_get_i64(gap, 0, 1), last = (uint64_t)pg_get_i64(gap, 0, 2);
+    int rc = 0;
+
+    o->lost--;
+    if (first == last) {
+        o->gaps--;
+        return set_gap(b, W_GAP_REMOVE, id, 0, 0);
+    }
+    if (seq == first)
+        return set_gap(b, W_GAP_CUT, id, seq + 1, last);
+    if (seq < last) {
+        o->gaps++;
+        rc = set_gap(b, W_GAP_COPY, id, seq + 1, last);
+    }
+    return rc < 0 ? rc : set_gap(b, W_GAP_CUT, id, first, seq - 1);
+}
+
+/* What a cursor has passed: a repeat, or a record that was told as lost and came after all. */
+static int store_late(struct batch *b, const struct record *r, struct origin *o)
+{
+    struct pg_args a = { 0 };
+    PGresult *gap = NULL;
+    bool filled = false;
+    int rc = 0;
+
+    pg_i64(&a, o->id);
+    pg_i64(&a, (int64_t)r->origin_seq);
+    if (o->has_gaps && record_is_data(r))
+        rc = pg_run(&b->w->pg, W_GAP_FIND, &a, &gap);
+    filled =
+        rc == 0 && gap && PQntuples(gap) > 0 && (uint64_t)pg_get_i64(gap, 0, 1) <= r->origin_seq;
+    if (filled)
+        rc = cut_gap(b, o, r->origin_seq, gap);
+    PQclear(gap);
+    if (rc == 0 && filled)
+        return store_row(b, r, o);
+    b->counts.skipped += rc == 0;
+    return rc;
+}
+
 static int store_record(struct batch *b, const struct record *r)
 {
     struct origin *o = find_origin(b->w, r);
     int rc = 0;
 
-    if (r->origin_seq <= o->last_seq) {
-        b->counts.skipped++;
-        return 0;
-    }
+    if (r->origin_seq <= o->last_seq)
+        return store_late(b, r, o);
     if (r->kind == RECORD_GAP)
         rc = store_gap(b, r, o);
     else if (record_is_data(r))
@@ -687,12 +766,23 @@ int pg_writer_origins(void *ctx, int (*each)(void *ctx, const struct store_origi
                                   .last_seq = (uint64_t)pg_get_i64(r, i, 2),
                                   .gaps = (uint64_t)pg_get_i64(r, i, 3),
                                   .lost = (uint64_t)pg_get_i64(r, i, 4),
-                                  .forks = (uint64_t)pg_get_i64(r, i, 5) };
+                                  .forks = (uint64_t)pg_get_i64(r, i, 5),
+                                  .sink = pg_get_uuid(r, i, 6) };
 
         rc = each(each_ctx, &o);
     }
     PQclear(r);
     return rc;
+}
+
+int pg_writer_disown(void *ctx)
+{
+    struct writer *w = ctx;
+    struct pg_args a = { 0 };
+    int rc = ready(w);
+
+    pg_bytes(&a, w->journal.b, sizeof(w->journal.b));
+    return rc < 0 ? rc : pg_run(&w->pg, W_DISOWN, &a, NULL);
 }
 
 uint64_t pg_writer_position(void *ctx)

@@ -129,9 +129,17 @@ static const char step_2[] =
     "CREATE INDEX ids_seen ON ids (seen_ns);"
     "CREATE INDEX gaps_origin ON gaps (origin_id);";
 
+/* sink: the hub's journal through which the cursor got where it is. */
+static const char step_3[] = "ALTER TABLE origins ADD COLUMN sink BLOB;"
+                             "UPDATE origins SET sink = (SELECT journal FROM sinks LIMIT 1)"
+                             " WHERE (SELECT count(*) FROM sinks) = 1;"
+                             "DROP INDEX gaps_origin;"
+                             "CREATE INDEX gaps_origin ON gaps (origin_id, last_seq);";
+
 static const struct schema_step steps[] = {
     { 1, step_1 },
     { 2, step_2 },
+    { 3, step_3 },
 };
 
 const struct schema_step *schema_steps(size_t *count)

@@ -22,6 +22,11 @@ enum origins_sql {
     ORIGIN_ADD,
     ORIGIN_SET,
     FORK_ADD,
+    GAP_FIND,
+    GAP_REMOVE,
+    GAP_CUT,
+    GAP_COPY,
+    DISOWN,
     CURSOR,
     ORIGINS,
     ORIGINS_SQL_COUNT,
@@ -34,28 +39,37 @@ static const char *const origins_sql[ORIGINS_SQL_COUNT] = {
                     " WHERE id = ?1",
     [ORIGIN_FIND] = "SELECT id, last_seq FROM origins WHERE journal_id = ?1 AND epoch = ?2",
     [ORIGIN_ADD] = "INSERT INTO origins (journal_id, epoch, last_seq) VALUES (?1, ?2, 0)",
-    [ORIGIN_SET] = "UPDATE origins SET last_seq = ?2 WHERE id = ?1",
+    [ORIGIN_SET] = "UPDATE origins SET last_seq = ?2, sink = ?3 WHERE id = ?1",
+    [GAP_FIND] = "SELECT id, first_seq, last_seq FROM gaps WHERE origin_id = ?1 AND last_seq >= ?2"
+                 " ORDER BY last_seq LIMIT 1",
+    [GAP_REMOVE] = "DELETE FROM gaps WHERE id = ?1",
+    [GAP_CUT] = "UPDATE gaps SET first_seq = ?2, last_seq = ?3 WHERE id = ?1",
+    [GAP_COPY] = "INSERT INTO gaps (origin_id, first_seq, last_seq, wall_ns, received_ns, reason)"
+                 " SELECT origin_id, ?2, ?3, wall_ns, received_ns, reason FROM gaps WHERE id = ?1",
+    [DISOWN] = "UPDATE origins SET sink = NULL WHERE sink = ?1",
     [FORK_ADD] = "INSERT INTO forks (journal_id, epoch, first_seq, other_seq, noticed_ns)"
                  " VALUES (?1, ?2, ?3, ?4, ?5)",
     [CURSOR] = "SELECT max(j.high_seq, coalesce(o.last_seq, 0)) FROM journals j"
                " LEFT JOIN origins o ON o.journal_id = j.id AND o.epoch = 0 WHERE j.uuid = ?1",
-    [ORIGINS] = "SELECT j.uuid, o.epoch, o.last_seq, j.gaps, j.lost, j.forks"
+    [ORIGINS] = "SELECT j.uuid, o.epoch, o.last_seq, j.gaps, j.lost, j.forks, o.sink"
                 " FROM origins o JOIN journals j ON j.id = o.journal_id ORDER BY o.id",
 };
 
 struct origins {
     sqlite3 *db;
+    struct uuid sink;
     sqlite3_stmt *st[ORIGINS_SQL_COUNT];
     struct map journals, origins;
     struct origin_journal *changed_journals;
     struct origin *changed_origins, *last;
 };
 
-int origins_open(sqlite3 *db, struct origins **out)
+int origins_open(sqlite3 *db, const struct uuid *sink, struct origins **out)
 {
     struct origins *o = NEW(struct origins);
 
     o->db = db;
+    o->sink = *sink;
     map_init(&o->journals);
     map_init(&o->origins);
     for (int i = 0; i < ORIGINS_SQL_COUNT; i++) {
@@ -283,6 +297,76 @@ void origins_note_gap(struct origins *o, struct origin *at, uint64_t lost)
     touch_journal(o, j);
 }
 
+static int set_gap(struct origins *o, enum origins_sql how, int64_t id, uint64_t first,
+                   uint64_t last)
+{
+    sqlite3_stmt *st = o->st[how];
+
+    sqlite3_bind_int64(st, 1, id);
+    if (how != GAP_REMOVE) {
+        sqlite3_bind_int64(st, 2, (int64_t)first);
+        sqlite3_bind_int64(st, 3, (int64_t)last);
+    }
+    return finish(o, st);
+}
+
+/* The gap that seq is in. ERR_UNKNOWN: none. */
+static int find_gap(struct origins *o, const struct origin *at, uint64_t seq, int64_t *out_id,
+                    uint64_t *out_first, uint64_t *out_last)
+{
+    sqlite3_stmt *st = o->st[GAP_FIND];
+    int rc;
+
+    sqlite3_bind_int64(st, 1, at->id);
+    sqlite3_bind_int64(st, 2, (int64_t)seq);
+    rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW) {
+        *out_id = sqlite3_column_int64(st, 0);
+        *out_first = column_u64(st, 1);
+        *out_last = column_u64(st, 2);
+        rc = *out_first <= seq ? 0 : ERR_UNKNOWN;
+    } else {
+        rc = sqlite_code(o->db, rc);
+        rc = rc == 0 ? ERR_UNKNOWN : rc;
+    }
+    sqlite3_reset(st);
+    return rc;
+}
+
+int origins_fill_gap(struct origins *o, struct origin *at, uint64_t seq, bool *out_filled)
+{
+    struct origin_journal *j = at->journal;
+    uint64_t first = 0, last = 0;
+    int64_t id = 0;
+    int rc = j->gaps > 0 ? find_gap(o, at, seq, &id, &first, &last) : ERR_UNKNOWN;
+
+    *out_filled = rc == 0;
+    if (rc < 0)
+        return rc == ERR_UNKNOWN ? 0 : rc;
+    if (first == last) {
+        rc = set_gap(o, GAP_REMOVE, id, 0, 0);
+        j->gaps--;
+    } else if (seq == first) {
+        rc = set_gap(o, GAP_CUT, id, seq + 1, last);
+    } else {
+        if (seq < last) {
+            rc = set_gap(o, GAP_COPY, id, seq + 1, last);
+            j->gaps++;
+        }
+        if (rc == 0)
+            rc = set_gap(o, GAP_CUT, id, first, seq - 1);
+    }
+    j->lost -= j->lost > 0;
+    touch_journal(o, j);
+    return rc;
+}
+
+int origins_disown(struct origins *o)
+{
+    bind_uuid(o->st[DISOWN], 1, &o->sink);
+    return finish(o, o->st[DISOWN]);
+}
+
 static int flush_journal(struct origins *o, struct origin_journal *j)
 {
     sqlite3_stmt *st = o->st[JOURNAL_SET];
@@ -302,6 +386,7 @@ static int flush_origin(struct origins *o, struct origin *at)
 
     sqlite3_bind_int64(st, 1, at->id);
     sqlite3_bind_int64(st, 2, (int64_t)at->last_seq);
+    bind_uuid(st, 3, &o->sink);
     at->changed = false;
     return finish(o, st);
 }
@@ -323,7 +408,7 @@ int origins_flush(struct origins *o)
 
 static struct store_origin origin_of(sqlite3_stmt *st)
 {
-    struct str uuid = sqlite_column_str(st, 0);
+    struct str uuid = sqlite_column_str(st, 0), sink = sqlite_column_str(st, 6);
     struct store_origin so = { .epoch = column_u64(st, 1),
                                .last_seq = column_u64(st, 2),
                                .gaps = column_u64(st, 3),
@@ -332,6 +417,8 @@ static struct store_origin origin_of(sqlite3_stmt *st)
 
     if (uuid.n == sizeof(so.uuid.b))
         memcpy(so.uuid.b, uuid.p, uuid.n);
+    if (sink.n == sizeof(so.sink.b))
+        memcpy(so.sink.b, sink.p, sink.n);
     return so;
 }
 

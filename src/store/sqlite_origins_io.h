@@ -28,7 +28,8 @@ struct origin {
 };
 struct origins;
 
-MUST_USE int origins_open(sqlite3 *db, struct origins **out);
+/* sink: the hub's journal, of whose doing the cursors are. */
+MUST_USE int origins_open(sqlite3 *db, const struct uuid *sink, struct origins **out);
 void origins_close(struct origins *o);
 void origins_forget(struct origins *o);
 /* The entry, made where there was none (within the caller's transaction). Code of sqlite_code. */
@@ -40,6 +41,11 @@ MUST_USE int origins_advance(struct origins *o, struct origin *at, uint64_t seq,
                              bool *out_forked, struct store_fork *out);
 /* A gap of the journal became a row: so many records are missing. */
 void origins_note_gap(struct origins *o, struct origin *at, uint64_t lost);
+/* The record seq came after all: where it was told as lost the gap is shorter from here on, and
+ * *out_filled is true. */
+MUST_USE int origins_fill_gap(struct origins *o, struct origin *at, uint64_t seq, bool *out_filled);
+/* As store_disown. */
+MUST_USE int origins_disown(struct origins *o);
 MUST_USE int origins_flush(struct origins *o);
 /* After a commit: forgets all when there are too many to keep. */
 void origins_settle(struct origins *o);

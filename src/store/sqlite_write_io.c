@@ -106,7 +106,7 @@ static int prepare(struct writer *w, uint64_t id_window_ms)
     if (rc == 0)
         rc = names_open(w->db, &w->names);
     if (rc == 0)
-        rc = origins_open(w->db, &w->origins);
+        rc = origins_open(w->db, &w->journal, &w->origins);
     if (rc == 0)
         rc = ids_open(w->db, id_window_ms, &w->ids);
     return rc;
@@ -295,6 +295,20 @@ static int store_row(struct batch *b, const struct record *r, const struct origi
     return 0;
 }
 
+/* What a cursor has passed: a repeat, or a record that was told as lost and came after all. */
+static int store_late(struct batch *b, const struct record *r, struct origin *o)
+{
+    bool filled = false;
+    int rc = record_is_data(r) ? origins_fill_gap(b->w->origins, o, r->origin_seq, &filled) : 0;
+
+    if (rc < 0)
+        return fail(b->w, rc);
+    if (filled)
+        return store_row(b, r, o);
+    b->counts.skipped++;
+    return 0;
+}
+
 static int store_record(struct batch *b, const struct record *r)
 {
     struct store_fork fork;
@@ -304,10 +318,8 @@ static int store_record(struct batch *b, const struct record *r)
 
     if (rc < 0)
         return fail(b->w, rc);
-    if (r->origin_seq <= o->last_seq) {
-        b->counts.skipped++;
-        return 0;
-    }
+    if (r->origin_seq <= o->last_seq)
+        return store_late(b, r, o);
     if (r->kind == RECORD_GAP)
         rc = store_gap(b, r, o);
     else if (record_is_data(r))
@@ -425,6 +437,14 @@ static int writer_origins(void *ctx, int (*each)(void *ctx, const struct store_o
     return origins_each(w->origins, each, each_ctx);
 }
 
+static int writer_disown(void *ctx)
+{
+    struct writer *w = ctx;
+    int rc = origins_disown(w->origins);
+
+    return rc < 0 ? fail(w, rc) : 0;
+}
+
 static const char *writer_error(void *ctx)
 {
     const struct writer *w = ctx;
@@ -440,6 +460,7 @@ const struct store_engine store_sqlite = {
     .checkpoint_due = writer_checkpoint_due,
     .cursor = writer_cursor,
     .origins = writer_origins,
+    .disown = writer_disown,
     .error = writer_error,
     .reader_open = sqlite_reader_open,
     .reader_close = sqlite_reader_close,

@@ -85,7 +85,8 @@ struct store_counts {
  * the cursors, the summaries of devices and streams, and the position. position: the local journal
  * seq up to which everything is in this or earlier batches since store_begin. count may be 0 (a
  * stretch of the journal without records). *out (may be NULL): what became of them. A RECORD_GAP
- * becomes a row of the table of gaps. Nothing changed on failure: ERR_BUSY (locked by somebody, try
+ * becomes a row of the table of gaps; a record that was told as lost and comes after all becomes a row
+ * too, and its gap shorter. Nothing changed on failure: ERR_BUSY (locked by somebody, try
  * again), ERR_FULL (disk or page limit), ERR_CLOSED (the file is gone or was replaced: open again),
  * ERR_CORRUPT, ERR_DB (store_error() has the text). After one, write again from store_position(). */
 MUST_USE int store_write(struct store *s, const struct record *records, size_t count,
@@ -108,10 +109,14 @@ struct store_origin {
     struct uuid uuid;
     uint64_t epoch;
     uint64_t last_seq;          /* of this start: stored, or told as lost */
+    struct uuid sink;           /* the hub's journal through which it got there; zero: unknown */
     uint64_t gaps, lost, forks; /* of the whole journal */
 };
 MUST_USE int store_origins(struct store *s, int (*each)(void *ctx, const struct store_origin *o),
                            void *ctx);
+/* From here on no origin is known to have got where it is through this hub's journal, until it goes on.
+ * Codes of store_write. */
+MUST_USE int store_disown(struct store *s);
 /* Moves what is committed to the disk for good. store_write does it by itself after some MiB; call
  * it when idle, so that the journal can be trimmed. Not a failure when readers are in the way:
  * then it is done later. */

@@ -440,6 +440,11 @@ const char *store_error(const struct store *s)
     return s->engine->error(s->writer);
 }
 
+int store_disown(struct store *s)
+{
+    return s->engine->disown(s->writer);
+}
+
 uint64_t store_found(const struct store *s)
 {
     return s->found;

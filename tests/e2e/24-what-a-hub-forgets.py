@@ -1,6 +1,7 @@
 """A hub that comes back from a backup, is wiped, or loses one of its two halves, while edges are copied and
 restored from images: what the edges still have is there again under its own identity, the rest is told."""
 import shutil
+import signal
 
 from faults import stored_numbers
 from harness import LineSocket, main, until
@@ -122,9 +123,15 @@ def test_a_hub_in_the_middle_that_loses_its_journal_passes_on_what_there_is(box)
     hand_in(box, "edge", range(100, 3000))
     have(middle, "edge", range(3000))
     drained(edge)
+    edge.process.send_signal(signal.SIGSTOP)
     middle.stop()
     shutil.rmtree(box.dir / "middle" / "data" / "journal")
     start_away(middle)
+    # It remembers that over another restart, with a journal that is not empty any more.
+    assert middle.request("POST", "/api/v1/data", {"device_id": "own", "n": 1})[0] == 200
+    middle.stop()
+    start_away(middle)
+    edge.process.send_signal(signal.SIGCONT)
     cloud.start()
     hand_in(box, "edge", [3000])
     have(cloud, "edge", [3000])

@@ -156,7 +156,29 @@ static void test_a_copy_mends_nothing_of_the_other(void **state)
     senders_fini(&all);
 }
 
-static void test_of_many_starts_those_that_came_farthest_are_remembered(void **state)
+/* A batch that was under way while another was refused is taken up to its end all the same. */
+static void test_what_becomes_durable_after_a_refusal_is_joined(void **state)
+{
+    struct senders all;
+    struct batch_header a = of_start(11, 20, 71, 70), hole = of_start(50, 60, 71, 71),
+                        other = of_start(11, 12, 72, 70);
+    struct sender *s;
+
+    (void)state;
+    senders_init(&all);
+    s = sender_of(&all, &edge);
+    assert_int_equal(take(s, of(1, 10)), 0);
+    assert_int_equal(sender_admit(s, &a), 0);
+    assert_int_equal(sender_admit(s, &hole), ERR_STALE);
+    s->chain.broken = true;
+    assert_int_equal(sender_admit(s, &other), 0);
+    sender_durable(s, &a);
+    sender_durable(s, &other);
+    assert_int_equal(take(s, of_start(21, 30, 71, 71)), 0);
+    senders_fini(&all);
+}
+
+static void test_of_many_starts_those_heard_of_last_are_remembered(void **state)
 {
     struct senders all;
     struct batch_header waits = of_start(11, 12, 1, 1);
@@ -172,10 +194,16 @@ static void test_of_many_starts_those_that_came_farthest_are_remembered(void **s
     assert_int_equal(have(s, of_start(2, 2, 900, 900)), 0);
     assert_int_equal(have(s, of_start(51, 51, 5, 5)), 0);
     assert_int_equal(have(s, of_start(61, 61, 6, 6)), 60);
-    /* A new one is always taken, and what has something under way stays. */
+    /* A new one is always taken; what was heard of stays, as does what it joined. */
     assert_int_equal(take(s, of_start(1, 2, 901, 0)), 0);
     assert_int_equal(have(s, of_start(3, 3, 901, 901)), 2);
     assert_int_equal(have(s, of_start(61, 61, 6, 6)), 0);
+    assert_int_equal(take(s, of_start(71, 75, 902, 7)), 0);
+    for (uint64_t i = 1; i <= SENDER_LIVES_MAX - 3; i++)
+        assert_int_equal(take(s, of_start(1, 2, 1000 + i, 0)), 0);
+    assert_int_equal(have(s, of_start(71, 71, 7, 7)), 70);
+    assert_int_equal(have(s, of_start(3, 3, 901, 901)), 2);
+    assert_int_equal(have(s, of_start(76, 76, 902, 902)), 75);
     senders_fini(&all);
 
     senders_init(&all);
@@ -232,7 +260,8 @@ static void test_what_a_sender_says_is_shown(void **state)
 
 RUN(TEST(test_batches_follow_one_another), TEST(test_nothing_overtakes_what_was_refused),
     TEST(test_copies_stand_each_for_itself), TEST(test_a_copy_mends_nothing_of_the_other),
-    TEST(test_of_many_starts_those_that_came_farthest_are_remembered),
+    TEST(test_what_becomes_durable_after_a_refusal_is_joined),
+    TEST(test_of_many_starts_those_heard_of_last_are_remembered),
     TEST(test_what_is_taken_anywhere_leaves_no_hole_behind_it),
     TEST(test_the_unknown_begin_at_1_only_when_all_are_known),
     TEST(test_what_a_sender_says_is_shown))

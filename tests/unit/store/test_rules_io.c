@@ -233,6 +233,76 @@ static void a_gap_begins_behind_what_arrived(void **state)
                         "a:18-20 dropped;a:2-16 dropped;a:10-12 dropped;a:5-9 dropped;");
 }
 
+/* What one copy told as lost, or one way through two hubs, another has after all. */
+static void what_was_told_as_lost_and_came_fills_its_gap(void **state)
+{
+    struct scratch *x = opened(state);
+    struct store_origin all[2] = { { .forks = 0 } };
+    struct record r = of_epoch(1, 100);
+    struct seen s;
+
+    assert_int_equal(write_one(x, &r), 1);
+    assert_string_equal(told(x, gap_of(2, 9, 100), 2, &s), "a:2-9 dropped;");
+    for (unsigned again = 0; again < 2; again++) {
+        r = of_epoch(5, 100);
+        assert_int_equal(write_one(x, &r), again ? 0 : 1);
+    }
+    r = of_epoch(5, 200); /* of another start: it was never missing */
+    assert_int_equal(write_one(x, &r), 1);
+    r = of_epoch(2, 100);
+    assert_int_equal(write_one(x, &r), 1);
+    r = of_epoch(9, 100);
+    assert_int_equal(write_one(x, &r), 1);
+    s = (struct seen){ 0 };
+    ask(x, (struct store_query){ .what = STORE_GAPS }, &s);
+    assert_string_equal(s.text, "a:6-8 dropped;a:3-4 dropped;");
+    assert_int_equal(store_origins(x->s, count_origin, all), 0);
+    assert_int_equal(all[0].gaps, 2);
+    assert_int_equal(all[0].lost, 5);
+    for (uint64_t seq = 3; seq <= 8; seq++) {
+        r = of_epoch(seq, 100);
+        assert_int_equal(write_one(x, &r), seq == 5 ? 0 : 1);
+    }
+    s = (struct seen){ 0 };
+    ask(x, (struct store_query){ .what = STORE_GAPS }, &s);
+    assert_string_equal(s.text, "");
+    assert_int_equal(store_origins(x->s, count_origin, all), 0);
+    assert_int_equal(all[0].gaps, 0);
+    assert_int_equal(all[0].lost, 0);
+    r = of_epoch(10, 100);
+    assert_int_equal(write_one(x, &r), 1);
+}
+
+/* A hub that sends on must know what came through its own journal. */
+static void each_cursor_knows_its_hub(void **state)
+{
+    struct scratch *x = opened(state);
+    struct store_origin all[2] = { { .forks = 0 } };
+    struct uuid first = x->c.journal;
+    struct record r = of_epoch(1, 100);
+
+    assert_int_equal(write_one(x, &r), 1);
+    assert_int_equal(store_origins(x->s, count_origin, all), 0);
+    assert_true(uuid_eq(&all[0].sink, &first));
+    store_close(x->s);
+    x->c.journal = (struct uuid){ { 0x55 } };
+    scratch_open(x);
+    assert_int_equal(store_found(x->s), 0);
+    assert_int_equal(write_one(x, &r), 0); /* a repeat is no doing of its */
+    assert_int_equal(store_origins(x->s, count_origin, all), 0);
+    assert_true(uuid_eq(&all[0].sink, &first));
+    r = of_epoch(2, 100);
+    assert_int_equal(write_one(x, &r), 1);
+    assert_int_equal(store_origins(x->s, count_origin, all), 0);
+    assert_true(uuid_eq(&all[0].sink, &x->c.journal));
+    assert_int_equal(store_disown(x->s), 0);
+    assert_int_equal(store_origins(x->s, count_origin, all), 0);
+    assert_true(uuid_is_zero(&all[0].sink));
+    store_close(x->s);
+    scratch_open(x);
+    assert_int_equal(store_found(x->s), 2);
+}
+
 static int note_device(void *ctx, const struct store_device *d)
 {
     *(struct store_device *)ctx = *d;
@@ -340,6 +410,8 @@ RUN_ENGINES(STORE_TEST(copies_of_a_journal_are_told_apart), STORE_TEST(a_restart
             STORE_TEST(a_senders_id_makes_one_row_within_its_window),
             STORE_TEST(ids_are_of_their_stream), STORE_TEST(a_corrected_time_keeps_the_one_before),
             STORE_TEST(gaps_are_told_newest_first), STORE_TEST(a_gap_begins_behind_what_arrived),
+            STORE_TEST(what_was_told_as_lost_and_came_fills_its_gap),
+            STORE_TEST(each_cursor_knows_its_hub),
             STORE_TEST(a_device_knows_the_journal_it_comes_from),
             STORE_TEST(lag_is_the_time_until_arrival),
             STORE_TEST(a_journal_that_went_back_is_read_from_its_cursor),
