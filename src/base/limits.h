@@ -39,6 +39,8 @@
     X(socket_line_max_bytes, KIB(256), 128, MIB(16), BYTES, "one line on the local socket")        \
     X(socket_clients_max, 64, 1, 10000, COUNT, "connections to the local socket")                  \
     X(clock_error_max_ms, 60000, 1000, 86400000, MS, "a device's clock that is off by more is wrong: its times are corrected by uptime") \
+    X(uplink_senders_max, 10000, 1, 1000000, COUNT, "nodes that send their journals here")          \
+    X(uplink_pending_max_bytes, MIB(128), MIB(1), MIB(65536), BYTES, "batches of other nodes that wait for the disk, as they are in memory") \
     X(send_queue_max_bytes, MIB(4), KIB(16), MIB(4096), BYTES, "bytes waiting to leave on one connection")
 /* clang-format on */
 

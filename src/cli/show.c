@@ -168,11 +168,14 @@ int show_status(struct str json, struct buf *out)
     if (part)
         put_journal(part, out);
     part = json_member(v, "store");
-    if (part)
+    if (part) {
+        uint64_t head = get_u64(json_member(v, "journal"), "head");
+        uint64_t position = get_u64(part, "position"); /* asked for later, so it may be ahead */
+
         buf_printf(out, "store     has records up to %llu (%llu behind)\n",
-                   (unsigned long long)get_u64(part, "position"),
-                   (unsigned long long)(get_u64(json_member(v, "journal"), "head") -
-                                        get_u64(part, "position")));
+                   (unsigned long long)position,
+                   (unsigned long long)(head > position ? head - position : 0));
+    }
     if (json_member(v, "mqtt_clients"))
         buf_printf(out, "clients   %llu by MQTT\n", (unsigned long long)get_u64(v, "mqtt_clients"));
     part = json_member(v, "uplink");

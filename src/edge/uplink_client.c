@@ -1,8 +1,8 @@
 /*
  * The uplink at work. Three parties: the journal's watch says when there is news; a thread reads
  * and packs the next batch, since reading may touch the disk; the loop publishes it and moves the
- * cursor when the hub acknowledges. edge/uplink.c decides, this file acts. Nothing is kept in
- * memory that the journal could not give again.
+ * cursor when the hub acknowledges. edge/uplink.c decides, this file acts. But for whose
+ * number was acknowledged last, nothing is kept in memory that the journal could not give again.
  */
 #include "edge/uplink_client.h"
 
@@ -23,6 +23,7 @@
 #define UPLINK_RETRY_MS   200         /* after a failed read of the journal, or a refused batch */
 #define UPLINK_USER_MS    4000        /* a dead path is noticed by then */
 #define UPLINK_PING_MS    2000        /* quiet so long: ask the hub whether it is there */
+#define UPLINK_TELL_MS    60000       /* so often it is said that a batch is refused */
 #define UPLINK_LIVE_MS    1000        /* while the hub is behind: how often newest values go out */
 #define UPLINK_LIVE_BACK  5000u       /* records that are looked through for them at most */
 
@@ -36,8 +37,10 @@ struct uplink_client {
     struct gate *closed;
     struct timer retry, pace, beat;
     struct buf topic, live_topic, have_topic;
-    bool stopping, looking; /* looking: for newest values, on the thread */
-    uint64_t refusals;      /* in a row */
+    uint64_t acked_at, acked_epoch; /* the last number that the hub acknowledged, and whose it is */
+    bool stopping, looking;         /* looking: for newest values, on the thread */
+    uint64_t refusals;              /* in a row */
+    uint64_t tell_ms;               /* not before: the next log line about them */
     /* the reading thread's */
     struct journal_cursor *cursor;
     struct journal_reader *reader;
@@ -60,6 +63,8 @@ struct reading {
     struct job job;
     struct mail mail;
     uint64_t after, last, back; /* back: see uplink.h */
+    uint64_t acked_epoch; /* whose `after` is, where the hub acknowledged that; 0: not known */
+    uint64_t epoch;       /* whose the batch is */
     uint32_t generation, count;
     int code;
     int64_t last_ns; /* device time of its last record */
@@ -107,6 +112,8 @@ static void begin(struct uplink_client *u, struct reading *r, const struct life_
         before = life_of(u, r->after);
     if (r->after > 0 && r->after == u->packed_seq)
         before.epoch = u->packed_epoch;
+    else if (r->acked_epoch != 0)
+        before.epoch = r->acked_epoch;
     r->back = before.first > 0 ? before.first - 1 : 0;
     u->packed_epoch = epoch_of(u, &u->records[0], life);
     batch_begin(&u->writer, u->packed_epoch, before.epoch);
@@ -152,6 +159,7 @@ static int pack(struct uplink_client *u, struct reading *r)
     if (!rc && r->count > 0)
         rc = batch_finish(&u->writer, BATCH_ZSTD, &sender, &r->batch);
     u->packed_seq = rc ? 0 : r->last;
+    r->epoch = u->packed_epoch;
     if (rc) { /* leave nothing half packed for the next read */
         struct buf waste = buf_init(2 * u->writer.raw.max + 4096);
 
@@ -285,14 +293,29 @@ static void on_beat(struct timer *t)
 struct sent {
     struct uplink_client *u;
     uint32_t generation;
+    uint64_t epoch;  /* whose its numbers are */
     int64_t last_ns; /* device time of its last record */
 };
 
-static void on_acked(void *ctx, int code, unsigned reason)
+/* Once at first, then once a minute while it goes on: nothing passes what the hub does not take. */
+static void tell_refused(struct uplink_client *u, int code, unsigned reason, struct str text)
+{
+    uint64_t now_ms = clock_mono_ns() / 1000000;
+
+    if (u->refusals++ > 0 && now_ms < u->tell_ms)
+        return;
+    u->tell_ms = now_ms + UPLINK_TELL_MS;
+    log_warn("uplink", "the hub refused a batch; it is sent again", lf_err("error", code),
+             lf_u64("reason", reason), lf_str("text", text),
+             lf_u64("first", u->machine.acked_seq + 1), lf_u64("times", u->refusals));
+}
+
+static void on_acked(void *ctx, int code, unsigned reason, struct str text)
 {
     struct sent *s = ctx;
     struct uplink_client *u = s->u;
     int64_t last_ns = s->last_ns;
+    uint64_t epoch = s->epoch;
     bool current = s->generation == u->machine.generation && u->machine.connected;
 
     mem_free(s);
@@ -302,9 +325,7 @@ static void on_acked(void *ctx, int code, unsigned reason)
         /* The hub took none of it (full, or it does not understand it). Nothing may overtake it:
          * begin again from the cursor after a pause. */
         metric_add(u->refused, 1);
-        if (u->refusals++ == 0)
-            log_warn("uplink", "the hub refused a batch; it is sent again", lf_err("error", code),
-                     lf_u64("reason", reason));
+        tell_refused(u, code, reason, text);
         if (!timer_is_started(&u->retry))
             timer_start(&u->retry, UPLINK_RETRY_MS * (u->refusals < 10 ? u->refusals : 10));
         uplink_disconnected(&u->machine);
@@ -312,6 +333,8 @@ static void on_acked(void *ctx, int code, unsigned reason)
     }
     u->refusals = 0;
     cell_set(&u->acked, uplink_acked(&u->machine));
+    u->acked_at = cell_get(&u->acked);
+    u->acked_epoch = epoch;
     journal_cursor_advance(u->cursor, cell_get(&u->acked));
     cell_set(&u->oldest, (uint64_t)last_ns);
     metric_add(u->batches, 1);
@@ -328,14 +351,14 @@ static void publish(struct uplink_client *u, struct reading *r)
                                      .done_ctx = s };
     int rc;
 
-    *s = (struct sent){ u, r->generation, r->last_ns };
+    *s = (struct sent){ u, r->generation, r->epoch, r->last_ns };
     rc = mqtt_client_publish(u->client, &m);
     if (rc) { /* it stays in the journal; begin again from the cursor, after a pause */
         mem_free(s);
-        if (rc == ERR_LIMIT && u->refusals++ == 0)
-            log_error("uplink", "a batch is larger than the hub takes; nothing can pass it",
-                      lf_u64("bytes", r->batch.n),
-                      lf_text("do", "raise limits.mqtt_packet_max on the hub"));
+        if (rc == ERR_LIMIT)
+            tell_refused(
+                u, rc, 0,
+                STR("it is larger than the hub takes: raise limits.mqtt_packet_max there"));
         uplink_disconnected(&u->machine);
         if (!timer_is_started(&u->retry))
             timer_start(&u->retry, rc == ERR_LIMIT ? 10 * UPLINK_RETRY_MS : UPLINK_RETRY_MS);
@@ -382,6 +405,7 @@ static void go_on(struct uplink_client *u)
     r->u = u;
     r->after = after;
     r->generation = generation;
+    r->acked_epoch = after == u->acked_at ? u->acked_epoch : 0;
     r->batch = buf_init(2 * (u->o.batch_bytes + UPLINK_RECORD_MAX));
     r->job.run = run_read;
     jobs_push(u->jobs, &r->job);

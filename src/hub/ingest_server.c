@@ -78,6 +78,13 @@ static void have_of_sender(void *ctx, struct loop *l, const struct uuid *journal
     broker_publish_bytes(h->broker, l, str_of(topic), str_of(digits), 0, 0);
 }
 
+static bool may_log(void *ctx, struct loop *l, struct str client)
+{
+    struct hub_ingest *h = ctx;
+
+    return once_may(&h->workers[loop_index(l)].once, client, loop_now_ms(l), NULL);
+}
+
 static void on_retry(struct timer *t);
 static void on_durable(struct journal_put *p, int code);
 
@@ -113,6 +120,7 @@ struct hub_ingest *hub_ingest_new(const struct hub_ingest_options *o)
                                                                    .metrics = o->metrics,
                                                                    .live = live_of_batch,
                                                                    .have = have_of_sender,
+                                                                   .may_log = may_log,
                                                                    .ctx = h });
     return h;
 }

@@ -148,10 +148,11 @@ void render_senders(struct buf *out, const struct senders *all)
 
 /* ---- devices ---- */
 
-static struct str last_key(struct arena *a, struct str device, struct str stream)
+static struct str last_key(struct arena *a, struct str device, struct str stream,
+                           enum record_kind kind)
 {
-    /* A device's name holds no slash, so the pair is one key. */
-    return arena_printf(a, "%.*s/%.*s", STR_ARG(device), STR_ARG(stream));
+    /* A device's name holds no slash, so the three are one key. */
+    return arena_printf(a, "%.*s/%u/%.*s", STR_ARG(device), kind, STR_ARG(stream));
 }
 
 static int on_last(void *ctx, const struct store_row *row)
@@ -162,7 +163,7 @@ static int on_last(void *ctx, const struct store_row *row)
 
     if (row->content_type.n > 0 || row->payload.n > RENDER_LAST_MAX)
         return 0;
-    key = last_key(&r->lasts_arena, row->device, row->stream);
+    key = last_key(&r->lasts_arena, row->device, row->stream, row->kind);
     value = arena_take(&r->lasts_arena, sizeof(*value));
     if (!key.p || !value)
         return 0; /* the list goes without this value */
@@ -188,7 +189,7 @@ static void put_optional(struct json_writer *w, const char *key, struct str s)
 
 static void put_stream(struct render *r, struct str device, const struct store_stream *s)
 {
-    char key[RECORD_DEVICE_MAX + RECORD_STREAM_MAX + 2];
+    char key[RECORD_DEVICE_MAX + RECORD_STREAM_MAX + 8];
     struct buf b = buf_init(sizeof(key));
     const struct str *last;
 
@@ -202,7 +203,7 @@ static void put_stream(struct render *r, struct str device, const struct store_s
     json_put_u64(&r->w, "count", s->count);
     json_key(&r->w, "fields");
     json_raw(&r->w, s->fields.n > 0 ? s->fields : STR("[]"));
-    buf_printf(&b, "%.*s/%.*s", STR_ARG(device), STR_ARG(s->name));
+    buf_printf(&b, "%.*s/%u/%.*s", STR_ARG(device), s->kind, STR_ARG(s->name));
     last = buf_check(&b) ? NULL : map_get(&r->lasts, buf_str(&b));
     if (last) {
         json_key(&r->w, "last");

@@ -13,9 +13,9 @@
 
 #include <stdio.h>
 
-void senders_init(struct senders *s)
+void senders_init(struct senders *s, size_t max)
 {
-    *s = (struct senders){ .complete = true };
+    *s = (struct senders){ .complete = true, .max = max };
     map_init(&s->by_uuid);
 }
 
@@ -36,9 +36,12 @@ static struct sender *find(const struct senders *s, const struct uuid *journal)
 
 static struct sender *add(struct senders *s, const struct uuid *journal)
 {
-    struct sender *p = NEW(struct sender);
+    struct sender *p;
     uint64_t shown = cell_get(&s->shown_count);
 
+    if (s->by_uuid.count >= s->max)
+        return NULL;
+    p = NEW(struct sender);
     p->journal = *journal;
     map_put(&s->by_uuid, str_from(p->journal.b, sizeof(p->journal.b)), p);
     if (shown < SENDERS_SHOWN_MAX) {
@@ -100,6 +103,8 @@ void senders_seed(struct senders *s, const struct uuid *journal, uint64_t epoch,
 
     if (!p)
         p = add(s, journal);
+    if (!p)
+        return;
     l = find_life(p, epoch);
     if (!l)
         (void)add_life(p, epoch, seq, false);
@@ -114,7 +119,8 @@ struct sender *sender_of(struct senders *s, const struct uuid *journal)
 
     if (!p)
         p = add(s, journal);
-    p->anywhere = !s->complete;
+    if (p)
+        p->anywhere = !s->complete;
     return p;
 }
 

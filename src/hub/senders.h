@@ -44,16 +44,17 @@ struct sender {
 };
 struct senders {
     struct map by_uuid;
+    size_t max;    /* so many are taken at most */
     bool complete; /* whoever is not known here has never sent anything to this hub */
     struct sender *shown[SENDERS_SHOWN_MAX];
     struct cell shown_count;
 };
 
-void senders_init(struct senders *s);
+void senders_init(struct senders *s, size_t max);
 void senders_fini(struct senders *s);
 /* At the start: everything up to seq is here of that start of the journal. */
 void senders_seed(struct senders *s, const struct uuid *journal, uint64_t epoch, uint64_t seq);
-/* Made where there is none. Pointers live until senders_fini(). */
+/* Made where there is none; NULL: there are too many. Pointers live until senders_fini(). */
 struct sender *sender_of(struct senders *s, const struct uuid *journal);
 /* 0: the batch may be taken (what is under way counts). ERR_STALE: it leaves a hole; then the chain
  * is to be broken, as journal.h says, and sender_have() says where the sender may begin again. */

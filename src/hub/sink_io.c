@@ -102,12 +102,17 @@ static int step(struct sink *s, size_t *out_count)
     return 0;
 }
 
-static void checkpoint(struct sink *s)
+/* What readers hold up is done later; what fails is told, since the journal fills meanwhile. */
+static int checkpoint(struct sink *s)
 {
+    int rc;
+
     if (store_checkpointed(s->o.store) == store_position(s->o.store))
-        return;
-    if (store_checkpoint(s->o.store) == 0)
+        return 0;
+    rc = store_checkpoint(s->o.store);
+    if (rc == 0)
         journal_cursor_advance(s->cursor, store_checkpointed(s->o.store));
+    return rc == ERR_BUSY ? 0 : rc;
 }
 
 static void run(void *ctx)
@@ -132,9 +137,9 @@ static void run(void *ctx)
         }
         pause_ms = SINK_RETRY_MS;
         if (count == 0 && !gate_wait(s->gate, SINK_IDLE_MS))
-            checkpoint(s);
+            tell(s, checkpoint(s));
     }
-    checkpoint(s);
+    (void)checkpoint(s);
 }
 
 int sink_open(const struct sink_options *o, struct sink **out, struct fault *f)

@@ -29,15 +29,16 @@
 
 #include <stdio.h>
 
-#define UPLINK_RAW_MAX   (8u << 20) /* decompressed; a batch is meant to be far smaller */
-#define UPLINK_COUNT_MAX 50000u
-#define UPLINK_CLIENT    64 /* bytes of a client id that are kept */
+#define UPLINK_RAW_MAX   (8u << 20) /* decompressed, beside one record of the largest size */
+#define UPLINK_COUNT_MAX 10000u     /* records; a sender puts 4096 into one */
+#define UPLINK_CLIENT    64         /* bytes of a client id that are kept */
 
 struct uplink_server {
     struct uplink_server_options o;
     struct batch_caps caps;
     struct senders senders; /* the committer's, but for the cells; see senders.h */
     struct clocks clocks;   /* the committer's */
+    struct cell pending;    /* bytes of the batches that wait for the disk */
     struct metric *batches, *records, *refused, *holes, *corrected, *unstored;
 };
 
@@ -51,6 +52,7 @@ struct arrival {
     struct journal_entry entry;
     struct mail mail;
     struct sender *sender; /* once it was asked for */
+    size_t bytes;          /* of it in memory, counted in `pending` */
     uint64_t have_seq;     /* with ERR_STALE: up to where it joins */
     int64_t arrived_ns;    /* by our wall clock */
     uint64_t delay_max_ns; /* it was under way for no longer when it arrived */
@@ -62,9 +64,12 @@ struct uplink_server *uplink_server_new(const struct uplink_server_options *o)
     struct uplink_server *u = NEW(struct uplink_server);
 
     u->o = *o;
-    u->caps = (struct batch_caps){ UPLINK_RAW_MAX, UPLINK_COUNT_MAX,
-                                   (size_t)o->limits->record_payload_max_bytes };
-    senders_init(&u->senders);
+    u->caps = (struct batch_caps){
+        .raw_max = UPLINK_RAW_MAX + (size_t)o->limits->record_payload_max_bytes,
+        .count_max = UPLINK_COUNT_MAX,
+        .payload_max = (size_t)o->limits->record_payload_max_bytes,
+    };
+    senders_init(&u->senders, (size_t)o->limits->uplink_senders_max);
     clocks_init(&u->clocks, o->limits->clock_error_max_ms * 1000000);
     u->batches = metrics_counter(o->metrics, "wayside_uplink_received_batches_total", "",
                                  "Batches of other nodes that became durable here");
@@ -107,6 +112,7 @@ const struct senders *uplink_server_senders(const struct uplink_server *u)
 
 static void arrival_free(struct arrival *a)
 {
+    cell_add(&a->u->pending, -(uint64_t)a->bytes);
     batch_fini(&a->batch);
     blob_unref(a->payload);
     mem_free(a);
@@ -133,6 +139,8 @@ static int admit(struct journal_entry *e)
     int rc;
 
     a->sender = sender_of(&a->u->senders, &h->journal);
+    if (!a->sender)
+        return ERR_FULL;
     e->chain = &a->sender->chain;
     rc = sender_admit(a->sender, h);
     if (rc == 0) {
@@ -158,15 +166,21 @@ static void on_durable(struct journal_entry *e, int code)
 
 /* ---- on the worker ---- */
 
+static bool may_log(const struct uplink_server *u, struct loop *l, struct str client)
+{
+    return !u->o.may_log || u->o.may_log(u->o.ctx, l, client);
+}
+
 static void tell_hole(struct arrival *a)
 {
     const struct batch_header *h = &a->batch.header;
     char uuid[UUID_TEXT_LEN + 1];
 
     metric_add(a->u->holes, 1);
-    log_warn("uplink", "a batch leaves a hole; its sender begins again",
-             lf_text("client", a->client), lf_text("journal", uuid_format(&h->journal, uuid)),
-             lf_u64("have", a->have_seq), lf_u64("first", h->first_seq));
+    if (may_log(a->u, a->loop, str_of(a->client)))
+        log_warn("uplink", "a batch leaves a hole; its sender begins again",
+                 lf_text("client", a->client), lf_text("journal", uuid_format(&h->journal, uuid)),
+                 lf_u64("have", a->have_seq), lf_u64("first", h->first_seq));
     a->u->o.have(a->u->o.ctx, a->loop, &h->journal, h->first_seq, a->have_seq);
 }
 
@@ -175,8 +189,12 @@ static void deliver(struct mail *m, struct loop *l)
     struct arrival *a = container_of(m, struct arrival, mail);
     struct uplink_server *u = a->u;
     int code = a->entry.code;
-    const char *why = code == ERR_FULL    ? "the journal is full"
-                      : code == ERR_STALE ? "something before this batch is missing here"
+    const char *why = code == ERR_FULL && !a->sender ? "limits.uplink_senders_max is reached"
+                      : code == ERR_FULL             ? "the journal is full"
+                      : code == ERR_STALE            ? "something before this batch is missing here"
+                      : code == ERR_EXISTS
+                          ? "it holds records of this node: two nodes send to each other"
+                      : code == ERR_LIMIT ? "a record is larger than this node's journal takes"
                                           : NULL;
 
     if (code == ERR_STALE)
@@ -193,45 +211,69 @@ static void deliver(struct mail *m, struct loop *l)
     arrival_free(a);
 }
 
-static int refuse(struct uplink_server *u, const struct broker_message *m, const char *why,
-                  const char **reason)
+static int refuse(struct uplink_server *u, struct loop *l, const struct broker_message *m, int code,
+                  const char *why, const char **reason)
 {
     metric_add(u->refused, 1);
-    log_warn("uplink", "batch refused", lf_str("client", m->client_id), lf_str("topic", m->topic),
-             lf_text("why", why));
-    *reason = "not a batch of this journal";
-    return ERR_VALUE;
+    if (may_log(u, l, m->client_id))
+        log_warn("uplink", "batch refused", lf_str("client", m->client_id),
+                 lf_str("topic", m->topic), lf_text("why", why));
+    *reason = why;
+    return code;
 }
 
-/* The batch of a publication on prefix/{journal uuid}. NULL: refused. */
-static struct arrival *read_batch(struct uplink_server *u, const struct broker_message *m,
-                                  size_t prefix_n, const char **reason)
+/* Counts what the batch will take in memory before any of it is taken: a small payload may hold a large
+ * batch, and many may wait for a slow disk. */
+static int reserve(struct uplink_server *u, struct arrival *a, struct wire_why *why)
+{
+    struct batch_header h;
+    uint64_t all;
+    int rc = batch_read_header(blob_str(a->payload), &h, why);
+
+    if (rc < 0)
+        return rc;
+    if (h.raw_bytes > u->caps.raw_max || h.count > u->caps.count_max)
+        return ERR_LIMIT;
+    a->bytes = sizeof(*a) + blob_str(a->payload).n + h.raw_bytes +
+               ((size_t)h.count + 1) * sizeof(struct record);
+    all = cell_add(&u->pending, a->bytes);
+    /* One alone is always taken, so that a low limit is slow and no dead end. */
+    return all > a->bytes && all > u->o.limits->uplink_pending_max_bytes ? ERR_BUSY : 0;
+}
+
+/* The batch of a publication on prefix/{journal uuid}: 0, or a refusal with *reason set. */
+static int read_batch(struct uplink_server *u, struct loop *l, const struct broker_message *m,
+                      size_t prefix_n, struct arrival **out, const char **reason)
 {
     struct wire_why why = { 0 };
     struct arrival *a;
     struct uuid journal;
     int rc;
 
-    if (uuid_parse(str_skip(m->topic, prefix_n), &journal)) {
-        refuse(u, m, "the topic does not end in a journal's uuid", reason);
-        return NULL;
-    }
+    if (uuid_parse(str_skip(m->topic, prefix_n), &journal))
+        return refuse(u, l, m, ERR_VALUE, "the topic does not end in a journal's uuid", reason);
     a = NEW(struct arrival);
     a->u = u;
     a->payload = broker_message_blob(m);
-    rc = batch_read(blob_str(a->payload), &u->caps, &a->batch, &why);
-    if (rc) {
-        blob_unref(a->payload);
-        mem_free(a);
-        refuse(u, m, why.text ? why.text : err_text(rc), reason);
-        return NULL;
-    }
-    if (!uuid_eq(&journal, &a->batch.header.journal)) {
+    rc = reserve(u, a, &why);
+    if (rc == ERR_BUSY) {
         arrival_free(a);
-        refuse(u, m, "the batch is of another journal than the topic says", reason);
-        return NULL;
+        return refuse(u, l, m, rc, "limits.uplink_pending_max is reached: the disk is slow",
+                      reason);
     }
-    return a;
+    if (rc == 0)
+        rc = batch_read(blob_str(a->payload), &u->caps, &a->batch, &why);
+    if (rc == 0 && !uuid_eq(&journal, &a->batch.header.journal)) {
+        rc = ERR_PROTO;
+        why.text = "the batch is of another journal than the topic says";
+    }
+    if (rc < 0) {
+        arrival_free(a);
+        return refuse(u, l, m, ERR_VALUE, why.text ? why.text : "a batch larger than is taken here",
+                      reason);
+    }
+    *out = a;
+    return 0;
 }
 
 /* A sender packs a batch when its connection stands, and sends none that it packed for an earlier
@@ -260,12 +302,13 @@ int uplink_server_publish(struct uplink_server *u, struct loop *l, const struct 
                           struct broker_token *token, const char **reason)
 {
     struct arrival *a;
+    int rc;
 
     if (m->qos == 0)
-        return refuse(u, m, "QoS 0: nobody would know whether it arrived", reason);
-    a = read_batch(u, m, sizeof(UPLINK_TOPIC) - 1, reason);
-    if (!a)
-        return ERR_VALUE;
+        return refuse(u, l, m, ERR_VALUE, "QoS 0: nobody would know whether it arrived", reason);
+    rc = read_batch(u, l, m, sizeof(UPLINK_TOPIC) - 1, &a, reason);
+    if (rc < 0)
+        return rc;
     a->loop = l;
     a->token = token;
     snprintf(a->client, sizeof(a->client), "%.*s", STR_ARG(m->client_id));
@@ -282,10 +325,11 @@ int uplink_server_publish(struct uplink_server *u, struct loop *l, const struct 
 int uplink_server_live(struct uplink_server *u, struct loop *l, const struct broker_message *m,
                        const char **reason)
 {
-    struct arrival *a = read_batch(u, m, sizeof(UPLINK_LIVE_TOPIC) - 1, reason);
+    struct arrival *a;
+    int rc = read_batch(u, l, m, sizeof(UPLINK_LIVE_TOPIC) - 1, &a, reason);
 
-    if (!a)
-        return ERR_VALUE;
+    if (rc < 0)
+        return rc;
     metric_add(u->unstored, a->batch.header.count);
     for (uint32_t i = 0; i < a->batch.header.count; i++)
         u->o.live(u->o.ctx, l, &a->batch.records[i], false);

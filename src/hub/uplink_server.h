@@ -22,6 +22,8 @@ struct uplink_server_options {
     /* Tells a sender that its batch from `first` on leaves a hole, and up to where it joins. */
     void (*have)(void *ctx, struct loop *l, const struct uuid *journal, uint64_t first,
                  uint64_t have);
+    /* Whether something about this client may be logged now; NULL: always. */
+    bool (*may_log)(void *ctx, struct loop *l, struct str client);
     void *ctx;
 };
 

@@ -110,7 +110,7 @@ void journal_settle(struct journal *j);
 struct uuid journal_boot(const struct journal *j);
 
 /* Whose number seq is: the start of this journal that gave it. What is gone and older than the starts
- * that are remembered is counted to what follows it. May wait as journal_reader_new(). */
+ * that are remembered is counted to the oldest segment that is there. May wait for the committer. */
 struct life_span journal_life(struct journal *j, uint64_t seq);
 
 /* The newest durable seq; 0 when nothing was ever appended. */

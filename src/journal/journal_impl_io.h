@@ -20,7 +20,7 @@ struct ask {
     struct reply *reply;
     /* in and out, as each needs them */
     const char *name;
-    uint64_t seq, epoch;
+    uint64_t seq, last, epoch;
     struct spool_row *rows;
     size_t count;
     struct life_span life;

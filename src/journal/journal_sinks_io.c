@@ -92,14 +92,7 @@ void journal_cursor_advance(struct journal_cursor *c, uint64_t seq)
 
 static void run_cursor_rewind(struct journal *j, struct ask *a)
 {
-    struct spool_cursor *c = a->cursor->cursor;
-
-    (void)j;
-    if (a->seq < c->seq) {
-        c->seq = a->seq;
-        c->kept = a->seq < c->kept ? a->seq : c->kept;
-        cell_set(&a->cursor->at, a->seq);
-    }
+    spool_rewind(&j->spool, a->cursor->cursor, a->seq);
 }
 
 void journal_cursor_rewind(struct journal_cursor *c, uint64_t seq)
@@ -191,12 +184,12 @@ struct life_span journal_life(struct journal *j, uint64_t seq)
 
 static void run_damaged(struct journal *j, struct ask *a)
 {
-    spool_note_damage(&j->spool, a->epoch, a->seq);
+    spool_note_damage(&j->spool, a->epoch, a->seq, a->last);
 }
 
-static void source_damaged(void *ctx, uint64_t generation, uint64_t lost)
+static void source_damaged(void *ctx, uint64_t generation, uint64_t first, uint64_t last)
 {
-    struct ask a = { .run = run_damaged, .epoch = generation, .seq = lost };
+    struct ask a = { .run = run_damaged, .epoch = generation, .seq = first, .last = last };
 
     journal_ask(ctx, &a);
 }
@@ -210,14 +203,14 @@ struct journal_reader *journal_reader_new(struct journal *j, struct journal_curs
                                     .epoch = source_epoch,
                                     .locate = source_locate,
                                     .life = source_life,
-                                    .damaged = source_damaged };
+                                    /* One look by a person is no loss to a sink. */
+                                    .damaged = cursor ? source_damaged : NULL };
 
     if (buffer_bytes < KIB(64))
         buffer_bytes = KIB(64);
     if (buffer_bytes > MIB(4))
         buffer_bytes = MIB(4);
     r->journal = j;
-    (void)cursor; /* it keeps what this reads; see journal.h */
     reader_init(&r->reader, &source, j->disk, &j->spool.id.journal, j->spool.id.key, after_seq,
                 buffer_bytes);
     return r;

@@ -143,7 +143,7 @@ static int enter(struct reader *r, struct record *out)
 static struct record damaged_to(struct reader *r, uint64_t last)
 {
     if (r->source.damaged)
-        r->source.damaged(r->source.ctx, r->rows[r->row].generation, last + 1 - r->next);
+        r->source.damaged(r->source.ctx, r->rows[r->row].generation, r->next, last);
     return gap_to(r, last, why_damaged);
 }
 

@@ -16,8 +16,8 @@ struct reader_source {
     size_t (*locate)(void *ctx, uint64_t seq, struct spool_row *out, size_t max,
                      uint64_t *out_epoch);
     struct life_span (*life)(void *ctx, uint64_t seq); /* as spool_life() */
-    /* That many records of this segment were lost to damage. May be NULL. */
-    void (*damaged)(void *ctx, uint64_t generation, uint64_t lost);
+    /* These records of this segment were lost to damage. May be NULL. */
+    void (*damaged)(void *ctx, uint64_t generation, uint64_t first, uint64_t last);
 };
 
 struct reader {

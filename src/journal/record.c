@@ -36,14 +36,17 @@ bool record_stream_valid(struct str stream)
     return true;
 }
 
-static bool content_type_valid(struct str s)
+static bool is_printable(struct str s)
 {
-    if (s.n > RECORD_CONTENT_MAX)
-        return false;
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] < 0x20 || s.p[i] > 0x7e)
             return false;
     return true;
+}
+
+static bool content_type_valid(struct str s)
+{
+    return s.n <= RECORD_CONTENT_MAX && is_printable(s);
 }
 
 int record_check(const struct record *r, size_t payload_max)
@@ -60,7 +63,8 @@ int record_check(const struct record *r, size_t payload_max)
     } else if (r->kind == RECORD_GAP) {
         if (r->flags || !uuid_is_zero(&r->id))
             return ERR_VALUE;
-        if (r->device.n > 0 || r->stream.n > 0 || r->first == 0 || r->first > r->origin_seq)
+        if (r->device.n > 0 || r->stream.n > 0 || r->content_type.n > 0 || r->first == 0 ||
+            r->first > r->origin_seq || !is_printable(r->payload))
             return ERR_VALUE;
     } else if (!record_device_valid(r->device) || !record_stream_valid(r->stream) || r->first) {
         return ERR_VALUE;

@@ -21,7 +21,7 @@ enum record_kind {
     RECORD_EVENT = 4,
     RECORD_RESULT = 5,
     /* Not from a device: says that the records first…origin_seq of this origin are lost (dropped
-     * at the quota, or damaged on disk); the payload is the reason, device and stream are empty.
+     * at the quota, or damaged on disk); the payload is the reason in printable ASCII, device and stream are empty.
      * A journal's reader makes one wherever numbers are missing, so that no gap is silent. */
     RECORD_GAP = 6,
     /* Not from a device either: says that everything up to origin_seq of the journal `origin` was

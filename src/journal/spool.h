@@ -29,6 +29,7 @@ struct spool_row {
     int64_t begun_ns;   /* wall clock; 0: unknown */
     uint64_t life;      /* the start that wrote it (lives.h); 0: unknown */
     bool damaged;       /* a reader found damage in it */
+    uint64_t lost_to;   /* and this is the last number that was counted as lost in it */
 };
 
 struct cell;
@@ -127,6 +128,9 @@ struct spool_cursor *spool_cursor(struct spool *s, const char *name, bool create
 /* Forgets it and removes its file. */
 int spool_forget(struct spool *s, struct spool_cursor *c);
 
+/* Back to a lower place, durably as far as the disk works: what it then needs stays. */
+void spool_rewind(struct spool *s, struct spool_cursor *c, uint64_t seq);
+
 /* [a-z0-9-]{1,32} */
 bool spool_cursor_name_valid(const char *name);
 
@@ -140,8 +144,9 @@ void spool_end_segment(struct spool *s);
 void spool_give_up(struct spool *s);
 /* Drops the oldest segment for the quota if all in it may be dropped. ERR_FULL. */
 int spool_drop_oldest(struct spool *s);
-/* A reader found that many records of this segment damaged: the file is kept aside in its turn. */
-void spool_note_damage(struct spool *s, uint64_t generation, uint64_t lost);
+/* A reader found these records of this segment damaged: the file is kept aside in its turn. They are
+ * counted once, however many readers there are. */
+void spool_note_damage(struct spool *s, uint64_t generation, uint64_t first, uint64_t last);
 /* Drops what max_age_ms and max_records say. Returns when it wants to be asked again (mono ns). */
 uint64_t spool_drop_old(struct spool *s);
 /* Removes the segments behind all cursors, as far as their files say so durably. */

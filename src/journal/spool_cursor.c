@@ -133,6 +133,19 @@ static void refresh(struct spool_cursor *c)
         c->seq = at;
 }
 
+void spool_rewind(struct spool *s, struct spool_cursor *c, uint64_t seq)
+{
+    refresh(c);
+    if (seq >= c->seq)
+        return;
+    c->seq = seq;
+    c->kept = seq < c->kept ? seq : c->kept;
+    if (c->at)
+        cell_set(c->at, seq);
+    if (write_cursor(s, c) == 0)
+        (void)s->disk->ops->sync(s->disk, c->file);
+}
+
 uint64_t spool_lowest_cursor(struct spool *s)
 {
     uint64_t least = UINT64_MAX - 1;

@@ -95,14 +95,24 @@ static int remove_oldest(struct spool *s)
     return 0;
 }
 
-void spool_note_damage(struct spool *s, uint64_t generation, uint64_t lost)
+void spool_note_damage(struct spool *s, uint64_t generation, uint64_t first, uint64_t last)
 {
-    s->counts.lost += lost;
-    log_warn("journal", "records are damaged and were skipped", lf_u64("records", lost),
-             lf_u64("generation", generation));
+    struct spool_row *row = NULL;
+
     for (size_t i = 0; i < s->count; i++)
         if (s->rows[i].generation == generation)
-            s->rows[i].damaged = true;
+            row = &s->rows[i];
+    if (row)
+        row->damaged = true;
+    if (row && first <= row->lost_to)
+        first = row->lost_to + 1;
+    if (first > last)
+        return;
+    if (row)
+        row->lost_to = last;
+    s->counts.lost += last - first + 1;
+    log_warn("journal", "records are damaged and were skipped", lf_u64("first", first),
+             lf_u64("last", last), lf_u64("generation", generation));
 }
 
 /* Whether the oldest segment may be dropped for the quota. */
@@ -328,7 +338,7 @@ struct life_span spool_life(const struct spool *s, uint64_t seq)
     if (lives_find(&s->lives, seq, &span) || s->count == 0)
         return span;
     /* Older than the starts that are remembered: each segment knows its own. What is gone is
-     * counted to what follows it. */
+     * counted to the oldest segment. */
     at = row_of(s, seq);
     from = to = at < 0 ? 0 : at;
     while (from > 0 && s->rows[from - 1].life == s->rows[from].life)

@@ -33,7 +33,7 @@ enum client_state {
 
 /* Whom to tell about a QoS 1 publication. */
 struct client_done {
-    void (*done)(void *ctx, int code, unsigned reason);
+    void (*done)(void *ctx, int code, unsigned reason, struct str text);
     void *ctx;
 };
 

@@ -116,7 +116,7 @@ static void finish(struct mqtt_client *m)
     client_give_up(&m->c);
     while (client_lost(&m->c, &d))
         if (d.done)
-            d.done(d.ctx, ERR_STOPPED, 0);
+            d.done(d.ctx, ERR_STOPPED, 0, STR_NONE);
     timer_stop(&m->timer);
     client_fini(&m->c);
     for (size_t i = 0; i < m->string_count; i++)
@@ -171,7 +171,7 @@ static void on_closed(void *ctx, struct stream *s, int code)
     wait = client_down(&m->c, now_ms(m), code, random);
     while (client_lost(&m->c, &d))
         if (d.done)
-            d.done(d.ctx, ERR_CLOSED, 0);
+            d.done(d.ctx, ERR_CLOSED, 0, STR_NONE);
     if (!m->closing)
         tell_down(m, wait);
     settle(m);
@@ -232,7 +232,10 @@ static void dispatch(struct mqtt_client *m, struct client_event *e)
     case CLIENT_EV_DONE:
         send_kept(m);
         if (e->done.done)
-            e->done.done(e->done.ctx, e->code, e->reason);
+            e->done.done(e->done.ctx, e->code, e->reason,
+                         e->packet.ack.props.has & MQTT_HAS(REASON_STRING)
+                             ? e->packet.ack.props.reason_string
+                             : STR_NONE);
         break;
     case CLIENT_EV_SUBSCRIBED:
         if (e->reason >= 0x80)

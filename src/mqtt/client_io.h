@@ -104,7 +104,7 @@ struct mqtt_client_message {
      * connection ended before; ERR_STOPPED; or refused with `reason` (MQTT 5): ERR_REFUSED 0x87,
      * ERR_VALUE 0x90 and 0x99, ERR_FULL 0x97, ERR_PROTO any other. In the order of the
      * publications as long as the server acknowledges in order (MQTT-4.6.0). */
-    void (*done)(void *ctx, int code, unsigned reason);
+    void (*done)(void *ctx, int code, unsigned reason, struct str text);
     void *done_ctx;
 };
 /* 0: taken. ERR_CLOSED: not connected. ERR_FULL: the window is full, or (QoS 0) more waits to be

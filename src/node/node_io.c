@@ -623,6 +623,7 @@ void node_stop(struct node *n)
         hub_ingest_stop(n->ingest);
     if (n->broker)
         broker_stop(n->broker, NODE_DRAIN_MS);
+    store_stop_asking(n->store); /* the servers wait for their answers */
     for (size_t i = 0; i < n->server_count; i++)
         http_server_stop(n->servers[i], NODE_DRAIN_MS);
     if (n->host) /* after the servers: /metrics asks it */

@@ -47,6 +47,9 @@ struct store_config store_config_default(void);
  * no failure: writing and asking fail until it is there. On failure *f has the sentence: ERR_VERSION when the file is
  * newer than this program (left untouched), ERR_CORRUPT, ERR_BUSY, ERR_FULL, ERR_DB, -errno. */
 MUST_USE int store_open(const struct store_config *c, struct store **out, struct fault *f);
+/* From here on questions, those that wait and those under way too, are answered with ERR_STOPPED, so
+ * that whoever serves them can end. NULL is legal. */
+void store_stop_asking(struct store *s);
 /* Ends the readers (queries that wait are answered with ERR_STOPPED), checkpoints, closes. Nobody
  * asks any more; answers under way are still delivered as mail. NULL is legal. */
 void store_close(struct store *s);

@@ -43,7 +43,8 @@ struct store {
     uint64_t found; /* in the database at the start */
     struct store_reader *readers[READERS_MAX];
     unsigned reader_count;
-    struct cell stopping;
+    struct cell stopping; /* questions are not answered any more, but with ERR_STOPPED */
+    struct cell closing;  /* and none comes: the keeper ends */
 
     struct thread *keeper;
     struct gate *gate;
@@ -233,14 +234,14 @@ static void keep(void *ctx)
 {
     struct store *s = ctx;
     uint64_t wait = 0;
-    bool stopping;
+    bool closing;
 
     do {
         gate_wait(s->gate, wait);
-        stopping = cell_get(&s->stopping);
+        closing = cell_get(&s->closing);
         take_inbox(s);
-        wait = release_ready(s, stopping);
-    } while (!stopping);
+        wait = release_ready(s, cell_get(&s->stopping));
+    } while (!closing);
 }
 
 /* ---- opening and closing ---- */
@@ -321,11 +322,21 @@ int store_open(const struct store_config *c, struct store **out, struct fault *f
     return 0;
 }
 
+void store_stop_asking(struct store *s)
+{
+    if (!s)
+        return;
+    cell_set(&s->stopping, 1);
+    if (s->gate)
+        gate_open(s->gate);
+}
+
 void store_close(struct store *s)
 {
     if (!s)
         return;
     cell_set(&s->stopping, 1);
+    cell_set(&s->closing, 1);
     if (s->keeper) {
         gate_open(s->gate);
         thread_join(s->keeper);

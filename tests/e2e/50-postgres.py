@@ -2,7 +2,9 @@
 import json
 import os
 import signal
+import socket
 import subprocess
+import time
 
 from faults import Feeder, check_all_there, stored_numbers
 from harness import Node, Postgres, main, until
@@ -172,6 +174,30 @@ def test_a_database_that_is_locked_or_hangs_is_told_and_does_not_hold_up_a_stop(
             os.kill(p, signal.SIGCONT)
     hub.start()
     until(lambda: stored() == [0, 1, 2], "the row after the hang", 40)
+
+
+def test_questions_that_wait_do_not_hold_up_a_stop(box):
+    server = Postgres(box)
+    hub = hub_on(box, server)
+    assert hub.request("POST", "/api/v1/data", {"device_id": "d", "n": 1})[0] == 200
+    until(lambda: hub.get("/api/v1/readings?device=d")["items"], "the first row")
+    stopped = [int(p) for p in server.psql("SELECT pid FROM pg_stat_activity WHERE application_name = 'wayside'").split()]
+    stopped.append(int((server.dir / "data" / "postmaster.pid").read_text().split()[0]))
+    asking = []
+    try:
+        for p in stopped:
+            os.kill(p, signal.SIGSTOP)
+        for _ in range(12):  # one behind the other they would wait for minutes
+            s = socket.create_connection(hub.address("api"))
+            s.sendall(b"GET /api/v1/readings?device=d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            asking.append(s)
+        until(lambda: hub.metric("active_connections") >= 12, "the questions")
+        assert hub.stop(50) == 0
+    finally:
+        for p in [*stopped, server.process.pid]:  # runuser stops when its child does
+            os.kill(p, signal.SIGCONT)
+        for s in asking:
+            s.close()
 
 
 def test_mistakes_are_named(box):

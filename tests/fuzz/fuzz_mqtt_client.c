@@ -26,11 +26,12 @@ struct run {
     unsigned taken, ended;
 };
 
-static void told(void *ctx, int code, unsigned reason)
+static void told(void *ctx, int code, unsigned reason, struct str text)
 {
     (void)ctx;
     (void)code;
     (void)reason;
+    (void)text;
 }
 
 static void end_one(struct run *r, const struct client_done *d)

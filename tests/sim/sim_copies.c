@@ -107,7 +107,7 @@ static const struct uuid journal = { { 7 } };
 static void hub_start(void)
 {
     senders_fini(&senders);
-    senders_init(&senders);
+    senders_init(&senders, 1000);
     way_count = 0;
     for (uint16_t e = 1; e < EPOCHS; e++)
         if (db.cursor[e] > 0)
@@ -447,7 +447,7 @@ int main(int argc, char **argv)
     uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : SCHEDULES;
     uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
 
-    senders_init(&senders);
+    senders_init(&senders, 1000);
     for (uint64_t s = first; s < first + count; s++)
         run(s);
     senders_fini(&senders);

@@ -96,7 +96,7 @@ static void a_device_with_its_node(void **state)
     struct render r;
 
     (void)state;
-    senders_init(&all);
+    senders_init(&all, 1000);
     sender_says(sender_of(&all, &journal), &says, STR("pi-7"), 1000000000);
     render_init(&r);
     r.senders = &all;

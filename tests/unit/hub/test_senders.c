@@ -42,7 +42,7 @@ static void test_batches_follow_one_another(void **state)
     struct sender *s;
 
     (void)state;
-    senders_init(&all);
+    senders_init(&all, 1000);
     s = sender_of(&all, &edge);
     assert_int_equal(sender_admit(s, &a), 0);
     assert_int_equal(sender_admit(s, &b), 0); /* a is under way */
@@ -64,7 +64,7 @@ static void test_nothing_overtakes_what_was_refused(void **state)
     struct sender *s;
 
     (void)state;
-    senders_init(&all);
+    senders_init(&all, 1000);
     s = sender_of(&all, &edge);
     assert_int_equal(sender_admit(s, &a), 0);
     sender_durable(s, &a);
@@ -85,19 +85,19 @@ static void test_the_unknown_begin_at_1_only_when_all_are_known(void **state)
     struct sender *s;
 
     (void)state;
-    senders_init(&all);
+    senders_init(&all, 1000);
     s = sender_of(&all, &edge);
     assert_int_equal(sender_admit(s, &late), ERR_STALE);
     senders_fini(&all);
 
-    senders_init(&all);
+    senders_init(&all, 1000);
     all.complete = false;
     s = sender_of(&all, &edge);
     assert_int_equal(sender_admit(s, &late), 0);
     assert_int_equal(sender_admit(s, &behind), ERR_STALE);
     senders_fini(&all);
 
-    senders_init(&all);
+    senders_init(&all, 1000);
     senders_seed(&all, &edge, 70, 49);
     senders_seed(&all, &edge, 70, 30);
     s = sender_of(&all, &edge);
@@ -112,7 +112,7 @@ static void test_copies_stand_each_for_itself(void **state)
     struct sender *s;
 
     (void)state;
-    senders_init(&all);
+    senders_init(&all, 1000);
     s = sender_of(&all, &edge);
     assert_int_equal(take(s, of(1, 500)), 0);
     assert_int_equal(take(s, of_start(501, 1000, 71, 70)), 0); /* the one */
@@ -141,7 +141,7 @@ static void test_a_copy_mends_nothing_of_the_other(void **state)
     struct sender *s;
 
     (void)state;
-    senders_init(&all);
+    senders_init(&all, 1000);
     s = sender_of(&all, &edge);
     assert_int_equal(take(s, of(1, 500)), 0);
     assert_int_equal(take(s, of_start(501, 2000, 72, 70)), 0);
@@ -165,7 +165,7 @@ static void test_what_becomes_durable_after_a_refusal_is_joined(void **state)
     struct sender *s;
 
     (void)state;
-    senders_init(&all);
+    senders_init(&all, 1000);
     s = sender_of(&all, &edge);
     assert_int_equal(take(s, of(1, 10)), 0);
     assert_int_equal(sender_admit(s, &a), 0);
@@ -185,7 +185,7 @@ static void test_of_many_starts_those_heard_of_last_are_remembered(void **state)
     struct sender *s;
 
     (void)state;
-    senders_init(&all);
+    senders_init(&all, 1000);
     for (uint64_t i = 1; i <= SENDER_LIVES_MAX + 5; i++)
         senders_seed(&all, &edge, i, 10 * i);
     senders_seed(&all, &edge, 900, 1); /* no farther than those that are remembered */
@@ -206,7 +206,7 @@ static void test_of_many_starts_those_heard_of_last_are_remembered(void **state)
     assert_int_equal(have(s, of_start(76, 76, 902, 902)), 75);
     senders_fini(&all);
 
-    senders_init(&all);
+    senders_init(&all, 1000);
     s = sender_of(&all, &edge);
     waits = of_start(1, 2, 5000, 0);
     assert_int_equal(sender_admit(s, &waits), 0);
@@ -224,7 +224,7 @@ static void test_what_is_taken_anywhere_leaves_no_hole_behind_it(void **state)
     struct sender *s;
 
     (void)state;
-    senders_init(&all);
+    senders_init(&all, 1000);
     all.complete = false;
     s = sender_of(&all, &edge);
     assert_int_equal(sender_admit(s, &first), 0);
@@ -236,6 +236,23 @@ static void test_what_is_taken_anywhere_leaves_no_hole_behind_it(void **state)
     senders_fini(&all);
 }
 
+static void test_senders_are_bounded(void **state)
+{
+    struct senders all;
+    struct uuid u = { { 1 } };
+
+    (void)state;
+    senders_init(&all, 2);
+    assert_non_null(sender_of(&all, &edge));
+    assert_non_null(sender_of(&all, &u));
+    u.b[1] = 1;
+    assert_null(sender_of(&all, &u));
+    senders_seed(&all, &u, 70, 10); /* no matter: it will send again */
+    assert_null(sender_of(&all, &u));
+    assert_non_null(sender_of(&all, &edge));
+    senders_fini(&all);
+}
+
 static void test_what_a_sender_says_is_shown(void **state)
 {
     struct senders all;
@@ -244,7 +261,7 @@ static void test_what_a_sender_says_is_shown(void **state)
     struct sender *s;
 
     (void)state;
-    senders_init(&all);
+    senders_init(&all, 1000);
     s = sender_of(&all, &edge);
     assert_string_equal(sender_name(s), "");
     sender_says(s, &says, STR("pi-7"), 5000000000);
@@ -263,5 +280,5 @@ RUN(TEST(test_batches_follow_one_another), TEST(test_nothing_overtakes_what_was_
     TEST(test_what_becomes_durable_after_a_refusal_is_joined),
     TEST(test_of_many_starts_those_heard_of_last_are_remembered),
     TEST(test_what_is_taken_anywhere_leaves_no_hole_behind_it),
-    TEST(test_the_unknown_begin_at_1_only_when_all_are_known),
+    TEST(test_the_unknown_begin_at_1_only_when_all_are_known), TEST(test_senders_are_bounded),
     TEST(test_what_a_sender_says_is_shown))

@@ -83,12 +83,13 @@ static void test_views_live_until_the_next_call(void **state)
 
 static uint64_t told_damaged;
 
-static void note_damaged(void *ctx, uint64_t generation, uint64_t lost)
+static void note_damaged(void *ctx, uint64_t generation, uint64_t first, uint64_t last)
 {
     struct kit *k = ctx;
 
     assert_int_equal(generation, k->spool.rows[0].generation);
-    told_damaged += lost;
+    told_damaged += last - first + 1;
+    spool_note_damage(&k->spool, generation, first, last);
 }
 
 static void test_a_damaged_record_is_a_gap(void **state)
@@ -118,6 +119,11 @@ static void test_a_damaged_record_is_a_gap(void **state)
     assert_true(uuid_eq(&out[0].origin, &k.spool.id.journal));
     assert_str(out[0].payload, "damaged");
     assert_int_equal(told_damaged, 1);
+    assert_int_equal(k.spool.counts.lost, 1);
+    spool_note_damage(&k.spool, k.spool.rows[0].generation, 4, 5); /* another reader */
+    assert_int_equal(k.spool.counts.lost, 1);
+    spool_note_damage(&k.spool, k.spool.rows[0].generation, 5, 7);
+    assert_int_equal(k.spool.counts.lost, 3);
     assert_int_equal(reader_next(&r, out, 10, 100000, &n), 0);
     assert_int_equal(out[0].seq, 6);
     while (n > 0 && out[n - 1].seq < 10)

@@ -39,6 +39,24 @@ static void test_fields_are_held_to_their_limits(void **state)
     assert_int_equal(record_check(&r, 2), ERR_VALUE);
 }
 
+static void test_a_gaps_reason_is_text(void **state)
+{
+    static const struct str bad[] = { STR("\xff"), STR("a\0b"), STR("a\nb"), STR("\xc3\xa4") };
+    struct record r = {
+        .kind = RECORD_GAP, .first = 1, .origin_seq = 1, .payload = STR("dropped")
+    };
+
+    (void)state;
+    assert_int_equal(record_check(&r, 100), 0);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        r.payload = bad[i];
+        assert_int_equal(record_check(&r, 100), ERR_VALUE);
+    }
+    r.payload = STR("dropped");
+    r.content_type = STR("text/plain");
+    assert_int_equal(record_check(&r, 100), ERR_VALUE);
+}
+
 static void test_names_are_of_their_alphabet(void **state)
 {
     static const char *const bad[] = { "", "a b", "a/b", "a#", "\xc3\xa4", "a.b" };
@@ -84,4 +102,5 @@ static void test_each_kind_has_a_name(void **state)
 }
 
 RUN(TEST(test_fields_are_held_to_their_limits), TEST(test_names_are_of_their_alphabet),
-    TEST(test_a_gap_has_a_range_and_no_device), TEST(test_each_kind_has_a_name))
+    TEST(test_a_gap_has_a_range_and_no_device), TEST(test_a_gaps_reason_is_text),
+    TEST(test_each_kind_has_a_name))

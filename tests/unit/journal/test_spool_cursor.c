@@ -141,9 +141,31 @@ static void test_nothing_is_removed_on_the_word_of_an_unflushed_cursor(void **st
     kit_fini(&k);
 }
 
+static void test_a_rewound_cursor_holds_over_a_cut(void **state)
+{
+    struct kit k;
+    struct spool_cursor *c;
+
+    (void)state;
+    kit_init(&k);
+    kit_append_many(&k, 50, 50);
+    c = spool_cursor(&k.spool, "up", true);
+    c->seq = 40;
+    (void)spool_tend(&k.spool, true);
+    spool_keep_cursors(&k.spool);
+    spool_rewind(&k.spool, c, 45); /* never forward */
+    assert_int_equal(c->seq, 40);
+    spool_rewind(&k.spool, c, 7);
+    assert_int_equal(c->seq, 7);
+    kit_cut(&k);
+    assert_int_equal(spool_cursor(&k.spool, "up", false)->seq, 7);
+    kit_fini(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_a_rewound_cursor_holds_over_a_cut),
         TEST(test_a_new_cursor_stands_before_the_oldest),
         TEST(test_it_is_written_at_most_every_so_often),
         TEST(test_a_power_cut_never_moves_it_forward),

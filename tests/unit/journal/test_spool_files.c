@@ -173,7 +173,7 @@ static void test_a_damaged_segment_is_kept_aside_in_its_turn(void **state)
     kit_append_many(&k, 30, 1000);
     assert_true(k.spool.count > 3);
     segment_name(k.spool.rows[0].generation, name);
-    spool_note_damage(&k.spool, k.spool.rows[0].generation, 2);
+    spool_note_damage(&k.spool, k.spool.rows[0].generation, 1, 2);
     assert_int_equal(k.spool.counts.lost, 2);
     cell_set(&at, 30);
     (void)spool_tend(&k.spool, true);

@@ -176,10 +176,11 @@ static void on_subscribed(void *ctx, struct str filter, unsigned code)
 static const struct mqtt_client_handler handler = { on_connected, on_disconnected, on_message,
                                                     on_ready, on_subscribed };
 
-static void on_done(void *ctx, int code, unsigned reason)
+static void on_done(void *ctx, int code, unsigned reason, struct str text)
 {
     (void)ctx;
     (void)reason;
+    (void)text;
     w.done++;
     w.done_ok += code == 0;
     w.done_closed += code == ERR_CLOSED;

@@ -3,11 +3,12 @@
 
 #include "base/mem.h"
 
-static void told(void *ctx, int code, unsigned reason)
+static void told(void *ctx, int code, unsigned reason, struct str text)
 {
     (void)ctx;
     (void)code;
     (void)reason;
+    (void)text;
 }
 
 static int publish(struct kit *k, uintptr_t tag, unsigned qos)
