@@ -260,11 +260,6 @@ static int find_stream(struct reader *r, int64_t device, int64_t *out, unsigned 
     return rc;
 }
 
-static int64_t end_of(const struct store_query *q)
-{
-    return q->to_ns ? q->to_ns : INT64_MAX;
-}
-
 /* ---- records ---- */
 
 static int run_rows(struct reader *r, enum read_sql i, struct pg_args *a)
@@ -335,7 +330,7 @@ static int newest_of(struct reader *r, int64_t stream)
 
     pg_i64(&a, stream);
     pg_i64(&a, r->q->from_ns);
-    pg_i64(&a, end_of(r->q));
+    pg_i64(&a, query_end(r->q));
     rc = pg_run(&r->pg, READ_NEWEST, &a, &res);
     if (rc == 0 && PQntuples(res) > 0)
         rc = render_row(r, res);
@@ -464,7 +459,7 @@ static int find_edges(struct reader *r, int64_t stream, int64_t *out_first, int6
 
     pg_i64(&a, stream);
     pg_i64(&a, r->q->from_ns);
-    pg_i64(&a, end_of(r->q));
+    pg_i64(&a, query_end(r->q));
     rc = pg_run(&r->pg, READ_EDGES, &a, &res);
     if (rc == 0 && !PQgetisnull(res, 0, 0)) {
         *out_first = pg_get_i64(res, 0, 0);
@@ -486,7 +481,7 @@ static int run_steps(struct reader *r, int64_t stream, struct query_steps *steps
 
     pg_i64(&a, stream);
     pg_i64(&a, steps->from_ns);
-    pg_i64(&a, end_of(r->q));
+    pg_i64(&a, query_end(r->q));
     rc = ask(r, lag ? READ_LAG : READ_SERIES, &a);
     while (rc == 0 && (rc = next_row(r, &res)) == 1) {
         int64_t wall = pg_get_i64(res, 0, 0);
@@ -543,7 +538,7 @@ static int run_gaps(struct reader *r)
     pg_i64(&a, (int64_t)below);
     pg_i64(&a, journal);
     pg_i64(&a, r->q->from_ns);
-    pg_i64(&a, end_of(r->q));
+    pg_i64(&a, query_end(r->q));
     pg_i64(&a, (int64_t)limit + 1);
     rc = pg_run(&r->pg, READ_GAPS, &a, &res);
     for (int i = 0; rc == 0 && i < PQntuples(res); i++) {
@@ -560,9 +555,7 @@ static int run_gaps(struct reader *r)
             break;
         }
         below = g.id;
-        rc = r->render->gap(r->ctx, &g);
-        if (rc == 0)
-            r->out->rows++;
+        rc = query_rendered(r->render->gap(r->ctx, &g), r->out);
     }
     PQclear(res);
     return rc;
