@@ -24,7 +24,7 @@
 
 #define COPY_PIECE (64u << 10)
 #define ORIGINS_MOST                                                                               \
-    256 /* of one batch; more make the batch smaller, not wrong: see write_batch() */
+    256 /* of one batch; more make the batch smaller, not wrong: see pg_writer_write() */
 #define IDS_SWEEP   "500"
 #define IDS_KEEP_NS (7 * 86400 * INT64_C(1000000000))
 #define SWEEP_NS    (60 * INT64_C(1000000000))
