@@ -197,7 +197,8 @@ int pg_origins_note_gap(struct pg_origins *o, struct pg_origin *at, const struct
     pg_i64(&a, (int64_t)r->origin_seq);
     pg_i64(&a, r->wall_ns);
     pg_i64(&a, now_ns);
-    pg_str(&a, r->payload);
+    /* PostgreSQL's text takes no NUL and nothing that is not UTF-8, and the gap must be told. */
+    pg_str(&a, utf8_valid_mqtt(r->payload) ? r->payload : STR("unknown"));
     return pg_run(o->pg, PG_GAP_ADD, &a, NULL);
 }
 
