@@ -1,11 +1,14 @@
 /*
  * Names and their numbers, for the PostgreSQL writer. Several hubs may write: so a name is made by an
  * upsert that gives the number whoever was first, sums are added to and newest times only raised. What
- * was learned is kept in a catalog until it grows too large.
+ * was learned is kept in a catalog until it grows too large, and content types in a map of a bounded
+ * size as well: senders name them.
  */
 #include "store/pg_names_io.h"
 
 #include "base/mem.h"
+
+#define CONTENTS_MAX 1000 /* remembered after a commit; nobody has so many at a time */
 
 const struct pg_statement pg_names_sql[PG_NAMES_SQL] = {
     [PG_DEVICE_ADD] = { "INSERT INTO wayside.devices (name, first_seen_ns, last_seen_ns, last_wall_ns)"
@@ -58,6 +61,8 @@ void pg_names_settle(struct pg_names *n)
 {
     if (catalog_full(&n->catalog))
         pg_names_forget(n);
+    if (n->contents.count > CONTENTS_MAX)
+        map_empty(&n->contents, mem_free);
 }
 
 static int device_row(struct pg_names *n, const struct record *r, int64_t now_ns,

@@ -21,9 +21,12 @@
 #include <stdio.h>
 
 #define COPY_PIECE  (64u << 10)
-#define IDS_SWEEP   "500"
 #define IDS_KEEP_NS (7 * 86400 * INT64_C(1000000000))
-#define SWEEP_NS    (60 * INT64_C(1000000000))
+/* Old ids that one transaction drops: at least twice as many as came, so that they never pile up, and
+ * not so many that others wait for them. What is left then is the next transaction's. */
+#define SWEEP_LEAST 500
+#define SWEEP_MOST  20000
+#define SWEEP_NS    (60 * INT64_C(1000000000)) /* between two sweeps that found the end */
 
 enum write_sql {
     W_ID = PG_ORIGINS_SQL,
@@ -39,12 +42,15 @@ static const struct pg_statement write_sql[W_SQL_COUNT - PG_ORIGINS_SQL] = {
                  " ON CONFLICT (stream_id, id) DO UPDATE SET wall_ns = $3, seen_ns = $4"
                  " WHERE abs(i.wall_ns::numeric - $3) > $5 RETURNING 1::bigint",
                  "ibiii" },
-    AT(W_IDS_SWEEP) = { "DELETE FROM wayside.ids WHERE (stream_id, id) IN ("
+    /* What another hub has in its hands is for another time: waiting for it could be for ever. */
+    AT(W_IDS_SWEEP) = { "WITH old AS MATERIALIZED ("
                         "SELECT i.stream_id, i.id FROM wayside.ids i JOIN wayside.streams s"
                         " ON s.id = i.stream_id WHERE i.seen_ns < $1 AND"
-                        " (s.last_wall_ns > i.wall_ns + $3 OR i.seen_ns < $2)"
-                        " ORDER BY i.seen_ns LIMIT " IDS_SWEEP ")",
-                        "iii" },
+                        " (s.last_wall_ns::numeric - i.wall_ns > $3 OR i.seen_ns < $2)"
+                        " ORDER BY i.seen_ns LIMIT $4 FOR UPDATE OF i SKIP LOCKED)"
+                        " DELETE FROM wayside.ids d USING old"
+                        " WHERE d.stream_id = old.stream_id AND d.id = old.id",
+                        "iiii" },
     AT(W_POSITION) = { "SELECT position FROM wayside.sinks WHERE journal = $1", "b" },
     AT(W_POSITION_SET) = { "INSERT INTO wayside.sinks (journal, position) VALUES ($1, $2)"
                            " ON CONFLICT (journal) DO UPDATE SET position = $2",
@@ -57,9 +63,10 @@ struct writer {
     struct pg_statement statements[W_SQL_COUNT];
     struct pg_names names;
     struct uuid journal;
-    int64_t id_window_ns, sweep_ns;
-    uint64_t position; /* the database's */
-    bool known;        /* whoever reads the journal begins at it or before */
+    int64_t id_window_ns, sweep_ns; /* the next sweep is due then */
+    uint64_t ids_added;             /* since the last one */
+    uint64_t position;              /* the database's */
+    bool known;                     /* whoever reads the journal begins at it or before */
     struct pg_origins origins;
     struct buf copy;
 };
@@ -286,6 +293,7 @@ static int is_repeat(struct batch *b, const struct record *r, bool *out)
     if (rc == 0)
         *out = PQntuples(res) == 0;
     PQclear(res);
+    b->w->ids_added += rc == 0 && !*out;
     b->counts.repeated += *out;
     return rc;
 }
@@ -355,15 +363,26 @@ static int store_record(struct batch *b, const struct record *r)
 static int sweep_ids(struct batch *b)
 {
     struct writer *w = b->w;
+    uint64_t most = 2 * w->ids_added, dropped = 0;
     struct pg_args a = { 0 };
+    PGresult *r = NULL;
+    int rc;
 
+    /* A clock that was set back begins anew as well. */
     if (b->now_ns < w->sweep_ns && b->now_ns > w->sweep_ns - 2 * SWEEP_NS)
         return 0;
-    w->sweep_ns = b->now_ns + SWEEP_NS;
+    most = most < SWEEP_LEAST ? SWEEP_LEAST : most > SWEEP_MOST ? SWEEP_MOST : most;
     pg_i64(&a, b->now_ns - w->id_window_ns);
     pg_i64(&a, b->now_ns - IDS_KEEP_NS);
     pg_i64(&a, w->id_window_ns);
-    return pg_run(&w->pg, W_IDS_SWEEP, &a, NULL);
+    pg_i64(&a, (int64_t)most);
+    rc = pg_run(&w->pg, W_IDS_SWEEP, &a, &r);
+    if (rc == 0)
+        rc = str_to_u64(str_of(PQcmdTuples(r)), &dropped);
+    PQclear(r);
+    w->ids_added = 0;
+    w->sweep_ns = dropped < most ? b->now_ns + SWEEP_NS : 0;
+    return rc;
 }
 
 static int write_batch(struct batch *b, const struct record *records, size_t count,
@@ -414,6 +433,7 @@ static int write_some(struct writer *w, const struct record *records, size_t cou
             pg_disconnect(&w->pg);
         memcpy(w->pg.error, why, sizeof(why));
         pg_names_forget(&w->names);
+        w->sweep_ns = 0;
         return rc;
     }
     pg_names_settle(&w->names);
