@@ -5,6 +5,9 @@
  * A transaction first locks the cursors of the batch's origins (pg_origins_io.c), so that several hubs
  * that have the same records take turns. Rows go in by one binary COPY.
  *
+ * Each transaction looks first whether the database is where the last one left it: somebody may have
+ * put an older copy in its place.
+ *
  * When the connection is lost in the middle of a commit nobody can say whether it was done; the batch
  * is then written again, and the cursors tell.
  *
@@ -32,6 +35,7 @@ enum write_sql {
     W_ID = PG_ORIGINS_SQL,
     W_IDS_SWEEP,
     W_POSITION,
+    W_POSITION_TAKE,
     W_POSITION_SET,
     W_SQL_COUNT,
 };
@@ -52,6 +56,8 @@ static const struct pg_statement write_sql[W_SQL_COUNT - PG_ORIGINS_SQL] = {
                         " WHERE d.stream_id = old.stream_id AND d.id = old.id",
                         "iiii" },
     AT(W_POSITION) = { "SELECT position FROM wayside.sinks WHERE journal = $1", "b" },
+    AT(W_POSITION_TAKE) = { "SELECT position FROM wayside.sinks WHERE journal = $1 FOR UPDATE",
+                            "b" },
     AT(W_POSITION_SET) = { "INSERT INTO wayside.sinks (journal, position) VALUES ($1, $2)"
                            " ON CONFLICT (journal) DO UPDATE SET position = $2",
                            "bi" },
@@ -65,7 +71,7 @@ struct writer {
     struct uuid journal;
     int64_t id_window_ns, sweep_ns; /* the next sweep is due then */
     uint64_t ids_added;             /* since the last one */
-    uint64_t position;              /* the database's */
+    uint64_t position;              /* the database's, as this writer left it */
     bool known;                     /* whoever reads the journal begins at it or before */
     struct pg_origins origins;
     struct buf copy;
@@ -73,18 +79,37 @@ struct writer {
 
 /* ---- opening ---- */
 
-static int read_position(struct writer *w)
+/* how: with or without keeping it locked. */
+static int read_position(struct writer *w, enum write_sql how, uint64_t *out)
 {
     struct pg_args a = { 0 };
     PGresult *r = NULL;
     int rc;
 
     pg_bytes(&a, w->journal.b, sizeof(w->journal.b));
-    rc = pg_run(&w->pg, W_POSITION, &a, &r);
+    rc = pg_run(&w->pg, how, &a, &r);
     if (rc == 0)
-        w->position = PQntuples(r) > 0 ? (uint64_t)pg_get_i64(r, 0, 0) : 0;
+        *out = PQntuples(r) > 0 ? (uint64_t)pg_get_i64(r, 0, 0) : 0;
     PQclear(r);
     return rc;
+}
+
+/* An older copy was put in the database's place under an open connection: what was written since is
+ * missing there, and would be for ever if the run went on. ERR_STALE, and the position is the copy's;
+ * names that are remembered may be of rows that are gone. */
+static int check_position(struct writer *w, enum write_sql how)
+{
+    uint64_t there = 0;
+    int rc = read_position(w, how, &there);
+
+    if (rc < 0 || there >= w->position)
+        return rc;
+    pg_names_forget(&w->names);
+    snprintf(w->pg.error, sizeof(w->pg.error),
+             "the database went back to an older copy: it is filled again from %llu on",
+             (unsigned long long)there + 1);
+    w->position = there;
+    return ERR_STALE;
 }
 
 /* Connected; what was remembered is dropped when the connection is new. */
@@ -95,8 +120,8 @@ static int ready(struct writer *w)
 
     if (rc == 0 && fresh) {
         pg_names_forget(&w->names);
-        rc = read_position(w);
         w->known = false;
+        rc = read_position(w, W_POSITION, &w->position);
     }
     return rc;
 }
@@ -395,7 +420,9 @@ static int write_batch(struct batch *b, const struct record *records, size_t cou
 
     buf_clear(&w->copy);
     buf_put_bytes(&w->copy, header, sizeof(header));
-    rc = pg_origins_lock(&w->origins);
+    rc = check_position(w, W_POSITION_TAKE);
+    if (rc == 0)
+        rc = pg_origins_lock(&w->origins);
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = store_record(b, &records[i]);
     if (rc == 0)
@@ -436,6 +463,7 @@ static int write_some(struct writer *w, const struct record *records, size_t cou
         w->sweep_ns = 0;
         return rc;
     }
+    w->position = position;
     pg_names_settle(&w->names);
     out->stored += b.counts.stored;
     out->skipped += b.counts.skipped;
@@ -460,7 +488,7 @@ int pg_writer_write(void *ctx, const struct record *records, size_t count, uint6
         /* The run began without knowing where the database is, or it was away since and may have
          * come back from an older copy. */
         w->known = true;
-        if (count > 0 && w->position + 1 < records[0].seq)
+        if (w->position + 1 < (count > 0 ? records[0].seq : position))
             return ERR_STALE;
     }
     do {
@@ -471,8 +499,6 @@ int pg_writer_write(void *ctx, const struct record *records, size_t count, uint6
                         out);
         done += n;
     } while (rc == 0 && done < count);
-    if (rc == 0 && position > w->position)
-        w->position = position;
     return rc;
 }
 
@@ -480,8 +506,13 @@ int pg_writer_check(void *ctx)
 {
     struct writer *w = ctx;
 
+    int rc;
+
     pg_listen(&w->pg);
-    return ready(w);
+    rc = ready(w);
+    if (rc == 0)
+        rc = check_position(w, W_POSITION);
+    return rc == ERR_STALE ? 0 : rc; /* the position tells */
 }
 
 /* ---- for others ---- */

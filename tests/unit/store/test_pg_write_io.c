@@ -103,9 +103,77 @@ static void content_types_are_not_remembered_without_end(void **state)
     pg_fini(&pg);
 }
 
+/* Puts the tables back to where they were at 5, as restoring a dump does under an open connection. */
+static void go_back_to_5(bool forget_sink)
+{
+    pg_other("DELETE FROM wayside.records WHERE origin_seq > 5;"
+             "DELETE FROM wayside.streams WHERE name = 'late';"
+             "DELETE FROM wayside.devices WHERE name = 'late';"
+             "UPDATE wayside.origins SET last_seq = 5; UPDATE wayside.journals SET high_seq = 5;"
+             "UPDATE wayside.sinks SET position = 5");
+    if (forget_sink)
+        pg_other("DELETE FROM wayside.sinks");
+}
+
+/* What is there: rows with their names, and where the database says that it is. */
+static void check_12_rows(void)
+{
+    assert_int_equal(pg_other("SELECT count(DISTINCT origin_seq) * 100 + count(*)"
+                              " FROM wayside.records r JOIN wayside.streams s ON s.id = stream_id"
+                              " JOIN wayside.devices d ON d.id = r.device_id"),
+                     1212);
+    assert_int_equal(pg_other("SELECT position FROM wayside.sinks"), 12);
+}
+
+static void a_database_that_goes_back_under_an_open_connection_is_filled_again(void **state)
+{
+    struct scratch *x = opened(state);
+    struct record r[12];
+
+    for (uint64_t i = 0; i < COUNT_OF(r); i++)
+        r[i] = reading(i + 1, (int64_t)i, i < 7 ? "early" : "late", i < 7 ? "env" : "late", "1");
+    assert_int_equal(store_begin(x->s, 0), 0);
+    assert_int_equal(store_write(x->s, r, 10, 10, NULL), 0);
+    for (int round = 0; round < 3; round++) {
+        bool gone = round == 1, idle = round == 2;
+        uint64_t from = gone ? 0 : 5;
+
+        go_back_to_5(gone);
+        assert_int_equal(idle ? store_check(x->s) : store_write(x->s, r + 10, 2, 12, NULL),
+                         ERR_BUSY);
+        assert_non_null(strstr(store_error(x->s), "older copy"));
+        assert_int_equal(store_position(x->s), from);
+        assert_int_equal(store_check(x->s), 0);
+        assert_int_equal(store_write(x->s, r + from, 12 - from, 12, NULL), 0);
+        check_12_rows();
+        assert_int_equal(store_check(x->s), 0);
+    }
+}
+
+/* The hub's journal went back instead: its numbers are below the database's, and go on from there. */
+static void a_position_that_the_writer_set_lower_is_no_surprise(void **state)
+{
+    struct scratch *x = opened(state);
+    struct record r[3] = { reading(9, 1, "a", "env", "1"), reading(4, 2, "a", "env", "1"),
+                           reading(5, 3, "a", "env", "1") };
+
+    r[1].origin_epoch = r[2].origin_epoch = 2;
+    assert_int_equal(store_write(x->s, r, 1, 9, NULL), 0);
+    store_close(x->s);
+    x->s = NULL;
+    scratch_open(x);
+    assert_int_equal(store_begin(x->s, 3), 3);
+    assert_int_equal(store_write(x->s, r + 1, 1, 4, NULL), 0);
+    assert_int_equal(store_check(x->s), 0);
+    assert_int_equal(store_write(x->s, r + 2, 1, 5, NULL), 0);
+    assert_int_equal(store_position(x->s), 5);
+}
+
 #define STORE_TEST(fn) cmocka_unit_test_setup_teardown(fn, scratch_setup, scratch_teardown)
 
 RUN_PG(STORE_TEST(a_reason_that_is_no_text_is_told_as_unknown),
        STORE_TEST(old_ids_are_dropped_faster_than_new_ones_come),
        STORE_TEST(an_id_at_the_end_of_time_is_no_failure),
+       STORE_TEST(a_database_that_goes_back_under_an_open_connection_is_filled_again),
+       STORE_TEST(a_position_that_the_writer_set_lower_is_no_surprise),
        STORE_TEST(content_types_are_not_remembered_without_end))
