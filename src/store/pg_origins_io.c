@@ -1,7 +1,10 @@
 /*
  * Journals and their epochs, for the PostgreSQL writer. Several hubs may have the same records: each
- * locks the cursors of its batch (SELECT … FOR UPDATE, in the order of their uuids), so they take turns
- * and the second finds the records stored. Nothing is remembered across transactions.
+ * locks the journals of its batch (SELECT … FOR UPDATE), so they take turns and the second finds the
+ * records stored. Nothing is remembered across transactions.
+ *
+ * Invariant: journals are locked in the order of their uuids, before anything else that another hub may
+ * want; whoever has a journal has its origins, gaps and forks. So no two wait for each other.
  */
 #include "store/pg_origins_io.h"
 
@@ -9,15 +12,18 @@
 
 const struct pg_statement pg_origins_sql[PG_ORIGINS_SQL - PG_NAMES_SQL] = {
 #define AT(i) [(i)-PG_NAMES_SQL]
-    AT(PG_ORIGIN_FIND) = { "SELECT o.id, o.last_seq, j.id, j.high_seq, j.gaps FROM wayside.origins o"
-                           " JOIN wayside.journals j ON j.id = o.journal_id"
-                           " WHERE j.uuid = $1 AND o.epoch = $2 FOR UPDATE",
-                           "bi" },
+    AT(PG_JOURNAL_TAKE) = { "SELECT id, high_seq, gaps FROM wayside.journals WHERE uuid = $1"
+                            " FOR UPDATE",
+                            "b" },
     AT(PG_JOURNAL_ADD) = { "INSERT INTO wayside.journals (uuid) VALUES ($1) ON CONFLICT DO NOTHING",
                            "b" },
-    AT(PG_ORIGIN_ADD) = { "INSERT INTO wayside.origins (journal_id, epoch)"
-                          " SELECT id, $2 FROM wayside.journals WHERE uuid = $1 ON CONFLICT DO NOTHING",
-                          "bi" },
+    AT(PG_ORIGIN_FIND) = { "SELECT id, last_seq FROM wayside.origins WHERE journal_id = $1"
+                           " AND epoch = $2",
+                           "ii" },
+    AT(PG_ORIGIN_ADD) = { "INSERT INTO wayside.origins (journal_id, epoch) VALUES ($1, $2)"
+                          " ON CONFLICT (journal_id, epoch) DO UPDATE SET epoch = $2"
+                          " RETURNING id, last_seq",
+                          "ii" },
     AT(PG_ORIGIN_SET) = { "UPDATE wayside.origins SET last_seq = $2, sink = $3 WHERE id = $1",
                           "iib" },
     AT(PG_JOURNAL_SET) = { "UPDATE wayside.journals SET high_seq = greatest(high_seq, $2),"
@@ -41,7 +47,11 @@ const struct pg_statement pg_origins_sql[PG_ORIGINS_SQL - PG_NAMES_SQL] = {
                         " received_ns, reason) SELECT origin_id, $2, $3, wall_ns, received_ns, reason"
                         " FROM wayside.gaps WHERE id = $1",
                         "iii" },
-    AT(PG_DISOWN) = { "UPDATE wayside.origins SET sink = NULL WHERE sink = $1", "b" },
+    AT(PG_DISOWN) = { "WITH taken AS MATERIALIZED (SELECT j.id FROM wayside.journals j WHERE EXISTS"
+                      " (SELECT 1 FROM wayside.origins o WHERE o.journal_id = j.id AND o.sink = $1)"
+                      " ORDER BY j.uuid FOR UPDATE), held AS MATERIALIZED (SELECT count(*) FROM taken)"
+                      " UPDATE wayside.origins SET sink = NULL FROM held WHERE sink = $1",
+                      "b" },
     AT(PG_CURSOR) = { "SELECT greatest(j.high_seq, coalesce(o.last_seq, 0)) FROM wayside.journals j"
                       " LEFT JOIN wayside.origins o ON o.journal_id = j.id AND o.epoch = 0"
                       " WHERE j.uuid = $1",
@@ -90,33 +100,51 @@ size_t pg_origins_collect(struct pg_origins *o, const struct record *records, si
     return count;
 }
 
-static int lock_one(struct pg *pg, struct pg_origin *at)
+/* Takes at's journal, and makes it where there is none. */
+static int take_journal(struct pg *pg, struct pg_origin *at)
 {
-    struct pg_args key = { 0 }, uuid = { 0 };
+    struct pg_args a = { 0 };
     PGresult *r = NULL;
     int rc;
 
-    pg_bytes(&uuid, at->key.uuid.b, sizeof(at->key.uuid.b));
-    pg_bytes(&key, at->key.uuid.b, sizeof(at->key.uuid.b));
-    pg_i64(&key, (int64_t)at->key.epoch);
-    rc = pg_run(pg, PG_ORIGIN_FIND, &key, &r);
+    pg_bytes(&a, at->key.uuid.b, sizeof(at->key.uuid.b));
+    rc = pg_run(pg, PG_JOURNAL_TAKE, &a, &r);
     if (rc == 0 && PQntuples(r) == 0) {
         PQclear(r);
         r = NULL;
-        rc = pg_run(pg, PG_JOURNAL_ADD, &uuid, NULL);
+        rc = pg_run(pg, PG_JOURNAL_ADD, &a, NULL);
         if (rc == 0)
-            rc = pg_run(pg, PG_ORIGIN_ADD, &key, NULL);
-        if (rc == 0)
-            rc = pg_run(pg, PG_ORIGIN_FIND, &key, &r);
+            rc = pg_run(pg, PG_JOURNAL_TAKE, &a, &r);
     }
     if (rc == 0 && PQntuples(r) == 0)
         rc = ERR_BUSY;
     if (rc == 0) {
+        at->journal = pg_get_i64(r, 0, 0);
+        at->high_seq = (uint64_t)pg_get_i64(r, 0, 1);
+        at->has_gaps = pg_get_i64(r, 0, 2) > 0;
+    }
+    PQclear(r);
+    return rc;
+}
+
+/* Under its journal's lock nobody else touches it. */
+static int find_origin(struct pg *pg, struct pg_origin *at)
+{
+    struct pg_args a = { 0 };
+    PGresult *r = NULL;
+    int rc;
+
+    pg_i64(&a, at->journal);
+    pg_i64(&a, (int64_t)at->key.epoch);
+    rc = pg_run(pg, PG_ORIGIN_FIND, &a, &r);
+    if (rc == 0 && PQntuples(r) == 0) {
+        PQclear(r);
+        r = NULL;
+        rc = pg_run(pg, PG_ORIGIN_ADD, &a, &r);
+    }
+    if (rc == 0) {
         at->id = pg_get_i64(r, 0, 0);
         at->last_seq = (uint64_t)pg_get_i64(r, 0, 1);
-        at->journal = pg_get_i64(r, 0, 2);
-        at->high_seq = (uint64_t)pg_get_i64(r, 0, 3);
-        at->has_gaps = pg_get_i64(r, 0, 4) > 0;
     }
     PQclear(r);
     return rc;
@@ -127,8 +155,19 @@ int pg_origins_lock(struct pg_origins *o)
     int rc = 0;
 
     qsort(o->items, o->count, sizeof(o->items[0]), by_key);
+    for (size_t i = 0; i < o->count && rc == 0; i++) {
+        struct pg_origin *at = &o->items[i], *before = i ? at - 1 : NULL;
+
+        if (before && uuid_eq(&before->key.uuid, &at->key.uuid)) {
+            at->journal = before->journal;
+            at->high_seq = before->high_seq;
+            at->has_gaps = before->has_gaps;
+        } else {
+            rc = take_journal(o->pg, at);
+        }
+    }
     for (size_t i = 0; i < o->count && rc == 0; i++)
-        rc = lock_one(o->pg, &o->items[i]);
+        rc = find_origin(o->pg, &o->items[i]);
     return rc;
 }
 

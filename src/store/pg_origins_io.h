@@ -9,8 +9,9 @@
 
 /* Its statements, in this order behind those of the names. */
 enum pg_origins_sql {
-    PG_ORIGIN_FIND = PG_NAMES_SQL,
+    PG_JOURNAL_TAKE = PG_NAMES_SQL,
     PG_JOURNAL_ADD,
+    PG_ORIGIN_FIND,
     PG_ORIGIN_ADD,
     PG_ORIGIN_SET,
     PG_JOURNAL_SET,

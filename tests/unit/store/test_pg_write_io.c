@@ -169,6 +169,96 @@ static void a_position_that_the_writer_set_lower_is_no_surprise(void **state)
     assert_int_equal(store_position(x->s), 5);
 }
 
+/* ---- two hubs at once ---- */
+
+#define TURNS  200
+#define SHARED 24 /* devices that both hubs have, and records in a transaction */
+
+struct hub {
+    struct store_config c;
+    struct thread *thread;
+    unsigned seed;
+    int code;
+    char text[200];
+};
+
+static unsigned any(struct hub *h, unsigned below)
+{
+    h->seed = h->seed * 1103515245u + 12345u;
+    return (h->seed >> 16) % below;
+}
+
+/* A batch in an order of the hub's own: its devices, some of them new, and now and then what came from
+ * three starts of two journals that both hubs have (whose locks make them take turns). */
+static int write_turn(struct hub *h, struct store *s, unsigned turn)
+{
+    struct record r[SHARED];
+    char names[SHARED][24], streams[SHARED][24];
+    unsigned order[SHARED];
+    uint64_t seq = (uint64_t)turn * SHARED;
+
+    for (unsigned i = 0; i < SHARED; i++) {
+        unsigned at = any(h, i + 1);
+
+        order[i] = order[at];
+        order[at] = i;
+    }
+    for (unsigned i = 0; i < SHARED; i++) {
+        unsigned d = order[i];
+
+        snprintf(names[i], sizeof(names[i]), d % 6 ? "d%u" : "new%u-%u", d, turn);
+        snprintf(streams[i], sizeof(streams[i]), "s%u", d % 4);
+        r[i] = reading(seq + i + 1, turn, names[i], streams[i], "{\"t\":1}");
+        r[i].origin = h->c.journal;
+        if (d % 8 > 5 && turn % 4 == 0) {
+            r[i].origin = (struct uuid){ { (uint8_t)(d % 2 + 1) } };
+            r[i].origin_epoch = d % 3 + 1;
+        }
+    }
+    return store_write(s, r, SHARED, seq + SHARED, NULL);
+}
+
+static void run_hub(void *ctx)
+{
+    struct hub *h = ctx;
+    struct store *s = NULL;
+    struct fault f = { 0 };
+
+    for (unsigned turn = 0; turn < TURNS && h->code == 0; turn++) {
+        if (turn % 20 == 0) { /* and remembers nothing */
+            store_close(s);
+            s = NULL;
+            h->code = store_open(&h->c, &s, &f);
+        }
+        if (h->code == 0)
+            h->code = write_turn(h, s, turn);
+        if (h->code < 0)
+            snprintf(h->text, sizeof(h->text), "%.190s", s ? store_error(s) : f.text);
+    }
+    store_close(s);
+}
+
+static void two_hubs_with_the_same_devices_never_wait_for_each_other(void **state)
+{
+    struct scratch *x = *state;
+    struct hub hubs[2] = { { .c = x->c, .seed = 1 }, { .c = x->c, .seed = 2 } };
+
+    hubs[1].c.journal = JOURNAL_B;
+    for (int i = 0; i < 2; i++)
+        hubs[i].thread = thread_start("hub", run_hub, &hubs[i]);
+    for (int i = 0; i < 2; i++)
+        thread_join(hubs[i].thread);
+    for (int i = 0; i < 2; i++)
+        if (hubs[i].code != 0)
+            fail_msg("%d %s", hubs[i].code, hubs[i].text);
+    assert_int_equal(
+        pg_other("SELECT count(DISTINCT name) FROM wayside.devices WHERE name ~ '^new'"),
+        TURNS * (SHARED / 6));
+    assert_int_equal(pg_other("SELECT sum(count) - (SELECT count(*) FROM wayside.records)"
+                              " FROM wayside.streams"),
+                     0);
+}
+
 #define STORE_TEST(fn) cmocka_unit_test_setup_teardown(fn, scratch_setup, scratch_teardown)
 
 RUN_PG(STORE_TEST(a_reason_that_is_no_text_is_told_as_unknown),
@@ -176,4 +266,5 @@ RUN_PG(STORE_TEST(a_reason_that_is_no_text_is_told_as_unknown),
        STORE_TEST(an_id_at_the_end_of_time_is_no_failure),
        STORE_TEST(a_database_that_goes_back_under_an_open_connection_is_filled_again),
        STORE_TEST(a_position_that_the_writer_set_lower_is_no_surprise),
+       STORE_TEST(two_hubs_with_the_same_devices_never_wait_for_each_other),
        STORE_TEST(content_types_are_not_remembered_without_end))
