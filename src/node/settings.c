@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "store/conninfo.h"
 
 static const struct conf_name level_names[] = {
     { "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "warn", LOG_WARN },
@@ -188,11 +189,8 @@ static const struct conf_row journal_rows[] = {
 static void check_postgres(const void *value, struct conf_say *say)
 {
     const struct str *s = value;
-    size_t at = str_find(*s, '@'), scheme = str_find_str(*s, STR("://"));
-    struct str who =
-        scheme < s->n && at < s->n ? str_sub(*s, scheme + 3, at - scheme - 3) : STR_NONE;
 
-    if (str_find(who, ':') < who.n || str_find_str(*s, STR("password=")) < s->n)
+    if (conninfo_has_password(*s))
         conf_complain(say, NULL,
                       "a password does not belong here: write password_file: PATH (or password)");
 }

@@ -19,8 +19,7 @@ struct catalog_device {
 };
 struct catalog_stream {
     int64_t id, last_wall_ns;
-    int64_t last_id; /* of its last row, where the engine keeps that */
-    uint64_t added;  /* rows in this transaction */
+    uint64_t added; /* rows in this transaction */
     struct catalog_device *device;
     struct fields fields;
     bool fields_changed, changed;

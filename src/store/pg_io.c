@@ -123,6 +123,7 @@ void pg_init(struct pg *p, const struct store_config *c, const struct pg_stateme
 {
     *p = (struct pg){ .statements = statements,
                       .count = count,
+                      .answer_ms = PG_ANSWER_MS,
                       .conninfo = str_dup(str_of(c->postgres)) };
     if (c->postgres_password && c->postgres_password[0])
         p->password = str_dup(str_of(c->postgres_password));
@@ -168,6 +169,8 @@ static int code_of(const char *state)
 
 int pg_result(struct pg *p, const PGresult *r)
 {
+    const char *state;
+
     if (!p->conn) /* given up: noted there */
         return ERR_CLOSED;
     switch (PQresultStatus(r)) {
@@ -180,18 +183,21 @@ int pg_result(struct pg *p, const PGresult *r)
     default:
         break;
     }
+    p->state[0] = '\0';
     if (PQstatus(p->conn) != CONNECTION_OK) {
         note(p, PQerrorMessage(p->conn));
         return ERR_CLOSED;
     }
     note(p, r ? PQresultErrorMessage(r) : PQerrorMessage(p->conn));
-    return code_of(r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL);
+    state = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
+    snprintf(p->state, sizeof(p->state), "%s", state ? state : "");
+    return code_of(state);
 }
 
 /* Until what was sent is on its way and, with `answer`, a result can be had without waiting. */
 static bool settle(struct pg *p, bool answer)
 {
-    uint64_t end_ms = clock_mono_ns() / 1000000 + PG_ANSWER_MS, now_ms;
+    uint64_t end_ms = clock_mono_ns() / 1000000 + p->answer_ms, now_ms;
 
     while (p->conn) {
         int flush = PQflush(p->conn);
@@ -201,8 +207,8 @@ static bool settle(struct pg *p, bool answer)
             return true; /* a failure is told by the result */
         now_ms = clock_mono_ns() / 1000000;
         if (now_ms >= end_ms) {
-            snprintf(p->error, sizeof(p->error), "the server did not answer within %d s",
-                     PG_ANSWER_MS / 1000);
+            snprintf(p->error, sizeof(p->error), "the server did not answer within %llu s",
+                     (unsigned long long)p->answer_ms / 1000);
             pg_disconnect(p);
             break;
         }

@@ -17,7 +17,9 @@ struct pg {
     const struct pg_statement *statements;
     size_t count;
     char *conninfo, *password; /* password may be NULL */
+    uint64_t answer_ms;        /* the longest wait for an answer; the owner may set it */
     char error[200];           /* the last failure, one line */
+    char state[6];             /* its SQLSTATE; "" when it has none */
 };
 
 /* The statements outlive it; of c all is copied. Nothing is connected yet. */

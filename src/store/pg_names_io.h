@@ -10,12 +10,16 @@
 
 /* Its statements, in this order at the beginning of the writer's. */
 enum pg_names_sql {
+    PG_NAMES_TAKE,
+    PG_DEVICE_FIND,
     PG_DEVICE_ADD,
     PG_DEVICE_SET,
+    PG_STREAM_FIND,
     PG_STREAM_ADD,
     PG_STREAM_SET,
     PG_STREAM_FIELDS_GET,
     PG_STREAM_FIELDS_SET,
+    PG_CONTENT_FIND,
     PG_CONTENT_ADD,
     PG_NAMES_SQL,
 };
@@ -25,6 +29,7 @@ struct pg_names {
     struct pg *pg;
     struct catalog catalog;
     struct map contents;
+    bool taken; /* this transaction may make names */
 };
 
 void pg_names_init(struct pg_names *n, struct pg *pg);

@@ -13,6 +13,7 @@
 #include "store/pg_io.h"
 #include "store/query.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -30,6 +31,10 @@
     " r.wall_ns >= $1 AND (r.wall_ns, r.id) < ($2, $3) AND ($4 >> (SELECT k.kind::int"             \
     " FROM wayside.streams k WHERE k.id = r.stream_id)) & 1 = 1"                                   \
     " ORDER BY r.wall_ns DESC, r.id DESC LIMIT $5" ROW_JOINS
+
+#define QUERY_MS_MAX    86400000 /* a day; and not 0, which is no limit to PostgreSQL */
+#define ANSWER_AFTER_MS 5000     /* the server ends a statement by itself before it is given up */
+#define AT_ONCE_NS      1000000000
 
 enum read_sql {
     READ_DEVICE,
@@ -115,7 +120,9 @@ int pg_reader_open(const struct store_config *c, void **out, struct fault *f)
 
     (void)f;
     r->query_ms = c->query_ms;
+    r->query_ms = r->query_ms < 1 ? 1 : r->query_ms > QUERY_MS_MAX ? QUERY_MS_MAX : r->query_ms;
     pg_init(&r->pg, c, read_sql, READ_SQL_COUNT);
+    r->pg.answer_ms = r->query_ms + ANSWER_AFTER_MS;
     *out = r;
     return 0;
 }
@@ -166,13 +173,8 @@ static int next_row(struct reader *r, PGresult **out)
         return 1;
     }
     rc = pg_result(&r->pg, res);
-    if (rc < 0) {
-        const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
-
+    if (rc < 0)
         snprintf(r->out->text, sizeof(r->out->text), "%s", r->pg.error);
-        if (state && strcmp(state, "57014") == 0) /* query_canceled: by its time */
-            rc = ERR_LIMIT;
-    }
     PQclear(res);
     return rc;
 }
@@ -260,11 +262,6 @@ static int find_stream(struct reader *r, int64_t device, int64_t *out, unsigned 
     return rc;
 }
 
-static int64_t end_of(const struct store_query *q)
-{
-    return q->to_ns ? q->to_ns : INT64_MAX;
-}
-
 /* ---- records ---- */
 
 static int run_rows(struct reader *r, enum read_sql i, struct pg_args *a)
@@ -335,7 +332,7 @@ static int newest_of(struct reader *r, int64_t stream)
 
     pg_i64(&a, stream);
     pg_i64(&a, r->q->from_ns);
-    pg_i64(&a, end_of(r->q));
+    pg_i64(&a, query_end(r->q));
     rc = pg_run(&r->pg, READ_NEWEST, &a, &res);
     if (rc == 0 && PQntuples(res) > 0)
         rc = render_row(r, res);
@@ -464,7 +461,7 @@ static int find_edges(struct reader *r, int64_t stream, int64_t *out_first, int6
 
     pg_i64(&a, stream);
     pg_i64(&a, r->q->from_ns);
-    pg_i64(&a, end_of(r->q));
+    pg_i64(&a, query_end(r->q));
     rc = pg_run(&r->pg, READ_EDGES, &a, &res);
     if (rc == 0 && !PQgetisnull(res, 0, 0)) {
         *out_first = pg_get_i64(res, 0, 0);
@@ -486,7 +483,7 @@ static int run_steps(struct reader *r, int64_t stream, struct query_steps *steps
 
     pg_i64(&a, stream);
     pg_i64(&a, steps->from_ns);
-    pg_i64(&a, end_of(r->q));
+    pg_i64(&a, query_end(r->q));
     rc = ask(r, lag ? READ_LAG : READ_SERIES, &a);
     while (rc == 0 && (rc = next_row(r, &res)) == 1) {
         int64_t wall = pg_get_i64(res, 0, 0);
@@ -543,7 +540,7 @@ static int run_gaps(struct reader *r)
     pg_i64(&a, (int64_t)below);
     pg_i64(&a, journal);
     pg_i64(&a, r->q->from_ns);
-    pg_i64(&a, end_of(r->q));
+    pg_i64(&a, query_end(r->q));
     pg_i64(&a, (int64_t)limit + 1);
     rc = pg_run(&r->pg, READ_GAPS, &a, &res);
     for (int i = 0; rc == 0 && i < PQntuples(res); i++) {
@@ -560,9 +557,7 @@ static int run_gaps(struct reader *r)
             break;
         }
         below = g.id;
-        rc = r->render->gap(r->ctx, &g);
-        if (rc == 0)
-            r->out->rows++;
+        rc = query_rendered(r->render->gap(r->ctx, &g), r->out);
     }
     PQclear(res);
     return rc;
@@ -587,13 +582,12 @@ static int run_what(struct reader *r)
     return ERR_VALUE;
 }
 
-static int begin(struct reader *r)
+static int begin(struct reader *r, bool *out_fresh)
 {
     char sql[256];
-    bool fresh = false;
-    int rc = pg_ready(&r->pg, false, &fresh);
+    int rc = pg_ready(&r->pg, false, out_fresh);
 
-    if (rc == 0 && fresh) {
+    if (rc == 0 && *out_fresh) {
         /* A plan for each question: one for all of them does not know how few rows a page has. And
          * along the indexes, whatever the statistics of a young table say: each question has one that
          * gives its order. */
@@ -602,10 +596,26 @@ static int begin(struct reader *r)
             "SET plan_cache_mode = force_custom_plan; SET enable_sort = off; SET enable_seqscan = off; SET jit = off;"
             "SET enable_bitmapscan = off;"
             "SET statement_timeout = %llu",
-            (unsigned long long)(r->query_ms > INT32_MAX ? INT32_MAX : r->query_ms));
+            (unsigned long long)r->query_ms);
         rc = pg_command(&r->pg, sql);
+        if (rc < 0)
+            pg_disconnect(&r->pg);
     }
     return rc;
+}
+
+/* A connection that the server has ended shows with its first use, and at once. Whatever else has
+ * failed would fail, or be waited for, again. */
+static bool was_ended_before(const struct reader *r, bool fresh, uint64_t began_ns)
+{
+    return !fresh && r->out->rows == 0 && clock_mono_ns() - began_ns < AT_ONCE_NS &&
+           (!r->go_on || r->go_on(r->go_on_ctx) == 0);
+}
+
+/* query_canceled: the server ended it by its time. */
+static bool took_too_long(const struct reader *r, int code)
+{
+    return code == ERR_BUSY && strcmp(r->pg.state, "57014") == 0;
 }
 
 void pg_reader_run(void *ctx, const struct store_query *q, const struct store_render *render,
@@ -613,6 +623,8 @@ void pg_reader_run(void *ctx, const struct store_query *q, const struct store_re
                    struct store_answer *out)
 {
     struct reader *r = ctx;
+    uint64_t began_ns = clock_mono_ns();
+    bool fresh = false, connected;
     int rc;
 
     r->q = q;
@@ -621,17 +633,19 @@ void pg_reader_run(void *ctx, const struct store_query *q, const struct store_re
     r->go_on = go_on;
     r->go_on_ctx = go_on_ctx;
     r->out = out;
-    rc = begin(r);
+    r->pg.state[0] = '\0';
+    rc = begin(r, &fresh);
+    connected = rc == 0;
     if (rc == 0)
         rc = run_what(r);
-    /* A connection that the server has ended shows with its first use: once more, with a new one. */
-    if (rc == ERR_CLOSED && out->rows == 0) {
+    if (rc == ERR_CLOSED && connected && was_ended_before(r, fresh, began_ns)) {
         pg_disconnect(&r->pg);
-        rc = begin(r);
+        out->text[0] = '\0';
+        rc = begin(r, &fresh);
         if (rc == 0)
             rc = run_what(r);
     }
-    out->code = rc == ERR_CLOSED ? ERR_BUSY : rc;
+    out->code = took_too_long(r, rc) ? ERR_LIMIT : rc == ERR_CLOSED ? ERR_BUSY : rc;
     if (rc < 0 && out->text[0] == '\0')
         snprintf(out->text, sizeof(out->text), "%s", r->pg.error[0] ? r->pg.error : err_text(rc));
 }

@@ -2,9 +2,11 @@
  * The writer of the PostgreSQL store: batches of records into one transaction each. For store_io.c,
  * which calls it on the one thread that writes.
  *
- * A transaction first locks the cursors of the batch's origins (SELECT … FOR UPDATE, in the order of
- * their uuids), so that several hubs that have the same records take turns and the second finds them
- * stored: a cursor is never remembered across transactions. Rows go in by one binary COPY.
+ * A transaction first locks the cursors of the batch's origins (pg_origins_io.c), so that several hubs
+ * that have the same records take turns. Rows go in by one binary COPY.
+ *
+ * Each transaction looks first whether the database is where the last one left it: somebody may have
+ * put an older copy in its place.
  *
  * When the connection is lost in the middle of a commit nobody can say whether it was done; the batch
  * is then written again, and the cursors tell.
@@ -12,7 +14,7 @@
  * It refuses nothing that the journal has acknowledged: a payload that claims to be JSON and is not is
  * kept as bytes with the content type application/octet-stream.
  */
-#include "store/pg_names_io.h"
+#include "store/pg_origins_io.h"
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -20,109 +22,46 @@
 
 #include <endian.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#define COPY_PIECE (64u << 10)
-#define ORIGINS_MOST                                                                               \
-    256 /* of one batch; more make the batch smaller, not wrong: see write_batch() */
-#define IDS_SWEEP   "500"
+#define COPY_PIECE  (64u << 10)
 #define IDS_KEEP_NS (7 * 86400 * INT64_C(1000000000))
-#define SWEEP_NS    (60 * INT64_C(1000000000))
+/* Old ids that one transaction drops: at least twice as many as came, so that they never pile up, and
+ * not so many that others wait for them. What is left then is the next transaction's. */
+#define SWEEP_LEAST 500
+#define SWEEP_MOST  20000
+#define SWEEP_NS    (60 * INT64_C(1000000000)) /* between two sweeps that found the end */
 
 enum write_sql {
-    W_ORIGIN = PG_NAMES_SQL,
-    W_JOURNAL_ADD,
-    W_ORIGIN_ADD,
-    W_ORIGIN_SET,
-    W_JOURNAL_SET,
-    W_FORK_ADD,
-    W_GAP_ADD,
-    W_GAP_FIND,
-    W_GAP_REMOVE,
-    W_GAP_CUT,
-    W_GAP_COPY,
-    W_DISOWN,
-    W_ID,
+    W_ID = PG_ORIGINS_SQL,
     W_IDS_SWEEP,
     W_POSITION,
+    W_POSITION_TAKE,
     W_POSITION_SET,
-    W_CURSOR,
-    W_ORIGINS,
     W_SQL_COUNT,
 };
-static const struct pg_statement write_sql[W_SQL_COUNT - PG_NAMES_SQL] = {
-#define AT(i) [(i)-PG_NAMES_SQL]
-    AT(W_ORIGIN) = { "SELECT o.id, o.last_seq, j.id, j.high_seq, j.gaps FROM wayside.origins o"
-                     " JOIN wayside.journals j ON j.id = o.journal_id"
-                     " WHERE j.uuid = $1 AND o.epoch = $2 FOR UPDATE",
-                     "bi" },
-    AT(W_JOURNAL_ADD) = { "INSERT INTO wayside.journals (uuid) VALUES ($1) ON CONFLICT DO NOTHING",
-                          "b" },
-    AT(W_ORIGIN_ADD) = { "INSERT INTO wayside.origins (journal_id, epoch)"
-                         " SELECT id, $2 FROM wayside.journals WHERE uuid = $1 ON CONFLICT DO NOTHING",
-                         "bi" },
-    AT(W_ORIGIN_SET) = { "UPDATE wayside.origins SET last_seq = $2, sink = $3 WHERE id = $1",
-                         "iib" },
-    AT(W_JOURNAL_SET) = { "UPDATE wayside.journals SET high_seq = greatest(high_seq, $2),"
-                          " gaps = gaps + $3,"
-                          " lost = greatest(0, least(lost::numeric + $4, 9223372036854775807))::bigint,"
-                          " forks = forks + $5 WHERE id = $1",
-                          "iiiii" },
-    AT(W_FORK_ADD) = { "INSERT INTO wayside.forks (journal_id, epoch, first_seq, other_seq, noticed_ns)"
-                       " VALUES ($1, $2, $3, $4, $5)",
-                       "iiiii" },
-    AT(W_GAP_ADD) = { "INSERT INTO wayside.gaps (origin_id, first_seq, last_seq, wall_ns, received_ns,"
-                      " reason) VALUES ($1, $2, $3, $4, $5, $6)",
-                      "iiiiit" },
-    AT(W_GAP_FIND) = { "SELECT id, first_seq, last_seq FROM wayside.gaps WHERE origin_id = $1"
-                       " AND last_seq >= $2 ORDER BY last_seq LIMIT 1",
-                       "ii" },
-    AT(W_GAP_REMOVE) = { "DELETE FROM wayside.gaps WHERE id = $1", "i" },
-    AT(W_GAP_CUT) = { "UPDATE wayside.gaps SET first_seq = $2, last_seq = $3 WHERE id = $1",
-                      "iii" },
-    AT(W_GAP_COPY) = { "INSERT INTO wayside.gaps (origin_id, first_seq, last_seq, wall_ns,"
-                       " received_ns, reason) SELECT origin_id, $2, $3, wall_ns, received_ns, reason"
-                       " FROM wayside.gaps WHERE id = $1",
-                       "iii" },
-    AT(W_DISOWN) = { "UPDATE wayside.origins SET sink = NULL WHERE sink = $1", "b" },
+static const struct pg_statement write_sql[W_SQL_COUNT - PG_ORIGINS_SQL] = {
+#define AT(i) [(i)-PG_ORIGINS_SQL]
     /* A row: it is new, or too long ago to be the same. */
     AT(W_ID) = { "INSERT INTO wayside.ids AS i (stream_id, id, wall_ns, seen_ns) VALUES ($1, $2, $3, $4)"
                  " ON CONFLICT (stream_id, id) DO UPDATE SET wall_ns = $3, seen_ns = $4"
                  " WHERE abs(i.wall_ns::numeric - $3) > $5 RETURNING 1::bigint",
                  "ibiii" },
-    AT(W_IDS_SWEEP) = { "DELETE FROM wayside.ids WHERE (stream_id, id) IN ("
+    /* What another hub has in its hands is for another time: waiting for it could be for ever. */
+    AT(W_IDS_SWEEP) = { "WITH old AS MATERIALIZED ("
                         "SELECT i.stream_id, i.id FROM wayside.ids i JOIN wayside.streams s"
                         " ON s.id = i.stream_id WHERE i.seen_ns < $1 AND"
-                        " (s.last_wall_ns > i.wall_ns + $3 OR i.seen_ns < $2)"
-                        " ORDER BY i.seen_ns LIMIT " IDS_SWEEP ")",
-                        "iii" },
+                        " (s.last_wall_ns::numeric - i.wall_ns > $3 OR i.seen_ns < $2)"
+                        " ORDER BY i.seen_ns LIMIT $4 FOR UPDATE OF i SKIP LOCKED)"
+                        " DELETE FROM wayside.ids d USING old"
+                        " WHERE d.stream_id = old.stream_id AND d.id = old.id",
+                        "iiii" },
     AT(W_POSITION) = { "SELECT position FROM wayside.sinks WHERE journal = $1", "b" },
+    AT(W_POSITION_TAKE) = { "SELECT position FROM wayside.sinks WHERE journal = $1 FOR UPDATE",
+                            "b" },
     AT(W_POSITION_SET) = { "INSERT INTO wayside.sinks (journal, position) VALUES ($1, $2)"
                            " ON CONFLICT (journal) DO UPDATE SET position = $2",
                            "bi" },
-    AT(W_CURSOR) = { "SELECT greatest(j.high_seq, coalesce(o.last_seq, 0)) FROM wayside.journals j"
-                     " LEFT JOIN wayside.origins o ON o.journal_id = j.id AND o.epoch = 0"
-                     " WHERE j.uuid = $1",
-                     "b" },
-    AT(W_ORIGINS) = { "SELECT j.uuid, o.epoch, o.last_seq, j.gaps, j.lost, j.forks,"
-                      " o.sink FROM wayside.origins o JOIN wayside.journals j ON j.id = o.journal_id"
-                      " ORDER BY o.id",
-                      "" },
 #undef AT
-};
-
-/* A cursor while its transaction is open. */
-struct origin {
-    struct {
-        struct uuid uuid;
-        uint64_t epoch;
-    } key;
-    int64_t id, journal;
-    uint64_t last_seq, high_seq;
-    int64_t gaps, lost; /* what the batch adds */
-    uint64_t forks;
-    bool has_gaps; /* any of its journal */
-    bool changed;
 };
 
 struct writer {
@@ -130,28 +69,47 @@ struct writer {
     struct pg_statement statements[W_SQL_COUNT];
     struct pg_names names;
     struct uuid journal;
-    int64_t id_window_ns, sweep_ns;
-    uint64_t position; /* the database's */
-    bool known;        /* whoever reads the journal begins at it or before */
-    struct origin origins[ORIGINS_MOST];
-    size_t origin_count;
+    int64_t id_window_ns, sweep_ns; /* the next sweep is due then */
+    uint64_t ids_added;             /* since the last one */
+    uint64_t position;              /* the database's, as this writer left it */
+    bool known;                     /* whoever reads the journal begins at it or before */
+    struct pg_origins origins;
     struct buf copy;
 };
 
 /* ---- opening ---- */
 
-static int read_position(struct writer *w)
+/* how: with or without keeping it locked. */
+static int read_position(struct writer *w, enum write_sql how, uint64_t *out)
 {
     struct pg_args a = { 0 };
     PGresult *r = NULL;
     int rc;
 
     pg_bytes(&a, w->journal.b, sizeof(w->journal.b));
-    rc = pg_run(&w->pg, W_POSITION, &a, &r);
+    rc = pg_run(&w->pg, how, &a, &r);
     if (rc == 0)
-        w->position = PQntuples(r) > 0 ? (uint64_t)pg_get_i64(r, 0, 0) : 0;
+        *out = PQntuples(r) > 0 ? (uint64_t)pg_get_i64(r, 0, 0) : 0;
     PQclear(r);
     return rc;
+}
+
+/* An older copy was put in the database's place under an open connection: what was written since is
+ * missing there, and would be for ever if the run went on. ERR_STALE, and the position is the copy's;
+ * names that are remembered may be of rows that are gone. */
+static int check_position(struct writer *w, enum write_sql how)
+{
+    uint64_t there = 0;
+    int rc = read_position(w, how, &there);
+
+    if (rc < 0 || there >= w->position)
+        return rc;
+    pg_names_forget(&w->names);
+    snprintf(w->pg.error, sizeof(w->pg.error),
+             "the database went back to an older copy: it is filled again from %llu on",
+             (unsigned long long)there + 1);
+    w->position = there;
+    return ERR_STALE;
 }
 
 /* Connected; what was remembered is dropped when the connection is new. */
@@ -162,8 +120,8 @@ static int ready(struct writer *w)
 
     if (rc == 0 && fresh) {
         pg_names_forget(&w->names);
-        rc = read_position(w);
         w->known = false;
+        rc = read_position(w, W_POSITION, &w->position);
     }
     return rc;
 }
@@ -184,9 +142,11 @@ int pg_writer_open(const struct store_config *c, void **out, uint64_t *out_posit
     }
     PQconninfoFree(parsed);
     memcpy(w->statements, pg_names_sql, sizeof(pg_names_sql));
-    memcpy(w->statements + PG_NAMES_SQL, write_sql, sizeof(write_sql));
+    memcpy(w->statements + PG_NAMES_SQL, pg_origins_sql, sizeof(pg_origins_sql));
+    memcpy(w->statements + PG_ORIGINS_SQL, write_sql, sizeof(write_sql));
     pg_init(&w->pg, c, w->statements, W_SQL_COUNT);
     pg_names_init(&w->names, &w->pg);
+    pg_origins_init(&w->origins, &w->pg, &c->journal);
     w->journal = c->journal;
     w->id_window_ns = (int64_t)(c->id_window_ms * 1000000);
     w->copy = buf_init(MIB(256));
@@ -217,96 +177,6 @@ void pg_writer_close(void *ctx)
     mem_free(w);
 }
 
-/* ---- cursors ---- */
-
-static int by_key(const void *a, const void *b)
-{
-    return memcmp(&((const struct origin *)a)->key, &((const struct origin *)b)->key,
-                  sizeof(((struct origin *)0)->key));
-}
-
-static struct origin *find_origin(struct writer *w, const struct record *r)
-{
-    struct origin want = { .key = { r->origin, r->origin_epoch } };
-
-    for (size_t i = 0; i < w->origin_count; i++)
-        if (by_key(&w->origins[i], &want) == 0)
-            return &w->origins[i];
-    return NULL;
-}
-
-/* The distinct origins of a batch; returns how many of its records have theirs there. */
-static size_t collect(struct writer *w, const struct record *records, size_t count)
-{
-    w->origin_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (find_origin(w, &records[i]))
-            continue;
-        if (w->origin_count == ORIGINS_MOST)
-            return i;
-        w->origins[w->origin_count++] =
-            (struct origin){ .key = { records[i].origin, records[i].origin_epoch } };
-    }
-    return count;
-}
-
-static int lock_one(struct writer *w, struct origin *o)
-{
-    struct pg_args key = { 0 }, uuid = { 0 };
-    PGresult *r = NULL;
-    int rc;
-
-    pg_bytes(&uuid, o->key.uuid.b, sizeof(o->key.uuid.b));
-    pg_bytes(&key, o->key.uuid.b, sizeof(o->key.uuid.b));
-    pg_i64(&key, (int64_t)o->key.epoch);
-    rc = pg_run(&w->pg, W_ORIGIN, &key, &r);
-    if (rc == 0 && PQntuples(r) == 0) {
-        PQclear(r);
-        r = NULL;
-        rc = pg_run(&w->pg, W_JOURNAL_ADD, &uuid, NULL);
-        if (rc == 0)
-            rc = pg_run(&w->pg, W_ORIGIN_ADD, &key, NULL);
-        if (rc == 0)
-            rc = pg_run(&w->pg, W_ORIGIN, &key, &r);
-    }
-    if (rc == 0 && PQntuples(r) == 0)
-        rc = ERR_BUSY;
-    if (rc == 0) {
-        o->id = pg_get_i64(r, 0, 0);
-        o->last_seq = (uint64_t)pg_get_i64(r, 0, 1);
-        o->journal = pg_get_i64(r, 0, 2);
-        o->high_seq = (uint64_t)pg_get_i64(r, 0, 3);
-        o->has_gaps = pg_get_i64(r, 0, 4) > 0;
-    }
-    PQclear(r);
-    return rc;
-}
-
-static int lock_origins(struct writer *w)
-{
-    int rc = 0;
-
-    qsort(w->origins, w->origin_count, sizeof(w->origins[0]), by_key);
-    for (size_t i = 0; i < w->origin_count && rc == 0; i++)
-        rc = lock_one(w, &w->origins[i]);
-    return rc;
-}
-
-/* The highest number of o's journal over its epochs, with what this batch has added. */
-static uint64_t high_of(const struct writer *w, const struct origin *o)
-{
-    uint64_t high = o->high_seq;
-
-    for (size_t i = 0; i < w->origin_count; i++) {
-        const struct origin *other = &w->origins[i];
-
-        if (other->journal == o->journal && other->key.epoch != 0 && other->changed &&
-            other->last_seq > high)
-            high = other->last_seq;
-    }
-    return high;
-}
-
 struct batch {
     struct writer *w;
     int64_t now_ns;
@@ -314,61 +184,6 @@ struct batch {
     struct store_counts counts;
     uint64_t rows;
 };
-
-static int note_fork(struct batch *b, struct origin *o, uint64_t seq, uint64_t high)
-{
-    struct store_fork k = { o->key.uuid, o->key.epoch, seq, high };
-    struct pg_args a = { 0 };
-
-    if (b->counts.forks < STORE_FORKS_NOTED)
-        b->counts.fork[b->counts.forks] = k;
-    b->counts.forks++;
-    o->forks++;
-    pg_i64(&a, o->journal);
-    pg_i64(&a, (int64_t)k.epoch);
-    pg_i64(&a, (int64_t)k.first_seq);
-    pg_i64(&a, (int64_t)k.other_seq);
-    pg_i64(&a, b->now_ns);
-    return pg_run(&b->w->pg, W_FORK_ADD, &a, NULL);
-}
-
-static int advance(struct batch *b, struct origin *o, uint64_t seq)
-{
-    uint64_t high = high_of(b->w, o);
-    int rc = 0;
-
-    if (o->key.epoch != 0 && o->last_seq == 0 && seq <= high)
-        rc = note_fork(b, o, seq, high);
-    o->last_seq = seq;
-    o->changed = true;
-    return rc;
-}
-
-static int flush_origins(struct writer *w)
-{
-    int rc = 0;
-
-    for (size_t i = 0; i < w->origin_count && rc == 0; i++) {
-        struct origin *o = &w->origins[i];
-        struct pg_args a = { 0 }, j = { 0 };
-
-        if (!o->changed && o->gaps == 0 && o->lost == 0)
-            continue;
-        pg_i64(&a, o->id);
-        pg_i64(&a, (int64_t)o->last_seq);
-        pg_bytes(&a, w->journal.b, sizeof(w->journal.b));
-        if (o->changed)
-            rc = pg_run(&w->pg, W_ORIGIN_SET, &a, NULL);
-        pg_i64(&j, o->journal);
-        pg_i64(&j, o->key.epoch ? (int64_t)o->last_seq : 0);
-        pg_i64(&j, o->gaps);
-        pg_i64(&j, o->lost);
-        pg_i64(&j, (int64_t)o->forks);
-        if (rc == 0)
-            rc = pg_run(&w->pg, W_JOURNAL_SET, &j, NULL);
-    }
-    return rc;
-}
 
 /* ---- rows, in the binary format of COPY (PostgreSQL: sql-copy.html) ---- */
 
@@ -407,7 +222,7 @@ static void put_field(struct buf *b, struct str s)
 }
 
 #define COPY_COLUMNS 11
-static void put_row(struct batch *b, const struct record *r, const struct origin *o,
+static void put_row(struct batch *b, const struct record *r, const struct pg_origin *o,
                     int64_t content)
 {
     struct buf *c = &b->w->copy;
@@ -503,11 +318,12 @@ static int is_repeat(struct batch *b, const struct record *r, bool *out)
     if (rc == 0)
         *out = PQntuples(res) == 0;
     PQclear(res);
+    b->w->ids_added += rc == 0 && !*out;
     b->counts.repeated += *out;
     return rc;
 }
 
-static int store_row(struct batch *b, const struct record *r, const struct origin *o)
+static int store_row(struct batch *b, const struct record *r, const struct pg_origin *o)
 {
     int64_t content = 0;
     bool repeat = false;
@@ -531,76 +347,12 @@ static int store_row(struct batch *b, const struct record *r, const struct origi
     return 0;
 }
 
-static int store_gap(struct batch *b, const struct record *r, struct origin *o)
-{
-    uint64_t first = store_gap_first(r->first, o->last_seq);
-    uint64_t lost = r->origin_seq - first + 1;
-    struct pg_args a = { 0 };
-
-    o->gaps++;
-    o->has_gaps = true;
-    o->lost =
-        lost > INT64_MAX / 2 || o->lost > INT64_MAX / 2 ? INT64_MAX / 2 : o->lost + (int64_t)lost;
-    pg_i64(&a, o->id);
-    pg_i64(&a, (int64_t)first);
-    pg_i64(&a, (int64_t)r->origin_seq);
-    pg_i64(&a, r->wall_ns);
-    pg_i64(&a, b->now_ns);
-    pg_str(&a, r->payload);
-    b->counts.stored++;
-    return pg_run(&b->w->pg, W_GAP_ADD, &a, NULL);
-}
-
-static int set_gap(struct batch *b, size_t how, int64_t id, uint64_t first, uint64_t last)
-{
-    struct pg_args a = { 0 };
-
-    pg_i64(&a, id);
-    if (how != W_GAP_REMOVE) {
-        pg_i64(&a, (int64_t)first);
-        pg_i64(&a, (int64_t)last);
-    }
-    return pg_run(&b->w->pg, how, &a, NULL);
-}
-
-/* seq is in this gap, and came after all. */
-static int cut_gap(struct batch *b, struct origin *o, uint64_t seq, const PGresult *gap)
-{
-    int64_t id = pg_get_i64(gap, 0, 0);
-    uint64_t first = (uint64_t)pg_get_i64(gap, 0, 1), last = (uint64_t)pg_get_i64(gap, 0, 2);
-    int rc = 0;
-
-    o->lost--;
-    if (first == last) {
-        o->gaps--;
-        return set_gap(b, W_GAP_REMOVE, id, 0, 0);
-    }
-    if (seq == first)
-        return set_gap(b, W_GAP_CUT, id, seq + 1, last);
-    if (seq < last) {
-        o->gaps++;
-        rc = set_gap(b, W_GAP_COPY, id, seq + 1, last);
-    }
-    return rc < 0 ? rc : set_gap(b, W_GAP_CUT, id, first, seq - 1);
-}
-
 /* What a cursor has passed: a repeat, or a record that was told as lost and came after all. */
-static int store_late(struct batch *b, const struct record *r, struct origin *o)
+static int store_late(struct batch *b, const struct record *r, struct pg_origin *o)
 {
-    struct pg_args a = { 0 };
-    PGresult *gap = NULL;
     bool filled = false;
-    int rc = 0;
+    int rc = record_is_data(r) ? pg_origins_fill_gap(&b->w->origins, o, r->origin_seq, &filled) : 0;
 
-    pg_i64(&a, o->id);
-    pg_i64(&a, (int64_t)r->origin_seq);
-    if (o->has_gaps && record_is_data(r))
-        rc = pg_run(&b->w->pg, W_GAP_FIND, &a, &gap);
-    filled =
-        rc == 0 && gap && PQntuples(gap) > 0 && (uint64_t)pg_get_i64(gap, 0, 1) <= r->origin_seq;
-    if (filled)
-        rc = cut_gap(b, o, r->origin_seq, gap);
-    PQclear(gap);
     if (rc == 0 && filled)
         return store_row(b, r, o);
     b->counts.skipped += rc == 0;
@@ -609,16 +361,26 @@ static int store_late(struct batch *b, const struct record *r, struct origin *o)
 
 static int store_record(struct batch *b, const struct record *r)
 {
-    struct origin *o = find_origin(b->w, r);
+    struct pg_origins *all = &b->w->origins;
+    struct pg_origin *o = pg_origins_find(all, r);
+    struct store_fork fork;
+    bool forked = false;
     int rc = 0;
 
     if (r->origin_seq <= o->last_seq)
         return store_late(b, r, o);
-    if (r->kind == RECORD_GAP)
-        rc = store_gap(b, r, o);
-    else if (record_is_data(r))
+    if (r->kind == RECORD_GAP) {
+        rc = pg_origins_note_gap(all, o, r, b->now_ns);
+        b->counts.stored++;
+    } else if (record_is_data(r)) {
         rc = store_row(b, r, o);
-    return rc < 0 ? rc : advance(b, o, r->origin_seq);
+    }
+    if (rc == 0)
+        rc = pg_origins_advance(all, o, r->origin_seq, b->now_ns, &forked, &fork);
+    if (forked && b->counts.forks < STORE_FORKS_NOTED)
+        b->counts.fork[b->counts.forks] = fork;
+    b->counts.forks += forked;
+    return rc;
 }
 
 /* ---- one transaction ---- */
@@ -626,15 +388,26 @@ static int store_record(struct batch *b, const struct record *r)
 static int sweep_ids(struct batch *b)
 {
     struct writer *w = b->w;
+    uint64_t most = 2 * w->ids_added, dropped = 0;
     struct pg_args a = { 0 };
+    PGresult *r = NULL;
+    int rc;
 
+    /* A clock that was set back begins anew as well. */
     if (b->now_ns < w->sweep_ns && b->now_ns > w->sweep_ns - 2 * SWEEP_NS)
         return 0;
-    w->sweep_ns = b->now_ns + SWEEP_NS;
+    most = most < SWEEP_LEAST ? SWEEP_LEAST : most > SWEEP_MOST ? SWEEP_MOST : most;
     pg_i64(&a, b->now_ns - w->id_window_ns);
     pg_i64(&a, b->now_ns - IDS_KEEP_NS);
     pg_i64(&a, w->id_window_ns);
-    return pg_run(&w->pg, W_IDS_SWEEP, &a, NULL);
+    pg_i64(&a, (int64_t)most);
+    rc = pg_run(&w->pg, W_IDS_SWEEP, &a, &r);
+    if (rc == 0)
+        rc = str_to_u64(str_of(PQcmdTuples(r)), &dropped);
+    PQclear(r);
+    w->ids_added = 0;
+    w->sweep_ns = dropped < most ? b->now_ns + SWEEP_NS : 0;
+    return rc;
 }
 
 static int write_batch(struct batch *b, const struct record *records, size_t count,
@@ -647,7 +420,9 @@ static int write_batch(struct batch *b, const struct record *records, size_t cou
 
     buf_clear(&w->copy);
     buf_put_bytes(&w->copy, header, sizeof(header));
-    rc = lock_origins(w);
+    rc = check_position(w, W_POSITION_TAKE);
+    if (rc == 0)
+        rc = pg_origins_lock(&w->origins);
     for (size_t i = 0; i < count && rc == 0; i++)
         rc = store_record(b, &records[i]);
     if (rc == 0)
@@ -657,7 +432,7 @@ static int write_batch(struct batch *b, const struct record *records, size_t cou
     if (rc == 0)
         rc = pg_names_flush(&w->names, b->now_ns);
     if (rc == 0)
-        rc = flush_origins(w);
+        rc = pg_origins_flush(&w->origins);
     if (rc == 0)
         rc = sweep_ids(b);
     pg_bytes(&a, w->journal.b, sizeof(w->journal.b));
@@ -685,8 +460,10 @@ static int write_some(struct writer *w, const struct record *records, size_t cou
             pg_disconnect(&w->pg);
         memcpy(w->pg.error, why, sizeof(why));
         pg_names_forget(&w->names);
+        w->sweep_ns = 0;
         return rc;
     }
+    w->position = position;
     pg_names_settle(&w->names);
     out->stored += b.counts.stored;
     out->skipped += b.counts.skipped;
@@ -711,19 +488,17 @@ int pg_writer_write(void *ctx, const struct record *records, size_t count, uint6
         /* The run began without knowing where the database is, or it was away since and may have
          * come back from an older copy. */
         w->known = true;
-        if (count > 0 && w->position + 1 < records[0].seq)
+        if (w->position + 1 < (count > 0 ? records[0].seq : position))
             return ERR_STALE;
     }
     do {
-        size_t n = collect(w, records + done, count - done);
+        size_t n = pg_origins_collect(&w->origins, records + done, count - done);
         bool last = done + n == count;
 
         rc = write_some(w, records + done, n, last ? position : records[done + n - 1].seq, now_ns,
                         out);
         done += n;
     } while (rc == 0 && done < count);
-    if (rc == 0 && position > w->position)
-        w->position = position;
     return rc;
 }
 
@@ -731,8 +506,13 @@ int pg_writer_check(void *ctx)
 {
     struct writer *w = ctx;
 
+    int rc;
+
     pg_listen(&w->pg);
-    return ready(w);
+    rc = ready(w);
+    if (rc == 0)
+        rc = check_position(w, W_POSITION);
+    return rc == ERR_STALE ? 0 : rc; /* the position tells */
 }
 
 /* ---- for others ---- */
@@ -740,49 +520,25 @@ int pg_writer_check(void *ctx)
 uint64_t pg_writer_cursor(void *ctx, const struct uuid *origin)
 {
     struct writer *w = ctx;
-    struct pg_args a = { 0 };
-    PGresult *r = NULL;
-    uint64_t seq = 0;
 
-    pg_bytes(&a, origin->b, sizeof(origin->b));
-    if (ready(w) == 0 && pg_run(&w->pg, W_CURSOR, &a, &r) == 0 && PQntuples(r) > 0)
-        seq = (uint64_t)pg_get_i64(r, 0, 0);
-    PQclear(r);
-    return seq;
+    return ready(w) == 0 ? pg_origins_cursor(&w->origins, origin) : 0;
 }
 
 int pg_writer_origins(void *ctx, int (*each)(void *ctx, const struct store_origin *o),
                       void *each_ctx)
 {
     struct writer *w = ctx;
-    PGresult *r = NULL;
     int rc = ready(w);
 
-    if (rc == 0)
-        rc = pg_run(&w->pg, W_ORIGINS, NULL, &r);
-    for (int i = 0; rc == 0 && i < PQntuples(r); i++) {
-        struct store_origin o = { .uuid = pg_get_uuid(r, i, 0),
-                                  .epoch = (uint64_t)pg_get_i64(r, i, 1),
-                                  .last_seq = (uint64_t)pg_get_i64(r, i, 2),
-                                  .gaps = (uint64_t)pg_get_i64(r, i, 3),
-                                  .lost = (uint64_t)pg_get_i64(r, i, 4),
-                                  .forks = (uint64_t)pg_get_i64(r, i, 5),
-                                  .sink = pg_get_uuid(r, i, 6) };
-
-        rc = each(each_ctx, &o);
-    }
-    PQclear(r);
-    return rc;
+    return rc < 0 ? rc : pg_origins_each(&w->origins, each, each_ctx);
 }
 
 int pg_writer_disown(void *ctx)
 {
     struct writer *w = ctx;
-    struct pg_args a = { 0 };
     int rc = ready(w);
 
-    pg_bytes(&a, w->journal.b, sizeof(w->journal.b));
-    return rc < 0 ? rc : pg_run(&w->pg, W_DISOWN, &a, NULL);
+    return rc < 0 ? rc : pg_origins_disown(&w->origins);
 }
 
 uint64_t pg_writer_position(void *ctx)

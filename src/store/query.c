@@ -87,6 +87,11 @@ size_t query_limit(const struct store_query *q)
     return q->limit ? q->limit : STORE_LIMIT_DEFAULT;
 }
 
+int64_t query_end(const struct store_query *q)
+{
+    return q->to_ns ? q->to_ns : INT64_MAX;
+}
+
 unsigned query_kinds(const struct store_query *q)
 {
     return q->kinds ? q->kinds : ALL_KINDS;

@@ -21,6 +21,8 @@ MUST_USE int query_id_of(struct str token, uint64_t *out);
 
 /* The upper end of a page: below the token's place and below to_ns. */
 MUST_USE int query_upper(const struct store_query *q, struct query_place *out);
+/* to_ns with its default: the end of time. */
+int64_t query_end(const struct store_query *q);
 /* limit with its default. */
 size_t query_limit(const struct store_query *q);
 /* kinds with its default. */

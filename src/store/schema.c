@@ -1,5 +1,5 @@
 /*
- * What the database looks like, for store_sqlite_io.c, which runs the steps, and for whoever wants
+ * What the database looks like, for sqlite_io.c, which runs the steps, and for whoever wants
  * to read the file with other tools.
  *
  * Names of devices, streams, origins and content types stand once in a table of their own; a row of
@@ -10,10 +10,11 @@
  * of everything (the last is also the one by which old rows will be dropped). Each entry ends with
  * the row's id, so equal times keep the order of arrival.
  *
- * origins.last_seq is the cursor of exactly-once, one for each (journal, epoch); marks have epoch 0.
- * A journal's high_seq is the highest over its epochs but 0. sinks.position is ours in the hub's
+ * origins.last_seq is the cursor of exactly-once, one for each (journal, epoch); a mark has the epoch
+ * of the batch that it stands for. A journal's high_seq is the highest over its epochs but 0. sinks.position is ours in the hub's
  * journal. ids are those that senders gave, for as long as they may come again. Numbers above 2^63
- * are kept as the negative ones of the same bits.
+ * are kept as the negative ones of the same bits. Nobody writes or reads streams.last_id any more; it
+ * stays, since a step that drops it would lock out the program before it for nothing.
  *
  * Version 1 knew no epochs; its cursors become those of epoch 0. No journal of its time is read any
  * more, so nothing that it stored can come again.

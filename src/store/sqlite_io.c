@@ -147,13 +147,24 @@ static int apply(sqlite3 *db, const struct schema_step *step)
 }
 
 /* No row may point at one that is not there: a step that broke that must not be committed. */
-static int check_references(sqlite3 *db)
+static int check_references(sqlite3 *db, const struct store_config *c, struct fault *f)
 {
     sqlite3_stmt *st = NULL;
-    int rc = sqlite_prepare(db, "PRAGMA foreign_key_check", &st);
+    int rc = sqlite_prepare(db, "PRAGMA foreign_key_check", &st), step = SQLITE_DONE;
 
-    if (rc == 0 && sqlite3_step(st) != SQLITE_DONE)
-        rc = ERR_CORRUPT;
+    if (rc == 0) {
+        step = sqlite3_step(st);
+        rc = sqlite_code(db, step);
+    }
+    if (step == SQLITE_ROW)
+        rc = fault_set(f, ERR_CORRUPT,
+                       "%s is damaged: row %lld of %s refers to one of %s that is "
+                       "not there",
+                       c->path, (long long)sqlite3_column_int64(st, 1),
+                       (const char *)sqlite3_column_text(st, 0),
+                       (const char *)sqlite3_column_text(st, 2));
+    else if (rc < 0)
+        rc = sqlite_fault(db, c, rc, f);
     sqlite3_finalize(st);
     return rc;
 }
@@ -176,10 +187,13 @@ static int upgrade_locked(sqlite3 *db, const struct store_config *c, struct faul
     for (size_t i = 0; i < count && rc == 0; i++)
         if (steps[i].version > version)
             rc = apply(db, &steps[i]);
-    if (rc == 0)
-        rc = check_references(db);
-    if (rc == 0)
-        rc = sqlite_run(db, "COMMIT");
+    if (rc < 0)
+        sqlite_fault(db, c, rc, f);
+    else
+        rc = check_references(db, c, f);
+    if (rc < 0)
+        goto out;
+    rc = sqlite_run(db, "COMMIT");
     if (rc < 0)
         sqlite_fault(db, c, rc, f);
 out:

@@ -24,11 +24,10 @@ static const char *const names_sql[NAMES_SQL_COUNT] = {
                    " VALUES (?1, ?2, ?2, ?3)",
     [DEVICE_SET] = "UPDATE devices SET last_seen_ns = ?2, last_wall_ns = ?3, journal_id = ?4"
                    " WHERE id = ?1",
-    [STREAM_FIND] = "SELECT id, last_wall_ns, coalesce(last_id, 0), fields FROM streams"
+    [STREAM_FIND] = "SELECT id, last_wall_ns, fields FROM streams"
                     " WHERE device_id = ?1 AND name = ?2 AND kind = ?3",
     [STREAM_ADD] = "INSERT INTO streams (device_id, name, kind) VALUES (?1, ?2, ?3)",
-    [STREAM_SET] = "UPDATE streams SET count = count + ?2, last_wall_ns = ?3, last_id = ?4"
-                   " WHERE id = ?1",
+    [STREAM_SET] = "UPDATE streams SET count = count + ?2, last_wall_ns = ?3 WHERE id = ?1",
     [STREAM_FIELDS] = "UPDATE streams SET fields = ?2 WHERE id = ?1",
     [CONTENT_FIND] = "SELECT id FROM contents WHERE name = ?1",
     [CONTENT_ADD] = "INSERT INTO contents (name) VALUES (?1)",
@@ -140,8 +139,7 @@ static int stream_row(struct names *n, const struct record *r, struct catalog_de
     if (rc == 0 && found) {
         *out = catalog_add_stream(&n->catalog, r, d, sqlite3_column_int64(st, 0),
                                   sqlite3_column_int64(st, 1));
-        (*out)->last_id = sqlite3_column_int64(st, 2);
-        fields_load(&(*out)->fields, sqlite_column_str(st, 3));
+        fields_load(&(*out)->fields, sqlite_column_str(st, 2));
     }
     sqlite3_reset(st);
     if (rc < 0 || found)
@@ -230,7 +228,6 @@ static int flush_stream(struct names *n, struct catalog_stream *s)
     sqlite3_bind_int64(st, 1, s->id);
     sqlite3_bind_int64(st, 2, (int64_t)s->added);
     sqlite3_bind_int64(st, 3, s->last_wall_ns);
-    sqlite3_bind_int64(st, 4, s->last_id);
     rc = finish(n, st);
     s->added = 0;
     s->changed = false;

@@ -84,21 +84,10 @@ int origins_open(sqlite3 *db, const struct uuid *sink, struct origins **out)
     return 0;
 }
 
-static void empty(struct map *m)
-{
-    struct map_entry *e;
-    size_t at = 0;
-
-    while ((e = map_next(m, &at)))
-        mem_free(e->value);
-    map_fini(m);
-    map_init(m);
-}
-
 void origins_forget(struct origins *o)
 {
-    empty(&o->origins);
-    empty(&o->journals);
+    map_empty(&o->origins, mem_free);
+    map_empty(&o->journals, mem_free);
     o->changed_journals = NULL;
     o->changed_origins = o->last = NULL;
 }

@@ -248,11 +248,6 @@ static int find_stream(struct reader *r, int64_t device, int64_t *out, unsigned 
     return rc;
 }
 
-static int64_t end_of(const struct store_query *q)
-{
-    return q->to_ns ? q->to_ns : INT64_MAX;
-}
-
 /* ---- records ---- */
 
 static int run_rows(struct reader *r, sqlite3_stmt *st)
@@ -318,7 +313,7 @@ static int newest_of(struct reader *r, int64_t stream)
 
     sqlite3_bind_int64(st, 1, stream);
     sqlite3_bind_int64(st, 2, r->q->from_ns);
-    sqlite3_bind_int64(st, 3, end_of(r->q));
+    sqlite3_bind_int64(st, 3, query_end(r->q));
     rc = next_row(r, st);
     if (rc == 1)
         rc = render_row(r, st);
@@ -490,7 +485,7 @@ static int find_edges(struct reader *r, int64_t stream, int64_t *out_first, int6
 
     sqlite3_bind_int64(st, 1, stream);
     sqlite3_bind_int64(st, 2, r->q->from_ns);
-    sqlite3_bind_int64(st, 3, end_of(r->q));
+    sqlite3_bind_int64(st, 3, query_end(r->q));
     rc = next_row(r, st);
     if (rc == 1 && sqlite3_column_type(st, 0) == SQLITE_NULL)
         rc = 0;
@@ -512,7 +507,7 @@ static int run_steps(struct reader *r, int64_t stream, struct query_steps *steps
 
     sqlite3_bind_int64(st, 1, stream);
     sqlite3_bind_int64(st, 2, steps->from_ns);
-    sqlite3_bind_int64(st, 3, end_of(r->q));
+    sqlite3_bind_int64(st, 3, query_end(r->q));
     while ((rc = next_row(r, st)) == 1) {
         if (lag)
             v = ((double)sqlite3_column_int64(st, 1) - (double)sqlite3_column_int64(st, 0)) / 1e9;
@@ -576,11 +571,8 @@ static int render_gap(struct reader *r, sqlite3_stmt *st)
         .received_ns = sqlite3_column_int64(st, 5),
         .reason = sqlite_column_str(st, 6),
     };
-    int rc = r->render->gap(r->ctx, &g);
 
-    if (rc == 0)
-        r->out->rows++;
-    return rc;
+    return query_rendered(r->render->gap(r->ctx, &g), r->out);
 }
 
 static int run_gaps(struct reader *r)
@@ -600,7 +592,7 @@ static int run_gaps(struct reader *r)
     sqlite3_bind_int64(st, 1, (int64_t)below);
     sqlite3_bind_int64(st, 2, journal);
     sqlite3_bind_int64(st, 3, r->q->from_ns);
-    sqlite3_bind_int64(st, 4, end_of(r->q));
+    sqlite3_bind_int64(st, 4, query_end(r->q));
     sqlite3_bind_int64(st, 5, (int64_t)limit + 1);
     while ((rc = next_row(r, st)) == 1) {
         if (r->out->rows == limit) {

@@ -287,7 +287,6 @@ static int store_row(struct batch *b, const struct record *r, const struct origi
     if (rc < 0)
         return rc;
     s->added++;
-    s->last_id = sqlite3_last_insert_rowid(w->db);
     if (r->wall_ns > s->last_wall_ns)
         s->last_wall_ns = r->wall_ns;
     names_touch_stream(w->names, s);

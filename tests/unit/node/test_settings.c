@@ -105,6 +105,8 @@ static void mistakes_have_a_place(void **state)
         "edge: {socket: {mode: \"0668\"}}",
         "limits: {mqtt_packet_max: 1}",
         "nonsense: 1",
+        "store: {postgres: \"host=h password = x\"}",
+        "store: {postgres: \"postgresql://u:x@h/db\"}",
     };
 
     (void)state;

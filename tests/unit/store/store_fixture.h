@@ -117,6 +117,41 @@ static inline struct record reading(uint64_t seq, int64_t second, const char *de
         return failed;                                                                             \
     }
 
+/* Runs the tests on PostgreSQL alone: what only that engine has to do. */
+#define RUN_PG(...)                                                                                \
+    int main(void)                                                                                 \
+    {                                                                                              \
+        const struct CMUnitTest tests[] = { __VA_ARGS__ };                                         \
+        struct pg_server server;                                                                   \
+        const char *why = pg_server_make(&server);                                                 \
+        int failed;                                                                                \
+                                                                                                   \
+        if (why) {                                                                                 \
+            fprintf(stderr, "PostgreSQL: %s\n", why);                                              \
+            return 1;                                                                              \
+        }                                                                                          \
+        scratch_pg = &server;                                                                      \
+        failed = cmocka_run_group_tests_name("PostgreSQL", tests, NULL, NULL);                     \
+        pg_server_free(&server);                                                                   \
+        return failed;                                                                             \
+    }
+
+/* Somebody else's connection: runs a command, and returns the number that it gives (-1: none). */
+static inline int64_t pg_other(const char *sql)
+{
+    PGconn *db = PQconnectdb(scratch_pg->conninfo);
+    PGresult *r = PQexec(db, sql);
+    int64_t v = -1;
+
+    if (PQresultStatus(r) != PGRES_COMMAND_OK && PQresultStatus(r) != PGRES_TUPLES_OK)
+        fail_msg("%s: %s", sql, PQerrorMessage(db));
+    if (PQntuples(r) > 0)
+        v = strtoll(PQgetvalue(r, 0, 0), NULL, 10);
+    PQclear(r);
+    PQfinish(db);
+    return v;
+}
+
 /* What a query gave, as text. */
 struct seen {
     char text[4096];

@@ -118,7 +118,9 @@ static void a_page_ends_at_the_earlier_of_token_and_end(void **state)
     (void)state;
     assert_int_equal(query_upper(&q, &p), 0);
     assert_true(p.wall_ns == INT64_MAX && p.id == INT64_MAX);
+    assert_true(query_end(&q) == INT64_MAX);
     q.to_ns = 0x50;
+    assert_int_equal(query_end(&q), 0x50);
     assert_int_equal(query_upper(&q, &p), 0);
     assert_true(p.wall_ns == 0x50 && p.id == 0);
     q.after = STR("r40.9");

@@ -262,41 +262,58 @@ static void a_series_agrees_with_the_slow_way(void **state)
     }
 }
 
-/* Each way of asking is a walk along an index: no plan says that it sorts. */
+/* The connection that was opened last: SQLite tells of each. */
+static sqlite3 *newest_connection;
+
+static int note_connection(sqlite3 *db, char **why, const struct sqlite3_api_routines *api)
+{
+    (void)why;
+    (void)api;
+    newest_connection = db;
+    return SQLITE_OK;
+}
+
+static void check_plan(sqlite3 *db, const char *text)
+{
+    sqlite3_stmt *st = NULL;
+    char *sql = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", text);
+
+    assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
+    while (sqlite3_step(st) == SQLITE_ROW) {
+        const char *detail = (const char *)sqlite3_column_text(st, 3);
+
+        /* What is in brackets is a question within the question, of a row or two. */
+        if (strstr(detail, "TEMP B-TREE") ||
+            (strstr(detail, "SCAN ") && !strstr(detail, "SCAN (subquery")))
+            fail_msg("%s: %s", detail, text);
+    }
+    sqlite3_finalize(st);
+    sqlite3_free(sql);
+}
+
+/* Each way of asking is a walk along an index: no plan of what a reader has prepared says that it
+ * sorts, or looks at a whole table. */
 static void no_plan_sorts_or_scans(void **state)
 {
-    static const char *const queries[] = {
-        "r INDEXED BY records_stream CROSS JOIN streams s ON s.id = r.stream_id"
-        " WHERE r.stream_id = 1 AND",
-        "r INDEXED BY records_device CROSS JOIN streams s ON s.id = r.stream_id"
-        " WHERE r.device_id = 1 AND",
-        "r INDEXED BY records_wall CROSS JOIN streams s ON s.id = r.stream_id WHERE",
-    };
     struct scratch *x = filled(state);
+    struct store_reader *r = NULL;
+    sqlite3_stmt *st = NULL;
     sqlite3 *db = NULL;
+    unsigned pages = 0;
 
     if (scratch_pg)
         skip();
-
+    assert_int_equal(sqlite3_auto_extension((void (*)(void))note_connection), SQLITE_OK);
+    assert_int_equal(store_reader_open(&x->c, &r, NULL), 0);
+    sqlite3_reset_auto_extension();
     assert_int_equal(sqlite3_open(x->path, &db), SQLITE_OK);
-    for (size_t i = 0; i < COUNT_OF(queries); i++) {
-        sqlite3_stmt *st = NULL;
-        char sql[600];
-
-        snprintf(sql, sizeof(sql),
-                 "EXPLAIN QUERY PLAN SELECT r.id FROM records %s r.wall_ns >= 1 AND"
-                 " (r.wall_ns, r.id) < (99, 9) ORDER BY r.wall_ns DESC, r.id DESC LIMIT 10",
-                 queries[i]);
-        assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
-        while (sqlite3_step(st) == SQLITE_ROW) {
-            const char *detail = (const char *)sqlite3_column_text(st, 3);
-
-            if (strstr(detail, "TEMP B-TREE") || strstr(detail, "SCAN r"))
-                fail_msg("%s", detail);
-        }
-        sqlite3_finalize(st);
+    while ((st = sqlite3_next_stmt(newest_connection, st))) {
+        check_plan(db, sqlite3_sql(st));
+        pages += strstr(sqlite3_sql(st), "FROM records r") != NULL;
     }
+    assert_true(pages >= 5);
     sqlite3_close(db);
+    store_reader_close(r);
 }
 
 #define STORE_TEST(fn) cmocka_unit_test_setup_teardown(fn, scratch_setup, scratch_teardown)

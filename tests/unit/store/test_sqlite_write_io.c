@@ -184,7 +184,6 @@ static void summaries_follow(void **state)
     assert_string_equal(s.text, "a[env/reading:3@60[\"t\",\"in.h\",\"p\",\"value\"]"
                                 " env/event:1@70[]];");
     assert_int_equal(number(x, "SELECT last_wall_ns / 1000000000 FROM devices"), 70);
-    assert_int_equal(number(x, "SELECT last_id FROM streams WHERE kind = 1"), 3);
 }
 
 /* With a full disk the batch fails as a whole, and is stored when there is room again. */
@@ -416,6 +415,21 @@ static void a_file_of_version_1_keeps_its_rows_and_cursors(void **state)
     assert_int_equal(number(x, "SELECT gaps * 100 + lost FROM journals"), 104);
 }
 
+/* A row that refers to nothing is not carried over, and the sentence names it. */
+static void a_file_with_a_dangling_row_says_which(void **state)
+{
+    struct scratch *x = *state;
+    struct fault f = { 0 };
+    size_t count = 0;
+
+    change(x, schema_steps(&count)[0].sql);
+    change(x, "PRAGMA application_id=0x57415953; PRAGMA user_version=1;"
+              "INSERT INTO streams VALUES (7, 5, 'env', 1, '[]', 1, 5000000000, 1)");
+    assert_int_equal(store_open(&x->c, &x->s, &f), ERR_CORRUPT);
+    assert_non_null(strstr(f.text, "damaged: row 7 of streams refers to one of devices"));
+    assert_int_equal(number(x, "PRAGMA user_version"), 1);
+}
+
 static void refuses_newer_foreign_and_damaged_files(void **state)
 {
     struct scratch *x = *state;
@@ -459,4 +473,5 @@ RUN(STORE_TEST(a_batch_twice_is_stored_once), STORE_TEST(overlapping_batches_add
     STORE_TEST(names_of_a_failed_batch_are_forgotten), STORE_TEST(a_kill_leaves_whole_batches),
     STORE_TEST(the_file_is_for_its_owner_only), STORE_TEST(older_files_are_migrated),
     STORE_TEST(a_file_of_version_1_keeps_its_rows_and_cursors),
+    STORE_TEST(a_file_with_a_dangling_row_says_which),
     STORE_TEST(refuses_newer_foreign_and_damaged_files))
