@@ -26,9 +26,9 @@
 #else
 #define SCHEDULES 10000
 #endif
-#define STEPS     60
-#define IDS_MAX   4096
-#define SEQ_MAX   200000
+#define STEPS   60
+#define IDS_MAX 4096
+#define SEQ_MAX 200000
 
 /* What a schedule knows of each record that it ever handed in, by id. */
 enum fate { FATE_NONE, FATE_OPEN, FATE_ACKED };
