@@ -4,7 +4,7 @@ comes twice, nothing out of order, in SQLite and in PostgreSQL."""
 import os
 import time
 
-from faults import Feeder, check_all_there, stored_numbers
+from faults import Feeder, check_all_there, newest_number, stored_numbers
 from harness import SLOW, Link, Postgres, main, until
 
 AWAY = float(os.environ.get("WAYSIDE_AWAY", "20"))
@@ -20,15 +20,10 @@ def lasts(seconds):
 def first_after(hub, feeder, mark, what, seconds):
     """How long until something that was handed in after mark is in the store."""
     start = time.monotonic()
-    until(lambda: (stored_numbers_tail(hub, feeder) or [-1])[-1] >= mark, what, 30)
+    until(lambda: newest_number(hub, feeder.stream) >= mark, what, 30)
     took = time.monotonic() - start
     print(f"    {what}: {took:.2f} s")
     assert took <= seconds * SLOW, f"{what} took {took:.1f} s"
-
-
-def stored_numbers_tail(hub, feeder):
-    page = hub.get(f"/api/v1/readings?device=edge&stream={feeder.stream}&limit=1")
-    return [i["value"]["n"] for i in page["items"]]
 
 
 def one_run(box, store=""):
@@ -54,12 +49,12 @@ def one_run(box, store=""):
     before = feeder.acked[-1]
     hub.start()
     first_after(hub, feeder, killed, "the first reading after the hub's return", 2)
-    until(lambda: (stored_numbers_tail(hub, feeder) or [-1])[-1] > before, "the backlog to drain", 30)
+    until(lambda: newest_number(hub, feeder.stream) > before, "the backlog to drain", 30)
 
     link.cut()
     mark = feeder.sent
     lasts(HOLE)
-    assert stored_numbers_tail(hub, feeder)[-1] <= mark, "the link was not cut"
+    assert newest_number(hub, feeder.stream) <= mark, "the link was not cut"
     link.mend()
     first_after(hub, feeder, mark + 1, "the first reading after the black hole", 4)
     feeder.end = True

@@ -21,7 +21,7 @@ def hand_in(box, name, numbers, stream="a"):
 def start_away(node):
     """What it sends to is away, so it does not become ready."""
     node.start(ready=False)
-    service = "mqtt" if node.command[0] == "hub" else "socket"
+    service = "health" if node.command[0] == "hub" else "socket"  # the last of them
     until(lambda: node.logged(msg="listening", service=service), node.name)
 
 

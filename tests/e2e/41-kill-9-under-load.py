@@ -8,6 +8,7 @@ import struct
 import threading
 import time
 
+from faults import arrived_numbers, check_numbers
 from harness import LineSocket, SLOW, main, until
 
 
@@ -70,24 +71,11 @@ class Source(threading.Thread):
             self.acked.append(waiting.pop(0))
 
 
-def stored(hub, device):
-    items, page = [], hub.get(f"/api/v1/readings?device={device}&stream=data&limit=10000")
-    items += page["items"]
-    while page["next"]:
-        page = hub.get(f"/api/v1/readings?device={device}&stream=data&limit=10000&before={page['next']}")
-        items += page["items"]
-    return [i["value"]["n"] for i in reversed(items)]
-
-
 def check(hub, device, sources):
     acked = {n for s in sources for n in s.acked}
     assert len(acked) > 100, f"{device}: only {len(acked)} were acknowledged"
-    until(lambda: max(acked) in stored(hub, device), f"the last reading of {device}", 30)
-    got = stored(hub, device)
-    missing = sorted(acked - set(got))
-    assert not missing, f"{device}: {len(missing)} of {len(acked)} acknowledged readings are lost: {missing[:10]}"
-    assert len(got) == len(set(got)), f"{device}: a reading is stored twice"
-    assert got == sorted(got), f"{device}: out of order"
+    until(lambda: max(acked) in arrived_numbers(hub, "data", device), f"the last reading of {device}", 30)
+    check_numbers(acked, max(s.n for s in sources), arrived_numbers(hub, "data", device), device)
 
 
 def alive_for(seconds):

@@ -1,10 +1,12 @@
 """For tests of durability: a feeder that remembers what was acknowledged, and orders to the disk that
 fails (tests/faults/disk_fault.c)."""
+import contextlib
 import mmap
 import os
 import pathlib
 import select
 import socket
+import sqlite3
 import struct
 import threading
 import time
@@ -118,32 +120,60 @@ class Feeder(threading.Thread):
 
 
 def stored_numbers(hub, stream, device="edge"):
-    """The numbers of a feeder's stream in the hub's store, in the order of their arrival."""
+    """The numbers of a feeder's stream that the hub's API tells, newest time first: that is not the order of
+    their arrival."""
     found, query = [], f"/api/v1/readings?device={device}&stream={stream}&limit=10000"
     page = hub.get(query)
     while True:
-        found += [(i["seq"], i["value"]["n"]) for i in page["items"]]
+        found += [i["value"]["n"] for i in page["items"]]
         if not page["next"]:
-            return [n for _, n in sorted(found)]
+            return found
         page = hub.get(f"{query}&before={page['next']}")
 
 
-def check_all_there(hub, feeders, what, device="edge", seconds=60, again=False):
-    """Every acknowledged number is in the store, once, in order. again: a number that was not
-    acknowledged may have been taken all the same."""
+def newest_number(hub, stream, device="edge"):
+    """The one with the newest time that the hub's API tells; -1 before the first."""
+    page = hub.get(f"/api/v1/readings?device={device}&stream={stream}&limit=1")
+    return page["items"][0]["value"]["n"] if page["items"] else -1
+
+
+def arrived_numbers(hub, stream, device="edge"):
+    """The numbers of a feeder's stream in the order in which they became rows: from the hub's database
+    itself, since what the edge says of a record (its time, its number) says nothing of when it came."""
+    sql = ("SELECT {n} FROM {w}records r JOIN {w}streams s ON s.id = r.stream_id JOIN {w}devices d ON d.id = r.device_id"
+           f" WHERE d.name = '{device}' AND s.name = '{stream}' ORDER BY r.id")
+    server = hub.postgres()
+    if server:
+        return [int(n) for n in server.psql(sql.format(n="r.payload::json->>'n'", w="wayside.")).split()]
+    with contextlib.closing(sqlite3.connect(f"file:{hub.data() / 'wayside.db'}?mode=ro", uri=True)) as db:
+        return [n for n, in db.execute(sql.format(n="json_extract(r.payload, '$.n')", w=""))]
+
+
+def check_numbers(acked, sent, got, what):
+    """Of the numbers below sent, those that were acknowledged are in got, which is in order of arrival: each
+    once, and none before a smaller one. A number that was not acknowledged may have been taken all the same."""
+    lost = sorted(set(acked) - set(got))
+    if lost:
+        raise AssertionError(f"{what}: {len(lost)} of {len(acked)} acknowledged readings are lost: {lost[:10]}")
+    if len(got) != len(set(got)):
+        raise AssertionError(f"{what}: {len(got) - len(set(got))} readings are stored twice")
+    late = [(a, b) for a, b in zip(got, got[1:]) if a > b]
+    if late:
+        raise AssertionError(f"{what}: {len(late)} readings are out of order: {late[:10]}")
+    if set(got) - set(range(sent)):
+        raise AssertionError(f"{what}: readings were invented")
+
+
+def check_all_there(hub, feeders, what, device="edge", seconds=60):
+    """Every acknowledged number is in the hub's database, once, and became a row in its turn; and the API
+    tells all of them."""
     for f in feeders:
-        acked = set(f.acked)
-        if not acked:
+        if not f.acked:
             raise AssertionError(f"{what}: nothing was acknowledged on {f.stream}")
-        last = max(acked)
-        until(lambda: last in stored_numbers(hub, f.stream, device), f"{what}: the last acknowledged reading of {f.stream}", seconds)
-        got = stored_numbers(hub, f.stream, device)
-        lost = sorted(acked - set(got))
-        if lost:
-            raise AssertionError(f"{what}: {len(lost)} of {len(acked)} acknowledged readings are lost: {lost[:10]}")
-        if len(got) != len(set(got)):
-            raise AssertionError(f"{what}: {len(got) - len(set(got))} readings are stored twice")
-        if got != sorted(got):
-            raise AssertionError(f"{what}: readings are out of order")
-        if set(got) - set(range(f.sent)):
-            raise AssertionError(f"{what}: readings were invented")
+        last = max(f.acked)
+        until(lambda: last in arrived_numbers(hub, f.stream, device), f"{what}: the last acknowledged reading of {f.stream}", seconds)
+        got = arrived_numbers(hub, f.stream, device)
+        check_numbers(f.acked, f.sent, got, f"{what}, {f.stream}")
+        untold = sorted(set(got) - set(stored_numbers(hub, f.stream, device)))
+        if untold:
+            raise AssertionError(f"{what}: {len(untold)} rows of {f.stream} are not told by the API: {untold[:10]}")

@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -175,6 +176,15 @@ class Node:
         port = self.port("mqtt")
         self.config.write_text(self.config.read_text().replace('{address: "127.0.0.1:0"}', f'{{address: "127.0.0.1:{port}"}}', 1))
         return port
+
+    def data(self):
+        """Its data folder, as its configuration says."""
+        return pathlib.Path(re.search(r"\bdata: ([^,}\s]+)", self.config.read_text()).group(1))
+
+    def postgres(self):
+        """The box's server on which it keeps its rows; None when that is SQLite."""
+        config = self.config.read_text()
+        return next((s for s in self.box.servers if s.conninfo in config), None)
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)

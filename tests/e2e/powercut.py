@@ -1,21 +1,25 @@
-"""A power cut on a real ext4: the journal's folder is on a loop-mounted image; at a random moment under
-load the process is stopped (SIGSTOP) and the image's backing file copied. What the file system had
-not been told to flush is not in it, exactly as on a disk whose power goes. The process is killed, the
-copy mounted in place of the image, and the node started again on it.
+"""A power cut on a real ext4: the data folders of an edge and of its hub, journals and database, are on a
+loop-mounted image; at a random moment under load both processes are stopped (SIGSTOP) and the image's
+backing file copied. What the file system had not been told to flush is not in it, exactly as on a disk
+whose power goes. The processes are killed, the copy mounted in place of the image, and both started again
+on it. Every reading that the edge acknowledged must then be in the hub's database: the edge lets go what
+its hub took, and the hub's journal lets go what is safe in the database, so there is no other copy.
 
-A live copy would not be of one moment: the process must stand still; what the kernel writes back by
+A live copy would not be of one moment: the processes must stand still; what the kernel writes back by
 itself meanwhile only makes the copy better than the worst case, never worse."""
 import os
-import pathlib
 import random
 import signal
 import subprocess
 import time
 
 from faults import FaultyDisk, Feeder, check_all_there, stored_numbers
-from harness import Skip, until
+from harness import Skip, free_port, until
 
-IMAGE_MIB = 48
+IMAGE_MIB = 512  # a hole but for what is written
+CUTS_ON_A_DISK = 10  # then a fresh one: the database grows with every round
+# Small segments, so that what may be let go of is soon gone.
+JOURNAL = "journal: {segment: 256KiB, quota: 32MiB, free_floor: 0}"
 
 
 def sh(*args):
@@ -28,73 +32,98 @@ class Disk:
     def __init__(self, box):
         if os.geteuid() != 0:
             raise Skip("mounting an image needs root")
-        self.dir, self.mount, self.generation = box.dir, box.dir / "disk", 0
+        self.dir, self.mount, self.generation, self.image = box.dir, box.dir / "disk", 0, None
         self.mount.mkdir()
-        self.image = self.dir / "disk-0.img"
-        with open(self.image, "wb") as f:
+
+    def next_image(self):
+        self.generation += 1
+        return self.dir / f"disk-{self.generation}.img"
+
+    def fresh(self):
+        """An empty one is in its place."""
+        image = self.next_image()
+        with open(image, "wb") as f:
             f.truncate(IMAGE_MIB << 20)
-        sh("mkfs.ext4", "-q", "-F", "-m", "0", str(self.image))
+        sh("mkfs.ext4", "-q", "-F", "-m", "0", str(image))
         try:
-            sh("mount", "-o", "loop", str(self.image), str(self.mount))
+            self.swap(image)
         except (OSError, subprocess.CalledProcessError) as e:
             raise Skip(f"no loop device can be mounted here: {e}")
-        self.mounted = True
 
     def copy(self):
         """As the disk is if the power goes now."""
-        self.generation += 1
-        after = self.dir / f"disk-{self.generation}.img"
+        after = self.next_image()
         sh("cp", "--sparse=always", str(self.image), str(after))
         return after
 
     def swap(self, after):
-        sh("umount", str(self.mount))
-        self.mounted = False
-        self.image.unlink()
+        self.close()
         sh("mount", "-o", "loop", str(after), str(self.mount))
-        self.mounted = True
         self.image = after
 
     def close(self):
-        if self.mounted:
+        if self.image:
             sh("umount", str(self.mount))
-        self.mounted = False
+            self.image.unlink()
+        self.image = None
 
 
-def cut(node, disk, feeders):
-    """The power goes, and comes again."""
-    os.kill(node.process.pid, signal.SIGSTOP)
+def on_disk(box, disk, no_sync):
+    """A hub and an edge, not started, whose data is on the disk."""
+    port = free_port()
+    hub = box.hub(name="hub", start=False, extra=JOURNAL, mqtt=f'    - {{address: "127.0.0.1:{port}"}}')
+    edge = box.edge(port, start=False, extra=JOURNAL)
+    faulty = FaultyDisk(box, disk.mount) if no_sync else None
+    if faulty:
+        faulty.set(no_sync=1)
+    for n in (hub, edge):
+        n.configure(n.config.read_text().replace(str(n.data()), str(disk.mount / n.name), 1))
+        n.env = faulty.env if faulty else {}
+    return hub, edge
+
+
+def cut(nodes, disk, feeders):
+    """The power of all of them goes, and comes again."""
+    for n in nodes:
+        os.kill(n.process.pid, signal.SIGSTOP)
     after = disk.copy()
     for f in feeders:
         f.end = True  # what was answered before is still read
     for f in feeders:
         f.join()
-    node.kill()
+    for n in nodes:
+        n.kill()
     disk.swap(after)
-    node.start()
+    for n in nodes:
+        n.start()
+
+
+def stop(nodes):
+    for n in reversed(nodes):
+        if n.process:
+            status = n.stop()
+            assert status == 0, f"{n.name} ended with status {status} on SIGTERM"
 
 
 def run(box, rounds, seed=None, no_sync=False, say=None):
     """Rounds of load and cut. Returns (acknowledged, lost): lost is 0, or this raises, unless no_sync."""
     rng = random.Random(seed)
-    hub = box.hub(name="hub")
     disk = Disk(box)
+    nodes = hub, edge = on_disk(box, disk, no_sync)
     try:
-        edge = box.edge(hub.port("mqtt"), start=False, extra="journal: {segment: 256KiB, quota: 16MiB, free_floor: 0}")
-        edge.config.write_text(edge.config.read_text().replace(str(edge.dir / "data"), str(disk.mount / "data"), 1))
-        if no_sync:
-            faulty = FaultyDisk(box, disk.mount / "data" / "journal")
-            faulty.set(no_sync=1)
-            edge.env = faulty.env
-        edge.start()
         acked = lost = 0
         for i in range(rounds):
+            if i % CUTS_ON_A_DISK == 0:
+                stop(nodes)
+                disk.fresh()
+                for n in nodes:
+                    n.start()
             feeders = [Feeder(box.dir / "edge.ingest", f"-{i}-{k}", window=32, filler=rng.randrange(20, 400)) for k in range(3)]
             for f in feeders:
                 f.start()
             moment = time.monotonic() + rng.uniform(0.2, 1.2)
             until(lambda: time.monotonic() > moment and all(f.acked for f in feeders), "the moment of the cut", 20)
-            cut(edge, disk, feeders)
+            cut(nodes, disk, feeders)
             acked += sum(len(f.acked) for f in feeders)
             if no_sync:
                 until(lambda: edge.get_status()["uplink"]["backlog"] == 0, "what is left to arrive", 30)
@@ -103,10 +132,10 @@ def run(box, rounds, seed=None, no_sync=False, say=None):
                 check_all_there(hub, feeders, f"power cut {i + 1}")
             if say:
                 say(i + 1, acked, lost)
-        edge.stop()
+        stop(nodes)
         return acked, lost
     finally:
-        for n in box.nodes:
-            if n.name == "edge" and n.process and n.process.poll() is None:
+        for n in nodes:
+            if n.process and n.process.poll() is None:
                 n.kill()  # it holds the mount
         disk.close()

@@ -97,21 +97,24 @@ export class History {
             this.series.mergeHistory(answer, from, to, end - 5_000);
             this.series.trim(start - 2 * this.stepMs);
             this.settled = Math.max(this.settled, Math.min(end, to) - Math.max(this.stepMs, 10_000));
+            if (!this.isLate(this.late)) this.late = Infinity;
             this.state = { kind: 'ok' };
             this.again(this.tailMs(), () => this.since());
         } catch (e) {
             if (this.abort.signal.aborted) return;
             this.state = { kind: 'failed', why: e instanceof ApiError ? e.message : String(e) };
-            this.again(RETRY_MS, () => since);
+            this.again(RETRY_MS, () => Math.min(since, this.late));
         }
         this.fetching = false;
         this.changed();
     }
 
-    /** When to ask for the newest buckets again: often while the live channel is away. A stretch in the past is asked for once. */
+    /** When to ask for the newest buckets again: often while the live channel is away. A stretch in the past is asked for once,
+     * and again when the answer may be without what arrived meanwhile. */
     private tailMs(): number | undefined {
         if (this.behind) return BEHIND_MS;
-        if (this.range.kind === 'fixed' && this.range.to < store.now()) return undefined;
+        if (this.late < Infinity) return LATE_MS;
+        if (this.isPast()) return undefined;
         if (store.link.kind !== 'live') return RETRY_MS;
         return Math.max(this.field === LAG ? LAG_MIN_MS : TAIL_MIN_MS, this.stepMs / 2);
     }
@@ -121,8 +124,18 @@ export class History {
         return this.behind || store.isCatchingUp(this.device) ? 0 : Math.min(this.settled, this.late);
     }
 
+    private isPast(): boolean {
+        return this.range.kind === 'fixed' && this.range.to < store.now();
+    }
+
+    /** Whether asking for the newest buckets will not bring a record of that time. */
+    private isLate(time: number): boolean {
+        return time < this.settled || this.isPast();
+    }
+
     private noteLate(time: number): void {
-        if (time >= this.settled) return;
+        /* What an answer under way settles is known when it is there. */
+        if (!this.fetching && !this.isLate(time)) return;
         const first = this.late === Infinity;
         this.late = Math.min(this.late, time);
         if (first && !this.fetching) this.again(LATE_MS, () => this.since());
