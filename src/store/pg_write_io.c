@@ -363,7 +363,7 @@ static int store_record(struct batch *b, const struct record *r)
 {
     struct pg_origins *all = &b->w->origins;
     struct pg_origin *o = pg_origins_find(all, r);
-    struct store_fork fork;
+    struct store_fork fork = { .epoch = 0 };
     bool forked = false;
     int rc = 0;
 
