@@ -273,6 +273,8 @@ static void on_stored(void *ctx, int code)
     if (code == ERR_FULL) {
         http_add(p->r, "Retry-After", STR("5"));
         http_respond_error(p->r, 503, "the journal is full; nothing was stored, send it again");
+    } else if (code == ERR_LIMIT || code == ERR_VALUE) {
+        http_respond_error(p->r, 422, "the journal does not take such a record");
     } else if (code) {
         http_add(p->r, "Retry-After", STR("5"));
         http_respond_error(p->r, 503,

@@ -1,14 +1,13 @@
 /*
  * The store knows how far each journal was when its rows were written; the marks in this hub's own
- * journal tell what came since (record.h). If either cannot be read, it is not known of everybody:
- * then whoever is not known is taken where it begins, since a store that is away must not keep
- * anybody from handing over.
+ * journal tell what came since (record.h).
  *
- * A hub that sends on does so from its journal. Where the database got through another journal (this
- * hub's, before it was lost; another hub's), or through this one before it came back from an older
- * copy, nobody knows what of it had gone on. So for such a hub only that counts which came through its
- * journal; everybody else sends what he still has once more: this store drops what it has, and the
- * next hub takes what it lacks, or is told of it.
+ * Only that counts which came through this hub's own journal. What got into the database by another
+ * one (of a hub that shares it; this hub's, before it was lost) may be gone from there tomorrow, or
+ * never have gone on to the next hub, and this journal could not give it again. The same when this
+ * journal came back from an older copy, or when the database cannot be asked. Whoever is not known
+ * sends what he still has once more: the store drops what it has, takes what it lacks, and what nobody
+ * has any more is told as a gap. To take him where he begins would hide a hole behind his numbers.
  */
 #include "hub/seed_io.h"
 
@@ -21,14 +20,13 @@
 struct seeding {
     struct uplink_server *u;
     struct uuid own; /* nobody sends it */
-    bool own_only;   /* only what came through it counts */
 };
 
 static int seed_one(void *ctx, const struct store_origin *o)
 {
     struct seeding *g = ctx;
 
-    if (!uuid_eq(&o->uuid, &g->own) && (!g->own_only || uuid_eq(&o->sink, &g->own)))
+    if (!uuid_eq(&o->uuid, &g->own) && uuid_eq(&o->sink, &g->own))
         uplink_server_seed(g->u, &o->uuid, o->epoch, o->last_seq);
     return 0;
 }
@@ -53,28 +51,19 @@ static int seed_tail(const struct seeding *g, struct journal *j, uint64_t after_
     return rc;
 }
 
-void seed_senders(struct uplink_server *u, struct journal *j, struct store *s, bool forwards)
+void seed_senders(struct uplink_server *u, struct journal *j, struct store *s)
 {
-    struct seeding g = { u, journal_uuid(j), forwards };
+    struct seeding g = { u, journal_uuid(j) };
     uint64_t found = store_found(s);
     bool older = found != UINT64_MAX && found > journal_head(j);
-    int rc = forwards && older ? store_disown(s) : 0;
+    int rc = older ? store_disown(s) : 0, tail;
 
     if (rc == 0)
         rc = store_origins(s, seed_one, &g);
-    if (rc == 0 || forwards) {
-        int tail = seed_tail(&g, j, rc == 0 ? store_position(s) : 0);
-
-        rc = rc == 0 ? tail : rc;
-    }
+    tail = seed_tail(&g, j, rc == 0 ? store_position(s) : 0);
     if (rc == 0)
-        return;
-    if (forwards) {
+        rc = tail;
+    if (rc < 0)
         log_warn("uplink", "it is not known how far all senders are; they send again",
                  lf_err("error", rc));
-        return;
-    }
-    log_warn("uplink", "it is not known how far all senders are; they are taken where they begin",
-             lf_err("error", rc));
-    uplink_server_incomplete(u);
 }

@@ -5,8 +5,7 @@
 #include "store/store.h"
 
 /* Before the first batch: seeds u with how far the store and the journal have each sender. Reads what
- * the store has not of the journal, so it may take as long as that; not from a loop. forwards: this
- * hub sends what it has to another one. */
-void seed_senders(struct uplink_server *u, struct journal *j, struct store *s, bool forwards);
+ * the store has not of the journal, so it may take as long as that; not from a loop. */
+void seed_senders(struct uplink_server *u, struct journal *j, struct store *s);
 
 #endif

@@ -15,7 +15,7 @@
 
 void senders_init(struct senders *s, size_t max)
 {
-    *s = (struct senders){ .complete = true, .max = max };
+    *s = (struct senders){ .max = max };
     map_init(&s->by_uuid);
 }
 
@@ -117,11 +117,7 @@ struct sender *sender_of(struct senders *s, const struct uuid *journal)
 {
     struct sender *p = find(s, journal);
 
-    if (!p)
-        p = add(s, journal);
-    if (p)
-        p->anywhere = !s->complete;
-    return p;
+    return p ? p : add(s, journal);
 }
 
 uint64_t sender_have(const struct sender *s, const struct batch_header *h)
@@ -137,7 +133,7 @@ uint64_t sender_have(const struct sender *s, const struct batch_header *h)
 int sender_admit(struct sender *s, const struct batch_header *h)
 {
     struct sender_life *mine, *before;
-    uint64_t taken, had = 0;
+    uint64_t taken;
 
     if (s->chain.broken)
         for (size_t i = 0; i < s->life_count; i++)
@@ -145,8 +141,6 @@ int sender_admit(struct sender *s, const struct batch_header *h)
     mine = find_life(s, h->epoch);
     before = find_life(s, h->before_epoch);
     taken = most(mine ? mine->taken : 0, before ? before->taken : 0);
-    if (s->anywhere && !mine && !before)
-        taken = had = h->first_seq - 1;
     if (h->first_seq > taken + 1) {
         cell_add(&s->holes, 1);
         return ERR_STALE;
@@ -155,7 +149,7 @@ int sender_admit(struct sender *s, const struct batch_header *h)
     if (before)
         before->heard = ++s->heard;
     if (!mine)
-        mine = add_life(s, h->epoch, had, true);
+        mine = add_life(s, h->epoch, 0, true);
     if (!mine)
         return ERR_BUSY; /* all that are remembered have something under way */
     s->chain.broken = false;

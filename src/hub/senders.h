@@ -33,7 +33,6 @@ struct sender {
     struct sender_life lives[SENDER_LIVES_MAX];
     size_t life_count;
     uint64_t heard;
-    bool anywhere; /* a start that is not known here is taken where it begins */
     char name[64]; /* its MQTT client id; fixed once named */
     struct cell named;
     struct cell have_seq;          /* how far the start of the newest batch is here */
@@ -44,8 +43,7 @@ struct sender {
 };
 struct senders {
     struct map by_uuid;
-    size_t max;    /* so many are taken at most */
-    bool complete; /* whoever is not known here has never sent anything to this hub */
+    size_t max; /* so many are taken at most */
     struct sender *shown[SENDERS_SHOWN_MAX];
     struct cell shown_count;
 };

@@ -75,6 +75,28 @@ static void tell(struct sink *s, int code)
     loop_post(s->o.loop, &m->mail);
 }
 
+/* What readers hold up is done later; what fails is told, since the journal fills meanwhile. */
+static int checkpoint(struct sink *s)
+{
+    int rc;
+
+    if (store_checkpointed(s->o.store) == store_position(s->o.store))
+        return 0;
+    rc = store_checkpoint(s->o.store);
+    if (rc == 0)
+        journal_cursor_advance(s->cursor, store_checkpointed(s->o.store));
+    return rc == ERR_BUSY ? 0 : rc;
+}
+
+/* The journal must not refuse for what is stored already and only waits for its checkpoint. */
+static bool fills_up(const struct sink *s)
+{
+    struct journal_status js;
+
+    journal_status(s->o.journal, &js);
+    return js.bytes > js.quota_bytes / 2;
+}
+
 /* Writes one batch. *out_count 0: nothing was there. */
 static int step(struct sink *s, size_t *out_count)
 {
@@ -99,20 +121,7 @@ static int step(struct sink *s, size_t *out_count)
     }
     metric_add(s->rows, counts.stored);
     journal_cursor_advance(s->cursor, store_checkpointed(s->o.store));
-    return 0;
-}
-
-/* What readers hold up is done later; what fails is told, since the journal fills meanwhile. */
-static int checkpoint(struct sink *s)
-{
-    int rc;
-
-    if (store_checkpointed(s->o.store) == store_position(s->o.store))
-        return 0;
-    rc = store_checkpoint(s->o.store);
-    if (rc == 0)
-        journal_cursor_advance(s->cursor, store_checkpointed(s->o.store));
-    return rc == ERR_BUSY ? 0 : rc;
+    return fills_up(s) ? checkpoint(s) : 0;
 }
 
 static void run(void *ctx)

@@ -100,11 +100,6 @@ void uplink_server_seed(struct uplink_server *u, const struct uuid *journal, uin
     senders_seed(&u->senders, journal, epoch, seq);
 }
 
-void uplink_server_incomplete(struct uplink_server *u)
-{
-    u->senders.complete = false;
-}
-
 const struct senders *uplink_server_senders(const struct uplink_server *u)
 {
     return &u->senders;

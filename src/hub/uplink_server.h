@@ -30,11 +30,9 @@ struct uplink_server_options {
 struct uplink_server *uplink_server_new(const struct uplink_server_options *o);
 /* Every batch was answered. */
 void uplink_server_free(struct uplink_server *u);
-/* Before the first batch: where the senders of earlier runs stand. incomplete: it is not known of
- * all, so whoever is not known is taken where it begins. */
+/* Before the first batch: how far a start of a sending journal is here. */
 void uplink_server_seed(struct uplink_server *u, const struct uuid *journal, uint64_t epoch,
                         uint64_t seq);
-void uplink_server_incomplete(struct uplink_server *u);
 /* The senders; see there what may be read from any thread. */
 const struct senders *uplink_server_senders(const struct uplink_server *u);
 /* As broker_on_publish, for topics that start with UPLINK_TOPIC. */

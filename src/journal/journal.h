@@ -46,6 +46,9 @@ struct journal_options {
 /* 2 MiB segments, 256 MiB, 16 MiB floor, no window, 64 KiB, block for all kinds, no other limit. */
 struct journal_options journal_options_default(void);
 
+/* The largest payload that fits into a segment of that size. */
+size_t journal_payload_max(uint64_t segment_bytes);
+
 /* Opens or creates the journal in directory dir (created with mode 0700 if it is not there; its
  * parent must be), cuts a torn tail, and starts the committer. One process per directory: else
  * ERR_BUSY. A damaged journal opens; only a directory that cannot be read or written, or a newer

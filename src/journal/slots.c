@@ -1,6 +1,6 @@
 /*
  * Two sectors, the one with the higher counter counts. Layout, little-endian: magic "wayslot\n" |
- * counter u64 | uuid 16 | four u64 | zeros | crc u32 over all before it. A sector is what a disk
+ * counter u64 | uuid 16 | five u64 | zeros | crc u32 over all before it. A sector is what a disk
  * writes whole; where it does not, the crc says so and the other slot, at most one write older,
  * is taken.
  */
@@ -23,6 +23,7 @@ static int read_one(struct str in, struct slot *out)
     s.b = rd_le64(&r);
     s.c = rd_le64(&r);
     s.d = rd_le64(&r);
+    s.e = rd_le64(&r);
     if (in.n != SLOT_SIZE || !str_eq(magic, MAGIC) ||
         rd_le32(&end) != crc32c(0, str_sub(in, 0, SLOT_SIZE - 4)))
         return ERR_CORRUPT;
@@ -57,6 +58,7 @@ void slots_write(struct buf *out, const struct slot *s)
     buf_le64(out, s->b);
     buf_le64(out, s->c);
     buf_le64(out, s->d);
+    buf_le64(out, s->e);
     buf_put_bytes(out, zeros, SLOT_SIZE - 4 - (out->n - start));
     buf_le32(out, crc32c(0, str_from(out->p + start, SLOT_SIZE - 4)));
 }

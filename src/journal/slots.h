@@ -13,8 +13,9 @@
 struct slot {
     uint64_t counter; /* the higher one counts; slot number counter % 2 */
     struct uuid journal;
-    uint64_t a, b, c, d; /* cursor: seq; identity: key, newest generation or 0, lowest next seq,
-                            records that the quota cost so far */
+    /* cursor: seq; identity: key, newest generation or 0, lowest next seq, records that the quota cost
+     * so far, bytes of that segment (0: unknown) */
+    uint64_t a, b, c, d, e;
 };
 
 /* The newest whole slot of the file's bytes (any length); ERR_CORRUPT when there is none. */

@@ -167,11 +167,16 @@ static int make_room(struct spool *s, const struct record *r, int *out_refused)
     return 0;
 }
 
+size_t journal_payload_max(uint64_t segment_bytes)
+{
+    return (size_t)(segment_bytes - SEGMENT_HEADER_SIZE - FRAME_HEAD_SIZE - FRAME_EXTRA_MAX - 8 -
+                    NAMES_ROOM);
+}
+
 /* What is wrong with a record, before anything is done with it. */
 static int check(const struct spool *s, const struct record *r)
 {
-    uint64_t room = s->o.segment_bytes - SEGMENT_HEADER_SIZE - FRAME_HEAD_SIZE - FRAME_EXTRA_MAX -
-                    8 - NAMES_ROOM;
+    size_t room = journal_payload_max(s->o.segment_bytes);
     int rc = record_check(r, s->payload_max < room ? s->payload_max : room);
 
     if (rc < 0)

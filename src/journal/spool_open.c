@@ -188,8 +188,10 @@ static void make_id(struct spool *s)
 
 int spool_write_id(struct spool *s, uint64_t generation, uint64_t first_seq)
 {
-    struct slot slot = { s->id_file.counter + 1, s->id.journal, s->id.key, generation, first_seq,
-                         s->dropped_ever };
+    struct slot slot = {
+        s->id_file.counter + 1, s->id.journal,     s->id.key, generation, first_seq,
+        s->dropped_ever,        s->o.segment_bytes
+    };
     int rc = s->id_file.file < 0 ? s->id_file.file : spool_write_slot(s, s->id_file.file, &slot);
 
     /* Unlike a cursor: two writes that are not durable, one of them torn, would lose it. */
@@ -397,6 +399,12 @@ static int settle_newest(struct spool *s, struct spool_row *row, const struct se
     return rc;
 }
 
+/* More records are in no segment of that size. */
+static uint64_t numbers_in(uint64_t bytes)
+{
+    return bytes / FRAME_HEAD_SIZE;
+}
+
 /* Reads the newest segment: which numbers were used, where it ends. */
 static int scan_newest(struct spool *s)
 {
@@ -420,7 +428,7 @@ static int scan_newest(struct spool *s)
         if (f.unreadable > 0) {
             /* Another day it may be read: nothing is cut off, and no number of it used again. */
             s->counts.damaged++;
-            s->next_seq += s->o.segment_bytes / FRAME_HEAD_SIZE;
+            s->next_seq += numbers_in(row->bytes);
             s->skipped = true;
         } else if (f.scan.last_seq == 0) {
             /* Begun, and nothing in it: the next one begins with the same number. */
@@ -455,8 +463,10 @@ static void settle_numbers(struct spool *s, const struct found *f, const struct 
         newest = f->files[f->count - 1].generation;
     s->id.generation = first_generation(s, newest);
     /* The newest segment that ever had a durable record has none now. */
-    if (slot->b > 0 && (s->count == 0 || s->rows[s->count - 1].generation < slot->b))
-        s->next_seq = slot->c + s->o.segment_bytes / FRAME_HEAD_SIZE;
+    if (slot->b > 0 && (s->count == 0 || s->rows[s->count - 1].generation < slot->b)) {
+        s->counts.damaged++;
+        s->next_seq = slot->c + numbers_in(slot->e > 0 ? slot->e : s->o.segment_bytes);
+    }
     /* Numbers that were skipped once stay so. */
     if (slot->c > s->next_seq)
         s->next_seq = seen = slot->c;

@@ -40,6 +40,7 @@ struct ws_door {
 
 struct node {
     const struct settings *settings;
+    struct limits limits; /* the settings', or less where something else is in the way */
     const char *hosts[NODE_NAMES_MAX + 3], *origins[NODE_NAMES_MAX + 1]; /* end with NULL */
     char host_name[128], host_local[136];
     struct buf id, data, journal_dir;
@@ -153,8 +154,8 @@ static int start_journal(struct node *n, struct fault *f)
         o.max_records = n->settings->edge.offline_buffer_size;
         o.policy[RECORD_READING] = o.policy[RECORD_STATUS] = JOURNAL_DROP_OLDEST;
     }
-    rc = journal_open(data_path(n, &path, "journal"), &o, &n->settings->limits, n->metrics, NULL,
-                      &n->journal, f);
+    rc = journal_open(data_path(n, &path, "journal"), &o, &n->limits, n->metrics, NULL, &n->journal,
+                      f);
     buf_fini(&path);
     return rc;
 }
@@ -226,7 +227,7 @@ static int listen_websocket(struct node *n, const struct http_listen_options *o,
                             enum authz_anonymous anonymous, struct addr *bound, struct fault *f)
 {
     struct http_server_options so = { .name = "mqtt-websocket",
-                                      .limits = &n->settings->limits,
+                                      .limits = &n->limits,
                                       .metrics = n->metrics,
                                       .hosts = n->hosts,
                                       .origins = n->origins };
@@ -286,7 +287,7 @@ static int start_mqtt(struct node *n, struct fault *f)
 static void make_broker(struct node *n)
 {
     const struct settings *s = n->settings;
-    struct broker_options o = { .limits = &s->limits,
+    struct broker_options o = { .limits = &n->limits,
                                 .metrics = n->metrics,
                                 .authz = &n->access.authz,
                                 .version = "wayside " WAYSIDE_VERSION };
@@ -322,10 +323,9 @@ static int make_topics(struct node *n, struct fault *f)
 
 static int start_hub(struct node *n, struct fault *f)
 {
-    struct hub_ingest_options io = { .journal = n->journal,
-                                     .limits = &n->settings->limits,
-                                     .metrics = n->metrics,
-                                     .workers = n->workers };
+    struct hub_ingest_options io = {
+        .journal = n->journal, .limits = &n->limits, .metrics = n->metrics, .workers = n->workers
+    };
     struct buf path = buf_init(4096);
     int rc = start_store(n, f);
 
@@ -338,7 +338,7 @@ static int start_hub(struct node *n, struct fault *f)
     io.topics = n->topics;
     io.refused = n->refused;
     n->ingest = hub_ingest_new(&io);
-    seed_senders(hub_ingest_uplink(n->ingest), n->journal, n->store, n->settings->edge.has_uplink);
+    seed_senders(hub_ingest_uplink(n->ingest), n->journal, n->store);
     sink_start(n->sink);
     make_broker(n);
 out:
@@ -363,7 +363,7 @@ static int start_api(struct node *n, struct fault *f)
     struct http_server_options so = {
         .name = "api",
         .flags = HTTP_SPA | HTTP_OPENAPI | (s->log.requests ? HTTP_ACCESS_LOG : 0),
-        .limits = &s->limits,
+        .limits = &n->limits,
         .metrics = n->metrics,
         .hosts = n->hosts,
         .origins = n->origins,
@@ -374,7 +374,7 @@ static int start_api(struct node *n, struct fault *f)
         .api_description = "Readings of devices: taken, kept, and shown.",
     };
     struct api_options ao = {
-        .ingest = n->ingest, .journal = n->journal, .store = n->store, .limits = &s->limits
+        .ingest = n->ingest, .journal = n->journal, .store = n->store, .limits = &n->limits
     };
     struct http_listen_options lo = { .addr = s->api.address };
     struct http_server *server = http_server_new(n->workers, &so);
@@ -392,10 +392,9 @@ static int start_api(struct node *n, struct fault *f)
 
 static int start_health(struct node *n, struct fault *f)
 {
-    struct http_server_options so = { .name = "health",
-                                      .flags = HTTP_HOST_ANY,
-                                      .limits = &n->settings->limits,
-                                      .metrics = n->metrics };
+    struct http_server_options so = {
+        .name = "health", .flags = HTTP_HOST_ANY, .limits = &n->limits, .metrics = n->metrics
+    };
     struct http_server *server = http_server_new(n->workers, &so);
 
     n->servers[n->server_count++] = server;
@@ -422,7 +421,7 @@ static int start_socket(struct node *n, struct fault *f)
     struct socket_options o = { .path = or_default(s->path, data_path(n, &path, "ingest.sock")),
                                 .mode = octal(s->mode),
                                 .device = buf_str(&n->id),
-                                .limits = &n->settings->limits,
+                                .limits = &n->limits,
                                 .journal = n->journal,
                                 .metrics = n->metrics };
     int rc = socket_server_open(n->workers, &o, &n->socket, f);
@@ -570,6 +569,19 @@ static int start_status(struct node *n, struct fault *f)
     return rc;
 }
 
+/* What the journal cannot take must be refused at the door, with its name. */
+static void fit_records(struct node *n)
+{
+    uint64_t most = journal_payload_max(n->settings->journal.segment_bytes);
+
+    if (n->limits.record_payload_max_bytes <= most)
+        return;
+    log_warn("node", "records may be no larger than fits into a segment of the journal",
+             lf_u64("record_payload_max", n->limits.record_payload_max_bytes), lf_u64("fits", most),
+             lf_text("do", "raise journal.segment, or lower limits.record_payload_max"));
+    n->limits.record_payload_max_bytes = most;
+}
+
 int node_start(const struct conf *conf, struct node **out, struct fault *f)
 {
     struct node *n = NEW(struct node);
@@ -577,6 +589,8 @@ int node_start(const struct conf *conf, struct node **out, struct fault *f)
     int rc;
 
     n->settings = s;
+    n->limits = s->limits;
+    fit_records(n);
     n->id = buf_init(RECORD_DEVICE_MAX + 8);
     n->data = buf_init(3500);
     n->journal_dir = buf_init(4096);

@@ -161,13 +161,23 @@ static void check_kinds(const void *value, struct conf_say *say)
                           STR_ARG(t->items[i]));
     }
 }
+static void check_journal(const void *value, struct conf_say *say)
+{
+    const struct journal_settings *j = value;
+
+    if (j->quota_bytes < 4 * j->segment_bytes)
+        conf_complain(say, "quota", "at least four segments: %llu KiB with segments of %llu KiB",
+                      (unsigned long long)(4 * j->segment_bytes >> 10),
+                      (unsigned long long)(j->segment_bytes >> 10));
+}
 static const struct conf_row journal_rows[] = {
     { "segment", CONF_SIZE, CONF_AT(struct journal_settings, segment_bytes), .def = "2MiB",
       .min = 64 << 10, .max = 64 << 20,
-      .help = "size of one segment file; 1 to 4 MiB suits SD cards" },
+      .help =
+          "size of one segment file, in which each record must fit; 1 to 4 MiB suits SD cards" },
     { "quota", CONF_SIZE, CONF_AT(struct journal_settings, quota_bytes), .def = "256MiB",
       .min = 1 << 20, .max = (int64_t)1 << 44,
-      .help = "all segments together; beyond it records are refused" },
+      .help = "all segments together, at least four; beyond it records are refused" },
     { "free_floor", CONF_SIZE, CONF_AT(struct journal_settings, free_floor_bytes), .def = "16MiB",
       .max = (int64_t)1 << 44, .help = "space on the disk that the journal leaves free" },
     { "flush_window", CONF_DURATION, CONF_AT(struct journal_settings, flush_window_ms), .def = "0",
@@ -329,7 +339,7 @@ static const struct conf_row rows[] = {
       .check = check_api, .help = "the REST interface and the dashboard" },
     { "health", CONF_SECTION, ROOT(health), CONF_HAS(struct settings, has_health),
       .rows = health_rows, .help = "probes and metrics on a port of their own" },
-    { "journal", CONF_SECTION, ROOT(journal), .rows = journal_rows,
+    { "journal", CONF_SECTION, ROOT(journal), .rows = journal_rows, .check = check_journal,
       .help = "where everything is kept until its sinks have it" },
     { "store", CONF_SECTION, ROOT(store), .rows = store_rows, .help = "the database of a hub" },
     { "ingest", CONF_LIST, ROOT(ingest), CONF_ITEM(struct ingest_settings, ingest_rows),

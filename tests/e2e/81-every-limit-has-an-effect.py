@@ -143,4 +143,25 @@ def test_what_waits_for_a_client_that_never_reads_is_bounded(box):
     s.close()
 
 
+def test_a_record_that_fits_into_no_segment_is_refused_at_the_door(box):
+    hub = box.hub(extra="journal: {segment: 64KiB}")
+    assert hub.logged(module="node", level="warn", record_payload_max=256 << 10)
+    large = {"device_id": "d", "f": "x" * 100000}
+    status, _, body = hub.request("POST", "/api/v1/data", large)
+    assert status in (413, 422), (status, body)
+    c = client(hub, "c")
+    info = c.publish("wayside/d/reading/env", json.dumps(large), qos=1)
+    info.wait_for_publish(10)
+    until(lambda: hub.metric("wayside_ingest_refused_total") >= 1, "the refusal to be counted")
+    assert "wayside/d/reading/env" in (box.dir / hub.name / "data" / "refused.jsonl").read_text()
+    assert hub.request("POST", "/api/v1/data", {"device_id": "d", "n": 1})[0] == 200
+    end(c)
+
+
+def test_a_quota_of_less_than_four_segments_is_a_mistake_with_its_line(box):
+    hub = box.hub(extra="journal: {segment: 2MiB, quota: 1MiB}", start=False)
+    r = hub.cli("config", "check", str(hub.config), check=False)
+    assert r.returncode != 0 and "quota" in r.stdout + r.stderr and "four segments" in r.stdout + r.stderr, r.stdout + r.stderr
+
+
 main(globals())

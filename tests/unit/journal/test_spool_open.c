@@ -429,6 +429,33 @@ static void test_a_lost_header_costs_no_start(void **state)
     kit_fini(&k);
 }
 
+/* How many numbers a lost segment may have held is a matter of its size, not of today's setting. */
+static void test_a_lost_segment_counts_by_its_own_size(void **state)
+{
+    char name[SEGMENT_NAME_LEN + 1];
+    uint64_t last;
+    struct kit k;
+
+    (void)state;
+    kit_init(&k);
+    spool_close(&k.spool);
+    k.o.segment_bytes = KIB(64);
+    k.o.quota_bytes = KIB(512);
+    kit_open(&k);
+    kit_append_many(&k, 100, 20);
+    (void)spool_tend(&k.spool, true); /* the identity file knows the segment */
+    last = k.spool.durable_seq;
+    segment_name(k.spool.rows[k.spool.count - 1].generation, name);
+    spool_close(&k.spool);
+    assert_int_equal(k.disk->base.ops->unlink(&k.disk->base, name), 0);
+    k.o.segment_bytes = KIB(8);
+    kit_open(&k);
+    assert_true(k.spool.next_seq > last);
+    assert_true(k.spool.next_seq >= KIB(64) / FRAME_HEAD_SIZE);
+    assert_int_equal(k.spool.counts.damaged, 1);
+    kit_fini(&k);
+}
+
 static void test_an_end_after_a_failure_tells_of_no_loss(void **state)
 {
     struct kit k;
@@ -452,6 +479,7 @@ int main(void)
         TEST(test_each_number_keeps_its_start),
         TEST(test_a_lost_header_costs_no_start),
         TEST(test_an_end_after_a_failure_tells_of_no_loss),
+        TEST(test_a_lost_segment_counts_by_its_own_size),
         TEST(test_a_new_journal_is_empty_and_keeps_its_identity),
         TEST(test_torn_at_every_byte_of_the_last_records_it_starts),
         TEST(test_flipped_bits_cost_one_record_each),
