@@ -130,7 +130,6 @@ static int admit(struct journal_entry *e)
 {
     struct arrival *a = container_of(e, struct arrival, entry);
     const struct batch_header *h = &a->batch.header;
-    int64_t now_ns = clock_wall_ns();
     int rc;
 
     a->sender = sender_of(&a->u->senders, &h->journal);
@@ -139,7 +138,7 @@ static int admit(struct journal_entry *e)
     e->chain = &a->sender->chain;
     rc = sender_admit(a->sender, h);
     if (rc == 0) {
-        sender_says(a->sender, &h->sender, str_of(a->client), now_ns);
+        sender_says(a->sender, &h->sender, str_of(a->client), a->arrived_ns);
         correct(a);
     }
     return rc;
@@ -179,18 +178,29 @@ static void tell_hole(struct arrival *a)
     a->u->o.have(a->u->o.ctx, a->loop, &h->journal, h->first_seq, a->have_seq);
 }
 
+/* What the sender's log will say; NULL: it was taken, or the code says enough. */
+static const char *why_not(const struct arrival *a, int code)
+{
+    switch (code) {
+    case ERR_FULL:
+        return a->sender ? "the journal is full" : "limits.uplink_senders_max is reached";
+    case ERR_STALE:
+        return "something before this batch is missing here";
+    case ERR_EXISTS:
+        return "it holds records of this node: two nodes send to each other, or one is a copy";
+    case ERR_LIMIT:
+        return "a record is larger than this node's journal takes";
+    default:
+        return NULL;
+    }
+}
+
 static void deliver(struct mail *m, struct loop *l)
 {
     struct arrival *a = container_of(m, struct arrival, mail);
     struct uplink_server *u = a->u;
     int code = a->entry.code;
-    const char *why = code == ERR_FULL && !a->sender ? "limits.uplink_senders_max is reached"
-                      : code == ERR_FULL             ? "the journal is full"
-                      : code == ERR_STALE            ? "something before this batch is missing here"
-                      : code == ERR_EXISTS
-                          ? "it holds records of this node: two nodes send to each other"
-                      : code == ERR_LIMIT ? "a record is larger than this node's journal takes"
-                                          : NULL;
+    const char *why = why_not(a, code);
 
     if (code == ERR_STALE)
         tell_hole(a); /* before its refusal, so that it knows where to begin again */

@@ -58,14 +58,20 @@ def all_are_rows(server, feeder, why):
     until(lambda: told(server) == 0, "what came after all not to be told as lost", 30)
 
 
-def test_an_edge_moves_while_the_database_is_away(box):
+def with_the_database_away(box):
+    """A hub, an edge that feeds it, and 600 readings that are in the hub's journal only."""
     server = Postgres(box)
-    a = hub_on(box, server, "a")
-    edge = box.edge(a.port("mqtt"))
+    hub = hub_on(box, server, "a")
+    edge = box.edge(hub.port("mqtt"))
     feeder = feed(box, server)
     server.stop()
     acked_more(feeder, 600)
-    until(lambda: edge.get_status()["uplink"]["acked"] > 600, "the first hub to acknowledge")
+    until(lambda: edge.get_status()["uplink"]["acked"] > 600, "the hub to acknowledge")
+    return server, hub, edge, feeder
+
+
+def test_an_edge_moves_while_the_database_is_away(box):
+    server, a, edge, feeder = with_the_database_away(box)
     a.kill()
     b = hub_on(box, server, "b")
     move(edge, a, b)
@@ -79,12 +85,7 @@ def test_an_edge_moves_while_the_database_is_away(box):
 
 
 def test_a_hub_loses_its_disk_while_the_database_is_away(box):
-    server = Postgres(box)
-    a = hub_on(box, server, "a")
-    edge = box.edge(a.port("mqtt"))
-    feeder = feed(box, server)
-    server.stop()
-    acked_more(feeder, 600)
+    server, a, edge, feeder = with_the_database_away(box)
     a.kill()
     shutil.rmtree(a.dir / "data")
     a.start(ready=False)
