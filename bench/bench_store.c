@@ -234,6 +234,8 @@ int main(int argc, char **argv)
             &(struct store_query){
                 .what = STORE_RECORDS, .device = STR("dev-07"), .stream = STR("host") },
             200);
+    reading(&c, "newest 100 of a device",
+            &(struct store_query){ .what = STORE_RECORDS, .device = STR("dev-07") }, 200);
     reading(&c, "newest 100 of everything", &(struct store_query){ .what = STORE_RECORDS }, 200);
     reading(&c, "newest of each stream", &(struct store_query){ .what = STORE_LATEST }, 200);
     reading(&c, "series of all rows, 300 steps",

@@ -21,8 +21,8 @@
 /* The page first, by an index and cut, then the names of its rows: no plan needs to sort more. */
 #define ROW_COLUMNS                                                                                \
     "SELECT r.id, d.name, s.name, s.kind, coalesce(c.name, ''), r.wall_ns, r.received_ns, j.uuid," \
-    " r.origin_seq, r.payload, r.payload_bytes, o.epoch, r.sent_ns"                                \
-    " FROM (SELECT * FROM wayside.records r WHERE "
+    " r.origin_seq, r.payload, r.payload_bytes, o.epoch, r.sent_ns FROM ("
+#define ROW_FROM "SELECT * FROM wayside.records r WHERE "
 #define ROW_JOINS                                                                                   \
     ") r JOIN wayside.streams s ON s.id = r.stream_id JOIN wayside.devices d ON d.id = r.device_id" \
     " JOIN wayside.origins o ON o.id = r.origin_id JOIN wayside.journals j ON j.id = o.journal_id"  \
@@ -30,7 +30,7 @@
 #define ROW_RANGE                                                                                  \
     " r.wall_ns >= $1 AND (r.wall_ns, r.id) < ($2, $3) AND ($4 >> (SELECT k.kind::int"             \
     " FROM wayside.streams k WHERE k.id = r.stream_id)) & 1 = 1"                                   \
-    " ORDER BY r.wall_ns DESC, r.id DESC LIMIT $5" ROW_JOINS
+    " ORDER BY r.wall_ns DESC, r.id DESC LIMIT $5"
 
 #define QUERY_MS_MAX    86400000 /* a day; and not 0, which is no limit to PostgreSQL */
 #define ANSWER_AFTER_MS 5000     /* the server ends a statement by itself before it is given up */
@@ -40,8 +40,7 @@ enum read_sql {
     READ_DEVICE,
     READ_STREAM_IDS,
     READ_OF_STREAM,
-    READ_OF_NAME,
-    READ_OF_DEVICE,
+    READ_OF_STREAMS,
     READ_OF_ALL,
     READ_DEVICES,
     READ_STREAMS,
@@ -59,13 +58,16 @@ static const struct pg_statement read_sql[READ_SQL_COUNT] = {
     [READ_STREAM_IDS] = { "SELECT id FROM wayside.streams WHERE device_id = $1 AND name = $2"
                           " AND ($3 >> kind::int) & 1 = 1 ORDER BY kind",
                           "iti" },
-    [READ_OF_STREAM] = { ROW_COLUMNS "r.stream_id = $6 AND" ROW_RANGE, "iiiiii" },
-    [READ_OF_NAME] = { ROW_COLUMNS
-                       "r.device_id = $6 AND r.stream_id IN (SELECT n.id FROM wayside.streams n"
-                       " WHERE n.device_id = $6 AND n.name = $7) AND" ROW_RANGE,
-                       "iiiiiit" },
-    [READ_OF_DEVICE] = { ROW_COLUMNS "r.device_id = $6 AND" ROW_RANGE, "iiiiii" },
-    [READ_OF_ALL] = { ROW_COLUMNS ROW_RANGE, "iiiii" },
+    [READ_OF_STREAM] = { ROW_COLUMNS ROW_FROM "r.stream_id = $6 AND" ROW_RANGE ROW_JOINS,
+                         "iiiiii" },
+    /* Of several streams: the newest of each, and of those the newest. */
+    [READ_OF_STREAMS] = { ROW_COLUMNS
+                          "SELECT p.* FROM wayside.streams n CROSS JOIN LATERAL (" ROW_FROM
+                          "r.stream_id = n.id AND" ROW_RANGE ") p"
+                          " WHERE n.device_id = $6 AND ($7 = '' OR n.name = $7)"
+                          " ORDER BY p.wall_ns DESC, p.id DESC LIMIT $5" ROW_JOINS,
+                          "iiiiiit" },
+    [READ_OF_ALL] = { ROW_COLUMNS ROW_FROM ROW_RANGE ROW_JOINS, "iiiii" },
     [READ_DEVICES] = { "SELECT d.id, d.name, coalesce(d.title, ''), coalesce(d.location, ''),"
                        " d.first_seen_ns, d.last_seen_ns, d.last_wall_ns, j.uuid, j.gaps, j.lost,"
                        " j.forks FROM wayside.devices d"
@@ -81,8 +83,8 @@ static const struct pg_statement read_sql[READ_SQL_COUNT] = {
                            " AND ($2 = 0 OR device_id = $2) AND ($3 = '' OR name = $3)"
                            " AND ($4 >> kind::int) & 1 = 1 ORDER BY id LIMIT $5",
                            "iitii" },
-    [READ_NEWEST] = { ROW_COLUMNS "r.stream_id = $1 AND r.wall_ns >= $2 AND r.wall_ns < $3"
-                                  " ORDER BY r.wall_ns DESC, r.id DESC LIMIT 1" ROW_JOINS,
+    [READ_NEWEST] = { ROW_COLUMNS ROW_FROM "r.stream_id = $1 AND r.wall_ns >= $2 AND r.wall_ns < $3"
+                                           " ORDER BY r.wall_ns DESC, r.id DESC LIMIT 1" ROW_JOINS,
                       "iii" },
     [READ_EDGES] = { "SELECT min(wall_ns), max(wall_ns) FROM wayside.records"
                      " WHERE stream_id = $1 AND wall_ns >= $2 AND wall_ns < $3",
@@ -316,10 +318,8 @@ static int run_records(struct reader *r)
     if (!device)
         return run_rows(r, READ_OF_ALL, &a);
     pg_i64(&a, device);
-    if (count < 2)
-        return run_rows(r, READ_OF_DEVICE, &a);
     pg_str(&a, r->q->stream);
-    return run_rows(r, READ_OF_NAME, &a);
+    return run_rows(r, READ_OF_STREAMS, &a);
 }
 
 /* ---- the newest of each stream ---- */

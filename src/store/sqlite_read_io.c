@@ -3,11 +3,11 @@
  * one query at a time by stepping through an index and handing each row to the renderer. For
  * store_io.c, on the reader threads.
  *
- * It refuses to run for ever: SQLite asks go_on() every few thousand steps of its machine. It
- * builds no lists: rows leave as they are read.
+ * It refuses to run for ever: SQLite asks go_on() every few thousand steps of its machine. Rows leave
+ * as they are read; the longest list is the numbers of one page's rows.
  *
  * Invariants: one read transaction per query, so a page is of one moment; the index is named in the
- * text (INDEXED BY), so a plan never becomes a sort; texts are prepared once and kept.
+ * text (INDEXED BY), so a plan never becomes a sort of rows; texts are prepared once and kept.
  */
 #include "store/sqlite_read_io.h"
 
@@ -29,9 +29,9 @@
     " CROSS JOIN streams s ON s.id = r.stream_id CROSS JOIN devices d ON d.id = r.device_id"       \
     " CROSS JOIN origins o ON o.id = r.origin_id CROSS JOIN journals j ON j.id = o.journal_id"     \
     " LEFT JOIN contents c ON c.id = r.content_id "
-#define ROW_RANGE                                                                                  \
-    " r.wall_ns >= ?1 AND (r.wall_ns, r.id) < (?2, ?3) AND (?4 >> s.kind) & 1"                     \
-    " ORDER BY r.wall_ns DESC, r.id DESC LIMIT ?5"
+#define ROW_RANGE " r.wall_ns >= ?1 AND (r.wall_ns, r.id) < (?2, ?3)"
+#define ROW_KINDS " AND (?4 >> s.kind) & 1"
+#define ROW_PAGE  " ORDER BY r.wall_ns DESC, r.id DESC LIMIT ?5"
 
 enum read_sql {
     READ_BEGIN,
@@ -39,9 +39,9 @@ enum read_sql {
     READ_DEVICE,
     READ_STREAM_IDS,
     READ_OF_STREAM,
-    READ_OF_NAME,
-    READ_OF_DEVICE,
     READ_OF_ALL,
+    READ_PLACES,
+    READ_ROW,
     READ_DEVICES,
     READ_STREAMS,
     READ_STREAM_LIST,
@@ -59,14 +59,18 @@ static const char *const read_sql[READ_SQL_COUNT] = {
     [READ_DEVICE] = "SELECT id FROM devices WHERE name = ?1",
     [READ_STREAM_IDS] = "SELECT id FROM streams WHERE device_id = ?1 AND name = ?2"
                         " AND (?3 >> kind) & 1 ORDER BY kind",
-    [READ_OF_STREAM] =
-        ROW_COLUMNS "INDEXED BY records_stream" ROW_JOINS "WHERE r.stream_id = ?6 AND" ROW_RANGE,
-    /* Streams of one name and several kinds: rare, so it may look at all rows of the device. */
-    [READ_OF_NAME] = ROW_COLUMNS "INDEXED BY records_device" ROW_JOINS
-                                 "WHERE r.device_id = ?6 AND s.name = ?7 AND" ROW_RANGE,
-    [READ_OF_DEVICE] =
-        ROW_COLUMNS "INDEXED BY records_device" ROW_JOINS "WHERE r.device_id = ?6 AND" ROW_RANGE,
-    [READ_OF_ALL] = ROW_COLUMNS "INDEXED BY records_wall" ROW_JOINS "WHERE" ROW_RANGE,
+    [READ_OF_STREAM] = ROW_COLUMNS "INDEXED BY records_stream" ROW_JOINS
+                                   "WHERE r.stream_id = ?6 AND" ROW_RANGE ROW_KINDS ROW_PAGE,
+    [READ_OF_ALL] =
+        ROW_COLUMNS "INDEXED BY records_wall" ROW_JOINS "WHERE" ROW_RANGE ROW_KINDS ROW_PAGE,
+    /* Of several streams: the newest of each, and of those the newest. SQLite keeps no more than a
+     * page of them while it sorts. */
+    [READ_PLACES] = "SELECT p.id FROM streams s CROSS JOIN records p ON p.id IN ("
+                    "SELECT r.id FROM records r INDEXED BY records_stream"
+                    " WHERE r.stream_id = s.id AND" ROW_RANGE ROW_PAGE
+                    ") WHERE s.device_id = ?6 AND (?7 = '' OR s.name = ?7)" ROW_KINDS
+                    " ORDER BY p.wall_ns DESC, p.id DESC LIMIT ?5",
+    [READ_ROW] = ROW_COLUMNS ROW_JOINS "WHERE r.id = ?1",
     [READ_DEVICES] = "SELECT d.id, d.name, d.title, d.location, d.first_seen_ns, d.last_seen_ns,"
                      " d.last_wall_ns, j.uuid, j.gaps, j.lost, j.forks"
                      " FROM devices d LEFT JOIN journals j ON j.id = d.journal_id"
@@ -250,10 +254,11 @@ static int find_stream(struct reader *r, int64_t device, int64_t *out, unsigned 
 
 /* ---- records ---- */
 
-static int run_rows(struct reader *r, sqlite3_stmt *st)
+/* The page of the query at hand, for a statement with ROW_RANGE, ROW_KINDS and a LIMIT: one row more
+ * than the page has tells whether there is another page. */
+static int bind_page(struct reader *r, sqlite3_stmt *st)
 {
-    size_t limit = query_limit(r->q);
-    struct query_place upper, last = { 0 };
+    struct query_place upper;
     int rc = query_upper(r->q, &upper);
 
     if (rc < 0)
@@ -262,16 +267,31 @@ static int run_rows(struct reader *r, sqlite3_stmt *st)
     sqlite3_bind_int64(st, 2, upper.wall_ns);
     sqlite3_bind_int64(st, 3, (int64_t)upper.id);
     sqlite3_bind_int64(st, 4, query_kinds(r->q));
-    sqlite3_bind_int64(st, 5, (int64_t)limit + 1);
+    sqlite3_bind_int64(st, 5, (int64_t)query_limit(r->q) + 1);
+    return 0;
+}
+
+static int page_row(struct reader *r, sqlite3_stmt *st, struct query_place *out_last)
+{
+    *out_last =
+        (struct query_place){ sqlite3_column_int64(st, 5), (uint64_t)sqlite3_column_int64(st, 0) };
+    return render_row(r, st);
+}
+
+static int run_rows(struct reader *r, sqlite3_stmt *st)
+{
+    struct query_place last = { 0 };
+    int rc = bind_page(r, st);
+
+    if (rc < 0)
+        return rc;
     while ((rc = next_row(r, st)) == 1) {
-        if (r->out->rows == limit) {
+        if (r->out->rows == query_limit(r->q)) {
             query_token_place(&last, r->out->next);
             rc = 0;
             break;
         }
-        last = (struct query_place){ sqlite3_column_int64(st, 5),
-                                     (uint64_t)sqlite3_column_int64(st, 0) };
-        rc = render_row(r, st);
+        rc = page_row(r, st, &last);
         if (rc != 0)
             break;
     }
@@ -279,9 +299,51 @@ static int run_rows(struct reader *r, sqlite3_stmt *st)
     return rc;
 }
 
+/* The numbers of a page's rows, and one more; *out belongs to the caller. */
+static int find_places(struct reader *r, int64_t device, int64_t **out, size_t *out_count)
+{
+    sqlite3_stmt *st = r->st[READ_PLACES];
+    size_t n = 0;
+    int rc = bind_page(r, st);
+
+    *out_count = 0;
+    *out = NULL;
+    if (rc < 0)
+        return rc;
+    *out = mem_new_array(query_limit(r->q) + 1, sizeof(**out));
+    sqlite3_bind_int64(st, 6, device);
+    sqlite_bind_str(st, 7, r->q->stream);
+    while ((rc = next_row(r, st)) == 1)
+        (*out)[n++] = sqlite3_column_int64(st, 0);
+    sqlite3_reset(st);
+    *out_count = n;
+    return rc;
+}
+
+/* Rows of all streams of a device, or of those with one name. */
+static int run_merged(struct reader *r, int64_t device)
+{
+    sqlite3_stmt *st = r->st[READ_ROW];
+    size_t limit = query_limit(r->q), count;
+    struct query_place last = { 0 };
+    int64_t *places;
+    int rc = find_places(r, device, &places, &count);
+
+    for (size_t i = 0; i < count && i < limit && rc == 0; i++) {
+        sqlite3_bind_int64(st, 1, places[i]);
+        rc = next_row(r, st);
+        if (rc == 1)
+            rc = page_row(r, st, &last);
+        sqlite3_reset(st);
+    }
+    if (rc == 0 && count > limit)
+        query_token_place(&last, r->out->next);
+    mem_free(places);
+    return rc;
+}
+
 static int run_records(struct reader *r)
 {
-    sqlite3_stmt *st = r->st[READ_OF_ALL];
     int64_t device = 0, stream = 0;
     unsigned count = 0;
     int rc = find_device(r, &device);
@@ -290,18 +352,12 @@ static int run_records(struct reader *r)
         rc = find_stream(r, device, &stream, &count);
     if (rc < 0 || (r->q->stream.n > 0 && count == 0))
         return rc;
-    if (count == 1) {
-        st = r->st[READ_OF_STREAM];
-        sqlite3_bind_int64(st, 6, stream);
-    } else if (count > 1) {
-        st = r->st[READ_OF_NAME];
-        sqlite3_bind_int64(st, 6, device);
-        sqlite_bind_str(st, 7, r->q->stream);
-    } else if (device) {
-        st = r->st[READ_OF_DEVICE];
-        sqlite3_bind_int64(st, 6, device);
-    }
-    return run_rows(r, st);
+    if (!device)
+        return run_rows(r, r->st[READ_OF_ALL]);
+    if (count != 1)
+        return run_merged(r, device);
+    sqlite3_bind_int64(r->st[READ_OF_STREAM], 6, stream);
+    return run_rows(r, r->st[READ_OF_STREAM]);
 }
 
 /* ---- the newest of each stream ---- */

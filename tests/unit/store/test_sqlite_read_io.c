@@ -34,6 +34,16 @@ static void records_come_newest_first(void **state)
           "40 a/env=\"late\";30 b/env={\"t\":9};20 a/env={\"t\":4};20 a/env={\"t\":3};"
           "20 a/host={\"load\":1};15 a/env={\"t\":2};10 a/env={\"t\":1,\"h\":5};" },
         { { .what = STORE_RECORDS, .device = { "b", 1 } }, "30 b/env={\"t\":9};" },
+        { { .what = STORE_RECORDS, .device = { "a", 1 } },
+          "40 a/env=\"late\";20 a/env={\"t\":4};20 a/env={\"t\":3};20 a/host={\"load\":1};"
+          "15 a/env={\"t\":2};10 a/env={\"t\":1,\"h\":5};" },
+        { { .what = STORE_RECORDS, .device = { "a", 1 }, .kinds = 1u << RECORD_EVENT },
+          "40 a/env=\"late\";" },
+        { { .what = STORE_RECORDS,
+            .device = { "a", 1 },
+            .from_ns = 15 * SECOND,
+            .to_ns = 40 * SECOND },
+          "20 a/env={\"t\":4};20 a/env={\"t\":3};20 a/host={\"load\":1};15 a/env={\"t\":2};" },
         { { .what = STORE_RECORDS, .device = { "a", 1 }, .stream = { "host", 4 } },
           "20 a/host={\"load\":1};" },
         { { .what = STORE_RECORDS, .device = { "a", 1 }, .stream = { "env", 3 } },
@@ -75,12 +85,18 @@ static void records_come_newest_first(void **state)
 /* Pages of any size, put together, are the whole, also while new rows come in. */
 static void pages_join_without_a_seam(void **state)
 {
-    static const enum store_what kinds[] = { STORE_RECORDS, STORE_LATEST, STORE_DEVICES };
+    static const struct store_query asked[] = {
+        { .what = STORE_RECORDS },
+        { .what = STORE_RECORDS, .device = { "a", 1 } },
+        { .what = STORE_RECORDS, .device = { "a", 1 }, .stream = { "env", 3 } },
+        { .what = STORE_LATEST },
+        { .what = STORE_DEVICES },
+    };
     struct scratch *x = filled(state);
 
-    for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+    for (size_t k = 0; k < COUNT_OF(asked); k++) {
         for (size_t limit = 1; limit < 9; limit++) {
-            struct store_query q = { .what = kinds[k] };
+            struct store_query q = asked[k];
             struct seen whole = { 0 }, parts = { 0 };
             struct store_answer a;
             char token[STORE_TOKEN_SIZE] = "";
@@ -277,13 +293,15 @@ static void check_plan(sqlite3 *db, const char *text)
 {
     sqlite3_stmt *st = NULL;
     char *sql = sqlite3_mprintf("EXPLAIN QUERY PLAN %s", text);
+    /* A device's streams are merged by sorting numbers, no more of them than a page has. */
+    bool merges = strncmp(text, "SELECT p.id FROM streams", 24) == 0;
 
     assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
     while (sqlite3_step(st) == SQLITE_ROW) {
         const char *detail = (const char *)sqlite3_column_text(st, 3);
 
         /* What is in brackets is a question within the question, of a row or two. */
-        if (strstr(detail, "TEMP B-TREE") ||
+        if ((strstr(detail, "TEMP B-TREE") && !merges) ||
             (strstr(detail, "SCAN ") && !strstr(detail, "SCAN (subquery")))
             fail_msg("%s: %s", detail, text);
     }
@@ -311,7 +329,7 @@ static void no_plan_sorts_or_scans(void **state)
         check_plan(db, sqlite3_sql(st));
         pages += strstr(sqlite3_sql(st), "FROM records r") != NULL;
     }
-    assert_true(pages >= 5);
+    assert_int_equal(pages, 5);
     sqlite3_close(db);
     store_reader_close(r);
 }
