@@ -7,7 +7,7 @@ import time
 
 import paho.mqtt.client as mqtt
 from faults import Feeder, check_all_there, stored_numbers
-from harness import LineSocket, main, until
+from harness import LineSocket, SLOW, Skip, main, until
 
 
 def hand_in(box, name, lines):
@@ -225,6 +225,23 @@ def test_status_shows_nodes_and_what_waits(box):
     assert "10 records to send" in text and "WAITING" in text, text
     rows = {l.split()[0]: l.split()[1] for l in text.splitlines() if l.startswith(("d0", "d1"))}
     assert rows == {"d0": "5", "d1": "5"}, text
+
+
+def test_an_edge_gives_back_the_memory_of_a_burst(box):
+    if SLOW > 1:
+        raise Skip("sanitizers keep freed memory")
+    edge = box.edge(1, extra="journal: {quota: 1GiB, free_floor: 0}")
+    memory = lambda: next(int(l.split()[1]) for l in open(f"/proc/{edge.process.pid}/status") if l.startswith("RssAnon:"))
+    feeders = [Feeder(box.dir / "edge.ingest", i, window=900, filler=172) for i in range(4)]
+    for f in feeders:
+        f.start()
+    until(lambda: sum(len(f.acked) for f in feeders) >= 100000, "the burst")
+    for f in feeders:
+        f.end = True
+    for f in feeders:
+        f.join()
+    full = memory()
+    until(lambda: memory() < full - 1000, f"less than the {full} KiB of the burst", 25)
 
 
 main(globals())
