@@ -332,7 +332,9 @@ static void deliver_span(struct part *p, const struct tree_span *span, struct pu
     for (uint32_t i = 0; i < span->count; i++) {
         const struct tree_entry *e = &span->entries[i];
 
-        if (!is_own(e, pub))
+        if (e->options & TREE_SHARED)
+            share_publish(p, e->owner, pub);
+        else if (!is_own(e, pub))
             deliver_one(p, e->owner, pub, granted(e, pub), e->sub_id, keeps_retain(e, pub), sent);
     }
 }
@@ -352,6 +354,8 @@ static void gather(struct part *p, const struct tree_entry *e, const struct publ
     struct session *s = e->owner;
     struct deliver_slot *slot;
 
+    if (is_own(e, pub))
+        return;
     if (s->mark == p->last_mark) {
         slot = &p->slots[s->mark_at];
         if (granted(e, pub) > slot->qos)
@@ -389,7 +393,9 @@ static void deliver_here(struct part *p, struct publication *pub)
         p->last_mark++;
         for (size_t i = 0; i < n; i++)
             for (uint32_t k = 0; k < spans[i].count; k++)
-                if (!is_own(&spans[i].entries[k], pub))
+                if (spans[i].entries[k].options & TREE_SHARED)
+                    share_publish(p, spans[i].entries[k].owner, pub);
+                else
                     gather(p, &spans[i].entries[k], pub, &count);
         for (uint32_t i = 0; i < count; i++)
             deliver_one(p, p->slots[i].s, pub, p->slots[i].qos, p->slots[i].sub_id,

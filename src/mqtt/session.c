@@ -55,6 +55,9 @@ void session_free(struct session *s)
         mem_free(s->subs[i].filter);
     mem_free(s->ring);
     mem_free(s->subs);
+    for (uint32_t i = 0; i < s->share_count; i++)
+        mem_free((void *)(uintptr_t)s->shares[i].key.p);
+    mem_free(s->shares);
     mem_free(s->received);
     message_unref(s->will);
     identity_unref(s->who);
@@ -153,6 +156,19 @@ int session_push(struct session *s, struct message *m, unsigned qos, bool retain
     s->queued_messages++;
     s->queued_bytes += n;
     return 0;
+}
+
+void session_mark_shared(struct session *s, uint64_t share)
+{
+    assert(s->count > s->sent);
+    item(s, s->count - 1)->share = share;
+}
+
+uint32_t session_room(const struct session *s)
+{
+    return s->count > s->sent || s->resend_at < s->sent || s->open >= s->window
+               ? 0
+               : s->window - s->open;
 }
 
 void session_absorb(struct session *s, const struct session *other, uint32_t since)
@@ -313,6 +329,66 @@ int session_pubcomp(struct session *s, uint16_t packet_id)
         return ERR_PROTO;
     item_done(s, it);
     return 0;
+}
+
+/* ---- shared subscriptions ---- */
+
+struct session_share *session_find_share(const struct session *s, uint64_t id)
+{
+    for (uint32_t i = 0; i < s->share_count; i++)
+        if (s->shares[i].id == id)
+            return &s->shares[i];
+    return NULL;
+}
+
+struct session_share *session_share_of(const struct session *s, struct str key)
+{
+    for (uint32_t i = 0; i < s->share_count; i++)
+        if (str_eq(s->shares[i].key, key))
+            return &s->shares[i];
+    return NULL;
+}
+
+void session_add_share(struct session *s, struct str key, uint64_t id, unsigned home)
+{
+    struct str copy = { mem_dup(key.p, key.n), key.n };
+
+    s->shares = mem_resize(s->shares, (s->share_count + 1) * sizeof(*s->shares));
+    s->shares[s->share_count++] = (struct session_share){ .id = id, .key = copy, .home = home };
+}
+
+void session_remove_share(struct session *s, uint64_t id)
+{
+    struct session_share *sh = session_find_share(s, id);
+
+    if (!sh)
+        return;
+    mem_free((void *)(uintptr_t)sh->key.p);
+    *sh = s->shares[--s->share_count];
+    for (uint32_t i = 0; i < s->count; i++)
+        if (item(s, i)->share == id)
+            item(s, i)->share = 0;
+}
+
+void session_give_back(struct session *s,
+                       void (*give)(void *ctx, uint64_t share, struct message *m), void *ctx)
+{
+    uint32_t kept = s->sent;
+
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct session_item *it = item(s, i);
+
+        if (it->share != 0 &&
+            (it->state == SESSION_WAITING || (it->state == SESSION_SENT && it->qos == 1))) {
+            give(ctx, it->share, message_ref(it->m));
+            drop_message(s, it);
+            it->state = SESSION_DONE;
+        } else if (it->state == SESSION_WAITING) {
+            *item(s, kept++) = *it;
+        }
+    }
+    s->count = kept;
+    ring_trim(s);
 }
 
 /* ---- incoming QoS 2 ---- */
