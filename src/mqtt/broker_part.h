@@ -20,6 +20,7 @@
 #include "base/map.h"
 #include "mqtt/acks.h"
 #include "mqtt/broker.h"
+#include "mqtt/match.h"
 #include "mqtt/registry.h"
 #include "mqtt/retained.h"
 #include "mqtt/session.h"
@@ -82,7 +83,6 @@ struct part {
     size_t conn_count;
     struct map holdings; /* client id -> struct holding */
     uint64_t last_serial;
-    uint64_t last_mark;
     bool stopping;
     size_t letters; /* sent by us and not yet answered: claims, queries, fences, rounds */
 
@@ -97,8 +97,7 @@ struct part {
     uint64_t others_any;         /* all of them together */
     struct outbox **outboxes;    /* by index; NULL while empty */
     struct later flush;
-    struct deliver_slot *slots; /* scratch: sessions that several filters led to */
-    uint32_t slot_cap;
+    struct match match; /* sessions that several filters led to */
 
     struct map sharers; /* serial -> session of ours that is a member of a shared subscription */
     struct map shares;  /* shard: key -> struct share */

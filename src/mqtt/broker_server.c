@@ -258,7 +258,7 @@ static void part_free(void *ctx, struct loop *l)
         assert(!p->outboxes[i]);
     mem_free(p->outboxes);
     mem_free(p->others);
-    mem_free(p->slots);
+    match_fini(&p->match);
     mem_free(p->spare);
     mem_free(p);
 }

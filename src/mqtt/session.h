@@ -31,9 +31,12 @@ enum session_item_state { SESSION_WAITING, SESSION_SENT, SESSION_RELEASED, SESSI
 struct session_item {
     struct message *m; /* NULL once it is no longer needed */
     uint64_t share;    /* the shared subscription that it came by; 0: none */
+    uint64_t seq;      /* m's, also when m is gone; 0: it is not written down for this session */
     uint32_t sub_id;
     uint16_t packet_id;
     uint8_t qos : 2, retain : 1, state : 2;
+    uint8_t maybe : 1;   /* it may have been sent before the broker was started again */
+    uint8_t written : 1; /* its packet id is written down (QoS 2) */
 };
 
 struct session_limits {
@@ -47,6 +50,8 @@ struct session {
     uint32_t client_id_n;
     uint64_t serial;      /* names this session in messages (no-local); never 0 */
     uint32_t generation;  /* of its registry entry */
+    bool written;         /* its state is written down (mqtt/persist.h) */
+    uint32_t round;       /* the last in which it was written down as a whole */
     struct identity *who; /* a reference; of the last login */
     void *conn;           /* the connection that has it, or NULL */
     const struct session_limits *limits;
@@ -110,16 +115,23 @@ void session_absorb(struct session *s, const struct session *other, uint32_t sin
 enum session_send { SESSION_NOTHING, SESSION_PUBLISH, SESSION_PUBREL };
 struct session_out {
     struct message *m; /* PUBLISH: borrowed, valid until the next call on s */
+    uint64_t seq;      /* of the item */
     uint32_t sub_id;
     uint16_t packet_id;
     uint8_t qos;
     bool retain, dup;
+    bool written; /* its packet id is written down */
 };
 /* What is to be sent next, as far as the window allows; call until SESSION_NOTHING. Messages whose
  * time is over are dropped on the way. */
 enum session_send session_next(struct session *s, uint64_t now_ms, struct session_out *out);
 /* The last PUBLISH of session_next() must not be sent after all (too large): it is done with. */
 void session_skip(struct session *s, uint16_t packet_id);
+/* The packet id of what was to be sent is written down now: *out is what to send, again. False: it is not
+ * in flight any more. */
+bool session_written(struct session *s, uint16_t packet_id, uint64_t seq, struct session_out *out);
+/* The number of the message in flight with that id; 0: none, or it is not written down. */
+uint64_t session_seq(const struct session *s, uint16_t packet_id);
 /* Answers of the client. ERR_UNKNOWN: nothing with that id is in flight; ERR_PROTO: not an answer
  * to what is. refused: the reason code was 0x80 or more. */
 MUST_USE int session_puback(struct session *s, uint16_t packet_id);
@@ -132,6 +144,12 @@ bool session_receive(struct session *s, uint16_t packet_id);
 bool session_is_received(const struct session *s, uint16_t packet_id);
 /* False: unknown (PUBREL is answered all the same). */
 bool session_release(struct session *s, uint16_t packet_id);
+
+/* ---- after a restart ---- */
+/* Fills a new session's queue: each item with its reference to m, which is taken, its packet id where it
+ * has one, and the state SENT, RELEASED or WAITING. Those with an id are sent again under it, first. */
+void session_restore_take(struct session *s, struct session_item *items, size_t count,
+                          uint16_t last_packet_id);
 
 /* ---- shared subscriptions ---- */
 /* The membership, or NULL. Valid until the next call of these. */
