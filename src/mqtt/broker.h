@@ -19,6 +19,7 @@
 
 struct broker;
 struct broker_token;
+struct journal;
 struct tls_context;
 struct ws;
 
@@ -83,12 +84,20 @@ struct broker_options {
     const struct authz *authz;     /* NULL: everybody may do everything */
     broker_on_publish *on_publish; /* NULL: everything is routed */
     void *publish_ctx;
+    /* Where sessions that last, what is acknowledged to their senders, and retained messages are written
+     * down; NULL: they end with the broker. Borrowed, outlives it; broker_restore() must follow. */
+    struct journal *journal;
     const char *version;      /* what $SYS/broker/version says; NULL: no $SYS topics */
     uint64_t sys_interval_ms; /* 0: 10 s */
 };
 
 /* The broker on all workers. Not from a worker's thread. authz, metrics and ctx outlive it. */
 struct broker *broker_new(struct workers *w, const struct broker_options *o);
+
+/* What an earlier broker wrote down into options.journal is there again. Once, before broker_listen();
+ * may read the disk for a while. Not from a worker's thread. An error is the disk's: the broker must not
+ * be used. */
+MUST_USE int broker_restore(struct broker *b, struct fault *f);
 
 struct broker_listen {
     const char *name; /* for logs and metrics; constant; NULL: "mqtt" */

@@ -13,7 +13,8 @@
  *
  * Files: broker_server.c (life), conn_server.c (a connection's states), conn_login_server.c
  * (CONNECT to OPEN), conn_packet_server.c (packets of an open connection), conn_send_server.c
- * (everything that leaves), conn_ws_server.c (over WebSocket), route_server.c (publications), ingest_server.c (on_publish and its
+ * (everything that leaves), conn_ws_server.c (over WebSocket), persist_server.c and persist_round_server.c (writing down), restore_server.c
+ * (the start out of that), route_server.c (publications), ingest_server.c (on_publish and its
  * tokens), holding_server.c (sessions), share_server.c (shared subscriptions), keep_server.c (retained), sys_server.c ($SYS, listing).
  */
 #include "base/list.h"
@@ -71,6 +72,26 @@ struct broker {
     struct metrics *own_metrics; /* when none were given: the broker asks some itself */
     struct list listeners;       /* the thread that made the broker */
     struct gate *stopped;
+    struct journal *journal; /* NULL: nothing is written down */
+    struct journal_cursor *cursor;
+    struct rounds { /* part 0's */
+        bool running, failed;
+        uint32_t number;
+        unsigned waiting;
+        uint64_t base, base_before;
+        uint64_t bytes_after; /* of the log, after the last round */
+        uint64_t least;       /* it grows by so much between two */
+    } rounds;
+};
+
+/* What somebody here may want, by hash of a topic's first level; lasting: a session that is written
+ * down. */
+struct interest {
+    uint64_t any, lasting;
+};
+struct interest_counts {
+    uint32_t of[64]; /* filters by hash of their first level */
+    uint32_t all;    /* filters that begin with a wildcard */
 };
 
 struct outbox;
@@ -87,15 +108,14 @@ struct part {
     size_t letters; /* sent by us and not yet answered: claims, queries, fences, rounds */
 
     /* route_server.c */
-    uint32_t interest_count[64]; /* filters of ours by hash of the first level */
-    uint32_t interest_all;       /* filters of ours that begin with a wildcard */
-    uint64_t interest;           /* both as bits */
-    uint64_t told;               /* what the last fence said */
-    uint64_t confirmed;          /* what every other part knows */
-    unsigned fences;             /* under way */
-    uint64_t *others;            /* interest of the other parts, by index */
-    uint64_t others_any;         /* all of them together */
-    struct outbox **outboxes;    /* by index; NULL while empty */
+    struct interest_counts any, lasting_any;
+    struct interest interest;   /* both as bits */
+    struct interest told;       /* what the last fence said */
+    struct interest confirmed;  /* what every other part knows */
+    unsigned fences;            /* under way */
+    struct interest *others;    /* of the other parts, by index */
+    struct interest others_all; /* all of them together */
+    struct outbox **outboxes;   /* by index; NULL while empty */
     struct later flush;
     struct match match; /* sessions that several filters led to */
 
@@ -103,6 +123,17 @@ struct part {
     struct map shares;  /* shard: key -> struct share */
     struct map shares_by_id;
     uint64_t last_share;
+
+    /* persist_server.c, persist_round_server.c */
+    struct buf writing; /* scratch: one operation */
+    struct list
+        lasting;    /* holdings whose sessions are written down; in a round those to come first */
+    uint32_t round; /* the round that is or was under way */
+    uint64_t round_base;
+    uint64_t round_after;    /* of the session whose turn it is: copied up to here */
+    size_t round_left;       /* sessions to look at */
+    uint32_t round_retained; /* node of the retained topics */
+    struct timer round_timer, look_timer;
 
     struct registry registry; /* shard */
     struct retained retained; /* shard */
@@ -130,8 +161,10 @@ void part_publish(struct part *p, struct publication *pub);
 
 /* One filter more or less. add: true when not all others know of it yet: then nothing may be
  * acknowledged before part_fence() is done. */
-bool part_interest_add(struct part *p, struct str filter);
-void part_interest_remove(struct part *p, struct str filter);
+bool part_interest_add(struct part *p, struct str filter, bool lasting);
+void part_interest_remove(struct part *p, struct str filter, bool lasting);
+/* Whether a session that lasts, here or elsewhere, may want the topic. */
+bool part_lasting_interest(const struct part *p, struct str topic);
 /* done(ctx) once every other worker knows our interest and has sent us what it routed before;
  * at once (inside) when there is no other. */
 void part_fence(struct part *p, void (*done)(void *ctx), void *ctx);
@@ -153,8 +186,11 @@ struct holding {
     struct session *s;
     struct timer timer;   /* will and expiry while disconnected */
     struct conn *claimer; /* was granted the session and is about to open */
+    struct list link;     /* in part->lasting, while its session is written down */
     int64_t since_wall_ns;
 };
+/* The session is written down from now on. It has no subscription yet. */
+void holding_lasts(struct holding *h);
 /* Asks for the session of c's client id; conn_granted() follows. */
 void holding_claim(struct conn *c);
 /* A session begins on this part. s is taken. */
@@ -198,6 +234,49 @@ void share_absent(struct part *p, struct session *s);
 void share_leave_all(struct part *p, struct session *s);
 void share_free_all(struct part *p);
 
+/* A session that was restored is a member again. */
+void share_rejoin(struct part *p, struct session *s);
+
+/* ---- written down ---- */
+/* On the part's thread. code 0: it is on the disk, as number seq. Never from inside. */
+typedef void persist_done(void *ctx, int code, uint64_t seq);
+enum persist_op;
+struct persist_sub;
+/* The scratch buffer, empty; then what it holds is written. done NULL: nobody waits. */
+struct buf *persist_begin(struct part *p);
+void persist_append(struct part *p, persist_done *done, void *ctx);
+void persist_put_source(struct part *p, enum persist_op op, const struct message_source *src,
+                        uint16_t packet_id);
+/* Whether a publication must be on the disk before it is routed and acknowledged. */
+bool persist_wants(const struct part *p, const struct message_source *src);
+/* packet_id: of QoS 2 from a session that is written down; else 0. */
+void persist_publication(struct part *p, const struct message_source *src, uint16_t packet_id,
+                         persist_done *done, void *ctx);
+/* A retained message that nobody waits for. */
+void persist_retained(struct part *p, const struct message_source *src);
+void persist_whole(struct part *p, struct session *s, persist_done *done, void *ctx);
+void persist_end(struct part *p, uint64_t serial, persist_done *done, void *ctx);
+void persist_away(struct part *p, const struct session *s);
+void persist_back(struct part *p, const struct session *s, uint32_t expiry_s);
+void persist_subscribe(struct part *p, const struct session *s, const struct persist_sub *sub,
+                       persist_done *done, void *ctx);
+void persist_unsubscribe(struct part *p, const struct session *s, struct str filter,
+                         persist_done *done, void *ctx);
+void persist_item_done(struct part *p, const struct session *s, const struct session_out *o);
+/* Each writes its step down and then sends what follows: PUBLISH, PUBREL, PUBCOMP. */
+void persist_sent(struct conn *c, const struct session_out *o);
+void persist_released(struct conn *c, const struct session_out *o);
+void persist_complete(struct conn *c, uint16_t packet_id);
+/* A session comes from another worker or leaves for one: the round may not have come to it yet. */
+void persist_catch_up(struct part *p, struct session *s);
+void persist_rounds_init(struct part *p);
+void persist_rounds_start(struct part *p);
+void persist_rounds_stop(struct part *p);
+/* Begins a round now, when none is under way. Part 0's thread. */
+void persist_round(struct broker *b);
+/* Waits until every request between parts, and to the disk, is answered. Not from a worker's thread. */
+void broker_settle(struct broker *b);
+
 /* ---- retained ---- */
 void keep_set(struct part *p, struct message *m);
 /* The retained messages that filter matches are to go to c: asked for in turn. */
@@ -222,12 +301,15 @@ struct broker_token {
     uint32_t ack;      /* number in conn->acks */
     uint8_t qos;
     bool waits;             /* BROKER_WAIT, else BROKER_LATER */
+    uint16_t packet_id;     /* of QoS 2 from a session that is written down */
     struct publication pub; /* with its message, unless it is surely not routed */
 };
 enum ingest { INGEST_DONE, INGEST_AGAIN };
 /* on_publish and what follows from it. INGEST_AGAIN: the packet is not taken, c does not read. */
 enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct publication *pub);
 void ingest_will(struct part *p, struct session *s, struct message *m);
+/* Published from inside: on_publish is not asked. */
+void ingest_inside(struct part *p, struct publication *pub);
 
 /* ---- connections ---- */
 enum conn_state { CONN_HELLO, CONN_AUTHENTICATING, CONN_CLAIMING, CONN_OPEN, CONN_CLOSING };
@@ -248,6 +330,7 @@ struct hello {
     uint32_t generation;     /* of the holding that was granted */
     struct session *session; /* granted */
     bool session_present;
+    uint64_t ended; /* serial of a session that was written down and is over with this CONNECT */
     struct addr peer, local; /* for authz, which may answer later */
 };
 
@@ -280,6 +363,7 @@ struct conn {
     uint16_t keep_alive_s;
     unsigned holds;     /* requests under way whose answers come to this structure */
     unsigned undecided; /* BROKER_LATER that has not come back */
+    unsigned unwritten; /* of those: on their way to the disk */
     struct list link;
     struct session *session;
     struct identity *who;
@@ -372,6 +456,8 @@ MUST_USE bool conn_send_publish(struct conn *c, const struct delivery *d);
 /* A publication whose topic, properties and payload are longer together needs its message; payloads
  * above this are sent by reference. */
 #define SEND_COPY_MAX 1024u
+/* What session_next() said; counted. */
+void conn_send_out(struct conn *c, const struct session_out *out);
 void conn_send_ack(struct conn *c, enum mqtt_type type, uint16_t packet_id, uint8_t code,
                    const char *reason);
 /* Answers owed that are ready, in order. */

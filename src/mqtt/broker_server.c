@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/uuid.h"
+#include "journal/journal.h"
 
 #include <assert.h>
 
@@ -91,6 +92,8 @@ static void part_make(void *ctx, struct loop *l)
     map_init(&p->sharers);
     map_init(&p->shares);
     map_init(&p->shares_by_id);
+    p->writing = buf_init(SIZE_MAX);
+    persist_rounds_init(p);
     p->others = mem_new_array(b->count, sizeof(*p->others));
     p->outboxes = mem_new_array(b->count, sizeof(struct outbox *));
     registry_init(&p->registry, b->limits.mqtt_sessions_max / b->count + 1);
@@ -121,6 +124,7 @@ struct broker *broker_new(struct workers *w, const struct broker_options *o)
     b->authz = o->authz;
     b->on_publish = o->on_publish;
     b->publish_ctx = o->publish_ctx;
+    b->journal = o->journal;
     b->version = o->version ? str_dup(str_of(o->version)) : NULL;
     b->sys_interval_ms = o->sys_interval_ms ? o->sys_interval_ms : 10000;
     random_bytes(b->key, sizeof(b->key));
@@ -179,6 +183,7 @@ static void part_stop(void *ctx, struct loop *l)
 
     p->stopping = true;
     timer_stop(&p->sys_timer);
+    persist_rounds_stop(p);
     LIST_EACH_SAFE (it, tmp, &p->conns)
         conn_shutdown(container_of(it, struct conn, link));
 }
@@ -234,6 +239,12 @@ void broker_stop(struct broker *b, unsigned deadline_ms)
     }
 }
 
+void broker_settle(struct broker *b)
+{
+    while (count(b, count_letters) > 0)
+        ;
+}
+
 /* Nothing of this part starts anything any more, and all it has said is on its way. */
 static void part_quiet(void *ctx, struct loop *l)
 {
@@ -259,6 +270,7 @@ static void part_free(void *ctx, struct loop *l)
     mem_free(p->outboxes);
     mem_free(p->others);
     match_fini(&p->match);
+    buf_fini(&p->writing);
     mem_free(p->spare);
     mem_free(p);
 }
@@ -271,8 +283,7 @@ void broker_free(struct broker *b)
         return;
     /* Letters under way still need the parts. Those that are not answered (a session has ended, a
      * topic is retained) are delivered in the round after everybody has become quiet. */
-    while (count(b, count_letters) > 0)
-        ;
+    broker_settle(b);
     workers_each(b->workers, part_quiet, b);
     count(b, count_letters);
     workers_each(b->workers, part_free, b);
@@ -283,6 +294,8 @@ void broker_free(struct broker *b)
         mem_free(bl);
     }
     gate_free(b->stopped);
+    if (b->cursor)
+        journal_cursor_close(b->cursor);
     metrics_free(b->own_metrics);
     mem_free(b->version);
     mem_free(b->parts);
@@ -312,7 +325,7 @@ int broker_publish_props(struct broker *b, struct loop *l, struct str topic, str
     assert(qos <= 2);
     if (!topic_ok(b, topic))
         return ERR_VALUE;
-    part_publish(part_of(b, l), &pub);
+    ingest_inside(part_of(b, l), &pub);
     publication_fini(&pub);
     return 0;
 }
@@ -340,7 +353,7 @@ static void on_post(struct mail *m, struct loop *l)
     struct post_mail *k = container_of(m, struct post_mail, mail);
     struct publication pub = { .src = message_source_of(k->m), .m = k->m };
 
-    part_publish(part_of(k->b, l), &pub);
+    ingest_inside(part_of(k->b, l), &pub);
     publication_fini(&pub);
     mem_free(k);
 }

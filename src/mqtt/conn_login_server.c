@@ -295,6 +295,7 @@ static struct session *choose_session(struct conn *c, bool in_tree)
             holding_leave_tree(p, s);
         will_publish(p, s);
         share_leave_all(p, s);
+        h->ended = s->written ? s->serial : 0;
         session_free(s);
         s = NULL;
     }
@@ -404,6 +405,40 @@ static void open_now(void *ctx)
     conn_unhold(c);
 }
 
+static void on_open_written(void *ctx, int code, uint64_t seq)
+{
+    struct conn *c = ctx;
+
+    (void)seq;
+    if (code && c->state == CONN_CLAIMING)
+        refuse(c, code == ERR_FULL ? MQTT_REASON_QUOTA : MQTT_REASON_UNAVAILABLE,
+               "its session could not be written down");
+    open_now(c);
+}
+
+/* What a CONNECT says of sessions that last is on the disk before the client is told. */
+static void write_open(void *ctx)
+{
+    struct conn *c = ctx;
+    struct hello *h = c->hello;
+    struct session *s = h->session;
+    struct part *p = c->part;
+    bool begins = s && p->b->journal && !s->written && expiry_of(&h->pk) > 0;
+
+    if (h->ended)
+        persist_end(p, h->ended, begins ? NULL : on_open_written, c);
+    if (begins) {
+        s->expiry_s = expiry_of(&h->pk);
+        s->round = p->round;
+        holding_lasts(holding_of(p, s));
+        persist_whole(p, s, on_open_written, c);
+    } else if (!h->ended) {
+        if (s && s->written)
+            persist_back(p, s, expiry_of(&h->pk));
+        open_now(c);
+    }
+}
+
 void conn_granted(struct conn *c, const struct grant *g)
 {
     struct part *p = c->part;
@@ -423,7 +458,7 @@ void conn_granted(struct conn *c, const struct grant *g)
     if (s != g->s || !g->in_tree)
         news = holding_enter_tree(p, s);
     if (news)
-        part_fence(p, open_now, c);
+        part_fence(p, write_open, c);
     else
-        open_now(c);
+        write_open(c);
 }

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "mqtt/persist.h"
 
 #include <assert.h>
 
@@ -223,6 +224,27 @@ static int decide(struct conn *c, uint32_t at, const struct mqtt_sub *sub, uint8
 
 static void on_standing(void *ctx);
 
+static void on_sub_written(void *ctx, int code, uint64_t seq)
+{
+    struct subscribing *g = ctx;
+
+    (void)seq;
+    if (code)
+        conn_end(g->c, MQTT_REASON_UNSPECIFIED, "a subscription could not be written down");
+    on_standing(g);
+}
+
+static void write_subscription(struct subscribing *g, const struct mqtt_sub *sub, uint8_t options)
+{
+    struct session *s = g->c->session;
+
+    if (!s->written)
+        return;
+    g->waiting++;
+    persist_subscribe(g->c->part, s, &(struct persist_sub){ sub->filter, g->sub_id, options },
+                      on_sub_written, g);
+}
+
 /* Adds one granted entry. True when other workers must learn of it. */
 static bool add_subscription(struct subscribing *g, const struct mqtt_sub *sub, uint8_t *code)
 {
@@ -242,17 +264,19 @@ static bool add_subscription(struct subscribing *g, const struct mqtt_sub *sub, 
         *code |= CODE_NO_RETAINED; /* MQTT 5, 4.8.2 */
         g->joins++;
         g->waiting++;
+        write_subscription(g, sub, options);
         share_subscribe(c, &(struct share_wish){ sub->filter, g->sub_id, options }, on_standing, g);
         return false;
     }
     added = tree_add(&p->tree, sub->filter, s, g->sub_id, options);
     session_subscribe(s, sub->filter, g->sub_id, options, added);
+    write_subscription(g, sub, options);
     if (sub->retain_handling == 2 || (sub->retain_handling == 1 && !added))
         *code |= CODE_NO_RETAINED;
     if (!added)
         return false;
     metric_gauge_add(p->b->m.subscriptions, 1);
-    return part_interest_add(p, sub->filter);
+    return part_interest_add(p, sub->filter, s->written);
 }
 
 /* The subscriptions stand everywhere: SUBACK, then the retained messages. */
@@ -330,46 +354,99 @@ static bool on_subscribe(struct conn *c, const struct mqtt_subscribe *pk)
     return true;
 }
 
+struct unsubscribing {
+    struct conn *c;
+    unsigned waiting; /* for ourselves and the disk */
+    uint32_t ack;
+    struct blob *packet;
+};
+
+static void on_unsub_written(void *ctx, int code, uint64_t seq)
+{
+    struct unsubscribing *g = ctx;
+    struct conn *c = g->c;
+
+    (void)seq;
+    if (code)
+        conn_end(c, MQTT_REASON_UNSPECIFIED, "the end of a subscription could not be written down");
+    if (--g->waiting > 0)
+        return;
+    acks_settle_take(&c->acks, g->ack, 0, NULL, g->packet);
+    conn_flush_acks(c);
+    mem_free(g);
+    conn_unhold(c);
+}
+
+static bool remove_subscription(struct conn *c, struct str filter)
+{
+    struct part *p = c->part;
+
+    if (share_unsubscribe(p, c->session, filter))
+        return true;
+    if (!tree_remove(&p->tree, filter, c->session))
+        return false;
+    session_unsubscribe(c->session, filter);
+    part_interest_remove(p, filter, c->session->written);
+    metric_gauge_add(p->b->m.subscriptions, -1);
+    return true;
+}
+
 static void on_unsubscribe(struct conn *c, const struct mqtt_subscribe *pk)
 {
     struct blob *codes = blob_alloc(pk->count);
-    struct part *p = c->part;
+    struct unsubscribing *g = NEW(struct unsubscribing);
     struct str filter;
     size_t at = 0;
 
+    g->c = c;
+    g->waiting = 1;
     for (size_t i = 0; mqtt_unsub_next(pk->list, &at, &filter); i++) {
-        bool shared = share_unsubscribe(p, c->session, filter);
-        bool was = shared || tree_remove(&p->tree, filter, c->session);
+        bool was = remove_subscription(c, filter);
 
         codes->bytes[i] = was ? MQTT_REASON_SUCCESS : MQTT_REASON_NO_SUBSCRIPTION;
-        if (!was || shared)
+        if (!was || !c->session->written)
             continue;
-        session_unsubscribe(c->session, filter);
-        part_interest_remove(p, filter);
-        metric_gauge_add(p->b->m.subscriptions, -1);
+        g->waiting++;
+        persist_unsubscribe(c->part, c->session, filter, on_unsub_written, g);
     }
-    acks_settle_take(&c->acks, acks_open(&c->acks, MQTT_UNSUBACK, pk->packet_id), 0, NULL,
-                     encode_suback(c, MQTT_UNSUBACK, pk->packet_id,
-                                   c->version == MQTT_V5 ? blob_str(codes) : STR_NONE));
+    g->packet = encode_suback(c, MQTT_UNSUBACK, pk->packet_id,
+                              c->version == MQTT_V5 ? blob_str(codes) : STR_NONE);
+    g->ack = acks_open(&c->acks, MQTT_UNSUBACK, pk->packet_id);
     blob_unref(codes);
-    conn_flush_acks(c);
+    c->holds++;
+    on_unsub_written(g, 0, 0);
 }
 
 /* ---- acknowledgements of the client ---- */
 
+static void on_pubrec(struct conn *c, const struct mqtt_ack *pk, const struct session_out *was,
+                      int rc)
+{
+    bool refused = pk->code >= 0x80;
+
+    if (rc == 0 && !refused && was->seq != 0) {
+        persist_released(c, was);
+    } else if (rc != ERR_PROTO && (!refused || rc == ERR_UNKNOWN)) {
+        conn_send_ack(c, MQTT_PUBREL, pk->packet_id,
+                      rc == ERR_UNKNOWN ? MQTT_REASON_NO_PACKET_ID : 0, NULL);
+    }
+    if (rc == 0 && refused)
+        persist_item_done(c->part, c->session, was);
+}
+
 static void on_answer(struct conn *c, enum mqtt_type type, const struct mqtt_ack *pk)
 {
+    struct session_out was = { 0 };
     int rc = 0;
 
+    session_in_flight(c->session, pk->packet_id, &was);
     switch (type) {
     case MQTT_PUBACK:
         rc = session_puback(c->session, pk->packet_id);
         break;
     case MQTT_PUBREC:
         rc = session_pubrec(c->session, pk->packet_id, pk->code >= 0x80);
-        if (rc != ERR_PROTO && (pk->code < 0x80 || rc == ERR_UNKNOWN))
-            conn_send_ack(c, MQTT_PUBREL, pk->packet_id,
-                          rc == ERR_UNKNOWN ? MQTT_REASON_NO_PACKET_ID : 0, NULL);
+        on_pubrec(c, pk, &was, rc);
         break;
     case MQTT_PUBCOMP:
         rc = session_pubcomp(c->session, pk->packet_id);
@@ -381,6 +458,8 @@ static void on_answer(struct conn *c, enum mqtt_type type, const struct mqtt_ack
         conn_end(c, MQTT_REASON_PROTOCOL, "acknowledgement of another kind of message");
         return;
     }
+    if (rc == 0 && type != MQTT_PUBREC)
+        persist_item_done(c->part, c->session, &was);
     /* An unknown id is what a repeated answer after a reconnection looks like: ignored. */
     conn_pump(c);
 }
@@ -389,6 +468,10 @@ static void on_pubrel(struct conn *c, const struct mqtt_ack *pk)
 {
     bool known = session_release(c->session, pk->packet_id);
 
+    if (known && c->session->written) {
+        persist_complete(c, pk->packet_id);
+        return;
+    }
     conn_send_ack(c, MQTT_PUBCOMP, pk->packet_id, known ? 0 : MQTT_REASON_NO_PACKET_ID, NULL);
     conn_flush_acks(c);
 }

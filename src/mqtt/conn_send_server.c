@@ -187,6 +187,27 @@ void conn_flush_acks(struct conn *c)
 
 /* ---- what waits ---- */
 
+void conn_send_out(struct conn *c, const struct session_out *out)
+{
+    struct broker_metrics *m = &c->part->b->m;
+    struct message_source src = message_source_of(out->m);
+    struct delivery d = { .src = &src,
+                          .m = out->m,
+                          .sub_id = out->sub_id,
+                          .packet_id = out->packet_id,
+                          .qos = out->qos,
+                          .retain = out->retain,
+                          .dup = out->dup };
+
+    if (conn_send_publish(c, &d)) {
+        metric_add(m->sent[out->qos], 1);
+        return;
+    }
+    metric_add(m->dropped_size, 1);
+    persist_item_done(c->part, c->session, out);
+    session_skip(c->session, out->packet_id);
+}
+
 static void pump_session(struct conn *c)
 {
     struct broker_metrics *m = &c->part->b->m;
@@ -196,26 +217,14 @@ static void pump_session(struct conn *c)
 
     while (!c->choked &&
            (what = session_next(c->session, loop_now_ms(c->part->loop), &out)) != SESSION_NOTHING) {
-        struct message_source src;
-        struct delivery d = { .src = &src,
-                              .m = out.m,
-                              .sub_id = out.sub_id,
-                              .packet_id = out.packet_id,
-                              .qos = out.qos,
-                              .retain = out.retain,
-                              .dup = out.dup };
+        bool released = what == SESSION_PUBREL;
 
-        if (what == SESSION_PUBREL) {
+        if (out.seq != 0 && out.qos == 2 && (released || !out.written))
+            (released ? persist_released : persist_sent)(c, &out);
+        else if (released)
             conn_send_ack(c, MQTT_PUBREL, out.packet_id, 0, NULL);
-            continue;
-        }
-        src = message_source_of(out.m);
-        if (conn_send_publish(c, &d)) {
-            metric_add(m->sent[out.qos], 1);
-        } else {
-            metric_add(m->dropped_size, 1);
-            session_skip(c->session, out.packet_id);
-        }
+        else
+            conn_send_out(c, &out);
     }
     if (c->session->expired != expired)
         metric_add(m->dropped_expired, c->session->expired - expired);

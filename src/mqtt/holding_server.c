@@ -138,6 +138,9 @@ static struct session *release(struct holding *h, bool leave_tree)
 
     if (leave_tree)
         holding_leave_tree(p, s);
+    persist_catch_up(p, s);
+    if (s->written)
+        list_remove(&h->link);
     share_exit(p, s);
     map_remove(&p->holdings, session_id(s));
     metric_gauge_add(p->b->m.sessions, -1);
@@ -161,6 +164,7 @@ static struct session *make_stand_in(const struct session *s)
 {
     struct session *t = session_new(session_id(s), s->serial, s->limits);
 
+    t->written = s->written;
     for (uint32_t i = 0; i < s->sub_count; i++) {
         const struct session_sub *sub = &s->subs[i];
 
@@ -330,6 +334,8 @@ void holding_end(struct holding *h)
 
     will_publish(p, s);
     share_leave_all(p, s);
+    if (s->written)
+        persist_end(p, s->serial, NULL, NULL);
     report_gone(p, s);
     session_free(s);
 }
@@ -363,7 +369,10 @@ void holding_detach(struct part *p, struct session *s, bool send_will)
     struct holding *h = holding_of(p, s);
 
     session_detach(s, loop_now_ms(p->loop), send_will);
+    s->away_wall_ms = clock_wall_ns() / 1000000;
     share_absent(p, s);
+    if (s->written && s->expiry_s > 0)
+        persist_away(p, s);
     h->since_wall_ns = clock_wall_ns();
     look(h);
 }
@@ -394,9 +403,19 @@ struct holding *holding_add(struct part *p, struct session *s)
     timer_init(&h->timer, p->loop, on_timer);
     if (map_put(&p->holdings, session_id(s), h))
         assert(false && "the registry grants a client id once");
+    if (s->written)
+        holding_lasts(h);
     share_enter(p, s);
     metric_gauge_add(p->b->m.sessions, 1);
     return h;
+}
+
+void holding_lasts(struct holding *h)
+{
+    list_init(&h->link);
+    list_push_back(&h->part->lasting, &h->link);
+    h->s->written = true;
+    persist_catch_up(h->part, h->s);
 }
 
 struct holding *holding_of(struct part *p, const struct session *s)
@@ -417,7 +436,7 @@ bool holding_enter_tree(struct part *p, struct session *s)
         if (is_shared(&s->subs[i]))
             continue;
         tree_add(&p->tree, filter, s, s->subs[i].sub_id, s->subs[i].options);
-        news |= part_interest_add(p, filter);
+        news |= part_interest_add(p, filter, s->written);
     }
     metric_gauge_add(p->b->m.subscriptions, (int64_t)s->sub_count - (int64_t)s->share_count);
     return news;
@@ -429,7 +448,7 @@ void holding_leave_tree(struct part *p, struct session *s)
         struct str filter = { s->subs[i].filter, s->subs[i].filter_n };
 
         if (tree_remove(&p->tree, filter, s))
-            part_interest_remove(p, filter);
+            part_interest_remove(p, filter, s->written);
     }
     metric_gauge_add(p->b->m.subscriptions, (int64_t)s->share_count - (int64_t)s->sub_count);
 }

@@ -104,12 +104,53 @@ static void keep_token(struct conn *c, const struct mqtt_publish *pk, struct pub
     c->holds++;
     c->undecided++;
     t->qos = pk->qos;
+    if (pk->qos == 2 && c->session->written)
+        t->packet_id = pk->packet_id;
     if (may_route) {
         t->pub.m = message_ref(publication_message(pub));
         t->pub.src = message_source_of(t->pub.m);
     }
     if (pk->qos > 0)
         t->ack = acks_open(&c->acks, ack_kind(pk->qos), pk->packet_id);
+}
+
+/* ---- written down first ---- */
+
+static void finish(struct broker_token *t, int code, bool route, const char *reason);
+
+static void on_written(void *ctx, int code, uint64_t seq)
+{
+    struct broker_token *t = ctx;
+
+    if (t->conn)
+        t->conn->unwritten--;
+    if (code == 0)
+        t->pub.m->seq = t->pub.src.seq = seq;
+    /* Nobody can be told that a will, or what comes from inside, is not kept: those who are there get
+     * it all the same. A record that is too large will always be; but it may not be acknowledged. */
+    finish(t,
+           !t->conn            ? 0
+           : code == ERR_LIMIT ? ERR_FULL
+                               : code,
+           true, "the broker's log cannot take it now");
+}
+
+/* The token has a message that is its own. */
+static void write_first(struct broker_token *t)
+{
+    if (t->conn)
+        t->conn->unwritten++;
+    persist_publication(t->part, &t->pub.src, t->packet_id, on_written, t);
+}
+
+/* What comes behind one that is on its way to the disk goes there too, so that none overtakes. */
+static bool must_write(const struct conn *c, const struct mqtt_publish *pk,
+                       const struct publication *pub)
+{
+    if (!c->part->b->journal || pk->qos == 0)
+        return false;
+    return persist_wants(c->part, &pub->src) || c->unwritten > 0 ||
+           (pk->qos == 2 && c->session->written);
 }
 
 static enum ingest refused(struct conn *c, const struct mqtt_publish *pk, int code,
@@ -134,6 +175,21 @@ static int ask(struct part *p, const struct broker_message *m, struct broker_tok
     return verdict;
 }
 
+static enum ingest route_now(struct conn *c, const struct mqtt_publish *pk, struct publication *pub)
+{
+    struct broker_token *t;
+
+    if (!must_write(c, pk, pub)) {
+        part_publish(c->part, pub);
+        acknowledge_now(c, pk, 0, NULL);
+        return INGEST_DONE;
+    }
+    t = token_take(c->part);
+    keep_token(c, pk, pub, t, true);
+    write_first(t);
+    return INGEST_DONE;
+}
+
 enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct publication *pub)
 {
     struct part *p = c->part;
@@ -153,11 +209,8 @@ enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct
     const char *reason = NULL;
     int verdict;
 
-    if (!p->b->on_publish) {
-        part_publish(p, pub);
-        acknowledge_now(c, pk, 0, NULL);
-        return INGEST_DONE;
-    }
+    if (!p->b->on_publish)
+        return route_now(c, pk, pub);
     m.peer = conn_peer(c);
     if (c->version == MQTT_V5) {
         m.props = pk->props.raw;
@@ -179,9 +232,7 @@ enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct
         return INGEST_AGAIN;
     case BROKER_ROUTE:
         token_free(t);
-        part_publish(p, pub);
-        acknowledge_now(c, pk, 0, NULL);
-        return INGEST_DONE;
+        return route_now(c, pk, pub);
     case BROKER_CONSUME:
         token_free(t);
         acknowledge_now(c, pk, 0, NULL);
@@ -209,13 +260,11 @@ static bool must_end(const struct conn *c, const struct broker_token *t, int cod
     }
 }
 
-void broker_publish_done(struct broker_token *t, int code, bool route, const char *reason)
+static void finish(struct broker_token *t, int code, bool route, const char *reason)
 {
     struct conn *c = t->conn;
     struct part *p = t->part;
 
-    loop_assert_mine(p->loop);
-    assert(!t->waits);
     if (code)
         metric_add(p->b->m.refused_ingest, 1);
     else if (route && t->pub.m)
@@ -230,6 +279,16 @@ void broker_publish_done(struct broker_token *t, int code, bool route, const cha
         conn_unhold(c);
     }
     token_free(t);
+}
+
+void broker_publish_done(struct broker_token *t, int code, bool route, const char *reason)
+{
+    loop_assert_mine(t->part->loop);
+    assert(!t->waits);
+    if (code == 0 && route && t->pub.m && persist_wants(t->part, &t->pub.src))
+        write_first(t);
+    else
+        finish(t, code, route, reason);
 }
 
 void broker_publish_retry(struct broker_token *t)
@@ -281,6 +340,20 @@ void ingest_will(struct part *p, struct session *s, struct message *will)
     }
     /* Without room for it the will is at least told to those who listen now. */
     if (verdict == BROKER_ROUTE || verdict == BROKER_WAIT)
-        part_publish(p, &pub);
+        ingest_inside(p, &pub);
     publication_fini(&pub);
+}
+
+void ingest_inside(struct part *p, struct publication *pub)
+{
+    struct broker_token *t;
+
+    if (!persist_wants(p, &pub->src)) {
+        part_publish(p, pub);
+        return;
+    }
+    t = token_take(p);
+    t->pub.m = message_new(&pub->src); /* of its own: it will get a number */
+    t->pub.src = message_source_of(t->pub.m);
+    write_first(t);
 }

@@ -11,6 +11,8 @@
 #define FLAG_QOS      0x03u
 #define FLAG_RETAIN   0x04u
 #define FLAG_RELEASED 0x08u
+#define FLAG_SENT     0x10u
+#define FLAGS         (FLAG_QOS | FLAG_RETAIN | FLAG_RELEASED | FLAG_SENT)
 
 /* ---- encoding ---- */
 
@@ -67,11 +69,13 @@ void persist_put_received(struct buf *b, uint16_t packet_id)
 
 void persist_put_item(struct buf *b, const struct persist_item *i)
 {
+    unsigned flags = i->qos | (i->retain ? FLAG_RETAIN : 0) | (i->released ? FLAG_RELEASED : 0) |
+                     (i->sent ? FLAG_SENT : 0);
+
     buf_le64(b, i->seq);
     buf_le32(b, i->sub_id);
     buf_le16(b, i->packet_id);
-    buf_u8(b,
-           (uint8_t)(i->qos | (i->retain ? FLAG_RETAIN : 0) | (i->released ? FLAG_RELEASED : 0)));
+    buf_u8(b, (uint8_t)flags);
 }
 
 void persist_put_end(struct buf *b, uint64_t session)
@@ -191,6 +195,7 @@ static struct persist_item get_item(struct rd *r, uint8_t *flags)
     i.qos = *flags & FLAG_QOS;
     i.retain = (*flags & FLAG_RETAIN) != 0;
     i.released = (*flags & FLAG_RELEASED) != 0;
+    i.sent = (*flags & FLAG_SENT) != 0;
     return i;
 }
 
@@ -207,8 +212,7 @@ static bool check_whole(struct rd r, const struct persist_session *w)
         uint8_t flags;
         struct persist_item it = get_item(&r, &flags);
 
-        if (it.qos < 1 || it.qos > 2 || it.seq == 0 ||
-            (flags & ~(FLAG_QOS | FLAG_RETAIN | FLAG_RELEASED)) != 0 ||
+        if (it.qos < 1 || it.qos > 2 || it.seq == 0 || (flags & ~FLAGS) != 0 ||
             (it.released && it.packet_id == 0))
             return false;
     }

@@ -49,6 +49,7 @@ struct persist_item {
     uint16_t packet_id; /* 0: not sent yet, or of QoS 1 */
     uint8_t qos;
     bool retain, released;
+    bool sent; /* perhaps, at least once */
 };
 struct persist_sub {
     struct str filter;

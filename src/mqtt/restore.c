@@ -23,17 +23,17 @@
 #include <assert.h>
 
 struct queued {
-    struct message *m; /* NULL: released, or done */
+    struct message *m; /* NULL: released, done, or a copy that is looked for at the end */
     uint64_t seq;      /* 0: done */
     uint32_t sub_id;
     uint16_t packet_id;
     uint8_t qos;
-    bool retain, released;
+    bool retain, released, sent;
 };
 struct restored {
     struct session *s;
     int64_t away_wall_ms; /* 0: its client was there */
-    uint64_t away_seq;    /* when that was written; 0 while it is there */
+    uint64_t away_seq;    /* what came before may have been sent; 0: all, its client is there */
     struct queued *queue;
     size_t from, count, cap; /* from: all before are done */
     size_t live;
@@ -290,17 +290,18 @@ static void end(struct restore *r, struct restored *d)
     restored_free(d);
 }
 
-/* What the new word about a session names, out of its queue so far or of the copies. */
-static struct queued queued_of(struct restore *r, const struct restored *before,
-                               const struct persist_item *it)
+/* What the new word about a session names: with its message where it is in the queue so far. A copy may
+ * be written later than the sessions of other workers that name it. */
+static struct queued queued_of(const struct restored *before, const struct persist_item *it)
 {
-    struct message *m = map_get(&r->copies, key_of(&it->seq));
+    struct message *m = NULL;
     struct queued q = { .seq = it->seq,
                         .sub_id = it->sub_id,
                         .packet_id = it->packet_id,
                         .qos = it->qos,
                         .retain = it->retain,
-                        .released = it->released };
+                        .released = it->released,
+                        .sent = it->sent };
 
     for (size_t i = before ? before->from : 0; before && !m && i < before->count; i++)
         if (before->queue[i].seq == it->seq)
@@ -323,7 +324,7 @@ static void carry_over(struct restored *to, struct restored *before, uint64_t ba
     }
 }
 
-static void apply_session(struct restore *r, const struct persist *p, uint64_t seq)
+static void apply_session(struct restore *r, const struct persist *p)
 {
     const struct persist_session *w = &p->whole;
     struct restored *other = map_get(&r->clients, w->client_id);
@@ -339,7 +340,7 @@ static void apply_session(struct restore *r, const struct persist *p, uint64_t s
     d->s->expiry_s = w->expiry_s;
     d->s->last_packet_id = w->last_packet_id;
     d->away_wall_ms = w->away_wall_ms;
-    d->away_seq = w->away_wall_ms ? seq : 0;
+    d->away_seq = w->away_wall_ms ? 1 : 0; /* its items say it themselves */
     if (before)
         leave_tree(r, before->s);
     for (uint32_t i = 0; i < w->subs; i++) {
@@ -351,10 +352,9 @@ static void apply_session(struct restore *r, const struct persist *p, uint64_t s
         session_receive(d->s, persist_next_received(p, &at));
     for (uint32_t i = 0; i < w->items; i++) {
         struct persist_item it = persist_next_item(p, &at);
-        struct queued q = queued_of(r, before, &it);
+        struct queued q = queued_of(before, &it);
 
-        if (q.m || q.released)
-            queue_add(d, &q);
+        queue_add(d, &q);
     }
     if (before) {
         carry_over(d, before, w->base);
@@ -458,7 +458,7 @@ int restore_apply(struct restore *r, uint64_t seq, struct str record)
         apply_retained(r, &p.message);
         return 0;
     case PERSIST_SESSION:
-        apply_session(r, &p, seq);
+        apply_session(r, &p);
         return 0;
     default:
         break;
@@ -477,10 +477,18 @@ static void settle_expiry(const struct restore *r, struct restored *d)
         d->away_wall_ms && d->away_wall_ms < r->o.wall_ms ? r->o.wall_ms - d->away_wall_ms : 0;
     int64_t left = (int64_t)d->s->expiry_s * 1000 - gone;
 
+    d->s->away_wall_ms = d->away_wall_ms ? d->away_wall_ms : r->o.wall_ms;
     if (d->s->expiry_s == SESSION_NEVER)
         d->s->expires_at_ms = UINT64_MAX;
     else
         d->s->expires_at_ms = left > 0 ? r->o.now_ms + (uint64_t)left : r->o.now_ms;
+}
+
+static struct message *copy_of(const struct restore *r, uint64_t seq)
+{
+    struct message *m = map_get(&r->copies, key_of(&seq));
+
+    return m ? message_ref(m) : NULL;
 }
 
 static unsigned state_of(const struct queued *q)
@@ -500,7 +508,9 @@ static void fill_queue(const struct restore *r, struct restored *d)
     for (size_t i = d->from; i < d->count; i++) {
         struct queued *q = &d->queue[i];
 
-        if (q->seq == 0)
+        if (!q->m && !q->released && q->seq != 0)
+            q->m = copy_of(r, q->seq);
+        if (!q->m && !q->released)
             continue;
         items[n] = (struct session_item){
             .m = q->m,
@@ -510,8 +520,8 @@ static void fill_queue(const struct restore *r, struct restored *d)
             .qos = q->qos & 3u,
             .retain = q->retain,
             .state = state_of(q) & 3,
-            .maybe = n < r->o.limits->inflight_max && q->packet_id == 0 && q->qos == 1 &&
-                     (d->away_seq == 0 || q->seq < d->away_seq),
+            .maybe = q->qos == 1 && (q->sent || (n < r->o.limits->inflight_max &&
+                                                 (d->away_seq == 0 || q->seq < d->away_seq))),
             .written = q->packet_id != 0,
         };
         n++;

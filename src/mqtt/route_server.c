@@ -52,38 +52,69 @@ static bool begins_wild(struct str filter)
     return filter.p[0] == '#' || filter.p[0] == '+';
 }
 
-bool part_interest_add(struct part *p, struct str filter)
+static uint64_t count_in(struct part *p, struct interest_counts *k, struct str filter)
 {
-    uint64_t bits = UINT64_MAX;
+    unsigned bit;
 
     if (begins_wild(filter)) {
-        p->interest_all++;
-    } else {
-        unsigned bit = interest_bit(p->b, filter);
-
-        p->interest_count[bit]++;
-        bits = UINT64_C(1) << bit;
+        k->all++;
+        return UINT64_MAX;
     }
-    p->interest |= bits;
-    return (bits & ~p->confirmed) != 0 && p->b->count > 1;
+    bit = interest_bit(p->b, filter);
+    k->of[bit]++;
+    return UINT64_C(1) << bit;
+}
+
+static void count_out(struct part *p, struct interest_counts *k, struct str filter)
+{
+    if (begins_wild(filter))
+        k->all--;
+    else
+        k->of[interest_bit(p->b, filter)]--;
+}
+
+static uint64_t bits_of(const struct interest_counts *k)
+{
+    uint64_t bits = 0;
+
+    if (k->all > 0)
+        return UINT64_MAX;
+    for (unsigned i = 0; i < 64; i++)
+        if (k->of[i] > 0)
+            bits |= UINT64_C(1) << i;
+    return bits;
+}
+
+bool part_interest_add(struct part *p, struct str filter, bool lasting)
+{
+    uint64_t bits = count_in(p, &p->any, filter);
+    bool news = (bits & ~p->confirmed.any) != 0;
+
+    p->interest.any |= bits;
+    if (lasting) {
+        count_in(p, &p->lasting_any, filter);
+        p->interest.lasting |= bits;
+        news |= (bits & ~p->confirmed.lasting) != 0;
+    }
+    return news && p->b->count > 1;
 }
 
 /* Becoming less interesting is told with the next fence; until then the others post in vain. */
-void part_interest_remove(struct part *p, struct str filter)
+void part_interest_remove(struct part *p, struct str filter, bool lasting)
 {
-    if (begins_wild(filter)) {
-        p->interest_all--;
-    } else {
-        unsigned bit = interest_bit(p->b, filter);
-
-        p->interest_count[bit]--;
-    }
-    if (p->interest_all > 0)
+    count_out(p, &p->any, filter);
+    p->interest.any = bits_of(&p->any);
+    if (!lasting)
         return;
-    p->interest = 0;
-    for (unsigned i = 0; i < 64; i++)
-        if (p->interest_count[i] > 0)
-            p->interest |= UINT64_C(1) << i;
+    count_out(p, &p->lasting_any, filter);
+    p->interest.lasting = bits_of(&p->lasting_any);
+}
+
+bool part_lasting_interest(const struct part *p, struct str topic)
+{
+    uint64_t wanted = p->interest.lasting | p->others_all.lasting;
+
+    return wanted != 0 && (wanted & (UINT64_C(1) << interest_bit(p->b, topic))) != 0;
 }
 
 /* ---- the fence ---- */
@@ -92,14 +123,14 @@ struct fence;
 struct fence_mail {
     struct mail mail;
     struct fence *fence;
-    uint64_t interest;
+    struct interest interest;
 };
 struct fence {
     struct part *part;
     void (*done)(void *ctx);
     void *ctx;
     unsigned waiting;
-    uint64_t interest;
+    struct interest interest;
     struct fence_mail mails[];
 };
 
@@ -110,7 +141,8 @@ static void on_fence_answer(struct mail *m, struct loop *l)
     (void)l;
     if (--f->waiting > 0)
         return;
-    f->part->confirmed |= f->interest;
+    f->part->confirmed.any |= f->interest.any;
+    f->part->confirmed.lasting |= f->interest.lasting;
     f->part->fences--;
     f->part->letters--;
     f->done(f->ctx);
@@ -124,9 +156,11 @@ static void on_fence(struct mail *m, struct loop *l)
     struct part *p = part_of(from->b, l);
 
     p->others[from->index] = k->interest;
-    p->others_any = 0;
-    for (unsigned i = 0; i < p->b->count; i++)
-        p->others_any |= p->others[i];
+    p->others_all = (struct interest){ 0 };
+    for (unsigned i = 0; i < p->b->count; i++) {
+        p->others_all.any |= p->others[i].any;
+        p->others_all.lasting |= p->others[i].lasting;
+    }
     m->deliver = on_fence_answer;
     part_post(p, from->index, m);
 }
@@ -147,8 +181,12 @@ void part_fence(struct part *p, void (*done)(void *ctx), void *ctx)
     f->waiting = count - 1;
     /* While fences are under way what they say only grows, so each one's word stays true when a
      * later one has overwritten it. */
-    p->told = p->fences > 0 ? p->told | p->interest : p->interest;
-    p->confirmed &= p->told;
+    if (p->fences == 0)
+        p->told = (struct interest){ 0 };
+    p->told.any |= p->interest.any;
+    p->told.lasting |= p->interest.lasting;
+    p->confirmed.any &= p->told.any;
+    p->confirmed.lasting &= p->told.lasting;
     p->fences++;
     p->letters++;
     f->interest = p->told;
@@ -235,13 +273,13 @@ static void post_to_others(struct part *p, struct publication *pub)
 {
     uint64_t bit;
 
-    if (p->others_any == 0)
+    if (p->others_all.any == 0)
         return;
     bit = UINT64_C(1) << interest_bit(p->b, pub->src.topic);
-    if (!(p->others_any & bit))
+    if (!(p->others_all.any & bit))
         return;
     for (unsigned i = 0; i < p->b->count; i++) {
-        if (!(p->others[i] & bit))
+        if (!(p->others[i].any & bit))
             continue;
         outbox_put(p, i, publication_message(pub));
         metric_add(p->b->m.between, 1);
@@ -353,6 +391,7 @@ void part_publish(struct part *p, struct publication *pub)
         pub->src.stamp = clock_mono_ns();
         if (pub->m)
             pub->m->stamp = pub->src.stamp;
+        persist_retained(p, &pub->src);
         keep_set(p, publication_message(pub));
     }
     post_to_others(p, pub);

@@ -251,6 +251,8 @@ enum session_send session_next(struct session *s, uint64_t now_ms, struct sessio
     while (s->sent < s->count && s->open < s->window && s->sent < ID_COUNT) {
         struct session_item *it = item(s, s->sent);
 
+        if (s->unwritten > 0 && it->qos == 1)
+            break;
         s->last_packet_id = (uint16_t)(s->last_packet_id % ID_COUNT + 1);
         it->packet_id = s->last_packet_id;
         it->state = SESSION_SENT;
@@ -285,11 +287,13 @@ static struct session_item *in_flight(const struct session *s, uint16_t packet_i
     return it->state == SESSION_DONE ? NULL : it;
 }
 
-uint64_t session_seq(const struct session *s, uint16_t packet_id)
+bool session_in_flight(const struct session *s, uint16_t packet_id, struct session_out *out)
 {
     const struct session_item *it = in_flight(s, packet_id);
 
-    return it ? it->seq : 0;
+    if (it)
+        fill_out(it, false, out);
+    return it != NULL;
 }
 
 bool session_written(struct session *s, uint16_t packet_id, uint64_t seq, struct session_out *out)
@@ -509,7 +513,7 @@ void session_attach(struct session *s, void *conn, uint32_t window)
     assert(!s->conn && conn);
     s->conn = conn;
     s->window = window < s->limits->inflight_max ? window : s->limits->inflight_max;
-    s->resend_at = s->open = 0;
+    s->resend_at = s->open = s->unwritten = 0;
     s->will_at_ms = s->expires_at_ms = UINT64_MAX;
 }
 

@@ -67,7 +67,9 @@ struct session {
     uint32_t sent;      /* of those from the head: have a packet id */
     uint32_t open;      /* sent on this connection and not done */
     uint32_t resend_at; /* of those sent: from here on they go out again; == sent: nothing to do */
-    uint32_t window;    /* how many may be open (the client's Receive Maximum and ours) */
+    uint32_t
+        unwritten;   /* QoS 2 whose packet ids are on their way to the disk: QoS 1 waits behind */
+    uint32_t window; /* how many may be open (the client's Receive Maximum and ours) */
     uint16_t last_packet_id;
     size_t queued_messages, queued_bytes;
 
@@ -79,6 +81,7 @@ struct session {
     uint32_t expiry_s;      /* 0: ends with the connection */
     uint64_t will_at_ms;    /* while disconnected; UINT64_MAX: none */
     uint64_t expires_at_ms; /* while disconnected */
+    int64_t away_wall_ms;   /* while disconnected: since when */
     uint64_t dropped;       /* for whatever reason */
     uint64_t expired;       /* of those: their time was over */
 
@@ -130,8 +133,8 @@ void session_skip(struct session *s, uint16_t packet_id);
 /* The packet id of what was to be sent is written down now: *out is what to send, again. False: it is not
  * in flight any more. */
 bool session_written(struct session *s, uint16_t packet_id, uint64_t seq, struct session_out *out);
-/* The number of the message in flight with that id; 0: none, or it is not written down. */
-uint64_t session_seq(const struct session *s, uint16_t packet_id);
+/* What is in flight with that id; false: nothing. */
+bool session_in_flight(const struct session *s, uint16_t packet_id, struct session_out *out);
 /* Answers of the client. ERR_UNKNOWN: nothing with that id is in flight; ERR_PROTO: not an answer
  * to what is. refused: the reason code was 0x80 or more. */
 MUST_USE int session_puback(struct session *s, uint16_t packet_id);

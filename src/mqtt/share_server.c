@@ -269,7 +269,7 @@ static void on_tell(struct mail *m, struct loop *l)
 static void free_share(struct part *p, struct share *sh)
 {
     tree_remove(&p->tree, share_filter(sh), sh);
-    part_interest_remove(p, share_filter(sh));
+    part_interest_remove(p, share_filter(sh), false);
     map_remove(&p->shares, share_key(sh));
     map_remove(&p->shares_by_id, id_key(&sh->id));
     metric_gauge_add(p->b->m.shared, -1);
@@ -373,8 +373,9 @@ void share_free_all(struct part *p)
 
 struct join_mail {
     struct mail mail;
-    struct part *home;
-    struct conn *c;
+    struct part *home, *from;
+    struct conn *c; /* NULL: after a restart, for s */
+    struct session *s;
     void (*done)(void *ctx);
     void *ctx;
     uint64_t serial, id;
@@ -396,7 +397,7 @@ static struct share *make_share(struct part *p, struct str key)
     map_put(&p->shares, share_key(sh), sh);
     map_put(&p->shares_by_id, id_key(&sh->id), sh);
     tree_add(&p->tree, filter, sh, 0, TREE_SHARED);
-    part_interest_add(p, filter);
+    part_interest_add(p, filter, false);
     metric_gauge_add(p->b->m.shared, 1);
     return sh;
 }
@@ -404,8 +405,8 @@ static struct share *make_share(struct part *p, struct str key)
 static void on_joined(struct mail *m, struct loop *l)
 {
     struct join_mail *k = container_of(m, struct join_mail, mail);
-    struct part *p = k->c->part;
-    struct session *s = k->c->session;
+    struct part *p = k->from;
+    struct session *s = k->c ? k->c->session : k->s;
 
     (void)l;
     p->letters--;
@@ -423,7 +424,8 @@ static void on_joined(struct mail *m, struct loop *l)
     } else if (k->added) { /* it has gone, or moved, and was not told of its subscription */
         leave_one(p, k->home->index, k->id, k->serial);
     }
-    k->done(k->ctx);
+    if (k->done)
+        k->done(k->ctx);
     mem_free(k);
 }
 
@@ -432,7 +434,7 @@ static void on_fenced(void *ctx)
     struct join_mail *k = ctx;
 
     k->mail.deliver = on_joined;
-    part_post(k->home, k->c->part->index, &k->mail);
+    part_post(k->home, k->from->index, &k->mail);
 }
 
 static void on_join(struct mail *m, struct loop *l)
@@ -451,22 +453,46 @@ static void on_join(struct mail *m, struct loop *l)
     part_fence(p, on_fenced, k);
 }
 
-void share_subscribe(struct conn *c, const struct share_wish *w, void (*done)(void *ctx), void *ctx)
+static struct join_mail *ask_home(struct part *p, struct session *s, const struct share_wish *w)
 {
-    struct part *p = c->part;
     struct join_mail *k = mem_new(sizeof(*k) + w->key.n);
     unsigned home = broker_shard(p->b, w->key);
 
     k->mail.deliver = on_join;
     k->home = p->b->parts[home];
-    k->c = c;
-    k->done = done;
-    k->ctx = ctx;
-    k->serial = c->session->serial;
+    k->from = p;
+    k->s = s;
+    k->serial = s->serial;
     k->sub_id = w->sub_id;
     k->options = w->options;
     k->key_n = w->key.n;
     memcpy(k->key, w->key.p, w->key.n);
     p->letters++;
-    part_post(p, home, &k->mail);
+    return k;
+}
+
+void share_subscribe(struct conn *c, const struct share_wish *w, void (*done)(void *ctx), void *ctx)
+{
+    struct join_mail *k = ask_home(c->part, c->session, w);
+
+    k->c = c;
+    k->done = done;
+    k->ctx = ctx;
+    part_post(c->part, k->home->index, &k->mail);
+}
+
+void share_rejoin(struct part *p, struct session *s)
+{
+    for (uint32_t i = 0; i < s->sub_count; i++) {
+        const struct session_sub *sub = &s->subs[i];
+        struct share_wish w = { { sub->filter, sub->filter_n },
+                                sub->sub_id,
+                                sub->options & (uint8_t)~TREE_SHARED };
+        struct join_mail *k;
+
+        if (!(sub->options & TREE_SHARED))
+            continue;
+        k = ask_home(p, s, &w);
+        part_post(p, k->home->index, &k->mail);
+    }
 }

@@ -35,6 +35,9 @@ struct rig {
     struct broker_options o;
     struct addr addr;
     struct gate *gate; /* one for all questions: its opener may still be inside when we go on */
+    int (*prepare)(struct broker *b, struct fault *f); /* before it listens; may be NULL */
+    unsigned stop_ms;                                  /* 2 s */
+    unsigned number;                                   /* a test's */
 };
 
 /* Fill r->o and r->limits as wanted between the two. */
@@ -56,6 +59,8 @@ static inline void rig_start(struct rig *r, unsigned workers)
     r->gate = gate_new();
     r->workers = workers_start(workers);
     r->broker = broker_new(r->workers, &r->o);
+    if (r->prepare)
+        assert_int_equal(r->prepare(r->broker, &f), 0);
     rc = addr_parse(STR("127.0.0.1"), 0, &l.addr);
     assert_int_equal(rc, 0);
     rc = broker_listen(r->broker, &l, &r->addr, &f);
@@ -64,7 +69,7 @@ static inline void rig_start(struct rig *r, unsigned workers)
 
 static inline void rig_stop(struct rig *r)
 {
-    broker_stop(r->broker, 2000);
+    broker_stop(r->broker, r->stop_ms ? r->stop_ms : 2000);
     broker_free(r->broker);
     workers_stop(r->workers);
     workers_free(r->workers);

@@ -75,8 +75,9 @@ static void sessions(void **state)
     persist_put_sub(&b, &(struct persist_sub){ STR("x/#"), 268435455, 2 });
     persist_put_sub(&b, &(struct persist_sub){ STR("$share/g/y"), 0, 1 });
     persist_put_received(&b, 4);
-    persist_put_item(&b, &(struct persist_item){
-                             .seq = 7, .sub_id = 1, .packet_id = 2, .qos = 2, .released = true });
+    persist_put_item(
+        &b, &(struct persist_item){
+                .seq = 7, .sub_id = 1, .packet_id = 2, .qos = 2, .released = true, .sent = true });
     persist_put_item(&b, &(struct persist_item){ .seq = 8, .qos = 1, .retain = true });
     p = read_back(&b);
     assert_int_equal(p.session, 5);
@@ -92,7 +93,7 @@ static void sessions(void **state)
     assert_int_equal(persist_next_received(&p, &at), 4);
     it = persist_next_item(&p, &at);
     assert_true(it.seq == 7 && it.sub_id == 1 && it.packet_id == 2 && it.qos == 2 && it.released &&
-                !it.retain);
+                it.sent && !it.retain);
     it = persist_next_item(&p, &at);
     assert_true(it.seq == 8 && it.qos == 1 && it.packet_id == 0 && !it.released && it.retain);
     buf_fini(&b);

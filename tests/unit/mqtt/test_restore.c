@@ -69,7 +69,8 @@ static struct persist_item item_of(const struct session_item *it)
                                                    : 0,
                                   .qos = it->qos,
                                   .retain = it->retain,
-                                  .released = it->state == SESSION_RELEASED };
+                                  .released = it->state == SESSION_RELEASED,
+                                  .sent = it->state == SESSION_SENT };
 }
 
 static const struct session_item *ring_item(const struct session *s, uint32_t i)
@@ -253,13 +254,14 @@ static void answer(struct world *w, struct session *s)
 {
     const struct session_item *it;
     uint16_t id;
+    struct session_out o;
     uint64_t seq;
 
     if (s->sent == 0)
         return;
     it = ring_item(s, rnd(w, s->sent));
     id = it->packet_id;
-    seq = session_seq(s, id);
+    seq = session_in_flight(s, id, &o) ? o.seq : 0;
     if (it->state == SESSION_SENT && it->qos == 1) {
         persist_put_done(op(w), s->serial, seq, it->sub_id);
         assert_int_equal(session_puback(s, id), 0);

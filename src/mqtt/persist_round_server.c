@@ -1,0 +1,360 @@
+/*
+ * Rounds: now and then everything that lasts is written down anew, so that what is older can go.
+ *
+ *     part 0                                all parts
+ *     marker is written: its number, base
+ *     flush ───────────────────────────────► what was routed up to base is on its way to its part
+ *     ◄────────────────────────────────────
+ *     tell ────────────────────────────────► what was routed up to base has come; sessions and retained
+ *                                            messages are written, a piece in each turn
+ *     ◄──────────────────────────────────── the last is on the disk
+ *     the log may go up to the base of the round before
+ *
+ * Why the round before: mqtt/persist.h. A session that moves to another worker is written as it leaves,
+ * if its turn has not come; so none is missed.
+ *
+ * A piece is bounded, so that nobody's PING waits for it: so many bytes of copies, and then the session
+ * that names them. A message in several queues is copied once in a round.
+ */
+#include "mqtt/broker_part.h"
+#include "mqtt/persist.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "journal/journal.h"
+
+#include <assert.h>
+
+#define ROUND_LOOK_MS  1000u
+#define ROUND_LEAST    ((uint64_t)32 << 20) /* the log grows at least by so much between two */
+#define ROUND_PIECE    ((size_t)256 << 10)  /* of copies, in one turn */
+#define ROUND_RETAINED 512u                 /* topics looked at in one turn */
+
+/* ---- writing sessions and messages ---- */
+
+static void write_copy(struct part *p, enum persist_op op, struct message *m, uint64_t seq)
+{
+    struct message_source src = message_source_of(m);
+
+    src.seq = seq;
+    persist_put_source(p, op, &src, 0);
+    persist_append(p, NULL, NULL);
+}
+
+static const struct session_item *item_at(const struct session *s, uint32_t at)
+{
+    return &s->ring[(s->head + at) & (s->cap - 1)];
+}
+
+static bool is_told(const struct session_item *it)
+{
+    return it->seq != 0 && it->state != SESSION_DONE;
+}
+
+/* Copies of what is queued and older than the round, from number *after on; false when a piece is full. */
+static bool copy_queue(struct part *p, const struct session *s, uint64_t *after, size_t *bytes)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct session_item *it = item_at(s, i);
+
+        if (!is_told(it) || !it->m || it->seq <= *after || it->seq > p->round_base)
+            continue;
+        if (*bytes >= ROUND_PIECE)
+            return false;
+        *after = it->seq;
+        if (atomic_exchange_explicit(&it->m->copied, p->round, memory_order_relaxed) == p->round)
+            continue;
+        write_copy(p, PERSIST_COPY, it->m, it->seq);
+        *bytes += message_size(it->m);
+    }
+    return true;
+}
+
+static void put_items(struct buf *b, const struct session *s)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        const struct session_item *it = item_at(s, i);
+
+        if (is_told(it))
+            persist_put_item(
+                b, &(struct persist_item){ .seq = it->seq,
+                                           .sub_id = it->sub_id,
+                                           .packet_id = it->written ? it->packet_id : 0,
+                                           .qos = it->qos,
+                                           .retain = it->retain,
+                                           .released = it->state == SESSION_RELEASED,
+                                           .sent = it->maybe || it->state == SESSION_SENT });
+    }
+}
+
+void persist_whole(struct part *p, struct session *s, persist_done *done, void *ctx)
+{
+    struct persist_session w = { .client_id = session_id(s),
+                                 .user = s->who->name,
+                                 .role = (uint8_t)s->who->role,
+                                 .base = p->round_base,
+                                 .away_wall_ms = s->conn ? 0 : s->away_wall_ms,
+                                 .expiry_s = s->expiry_s,
+                                 .last_packet_id = s->last_packet_id,
+                                 .subs = s->sub_count,
+                                 .received = s->received_count };
+    struct buf *b = persist_begin(p);
+
+    for (uint32_t i = 0; i < s->count; i++)
+        w.items += is_told(item_at(s, i));
+    persist_put_session(b, s->serial, &w);
+    for (uint32_t i = 0; i < s->sub_count; i++)
+        persist_put_sub(b, &(struct persist_sub){ { s->subs[i].filter, s->subs[i].filter_n },
+                                                  s->subs[i].sub_id,
+                                                  s->subs[i].options });
+    for (uint32_t i = 0; i < s->received_count; i++)
+        persist_put_received(b, s->received[i]);
+    put_items(b, s);
+    s->round = p->round;
+    persist_append(p, done, ctx);
+}
+
+void persist_catch_up(struct part *p, struct session *s)
+{
+    uint64_t after = 0;
+    size_t bytes = 0;
+
+    if (!s->written || s->round >= p->round)
+        return;
+    while (!copy_queue(p, s, &after, &bytes))
+        bytes = 0;
+    persist_whole(p, s, NULL, NULL);
+}
+
+/* ---- a part's share of a round ---- */
+
+struct round_mail {
+    struct mail mail;
+    struct broker *b;
+    unsigned part;
+    uint32_t round;
+    uint64_t base;
+    int code;
+};
+
+static void on_part_done(struct mail *m, struct loop *l);
+
+static void on_last_written(void *ctx, int code, uint64_t seq)
+{
+    struct part *p = ctx;
+    struct round_mail *k = NEW(struct round_mail);
+
+    (void)seq;
+    k->mail.deliver = on_part_done;
+    k->b = p->b;
+    k->code = code;
+    part_post(p, 0, &k->mail);
+}
+
+/* One session, or a piece of its queue. */
+static size_t session_piece(struct part *p)
+{
+    struct holding *h = container_of(p->lasting.next, struct holding, link);
+    size_t bytes = 0;
+
+    if (h->s->round != p->round) {
+        if (!copy_queue(p, h->s, &p->round_after, &bytes))
+            return bytes;
+        persist_whole(p, h->s, NULL, NULL);
+        bytes += 256 + 32 * (size_t)(h->s->count + h->s->sub_count);
+    }
+    list_remove(&h->link);
+    list_push_back(&p->lasting, &h->link);
+    p->round_left--;
+    p->round_after = 0;
+    return bytes;
+}
+
+/* The next topics of this shard. */
+static size_t retained_piece(struct part *p)
+{
+    size_t bytes = 0;
+
+    for (unsigned i = 0; i < ROUND_RETAINED && p->round_retained < p->retained.trie.used; i++) {
+        struct message *m = p->retained.trie.nodes[p->round_retained++].value;
+
+        if (!m || str_starts(message_topic(m), STR("$SYS/")) || m->seq > p->round_base)
+            continue;
+        write_copy(p, PERSIST_RETAINED, m, m->seq ? m->seq : p->round_base);
+        bytes += message_size(m);
+    }
+    return bytes + 1;
+}
+
+static void piece(struct part *p)
+{
+    size_t bytes = 0;
+
+    if (p->stopping) /* nothing is dropped, then */
+        return;
+    while (bytes < ROUND_PIECE) {
+        if (p->round_left > 0 && !list_empty(&p->lasting)) {
+            bytes += session_piece(p);
+        } else if (p->round_retained < p->retained.trie.used) {
+            bytes += retained_piece(p);
+        } else {
+            persist_end(p, 0, on_last_written, p); /* a marker: session 0 is none */
+            return;
+        }
+    }
+    timer_start(&p->round_timer, 1);
+}
+
+static void on_round_timer(struct timer *t)
+{
+    piece(container_of(t, struct part, round_timer));
+}
+
+static void on_tell_round(struct mail *m, struct loop *l)
+{
+    struct round_mail *k = container_of(m, struct round_mail, mail);
+    struct part *p = part_of(k->b, l);
+
+    p->round = k->round;
+    p->round_base = k->base;
+    p->round_after = 0;
+    p->round_retained = 1;
+    p->round_left = 0;
+    LIST_EACH (it, &p->lasting)
+        p->round_left++;
+    mem_free(k);
+    piece(p);
+}
+
+static void on_flushed(struct mail *m, struct loop *l);
+
+static void on_flush(struct mail *m, struct loop *l)
+{
+    struct part *p = part_of(container_of(m, struct round_mail, mail)->b, l);
+
+    part_flush(p);
+    m->deliver = on_flushed;
+    part_post(p, 0, m);
+}
+
+/* ---- part 0 leads ---- */
+
+static void to_all(struct broker *b, void (*deliver)(struct mail *m, struct loop *l))
+{
+    b->rounds.waiting = b->count;
+    for (unsigned i = 0; i < b->count; i++) {
+        struct round_mail *k = NEW(struct round_mail);
+
+        k->mail.deliver = deliver;
+        k->b = b;
+        k->round = b->rounds.number;
+        k->base = b->rounds.base;
+        part_post(b->parts[0], i, &k->mail);
+    }
+}
+
+static void on_flushed(struct mail *m, struct loop *l)
+{
+    struct broker *b = container_of(m, struct round_mail, mail)->b;
+
+    (void)l;
+    mem_free(container_of(m, struct round_mail, mail));
+    if (--b->rounds.waiting == 0)
+        to_all(b, on_tell_round);
+}
+
+static uint64_t log_bytes(const struct broker *b)
+{
+    struct journal_status st;
+
+    journal_status(b->journal, &st);
+    return st.bytes;
+}
+
+static void on_part_done(struct mail *m, struct loop *l)
+{
+    struct round_mail *k = container_of(m, struct round_mail, mail);
+    struct broker *b = k->b;
+    struct rounds *r = &b->rounds;
+
+    (void)l;
+    r->failed |= k->code != 0;
+    mem_free(k);
+    if (--r->waiting > 0)
+        return;
+    r->running = false;
+    if (r->failed) {
+        log_warn("mqtt",
+                 "sessions could not be written down anew; the log keeps growing until they can",
+                 lf_u64("bytes", log_bytes(b)));
+        return;
+    }
+    journal_cursor_advance(b->cursor, r->base_before);
+    r->base_before = r->base;
+    r->bytes_after = log_bytes(b);
+    log_debug("mqtt", "sessions written down anew", lf_u64("bytes", r->bytes_after),
+              lf_u64("base", r->base));
+}
+
+static void on_marker(void *ctx, int code, uint64_t seq)
+{
+    struct broker *b = ctx;
+
+    if (code || b->parts[0]->stopping) {
+        b->rounds.running = false;
+        return;
+    }
+    b->rounds.base = seq;
+    to_all(b, on_flush);
+}
+
+void persist_round(struct broker *b)
+{
+    struct rounds *r = &b->rounds;
+
+    if (r->running || b->parts[0]->stopping)
+        return;
+    r->running = true;
+    r->failed = false;
+    r->number++;
+    persist_end(b->parts[0], 0, on_marker, b);
+}
+
+/* When the log has grown by as much as it was after the last round. */
+static void on_look(struct timer *t)
+{
+    struct part *p = container_of(t, struct part, look_timer);
+    struct rounds *r = &p->b->rounds;
+    uint64_t most = r->bytes_after + (r->bytes_after > r->least ? r->bytes_after : r->least);
+
+    timer_start(t, ROUND_LOOK_MS);
+    if (log_bytes(p->b) > most)
+        persist_round(p->b);
+}
+
+void persist_rounds_init(struct part *p)
+{
+    list_init(&p->lasting);
+    timer_init(&p->round_timer, p->loop, on_round_timer);
+    timer_init(&p->look_timer, p->loop, on_look);
+}
+
+void persist_rounds_start(struct part *p)
+{
+    struct broker *b = p->b;
+
+    if (p->index != 0)
+        return;
+    b->rounds.base_before = journal_cursor_seq(b->cursor);
+    b->rounds.bytes_after = 0;
+    if (b->rounds.least == 0)
+        b->rounds.least = ROUND_LEAST;
+    timer_start(&p->look_timer, ROUND_LOOK_MS);
+}
+
+void persist_rounds_stop(struct part *p)
+{
+    timer_stop(&p->round_timer);
+    timer_stop(&p->look_timer);
+}

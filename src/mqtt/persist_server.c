@@ -1,0 +1,276 @@
+/*
+ * What the broker writes down while it runs, and who waits for it. The bytes are mqtt/persist.h's; they
+ * go into a journal of the broker's own, whose committer thread groups what all workers write meanwhile.
+ *
+ *     waits for the disk: a publication that somebody who lasts may want, or that is retained (its
+ *     PUBACK or PUBREC); a session that begins or ends with a CONNECT (CONNACK); SUBACK; UNSUBACK; the
+ *     packet id of a QoS 2 message (its PUBLISH); PUBREC of a client (our PUBREL); PUBREL (our PUBCOMP)
+ *     does not wait: PUBACK and PUBCOMP of a client, its going and coming, the end of a session
+ *
+ * What does not wait may be lost, and then a message of QoS 1 comes again, or a session lasts longer. What
+ * waits could otherwise lose a message, or let one of QoS 2 come twice.
+ *
+ * Each round (persist_round_server.c) writes everything down anew, so that what is old can be dropped.
+ */
+#include "mqtt/broker_part.h"
+#include "mqtt/persist.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "journal/journal.h"
+
+#include <assert.h>
+
+struct writing {
+    struct journal_entry entry;
+    struct record record;
+    struct part *part;
+    persist_done *done;
+    void *ctx;
+    char bytes[];
+};
+
+static void on_written(struct journal_entry *e, int code)
+{
+    struct writing *w = container_of(e, struct writing, entry);
+
+    w->part->letters--;
+    w->done(w->ctx, code, w->record.seq);
+    mem_free(w);
+}
+
+/* On the committer's thread: nobody waits for it. */
+static void on_written_unawaited(struct journal_entry *e, int code)
+{
+    (void)code; /* what that costs is said above; the journal's state is in /ready */
+    mem_free(container_of(e, struct writing, entry));
+}
+
+void persist_append(struct part *p, persist_done *done, void *ctx)
+{
+    struct str bytes = buf_str(&p->writing);
+    struct writing *w = mem_new(sizeof(*w) + bytes.n);
+
+    assert(!p->writing.over);
+    memcpy(w->bytes, bytes.p, bytes.n);
+    w->record = (struct record){ .kind = RECORD_EVENT,
+                                 .device = STR("broker"),
+                                 .stream = STR("state"),
+                                 .content_type = STR("application/octet-stream"),
+                                 .wall_ns = clock_wall_ns(),
+                                 .payload = str_from(w->bytes, bytes.n) };
+    w->entry = (struct journal_entry){ .records = &w->record,
+                                       .count = 1,
+                                       .reply = done ? p->loop : NULL,
+                                       .done = done ? on_written : on_written_unawaited };
+    w->part = p;
+    w->done = done;
+    w->ctx = ctx;
+    p->letters += done != NULL;
+    journal_append(p->b->journal, &w->entry);
+}
+
+struct buf *persist_begin(struct part *p)
+{
+    buf_clear(&p->writing);
+    return &p->writing;
+}
+
+/* ---- messages ---- */
+
+static bool is_system(struct str topic)
+{
+    return str_starts(topic, STR("$SYS/"));
+}
+
+bool persist_wants(const struct part *p, const struct message_source *src)
+{
+    return p->b->journal && src->qos > 0 && !is_system(src->topic) &&
+           (src->retain || part_lasting_interest(p, src->topic));
+}
+
+/* Until when, by the wall clock; it counts on while we are not there. */
+static int64_t wall_of(const struct part *p, uint64_t expires_ms)
+{
+    uint64_t now = loop_now_ms(p->loop);
+    int64_t wall_ms = clock_wall_ns() / 1000000;
+
+    if (expires_ms == 0)
+        return 0;
+    return expires_ms > now ? wall_ms + (int64_t)(expires_ms - now) : wall_ms;
+}
+
+void persist_put_source(struct part *p, enum persist_op op, const struct message_source *src,
+                        uint16_t packet_id)
+{
+    struct persist_message m = { .topic = src->topic,
+                                 .props = src->props,
+                                 .payload = src->payload,
+                                 .seq = op == PERSIST_MESSAGE ? 0 : src->seq,
+                                 .publisher = src->publisher,
+                                 .expires_wall_ms = wall_of(p, src->expires_ms),
+                                 .packet_id = packet_id,
+                                 .qos = src->qos,
+                                 .retain = src->retain };
+
+    persist_put_message(persist_begin(p), op, &m);
+}
+
+void persist_publication(struct part *p, const struct message_source *src, uint16_t packet_id,
+                         persist_done *done, void *ctx)
+{
+    persist_put_source(p, PERSIST_MESSAGE, src, packet_id);
+    persist_append(p, done, ctx);
+}
+
+void persist_retained(struct part *p, const struct message_source *src)
+{
+    if (!p->b->journal || src->seq != 0 || is_system(src->topic))
+        return;
+    persist_put_source(p, PERSIST_MESSAGE, src, 0);
+    persist_append(p, NULL, NULL);
+}
+
+/* ---- sessions ---- */
+
+void persist_end(struct part *p, uint64_t serial, persist_done *done, void *ctx)
+{
+    persist_put_end(persist_begin(p), serial);
+    persist_append(p, done, ctx);
+}
+
+void persist_away(struct part *p, const struct session *s)
+{
+    persist_put_away(persist_begin(p), s->serial, clock_wall_ns() / 1000000);
+    persist_append(p, NULL, NULL);
+}
+
+void persist_back(struct part *p, const struct session *s, uint32_t expiry_s)
+{
+    persist_put_back(persist_begin(p), s->serial, expiry_s);
+    persist_append(p, NULL, NULL);
+}
+
+void persist_subscribe(struct part *p, const struct session *s, const struct persist_sub *sub,
+                       persist_done *done, void *ctx)
+{
+    persist_put_subscribe(persist_begin(p), s->serial, sub);
+    persist_append(p, done, ctx);
+}
+
+void persist_unsubscribe(struct part *p, const struct session *s, struct str filter,
+                         persist_done *done, void *ctx)
+{
+    persist_put_unsubscribe(persist_begin(p), s->serial, filter);
+    persist_append(p, done, ctx);
+}
+
+void persist_item_done(struct part *p, const struct session *s, const struct session_out *o)
+{
+    if (o->seq == 0)
+        return;
+    persist_put_done(persist_begin(p), s->serial, o->seq, o->sub_id);
+    persist_append(p, NULL, NULL);
+}
+
+/* ---- QoS 2, step by step ---- */
+
+struct step {
+    struct conn *c;
+    uint64_t serial; /* of the session that it was for */
+    struct session_out out;
+    uint32_t ack;
+};
+
+static struct step *step_new(struct conn *c, const struct session_out *o)
+{
+    struct step *t = NEW(struct step);
+
+    t->c = c;
+    t->serial = c->session->serial;
+    t->out = *o;
+    c->holds++;
+    return t;
+}
+
+/* The connection that still waits for it, or NULL; t and its hold are gone in any case afterwards. */
+static bool step_over(struct step *t, int code)
+{
+    struct conn *c = t->c;
+
+    if (!conn_is_open(c) || c->session->serial != t->serial)
+        return false;
+    if (code == 0)
+        return true;
+    conn_end(c, MQTT_REASON_UNSPECIFIED, "its state could not be written down");
+    return false;
+}
+
+static void step_free(struct step *t)
+{
+    conn_unhold(t->c);
+    mem_free(t);
+}
+
+static void on_sent(void *ctx, int code, uint64_t seq)
+{
+    struct step *t = ctx;
+    struct conn *c = t->c;
+
+    (void)seq;
+    if (step_over(t, code)) {
+        c->session->unwritten--;
+        if (session_written(c->session, t->out.packet_id, t->out.seq, &t->out))
+            conn_send_out(c, &t->out);
+        if (c->session->unwritten == 0)
+            conn_pump(c);
+    }
+    step_free(t);
+}
+
+void persist_sent(struct conn *c, const struct session_out *o)
+{
+    struct persist_item it = { .seq = o->seq, .sub_id = o->sub_id, .packet_id = o->packet_id };
+
+    persist_put_sent(persist_begin(c->part), c->session->serial, &it);
+    c->session->unwritten++;
+    persist_append(c->part, on_sent, step_new(c, o));
+}
+
+static void on_released(void *ctx, int code, uint64_t seq)
+{
+    struct step *t = ctx;
+
+    (void)seq;
+    if (step_over(t, code))
+        conn_send_ack(t->c, MQTT_PUBREL, t->out.packet_id, 0, NULL);
+    step_free(t);
+}
+
+void persist_released(struct conn *c, const struct session_out *o)
+{
+    persist_put_released(persist_begin(c->part), c->session->serial, o->packet_id);
+    persist_append(c->part, on_released, step_new(c, o));
+}
+
+static void on_complete(void *ctx, int code, uint64_t seq)
+{
+    struct step *t = ctx;
+
+    (void)seq;
+    if (step_over(t, code)) {
+        acks_settle_take(&t->c->acks, t->ack, 0, NULL, NULL);
+        conn_flush_acks(t->c);
+    }
+    step_free(t);
+}
+
+void persist_complete(struct conn *c, uint16_t packet_id)
+{
+    struct step *t = step_new(c, &(struct session_out){ .packet_id = packet_id });
+
+    t->ack = acks_open(&c->acks, MQTT_PUBCOMP, packet_id);
+    persist_put_complete(persist_begin(c->part), c->session->serial, packet_id);
+    persist_append(c->part, on_complete, t);
+}

@@ -1,0 +1,162 @@
+/*
+ * The broker's start out of what an earlier one wrote down: on the thread that starts the node, before
+ * anything listens. The log is read once, in order; sessions then go to the worker of their client id's
+ * hash, retained messages to the shard of their topic.
+ *
+ * It refuses to start on a log that cannot be read: to begin without what was promised would break the
+ * promise silently.
+ */
+#include "mqtt/broker_part.h"
+#include "mqtt/restore.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "journal/journal.h"
+
+#include <assert.h>
+
+#define READ_RECORDS 256
+#define READ_BYTES   ((size_t)1 << 20)
+
+struct handing {
+    struct broker *b;
+    struct restore *r;
+    struct session **sessions;
+    struct message **retained;
+    size_t session_count, retained_count;
+};
+
+/* ---- reading ---- */
+
+static int apply_all(struct journal_reader *reader, struct restore *r, uint64_t *out_bad)
+{
+    static const size_t most = READ_RECORDS;
+    struct record *records = mem_new_array(most, sizeof(*records));
+    size_t count = 0;
+    int rc;
+
+    while ((rc = journal_reader_next(reader, records, most, READ_BYTES, &count)) == 0 && count > 0)
+        for (size_t i = 0; i < count; i++)
+            if (records[i].kind == RECORD_EVENT &&
+                restore_apply(r, records[i].seq, records[i].payload))
+                ++*out_bad;
+    mem_free(records);
+    return rc;
+}
+
+/* ---- handing over ---- */
+
+static void take_sessions(struct handing *h)
+{
+    struct session *s;
+    size_t cap = 0;
+
+    while ((s = restore_take_session(h->r))) {
+        if (h->session_count == cap) {
+            cap = cap ? cap * 2 : 64;
+            h->sessions = mem_resize(h->sessions, cap * sizeof(struct session *));
+        }
+        h->sessions[h->session_count++] = s;
+    }
+}
+
+static void take_retained(struct handing *h)
+{
+    struct message *m;
+    size_t cap = 0;
+
+    while ((m = restore_take_retained(h->r))) {
+        if (h->retained_count == cap) {
+            cap = cap ? cap * 2 : 64;
+            h->retained = mem_resize(h->retained, cap * sizeof(struct message *));
+        }
+        m->stamp = 1; /* older than whatever comes now */
+        h->retained[h->retained_count++] = m;
+    }
+}
+
+static void settle_session(struct part *p, struct session *s)
+{
+    struct registry_claim claim = { .worker = p->index };
+    unsigned owner;
+    struct holding *h;
+
+    if (registry_claim(&p->registry, session_id(s), &claim, &owner) != REGISTRY_GRANT) {
+        log_warn("mqtt", "a session is not restored: more than limits.mqtt_sessions_max",
+                 lf_str("client", session_id(s)));
+        session_free(s);
+        return;
+    }
+    s->generation = claim.generation;
+    s->limits = &p->b->session_limits;
+    s->mark = 0;
+    h = holding_add(p, s);
+    holding_enter_tree(p, s);
+    share_rejoin(p, s);
+    if (session_wake_at(s) != UINT64_MAX)
+        timer_start_at(&h->timer, session_wake_at(s));
+}
+
+static void nothing(void *ctx)
+{
+    (void)ctx;
+}
+
+static void part_take(void *ctx, struct loop *l)
+{
+    struct handing *h = ctx;
+    struct part *p = part_of(h->b, l);
+
+    p->last_serial = (restore_last_serial(h->r) >> 16) + 1;
+    for (size_t i = 0; i < h->session_count; i++)
+        if (broker_shard(h->b, session_id(h->sessions[i])) == p->index)
+            settle_session(p, h->sessions[i]);
+    for (size_t i = 0; i < h->retained_count; i++)
+        if (broker_shard(h->b, message_topic(h->retained[i])) == p->index)
+            keep_set(p, h->retained[i]);
+    part_fence(p, nothing, NULL);
+    persist_rounds_start(p);
+}
+
+int broker_restore(struct broker *b, struct fault *f)
+{
+    struct restore_options o = { .limits = &b->session_limits,
+                                 .retained_max = b->limits.mqtt_retained_max,
+                                 .wall_ms = clock_wall_ns() / 1000000,
+                                 .now_ms = clock_mono_ns() / 1000000 };
+    struct handing h = { .b = b };
+    struct journal_reader *reader;
+    uint64_t bad = 0, start_ns = clock_mono_ns();
+    int rc = journal_cursor_open(b->journal, "mqtt", &b->cursor);
+
+    if (rc < 0)
+        return fault_set(f, rc, "the broker's log: %s", err_text(rc));
+    reader = journal_reader_new(b->journal, b->cursor, journal_cursor_seq(b->cursor), READ_BYTES);
+    h.r = restore_new(&o);
+    rc = apply_all(reader, h.r, &bad);
+    journal_reader_free(reader);
+    if (rc < 0) {
+        restore_free(h.r);
+        journal_cursor_close(b->cursor);
+        b->cursor = NULL;
+        return fault_set(f, rc,
+                         "the broker's log cannot be read (%s): mend the disk, or look at it with "
+                         "wayside journal verify",
+                         err_text(rc));
+    }
+    restore_finish(h.r);
+    take_sessions(&h);
+    take_retained(&h);
+    workers_each(b->workers, part_take, &h);
+    broker_settle(b);
+    for (size_t i = 0; i < h.retained_count; i++)
+        message_unref(h.retained[i]);
+    log_info("mqtt", "restored", lf_u64("sessions", h.session_count),
+             lf_u64("retained", h.retained_count), lf_u64("not_understood", bad),
+             lf_u64("ms", (clock_mono_ns() - start_ns) / 1000000));
+    mem_free(h.sessions);
+    mem_free(h.retained);
+    restore_free(h.r);
+    return 0;
+}

@@ -1,0 +1,551 @@
+/*
+ * A broker whose disk is copied while it runs, as a crash would leave it, and another that begins on
+ * the copy: what was acknowledged is there, once where that was promised. In raw packets.
+ */
+#include "broker_rig.h"
+
+#include "base/log.h"
+#include "journal/journal.h"
+#include "mqtt/broker_part.h"
+#include "unit/unit.h"
+
+#include <dirent.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+struct site {
+    char root[64];
+    unsigned copies;
+    unsigned workers;
+    struct journal *journal;
+    struct rig r;
+};
+
+static void begin(struct site *x)
+{
+    struct journal_options o = journal_options_default();
+    struct fault f = { 0 };
+    char dir[100];
+
+    o.free_floor_bytes = 0;
+    o.segment_bytes = KIB(256);
+    snprintf(dir, sizeof(dir), "%s/%u", x->root, x->copies);
+    rig_init(&x->r);
+    assert_int_equal(journal_open(dir, &o, &x->r.limits, NULL, NULL, &x->journal, &f), 0);
+    x->r.o.journal = x->journal;
+    x->r.prepare = broker_restore;
+    x->r.stop_ms = 1; /* its clients do not know that it ends */
+    rig_start(&x->r, x->workers);
+}
+
+static void end(struct site *x)
+{
+    rig_stop(&x->r);
+    journal_close(x->journal);
+}
+
+static void site_init(struct site *x, unsigned workers)
+{
+    *x = (struct site){ .workers = workers };
+    strcpy(x->root, "/tmp/wayside-persist-XXXXXX");
+    assert_non_null(mkdtemp(x->root));
+    begin(x);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *w)
+{
+    (void)st;
+    (void)type;
+    (void)w;
+    return remove(path);
+}
+
+static void site_fini(struct site *x)
+{
+    end(x);
+    nftw(x->root, remove_one, 10, FTW_DEPTH | FTW_PHYS);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+    char bytes[65536];
+    FILE *in = fopen(from, "rb"), *out;
+    size_t n;
+
+    if (!in)
+        return; /* it went meanwhile */
+    out = fopen(to, "wb");
+    assert_non_null(out);
+    while ((n = fread(bytes, 1, sizeof(bytes), in)) > 0)
+        assert_int_equal(fwrite(bytes, 1, n, out), n);
+    fclose(in);
+    fclose(out);
+}
+
+/* Newest first, so that what is copied later is not newer than what was copied before. */
+static int by_name_down(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*b)->d_name, (*a)->d_name);
+}
+
+/* The broker is gone with everything but its disk as it is now; another begins on that. */
+static void crash(struct site *x)
+{
+    char from[100], to[100], a[400], b[400];
+    struct dirent **names;
+    int n;
+
+    snprintf(from, sizeof(from), "%s/%u", x->root, x->copies++);
+    snprintf(to, sizeof(to), "%s/%u", x->root, x->copies);
+    assert_int_equal(mkdir(to, 0700), 0);
+    n = scandir(from, &names, NULL, by_name_down);
+    assert_true(n > 2);
+    for (int i = 0; i < n; i++) {
+        snprintf(a, sizeof(a), "%s/%s", from, names[i]->d_name);
+        snprintf(b, sizeof(b), "%s/%s", to, names[i]->d_name);
+        if (names[i]->d_name[0] != '.' && strcmp(names[i]->d_name, "lock") != 0)
+            copy_file(a, b);
+        free(names[i]);
+    }
+    free(names);
+    end(x);
+    begin(x);
+}
+
+static void on_round(void *ctx, struct loop *l)
+{
+    struct broker *b = ctx;
+
+    if (loop_index(l) == 0)
+        persist_round(b);
+}
+
+static void on_number(void *ctx, struct loop *l)
+{
+    struct site *x = ctx;
+
+    if (loop_index(l) == 0)
+        x->r.number = x->r.broker->rounds.running ? 0 : x->r.broker->rounds.number;
+}
+
+/* Everything is written down anew. */
+static void round_through(struct site *x)
+{
+    int64_t limit = now_ms() + RIG_WAIT_MS;
+
+    workers_each(x->r.workers, on_round, x->r.broker);
+    do {
+        assert_true(now_ms() < limit);
+        workers_each(x->r.workers, on_number, x);
+    } while (x->r.number == 0);
+}
+
+static struct mqtt_packet lasting(const char *id)
+{
+    struct mqtt_packet pk = connect_packet(MQTT_V5, id);
+
+    pk.connect.clean_start = false;
+    pk.connect.props.has = MQTT_HAS(SESSION_EXPIRY);
+    pk.connect.props.session_expiry_s = 1000;
+    return pk;
+}
+
+static struct client back(struct site *x, const char *id, bool present)
+{
+    struct mqtt_packet pk = lasting(id);
+    struct client c = client_dial(&x->r, MQTT_V5);
+    struct mqtt_connack ack = client_hello(&c, &pk);
+
+    assert_int_equal(ack.code, 0);
+    assert_int_equal(ack.session_present, present);
+    return c;
+}
+
+/* ---- one thing at a time, with and without a round between ---- */
+
+static void each_way(void (*test)(struct site *x, bool round))
+{
+    for (unsigned workers = 1; workers <= 3; workers += 2) {
+        for (int round = 0; round < 2; round++) {
+            struct site x;
+
+            print_message("%u workers, %s\n", workers, round ? "rounds" : "no round");
+            site_init(&x, workers);
+            test(&x, round != 0);
+            site_fini(&x);
+        }
+    }
+}
+
+static void again(struct site *x, bool round)
+{
+    if (round) {
+        round_through(x);
+        round_through(x); /* now the log begins behind what was written first */
+    }
+    crash(x);
+}
+
+/* These payloads come, each answered in full. */
+static void expect_in_order(struct client *c, const char *const *payloads, size_t n, bool dup)
+{
+    unsigned unreleased = 0;
+    struct mqtt_packet pk;
+
+    for (size_t i = 0; i < n || unreleased > 0;) {
+        struct mqtt_packet reply = { .type = MQTT_PUBACK };
+
+        assert_int_equal(client_read(c, &pk, RIG_WAIT_MS), 1);
+        reply.ack.packet_id = pk.ack.packet_id;
+        if (pk.type == MQTT_PUBREL) {
+            unreleased--;
+            reply.type = MQTT_PUBCOMP;
+        } else {
+            assert_int_equal(pk.type, MQTT_PUBLISH);
+            assert_true(i < n && str_eq(pk.publish.payload, str_of(payloads[i])));
+            assert_int_equal(pk.publish.dup, dup);
+            i++;
+            reply.ack.packet_id = pk.publish.packet_id;
+            if (pk.publish.qos == 2) {
+                reply.type = MQTT_PUBREC;
+                unreleased++;
+            }
+        }
+        client_send(c, &reply);
+    }
+}
+
+static void queue_test(struct site *x, bool round)
+{
+    static const char *const all[] = { "one", "two", "three" };
+    struct client pub = client_connect(&x->r, MQTT_V311, "pub"), c = back(x, "sub", false);
+
+    assert_int_equal(client_subscribe(&c, "q/+", 2), 2);
+    client_close(&c);
+    rig_await_connected(&x->r, "sub", false);
+    client_publish(&pub, "q/1", "one", 1, false);
+    client_publish(&pub, "q/2", "two", 2, false);
+    client_publish(&pub, "q/1", "three", 1, false);
+    client_publish(&pub, "other", "not this", 1, false);
+    client_close(&pub);
+    again(x, round);
+    again(x, round);
+    c = back(x, "sub", true);
+    expect_in_order(&c, all, COUNT_OF(all), false); /* it was away: none is a repetition */
+    client_expect_nothing(&c);
+    client_close(&c);
+    again(x, round);
+    c = back(x, "sub", true);
+    client_expect_nothing(&c); /* all was answered */
+    pub = client_connect(&x->r, MQTT_V311, "pub");
+    client_publish(&pub, "q/9", "later", 1, false); /* its subscription is there */
+    client_expect_publish(&c, "q/9", "later", 1);
+    client_close(&pub);
+    client_close(&c);
+}
+
+static void what_is_queued_is_there_again(void **state)
+{
+    (void)state;
+    each_way(queue_test);
+}
+
+static void subscriptions_test(struct site *x, bool round)
+{
+    struct mqtt_packet un = { .type = MQTT_UNSUBSCRIBE,
+                              .subscribe = { .packet_id = 9, .count = 1 } };
+    struct client c = back(x, "sub", false), pub;
+    struct mqtt_sub sub = { .filter = STR("a/+"), .qos = 1, .no_local = true };
+    struct buf list = buf_init(1000);
+    struct mqtt_publish p;
+
+    client_subscribe_with(&c, &sub, 42);
+    client_subscribe(&c, "b/#", 1);
+    client_subscribe(&c, "$share/g/c", 1);
+    mqtt_unsub_put(&list, STR("b/#"));
+    un.subscribe.list = buf_str(&list);
+    client_send(&c, &un);
+    client_expect(&c, MQTT_UNSUBACK);
+    buf_fini(&list);
+    again(x, round);
+    client_close(&c);
+    assert_int_equal(rig_session(&x->r, "sub").info.subscriptions, 2);
+    c = back(x, "sub", true);
+    client_publish(&c, "a/1", "own", 1, false);
+    pub = client_connect(&x->r, MQTT_V5, "pub");
+    client_publish(&pub, "b/1", "none", 1, false);
+    client_publish(&pub, "c", "shared", 1, false);
+    client_expect_publish(&c, "c", "shared", 1);
+    client_publish(&pub, "a/1", "other", 1, false);
+    p = client_expect_publish(&c, "a/1", "other", 1);
+    assert_int_equal(p.props.subscription_id, 42);
+    client_close(&pub);
+    client_close(&c);
+}
+
+static void subscriptions_are_there_again(void **state)
+{
+    (void)state;
+    each_way(subscriptions_test);
+}
+
+/* MQTT-4.3.3: the id of a message that is in flight is the same after a restart, and nothing comes twice. */
+static void qos2_out_test(struct site *x, bool round)
+{
+    struct mqtt_packet rec = { .type = MQTT_PUBREC }, comp = { .type = MQTT_PUBCOMP };
+    struct client pub = client_connect(&x->r, MQTT_V5, "pub"), c = back(x, "sub", false);
+    struct mqtt_publish p;
+    uint16_t one, two;
+
+    client_subscribe(&c, "t", 2);
+    client_publish(&pub, "t", "one", 2, false);
+    one = client_expect(&c, MQTT_PUBLISH).publish.packet_id;
+    client_publish(&pub, "t", "two", 2, false);
+    two = client_expect(&c, MQTT_PUBLISH).publish.packet_id;
+    again(x, round);
+    client_close(&c);
+    client_close(&pub);
+    c = back(x, "sub", true);
+    p = client_expect(&c, MQTT_PUBLISH).publish;
+    assert_true(p.dup && p.packet_id == one && str_eq(p.payload, STR("one")));
+    p = client_expect(&c, MQTT_PUBLISH).publish;
+    assert_true(p.dup && p.packet_id == two && str_eq(p.payload, STR("two")));
+    rec.ack.packet_id = two;
+    client_send(&c, &rec);
+    assert_int_equal(client_expect(&c, MQTT_PUBREL).ack.packet_id, two);
+    again(x, round);
+    client_close(&c);
+    c = back(x, "sub", true);
+    p = client_expect(&c, MQTT_PUBLISH).publish;
+    assert_true(p.dup && p.packet_id == one);
+    assert_int_equal(client_expect(&c, MQTT_PUBREL).ack.packet_id, two); /* not the message again */
+    comp.ack.packet_id = two;
+    client_send(&c, &comp);
+    client_answer(&c, &p);
+    client_expect_nothing(&c);
+    again(x, round);
+    client_close(&c);
+    c = back(x, "sub", true);
+    client_expect_nothing(&c);
+    pub = client_connect(&x->r, MQTT_V5, "pub");
+    client_publish(&pub, "t", "three", 2, false);
+    p = client_expect_publish(&c, "t", "three", 2);
+    assert_false(p.dup);
+    client_close(&pub);
+    client_close(&c);
+}
+
+static void qos_2_goes_on_to_a_subscriber(void **state)
+{
+    (void)state;
+    each_way(qos2_out_test);
+}
+
+static void qos2_in_test(struct site *x, bool round)
+{
+    struct mqtt_packet pk = publish_packet("t", "once", 2, false, 7), rel = { .type = MQTT_PUBREL };
+    struct client c = back(x, "pub", false), sub = back(x, "sub", false);
+
+    client_subscribe(&sub, "t", 1);
+    client_close(&sub);
+    client_send(&c, &pk);
+    assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+    again(x, round);
+    client_close(&c);
+    c = back(x, "pub", true);
+    pk.publish.dup = true; /* as if the PUBREC had been lost */
+    client_send(&c, &pk);
+    assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+    rel.ack.packet_id = 7;
+    client_send(&c, &rel);
+    assert_int_equal(client_expect(&c, MQTT_PUBCOMP).ack.code, 0);
+    again(x, round);
+    client_close(&c);
+    c = back(x, "pub", true);
+    client_send(&c, &rel); /* as if the PUBCOMP had been lost */
+    assert_int_equal(client_expect(&c, MQTT_PUBCOMP).ack.code, MQTT_REASON_NO_PACKET_ID);
+    pk.publish.dup = false; /* the id is free: another message */
+    pk.publish.payload = STR("second");
+    client_send(&c, &pk);
+    assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+    sub = back(x, "sub", true);
+    client_expect_publish(&sub, "t", "once", 1);
+    client_expect_publish(&sub, "t", "second", 1);
+    client_expect_nothing(&sub);
+    client_close(&sub);
+    client_close(&c);
+}
+
+static void qos_2_of_a_publisher_is_taken_once(void **state)
+{
+    (void)state;
+    each_way(qos2_in_test);
+}
+
+static void retained_test(struct site *x, bool round)
+{
+    struct client pub = client_connect(&x->r, MQTT_V5, "pub"), c;
+    struct mqtt_publish p;
+
+    client_publish(&pub, "r/1", "old", 1, true);
+    client_publish(&pub, "r/1", "new", 1, true);
+    client_publish(&pub, "r/2", "gone", 2, true);
+    client_publish(&pub, "r/2", "", 1, true);
+    client_publish(&pub, "r/3", "zero", 0, true);
+    client_publish(&pub, "r/4", "four", 2, true);
+    client_close(&pub);
+    again(x, round);
+    again(x, round);
+    c = client_connect(&x->r, MQTT_V5, "c");
+    client_subscribe(&c, "r/1", 1);
+    p = client_expect_publish(&c, "r/1", "new", 1);
+    assert_true(p.retain);
+    client_subscribe(&c, "r/2", 1);
+    client_subscribe(&c, "r/3", 1);
+    client_expect_publish(&c, "r/3", "zero", 0);
+    client_publish(&c, "r/4", "newer", 1, true); /* what comes now is newer than what was */
+    client_subscribe(&c, "r/4", 0);
+    client_expect_publish(&c, "r/4", "newer", 0);
+    client_expect_nothing(&c);
+    client_close(&c);
+}
+
+static void retained_messages_are_there_again(void **state)
+{
+    (void)state;
+    each_way(retained_test);
+}
+
+static void ends_test(struct site *x, bool round)
+{
+    struct mqtt_packet bye = { .type = MQTT_DISCONNECT }, pk;
+    struct client c = back(x, "clean", false), d = back(x, "short", false);
+    struct client old = client_dial(&x->r, MQTT_V311);
+
+    client_subscribe(&c, "t", 1);
+    client_close(&c);
+    c = client_connect(&x->r, MQTT_V5, "clean"); /* anew, and not to last */
+    client_subscribe(&d, "t", 1);
+    bye.reasoned.props.has =
+        MQTT_HAS(SESSION_EXPIRY); /* over with its connection, it says at the end */
+    client_send(&d, &bye);
+    client_expect_end(&d);
+    client_close(&d);
+    pk = connect_packet(MQTT_V311, "old"); /* 3.1.1 without a clean session lasts */
+    pk.connect.clean_start = false;
+    client_hello(&old, &pk);
+    client_subscribe(&old, "t", 1);
+    again(x, round);
+    client_close(&c);
+    client_close(&old);
+    assert_false(rig_session(&x->r, "clean").found);
+    assert_false(rig_session(&x->r, "short").found);
+    assert_true(rig_session(&x->r, "old").found);
+    c = back(x, "clean", false);
+    client_close(&c);
+    old = client_dial(&x->r, MQTT_V311);
+    assert_true(client_hello(&old, &pk).session_present);
+    client_close(&old);
+}
+
+static void what_is_over_stays_over(void **state)
+{
+    (void)state;
+    each_way(ends_test);
+}
+
+/* ---- at any moment ---- */
+
+struct number_seen {
+    unsigned count[2000];
+};
+
+static void take(struct client *c, const struct mqtt_packet *pk, struct number_seen *seen,
+                 unsigned *qos2)
+{
+    struct mqtt_packet reply = { .type = MQTT_PUBCOMP, .ack = { .packet_id = pk->ack.packet_id } };
+    uint64_t number = 0;
+
+    if (pk->type == MQTT_PUBREL) {
+        client_send(c, &reply);
+        return;
+    }
+    assert_int_equal(pk->type, MQTT_PUBLISH);
+    assert_int_equal(str_to_u64(pk->publish.payload, &number), 0);
+    reply.ack.packet_id = pk->publish.packet_id;
+    if (pk->publish.qos == 2) {
+        /* A client keeps the ids that it has not released: the same again is not new. */
+        if (pk->publish.packet_id != *qos2)
+            seen->count[number]++;
+        *qos2 = pk->publish.packet_id;
+        reply.type = MQTT_PUBREC;
+    } else {
+        seen->count[number]++;
+        reply.type = MQTT_PUBACK;
+    }
+    client_send(c, &reply);
+}
+
+/* Publications are acknowledged while rounds are made and the subscriber comes and goes; the disk is taken
+ * in the middle. Each acknowledged one is there, in order. */
+static void any_moment(void **state)
+{
+    enum { CRASHES = 6, EACH = 120 };
+
+    (void)state;
+    for (unsigned workers = 1; workers <= 3; workers += 2) {
+        struct number_seen *seen = NEW(struct number_seen);
+        unsigned number = 0, unused = 0;
+        struct client pub, c;
+        struct mqtt_packet pk;
+        struct site x;
+
+        site_init(&x, workers);
+        c = back(&x, "sub", false);
+        client_subscribe(&c, "t", 1);
+        for (unsigned k = 0; k < CRASHES; k++) {
+            pub = client_connect(&x.r, MQTT_V5, "pub");
+            for (unsigned i = 0; i < EACH; i++) {
+                char payload[16];
+
+                snprintf(payload, sizeof(payload), "%u", number++);
+                assert_int_equal(client_publish(&pub, "t", payload, 1, i % 9 == 0), 0);
+                if (i % 40 == 20)
+                    workers_each(x.r.workers, on_round, x.r.broker);
+                if (i % 3 == 0 && client_read(&c, &pk, RIG_WAIT_MS) == 1)
+                    take(&c, &pk, seen, &unused);
+                if (i % 50 == 30) {
+                    client_close(&c);
+                    c = back(&x, "sub", true);
+                }
+            }
+            crash(&x);
+            client_close(&pub);
+            client_close(&c);
+            c = back(&x, "sub", true);
+        }
+        client_send_bytes(&c, MQTT_PINGREQ_BYTES);
+        for (bool alive = true;
+             alive;) { /* what is left comes in front of the answer, or a window later */
+            assert_int_equal(client_read(&c, &pk, RIG_WAIT_MS), 1);
+            if (pk.type != MQTT_PINGRESP) {
+                take(&c, &pk, seen, &unused);
+                continue;
+            }
+            alive = rig_session(&x.r, "sub").info.queued > 0;
+            if (alive)
+                client_send_bytes(&c, MQTT_PINGREQ_BYTES);
+        }
+        for (unsigned i = 0; i < number; i++)
+            if (seen->count[i] == 0)
+                fail_msg("%u workers: %u of %u was acknowledged and is lost", workers, i, number);
+        client_close(&c);
+        site_fini(&x);
+        mem_free(seen);
+    }
+}
+
+RUN(TEST(what_is_queued_is_there_again), TEST(subscriptions_are_there_again),
+    TEST(qos_2_goes_on_to_a_subscriber), TEST(qos_2_of_a_publisher_is_taken_once),
+    TEST(retained_messages_are_there_again), TEST(what_is_over_stays_over), TEST(any_moment))
