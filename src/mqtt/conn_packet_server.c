@@ -114,7 +114,8 @@ static bool route(struct conn *c, const struct mqtt_publish *pk, struct str topi
     struct buf props = buf_init(c->part->b->limits.mqtt_packet_max_bytes);
     enum ingest done;
 
-    if (c->version == MQTT_V5 && pk->props.has != 0) {
+    /* `has` does not name user properties. */
+    if (c->version == MQTT_V5 && pk->props.raw.n > 0) {
         mqtt_props_forward(&props, &pk->props);
         pub.src.props = buf_str(&props);
         if (pk->props.has & MQTT_HAS(MESSAGE_EXPIRY))
