@@ -380,7 +380,7 @@ static void on_disconnect(struct conn *c, const struct mqtt_reasoned *pk)
         }
         c->session->expiry_s = s < SESSION_EXPIRY_MAX ? s : SESSION_EXPIRY_MAX;
     }
-    c->will_off = pk->code != MQTT_REASON_DISCONNECT_WITH_WILL;
+    c->will_off = pk->code == MQTT_REASON_SUCCESS; /* MQTT 5, 3.14.4-3 */
     conn_drop(c, 0);
 }
 

@@ -34,10 +34,43 @@ static void user_properties_alone(void **state)
     rig_stop(&r);
 }
 
+/* Only a DISCONNECT of 0x00 takes the will back: all others are ends as well, and tell why. */
+static void a_goodbye_with_a_reason(void **state)
+{
+    static const uint8_t codes[] = { 0x04, 0x80, 0x82, 0x93, 0x97, 0x9b, 0x00 };
+    struct rig r;
+    struct client w, c;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 1);
+    w = client_connect(&r, MQTT_V5, "watcher");
+    client_subscribe(&w, "will", 1);
+    for (size_t i = 0; i < COUNT_OF(codes); i++) {
+        struct mqtt_packet pk = connect_packet(MQTT_V5, "c");
+        struct mqtt_packet bye = { .type = MQTT_DISCONNECT, .reasoned = { .code = codes[i] } };
+
+        pk.connect.has_will = true;
+        pk.connect.will.topic = STR("will");
+        pk.connect.will.payload = STR("gone");
+        c = client_dial(&r, MQTT_V5);
+        client_hello(&c, &pk);
+        client_send(&c, &bye);
+        client_expect_end(&c);
+        client_close(&c);
+        if (codes[i] != 0)
+            client_expect_publish(&w, "will", "gone", 0);
+        client_expect_nothing(&w);
+    }
+    client_close(&w);
+    rig_stop(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(user_properties_alone),
+        cmocka_unit_test(a_goodbye_with_a_reason),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
