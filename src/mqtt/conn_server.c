@@ -100,10 +100,14 @@ void conn_busy_clear(struct conn *c, enum conn_busy why)
 
 static void refuse_packet(struct conn *c, int rc, const struct wire_why *why)
 {
+    uint8_t reason = (uint8_t)why->code;
+
     metric_add(c->part->b->m.proto_errors, 1);
     if (rc == ERR_VERSION && c->state == CONN_HELLO)
         conn_send(c, MQTT_CONNACK_VERSION);
-    conn_end(c, (uint8_t)why->code, why->text ? why->text : err_text(rc));
+    if (rc == ERR_VERSION && c->state == CONN_OPEN)
+        reason = MQTT_REASON_PROTOCOL; /* a second CONNECT, and 0x84 is for CONNACK only */
+    conn_end(c, reason, why->text ? why->text : err_text(rc));
 }
 
 static bool one_packet(struct conn *c, const struct mqtt_packet *pk, struct str bytes)
