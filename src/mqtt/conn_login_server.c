@@ -266,7 +266,7 @@ static struct message *make_will(struct conn *c)
     src.props = buf_str(&props);
     /* The expiry of a will counts from its publication; will_publish() starts it. */
     if (c->version == MQTT_V5 && (w->props.has & MQTT_HAS(MESSAGE_EXPIRY)))
-        src.expires_ms = (uint64_t)w->props.message_expiry_s * 1000;
+        src.expires_ms = (uint64_t)w->props.message_expiry_s * 1000 + 1;
     m = message_new(&src);
     buf_fini(&props);
     return m;

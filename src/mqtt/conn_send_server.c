@@ -101,12 +101,13 @@ static void send_by_reference(struct conn *c, const struct mqtt_publish_out *o, 
         mem_free(header);
 }
 
-/* Seconds left, rounded up, so that what is not yet over does not say 0. */
+/* Seconds left, rounded up, so that what has hardly waited says what it was given. The point in time
+ * is a millisecond behind the end, see message.h. */
 static uint32_t expiry_left_s(const struct conn *c, uint64_t expires_ms)
 {
     uint64_t now = loop_now_ms(c->part->loop);
 
-    return expires_ms > now ? (uint32_t)((expires_ms - now + 999) / 1000) : 0;
+    return expires_ms > now ? (uint32_t)((expires_ms - 1 - now + 999) / 1000) : 0;
 }
 
 bool conn_send_publish(struct conn *c, const struct delivery *d)
