@@ -174,6 +174,10 @@ void conn_flush_acks(struct conn *c)
     if (!conn_is_open(c))
         return;
     while ((k = acks_front(&c->acks))) {
+        if (k->packet && k->packet->n > c->max_out) {
+            conn_end(c, MQTT_REASON_TOO_LARGE, "its answer would be larger than it takes");
+            return;
+        }
         if (k->packet)
             conn_send(c, blob_str(k->packet));
         else

@@ -47,10 +47,54 @@ static void expiry_that_has_not_waited(void **state)
     rig_stop(&r);
 }
 
+/* An answer that is larger than the client takes is not sent; without it the connection has no
+ * meaning, so it ends. */
+static void answers_too_large(void **state)
+{
+    struct rig r;
+    struct client c;
+    struct mqtt_packet pk = connect_packet(MQTT_V5, "small"), many = { .type = MQTT_SUBSCRIBE };
+    struct buf list = buf_init(1000);
+    size_t least = 0;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    pk.connect.props.has = MQTT_HAS(MAX_PACKET);
+    for (uint32_t max = 1; least == 0; max++) {
+        struct mqtt_packet ack;
+        int got;
+
+        c = client_dial(&r, MQTT_V5);
+        pk.connect.props.max_packet = max;
+        client_send(&c, &pk);
+        got = client_read(&c, &ack, RIG_WAIT_MS);
+        if (got == 1) {
+            assert_int_equal(ack.type, MQTT_CONNACK);
+            assert_int_equal(c.in.n, max);
+            least = max;
+        } else {
+            assert_int_equal(got, 0);
+            assert_true(max < 100);
+            client_close(&c);
+        }
+    }
+    for (size_t i = 0; i < least; i++)
+        mqtt_sub_put(&list, &(struct mqtt_sub){ .filter = STR("f") });
+    many.subscribe.packet_id = 1;
+    many.subscribe.list = buf_str(&list);
+    client_send(&c, &many);
+    client_expect_kick(&c, MQTT_REASON_TOO_LARGE);
+    client_close(&c);
+    buf_fini(&list);
+    rig_stop(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(expiry_that_has_not_waited),
+        cmocka_unit_test(answers_too_large),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
