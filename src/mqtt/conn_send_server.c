@@ -154,14 +154,16 @@ void conn_send_ack(struct conn *c, enum mqtt_type type, uint16_t packet_id, uint
     if (c->version == MQTT_V5 && reason && c->answers_problems) {
         struct mqtt_packet pk = { .type = type, .ack = { .packet_id = packet_id, .code = code } };
         struct buf out = buf_init(c->max_out < 1024 ? c->max_out : 1024);
+        bool fits;
 
         pk.ack.props.has = MQTT_HAS(REASON_STRING);
         pk.ack.props.reason_string = str_of(reason);
         mqtt_encode(&pk, c->version, &out);
-        if (!out.over)
+        fits = !out.over;
+        if (fits)
             conn_send(c, buf_str(&out));
         buf_fini(&out);
-        if (!out.over)
+        if (fits)
             return;
     }
     conn_send(c, str_from(near, mqtt_ack_write(near, c->version, type, packet_id, code)));

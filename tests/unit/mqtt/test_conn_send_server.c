@@ -90,11 +90,59 @@ static void answers_too_large(void **state)
     rig_stop(&r);
 }
 
+static int refuse_all(void *ctx, struct loop *l, const struct broker_message *m,
+                      struct broker_token *t, const char **reason)
+{
+    (void)ctx;
+    (void)l;
+    (void)m;
+    (void)t;
+    *reason = "a sentence of forty characters, no less.";
+    return ERR_VALUE;
+}
+
+/* The text of a refusal is left out where it does not fit or is not wanted; the refusal is not. */
+static void refusals_with_and_without_text(void **state)
+{
+    static const struct {
+        uint32_t max_packet;
+        bool wanted, told;
+    } cases[] = { { 1000, true, true }, { 60, true, true }, { 40, true, false }, { 1000, false, false } };
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    r.o.on_publish = refuse_all;
+    rig_start(&r, 1);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct client c = client_dial(&r, MQTT_V5);
+        struct mqtt_packet pk = connect_packet(MQTT_V5, "c");
+
+        pk.connect.props.has = MQTT_HAS(MAX_PACKET) | MQTT_HAS(REQUEST_PROBLEM_INFO);
+        pk.connect.props.max_packet = cases[i].max_packet;
+        pk.connect.props.request_problem_info = cases[i].wanted;
+        client_hello(&c, &pk);
+        for (uint8_t qos = 1; qos < 3; qos++) {
+            struct mqtt_packet p = publish_packet("t", "x", qos, false, 9);
+            struct mqtt_ack ack;
+
+            client_send(&c, &p);
+            ack = client_expect(&c, qos == 1 ? MQTT_PUBACK : MQTT_PUBREC).ack;
+            assert_int_equal(ack.packet_id, 9);
+            assert_int_equal(ack.code, MQTT_REASON_BAD_PAYLOAD);
+            assert_int_equal((ack.props.has & MQTT_HAS(REASON_STRING)) != 0, cases[i].told);
+        }
+        client_close(&c);
+    }
+    rig_stop(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(expiry_that_has_not_waited),
         cmocka_unit_test(answers_too_large),
+        cmocka_unit_test(refusals_with_and_without_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
