@@ -169,7 +169,8 @@ void will_publish(struct part *p, struct session *s);
 
 /* ---- retained ---- */
 void keep_set(struct part *p, struct message *m);
-/* The retained messages that filter matches are to go to c: asked for in turn. */
+/* The retained messages that filter matches are to go to c: asked for in turn. options: of enum
+ * tree_options, TREE_QOS and TREE_NO_LOCAL. */
 void keep_query(struct conn *c, struct str filter, uint8_t options, uint32_t sub_id);
 /* Asks for the next, when nothing is being asked and not too much waits to be sent. */
 void keep_next(struct conn *c);
@@ -180,7 +181,7 @@ struct replay {
     struct replay *next;
     size_t count, at;
     uint32_t sub_id;
-    uint8_t qos;
+    uint8_t options; /* enum tree_options of the subscription */
     struct message *messages[];
 };
 

@@ -257,7 +257,8 @@ static void subscribed(void *ctx)
     conn_flush_acks(c);
     for (size_t i = 0; mqtt_sub_next(list, &at, &sub); i++)
         if (conn_is_open(c) && (uint8_t)g->codes->bytes[i] <= 2)
-            keep_query(c, sub.filter, sub.qos, g->sub_id);
+            keep_query(c, sub.filter, (uint8_t)(sub.qos | (sub.no_local ? TREE_NO_LOCAL : 0)),
+                       g->sub_id);
     blob_unref(g->request);
     blob_unref(g->codes);
     mem_free(g);

@@ -232,8 +232,11 @@ static void replay_one(struct conn *c, struct replay *r, struct message *m)
 {
     struct message_source src = message_source_of(m);
     struct delivery d = { .src = &src, .m = m, .sub_id = r->sub_id, .retain = true };
-    uint8_t qos = m->qos < r->qos ? m->qos : r->qos;
+    uint8_t granted = r->options & TREE_QOS;
+    uint8_t qos = m->qos < granted ? m->qos : granted;
 
+    if ((r->options & TREE_NO_LOCAL) && m->publisher == c->session->serial)
+        return;
     if (m->expires_ms != 0 && m->expires_ms <= loop_now_ms(c->part->loop))
         return;
     if (qos > 0) {

@@ -68,7 +68,7 @@ struct query_mail {
     struct conn *c;
     unsigned from;
     uint32_t sub_id;
-    uint8_t qos;
+    uint8_t options;
     struct replay *found;
     size_t cap;
     struct broker *b;
@@ -117,7 +117,7 @@ static void replay_add(struct conn *c, struct query_mail *k)
     r->count = kept;
     r->at = 0;
     r->sub_id = k->sub_id;
-    r->qos = k->qos;
+    r->options = k->options;
     *c->replay_last = r;
     c->replay_last = &r->next;
 }
@@ -175,7 +175,7 @@ static void query_shard(struct conn *c, unsigned shard, struct str filter, uint8
     k->c = c;
     k->from = p->index;
     k->sub_id = sub_id;
-    k->qos = options & TREE_QOS;
+    k->options = options;
     k->filter_n = filter.n;
     memcpy(k->filter, filter.p, filter.n);
     c->holds++;

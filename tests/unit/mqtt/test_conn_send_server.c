@@ -137,11 +137,47 @@ static void refusals_with_and_without_text(void **state)
     rig_stop(&r);
 }
 
+/* "No local" holds for what a client has retained itself as well. */
+static void own_retained_messages(void **state)
+{
+    static const struct {
+        const char *who;
+        bool no_local, comes;
+    } cases[] = { { "own", true, false }, { "own", false, true }, { "other", true, true } };
+    struct rig r;
+    struct client own, other;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    own = client_connect(&r, MQTT_V5, "own");
+    other = client_connect(&r, MQTT_V5, "other");
+    client_publish(&own, "kept", "by own", 1, true);
+    client_publish(&other, "last", "by other", 1, true);
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        for (uint8_t qos = 0; qos < 3; qos++) {
+            struct mqtt_sub sub = { .filter = STR("kept"),
+                                    .qos = qos,
+                                    .no_local = cases[i].no_local };
+            struct client *c = strcmp(cases[i].who, "own") == 0 ? &own : &other;
+
+            client_subscribe_with(c, &sub, 0);
+            if (cases[i].comes)
+                client_expect_publish(c, "kept", "by own", qos < 1 ? qos : 1);
+            client_subscribe(c, "last", 0);
+            client_expect_publish(c, "last", "by other", 0);
+        }
+    client_close(&own);
+    client_close(&other);
+    rig_stop(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(expiry_that_has_not_waited),
         cmocka_unit_test(answers_too_large),
+        cmocka_unit_test(own_retained_messages),
         cmocka_unit_test(refusals_with_and_without_text),
     };
 
