@@ -63,6 +63,17 @@ const struct ack *acks_front(const struct acks *a)
     return k && k->ready ? k : NULL;
 }
 
+bool acks_waits(const struct acks *a, uint8_t kind, uint16_t packet_id)
+{
+    for (uint32_t i = 0; i < a->count; i++) {
+        const struct ack *k = &a->ring[(a->first + i) & (a->cap - 1)];
+
+        if (k->kind == kind && k->packet_id == packet_id)
+            return true;
+    }
+    return false;
+}
+
 void acks_pop(struct acks *a)
 {
     struct ack *k = &a->ring[a->first & (a->cap - 1)];

@@ -145,6 +145,11 @@ static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
         conn_end(c, MQTT_REASON_BAD_TOPIC, "topic too long or too deep");
         return true;
     }
+    /* Repeated before its PUBREC: only that tells whether it was taken or the id is free again. */
+    if (pk->qos == 2 && acks_waits(&c->acks, MQTT_PUBREC, pk->packet_id)) {
+        conn_busy_set(c, BUSY_ACKS);
+        return false;
+    }
     if (!within_window(c, pk))
         return c->state == CONN_CLOSING;
     if (pk->qos == 2 && session_is_received(c->session, pk->packet_id)) {

@@ -196,6 +196,48 @@ static void acknowledgements_in_order(void **state)
     decider_stop(&d);
 }
 
+/* A QoS 2 message that is repeated before anybody has decided is one message all the same; when it
+ * is refused, the next one with its id is another. */
+static void repeated_while_undecided(void **state)
+{
+    static const enum mqtt_version versions[] = { MQTT_V311, MQTT_V5 };
+    struct decider d;
+    struct client c, w;
+
+    (void)state;
+    decider_start(&d);
+    w = client_connect(&d.r, MQTT_V5, "w");
+    client_subscribe(&w, "t", 0);
+    for (size_t v = 0; v < COUNT_OF(versions); v++) {
+        struct mqtt_packet pk = publish_packet("t", "later 40", 2, false, 5);
+
+        c = client_connect(&d.r, versions[v], "c");
+        for (int i = 0; i < 3; i++)
+            client_send(&c, &pk);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+        client_expect_publish(&w, "t", "later 40", 0);
+        pk = (struct mqtt_packet){ .type = MQTT_PUBREL, .ack = { .packet_id = 5 } };
+        client_send(&c, &pk);
+        assert_int_equal(client_expect(&c, MQTT_PUBCOMP).ack.code, 0);
+        client_publish(&c, "t", "end", 1, false);
+        client_expect_publish(&w, "t", "end", 0);
+        client_close(&c);
+    }
+    c = client_connect(&d.r, MQTT_V5, "c");
+    for (int i = 0; i < 2; i++) {
+        struct mqtt_packet pk = publish_packet("t", i ? "x" : "refuse later", 2, false, 5);
+
+        client_send(&c, &pk);
+    }
+    assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, MQTT_REASON_BAD_PAYLOAD);
+    assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+    client_expect_publish(&w, "t", "x", 0);
+    client_close(&c);
+    client_close(&w);
+    decider_stop(&d);
+}
+
 /* What is not taken stops the reading and is offered again; nothing is lost or reordered. */
 static void waiting_and_full(void **state)
 {
@@ -576,6 +618,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts),
         cmocka_unit_test(acknowledgements_in_order),
+        cmocka_unit_test(repeated_while_undecided),
         cmocka_unit_test(waiting_and_full),
         cmocka_unit_test(client_dies_with_tokens),
         cmocka_unit_test(wills_are_ingested),
