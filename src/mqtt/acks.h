@@ -17,6 +17,7 @@ struct ack {
 struct acks {
     struct ack *ring; /* cap: a power of two, or 0 */
     uint32_t cap, first, count;
+    uint32_t publications; /* PUBACK and PUBREC among them */
 };
 
 static inline struct acks acks_init(void)

@@ -72,7 +72,7 @@ static void answer_publish(struct conn *c, const struct mqtt_publish *pk, uint8_
  * stop. */
 static bool within_window(struct conn *c, const struct mqtt_publish *pk)
 {
-    size_t open = c->acks.count + c->session->received_count;
+    size_t open = c->acks.publications + c->session->received_count;
 
     if (pk->qos == 0) {
         if (c->undecided < UNDECIDED_FACTOR * c->part->b->session_limits.inflight_max)

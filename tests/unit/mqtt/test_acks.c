@@ -13,6 +13,8 @@ static void in_order(void **state)
 
     (void)state;
     assert_null(acks_front(&a));
+    assert_int_equal(a.count, 3);
+    assert_int_equal(a.publications, 2);
     assert_true(acks_waits(&a, 4, 12) && acks_waits(&a, 9, 13));
     assert_false(acks_waits(&a, 9, 12) || acks_waits(&a, 4, 14));
     acks_settle_take(&a, n3, 0, NULL, blob_new(STR("packet")));
@@ -31,6 +33,7 @@ static void in_order(void **state)
     acks_pop(&a);
     assert_null(acks_front(&a));
     assert_int_equal(a.count, 0);
+    assert_int_equal(a.publications, 0);
     acks_fini(&a);
 }
 
