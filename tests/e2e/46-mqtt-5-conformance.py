@@ -529,6 +529,9 @@ def test_will_delay(hub):
     client("anew", 100, 100).close()
     anew = Client(hub, V, "anew", clean=True)
     w.message("delay/anew", "gone")
+    # Said goodbye with 0x04, and the session with it.
+    client("bye", 100, 100).stop(4, {"session_expiry": 0})
+    w.message("delay/bye", "gone")
     # Taken over: the delay counts from the old connection's end, and the new one cancels it.
     taken = client("taken", 100, 100)
     taker = Client(hub, V, "taken", clean=False)

@@ -140,6 +140,10 @@ def a_second_connect_ends_the_connection(hub, v):
         c = Client(hub, v, "second", will={"topic": topic_of(v, "second"), "payload": "gone", "qos": 1})
         c.send(again).ended(PROTOCOL)
         w.message(topic_of(v, "second"), "gone")
+    c = Raw(hub, v).send(connect(v, "twice"), connect(v, "twice"), publish(v, topic_of(v, "second"), b"no"))
+    assert c.get(CONNACK).code == 0
+    c.ended(PROTOCOL)
+    w.quiet(Client(hub, v))
     w.stop()
 
 
@@ -472,6 +476,8 @@ def a_publish_has_a_topic_name(hub, v):
                         ("", BAD_TOPIC if v == 4 else PROTOCOL)):
         for qos in (0, 1, 2):
             Client(hub, v).send(publish(v, topic, b"x", qos, 1 if qos else None)).ended(code)
+    for topic in ("t" * 1025, "/" * 64):  # limits.mqtt_topic_max, limits.mqtt_topic_levels_max
+        Client(hub, v).send(publish(v, topic, b"x")).ended(BAD_TOPIC)
     for body in (b"", b"\0", b"\0\5a/b", text("a") if v == 5 else b"\0\2a"):
         Client(hub, v).send(packet(PUBLISH, body)).ended(MALFORMED)
     for body in (text("a"), text("a") + b"\0"):
@@ -626,6 +632,71 @@ def incoming_qos_2(hub, v):
     c.stop()
     p.stop()
     Client(hub, v, t).stop()
+
+
+def incoming_qos_2_that_is_ingested(hub, v):
+    """The journal answers later: copies that come before its answer are the same message all the same."""
+    t = f"wayside/qos2-{v}/reading/n"
+    c, p = Client(hub, v), Client(hub, v)
+    c.subscribe((t, 2))
+    for n in range(10):
+        p.send(*[publish(v, t, str(n), 2, 5, dup=k > 0) for k in range(3)])
+        for _ in range(3):
+            q = p.get(PUBREC)
+            assert (q.id, q.code) == (5, 0)
+        p.send(ack(v, PUBREL, 5))
+        assert p.get(PUBCOMP).code == 0
+        c.message(t, str(n))
+    c.quiet(p)
+    assert len(hub.get(f"/api/v1/readings?device=qos2-{v}&stream=n")["items"]) == 10
+    c.stop()
+    p.stop()
+
+
+def acknowledgements_keep_their_order(hub, v):
+    """Also where the journal answers later for some, and other workers for others."""
+    p = Client(hub, v)
+    parts, expected = [], []
+    for i in range(1, MAX_INFLIGHT + 1):
+        topic = (f"wayside/order{v}/reading/n", f"plain/{v}", "$not/allowed")[i % 3]
+        qos = 1 + i // 3 % 2
+        parts.append(publish(v, topic, str(i), qos, i))
+        expected.append((PUBACK if qos == 1 else PUBREC, i))
+        if i % 5 == 0:
+            parts.append(subscribe(v, 100 + i, [(f"acks/{v}/{i}", 1)]))
+            parts.append(unsubscribe(v, 200 + i, [f"acks/{v}/{i}"]))
+            expected += [(SUBACK, 100 + i), (UNSUBACK, 200 + i)]
+    p.send(*parts)
+    got = [p.next() for _ in expected]
+    assert [(q.kind, q.id) for q in got] == expected, got
+    p.close()
+
+
+def a_session_goes_from_one_version_to_the_other(hub, v):
+    """It is the client's, and knows messages, not packets."""
+    i, other = topic_of(v, "versions"), 9 - v
+    keep = {4: {"clean": False}, 5: {"clean": False, "props": {"session_expiry": 100}}}
+    c, p = Client(hub, v, i, **keep[v]), Client(hub, 5)
+    c.subscribe((i, 2))
+    props = {"content_type": "x/y", "user": [("a", "b")]}
+    p.publish(i, "sent", 1, props=props)
+    p.publish(i, "received", 2, props=props)
+    sent, received = c.get(PUBLISH), c.get(PUBLISH)
+    c.send(ack(v, PUBREC, received.id))
+    assert c.get(PUBREL).id == received.id
+    c.stop()
+    p.publish(i, "waits", 1, props=props)
+    c = Client(hub, other, i, **keep[other])
+    assert c.connack.present
+    again = c.message(i, "sent", dup=True)
+    assert again.id == sent.id and again.props == (props if other == 5 else {})
+    assert c.get(PUBREL).id == received.id
+    c.send(ack(other, PUBCOMP, received.id))
+    assert c.message(i, "waits", dup=False).props == (props if other == 5 else {})
+    c.quiet(p)
+    c.stop()
+    Client(hub, v, i).stop()
+    p.stop()
 
 
 def the_lower_qos_of_the_two(hub, v):

@@ -131,13 +131,13 @@ V311 = """
 4.3.2-1 sending QoS 1: new id, DUP 0, unacknowledged until PUBACK | test_outgoing_ids_are_unused_ones test_what_is_not_acknowledged_comes_again
 4.3.2-2 receiving QoS 1: PUBACK, then the id is new | test_incoming_qos_1
 4.3.3-1 sending QoS 2: PUBREL for PUBREC, no PUBLISH after it | test_what_is_not_acknowledged_comes_again test_outgoing_ids_are_unused_ones
-4.3.3-2 receiving QoS 2: PUBREC, once only, PUBCOMP | test_incoming_qos_2
+4.3.3-2 receiving QoS 2: PUBREC, once only, PUBCOMP | test_incoming_qos_2 test_incoming_qos_2_that_is_ingested
 4.4.0-1 on reconnection what is unacknowledged comes again | test_what_is_not_acknowledged_comes_again
 4.5.0-1 what was taken is in the session of each who subscribed | test_a_session_keeps_messages_for_its_absent_client
 4.5.0-2 the client acknowledges | {CLIENT}
 4.6.0-1 sent again in the first order | test_what_is_not_acknowledged_comes_again
-4.6.0-2 PUBACK in order | test_order_is_kept
-4.6.0-3 PUBREC in order | test_order_is_kept
+4.6.0-2 PUBACK in order | test_order_is_kept test_acknowledgements_keep_their_order
+4.6.0-3 PUBREC in order | test_order_is_kept test_acknowledgements_keep_their_order
 4.6.0-4 PUBREL in order | test_what_is_not_acknowledged_comes_again
 4.6.0-5 every topic is ordered | test_order_is_kept
 4.6.0-6 its messages arrive in order | test_order_is_kept 39:test_qos_1_keeps_its_order_for_every_subscriber
@@ -367,7 +367,7 @@ V5 = """
 4.3.3-7 no expiry once PUBLISH was sent | test_messages_expire
 4.3.3-8 receiving QoS 2: PUBREC | test_incoming_qos_2
 4.3.3-9 refused, the id is new | test_a_refused_message_leaves_its_id_free
-4.3.3-10 repeated, it is acknowledged and not delivered again | test_incoming_qos_2
+4.3.3-10 repeated, it is acknowledged and not delivered again | test_incoming_qos_2 test_incoming_qos_2_that_is_ingested
 4.3.3-11 PUBCOMP for PUBREL | test_incoming_qos_2
 4.3.3-12 then the id is new | test_incoming_qos_2
 4.3.3-13 the exchange goes on after an expiry | test_messages_expire
@@ -376,8 +376,8 @@ V5 = """
 4.5.0-1 what was taken is in the session of each who subscribed | test_a_session_keeps_messages_for_its_absent_client
 4.5.0-2 the client acknowledges | {CLIENT}
 4.6.0-1 sent again in the first order | test_what_is_not_acknowledged_comes_again
-4.6.0-2 PUBACK in order | test_order_is_kept
-4.6.0-3 PUBREC in order | test_order_is_kept
+4.6.0-2 PUBACK in order | test_order_is_kept test_acknowledgements_keep_their_order
+4.6.0-3 PUBREC in order | test_order_is_kept test_acknowledgements_keep_their_order
 4.6.0-4 PUBREL in order | test_what_is_not_acknowledged_comes_again
 4.6.0-5 messages of an ordered topic arrive in order | test_order_is_kept
 4.6.0-6 every topic is ordered | test_order_is_kept
