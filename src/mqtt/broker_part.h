@@ -14,12 +14,13 @@
  * Files: broker_server.c (life), conn_server.c (a connection's states), conn_login_server.c
  * (CONNECT to OPEN), conn_packet_server.c (packets of an open connection), conn_send_server.c
  * (everything that leaves), conn_ws_server.c (over WebSocket), route_server.c (publications), ingest_server.c (on_publish and its
- * tokens), holding_server.c (sessions), keep_server.c (retained), sys_server.c ($SYS, listing).
+ * tokens), holding_server.c (sessions), share_server.c (shared subscriptions), keep_server.c (retained), sys_server.c ($SYS, listing).
  */
 #include "base/list.h"
 #include "base/map.h"
 #include "mqtt/acks.h"
 #include "mqtt/broker.h"
+#include "mqtt/match.h"
 #include "mqtt/registry.h"
 #include "mqtt/retained.h"
 #include "mqtt/session.h"
@@ -42,7 +43,8 @@ struct broker_metrics {
     struct metric *connects, *refused, *received[3], *sent[3], *received_bytes;
     struct metric *dropped_slow, *dropped_queue, *dropped_size, *dropped_expired, *dropped_retained;
     struct metric *denied_publish, *denied_subscribe, *refused_ingest, *kept_alive, *taken_over;
-    struct metric *connected, *sessions, *subscriptions, *retained, *proto_errors, *between;
+    struct metric *connected, *sessions, *subscriptions, *shared, *retained, *proto_errors;
+    struct metric *between;
 };
 
 struct broker_listener {
@@ -81,7 +83,6 @@ struct part {
     size_t conn_count;
     struct map holdings; /* client id -> struct holding */
     uint64_t last_serial;
-    uint64_t last_mark;
     bool stopping;
     size_t letters; /* sent by us and not yet answered: claims, queries, fences, rounds */
 
@@ -96,8 +97,12 @@ struct part {
     uint64_t others_any;         /* all of them together */
     struct outbox **outboxes;    /* by index; NULL while empty */
     struct later flush;
-    struct deliver_slot *slots; /* scratch: sessions that several filters led to */
-    uint32_t slot_cap;
+    struct match match; /* sessions that several filters led to */
+
+    struct map sharers; /* serial -> session of ours that is a member of a shared subscription */
+    struct map shares;  /* shard: key -> struct share */
+    struct map shares_by_id;
+    uint64_t last_share;
 
     struct registry registry; /* shard */
     struct retained retained; /* shard */
@@ -167,6 +172,32 @@ bool holding_enter_tree(struct part *p, struct session *s);
 void holding_leave_tree(struct part *p, struct session *s);
 void will_publish(struct part *p, struct session *s);
 
+/* ---- shared subscriptions ---- */
+struct share;
+struct share_wish {
+    struct str key; /* "$share/NAME/FILTER" */
+    uint32_t sub_id;
+    uint8_t options; /* enum tree_options */
+};
+/* c's session becomes a member; done(ctx) once it gets its share of what is published, later and never
+ * from inside. The caller holds c. */
+void share_subscribe(struct conn *c, const struct share_wish *w, void (*done)(void *ctx),
+                     void *ctx);
+/* False: it was no member. */
+bool share_unsubscribe(struct part *p, struct session *s, struct str key);
+/* A message of its filter, at the home of the group. */
+void share_publish(struct part *p, struct share *sh, struct publication *pub);
+/* The session has come to this part, or goes. */
+void share_enter(struct part *p, struct session *s);
+void share_exit(struct part *p, struct session *s);
+/* Its connection has room: the groups whose credit is used up are told. */
+void share_room(struct part *p, struct session *s);
+/* Its connection is gone: what it has not acknowledged goes to other members. */
+void share_absent(struct part *p, struct session *s);
+/* The session is over. */
+void share_leave_all(struct part *p, struct session *s);
+void share_free_all(struct part *p);
+
 /* ---- retained ---- */
 void keep_set(struct part *p, struct message *m);
 /* The retained messages that filter matches are to go to c: asked for in turn. options: of enum
@@ -201,7 +232,14 @@ void ingest_will(struct part *p, struct session *s, struct message *m);
 
 /* ---- connections ---- */
 enum conn_state { CONN_HELLO, CONN_AUTHENTICATING, CONN_CLAIMING, CONN_OPEN, CONN_CLOSING };
-enum conn_busy { BUSY_LOGIN = 1, BUSY_CHECK = 2, BUSY_WAIT = 4, BUSY_CLAIM = 8, BUSY_ACKS = 16 };
+enum conn_busy {
+    BUSY_LOGIN = 1,
+    BUSY_CHECK = 2,
+    BUSY_WAIT = 4,
+    BUSY_CLAIM = 8,
+    BUSY_ACKS = 16,
+    BUSY_JOIN = 32
+};
 
 /* The CONNECT packet, kept until the connection is open. */
 struct hello {

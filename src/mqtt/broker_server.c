@@ -60,6 +60,7 @@ static void metrics_set_up(struct broker *b, struct metrics *m)
     b->m.connected = metrics_gauge(m, "wayside_mqtt_connections", "", "connected MQTT clients");
     b->m.sessions = GAUGE("sessions", "MQTT sessions, connected or not");
     b->m.subscriptions = GAUGE("subscriptions", "MQTT subscriptions");
+    b->m.shared = GAUGE("shared_subscriptions", "MQTT shared subscriptions, groups of members");
     b->m.retained = GAUGE("retained", "retained topics");
 #undef RECEIVED
 #undef SENT
@@ -87,6 +88,9 @@ static void part_make(void *ctx, struct loop *l)
     tree_init(&p->tree);
     list_init(&p->conns);
     map_init(&p->holdings);
+    map_init(&p->sharers);
+    map_init(&p->shares);
+    map_init(&p->shares_by_id);
     p->others = mem_new_array(b->count, sizeof(*p->others));
     p->outboxes = mem_new_array(b->count, sizeof(struct outbox *));
     registry_init(&p->registry, b->limits.mqtt_sessions_max / b->count + 1);
@@ -246,6 +250,7 @@ static void part_free(void *ctx, struct loop *l)
 
     assert(p->conn_count == 0);
     holding_free_all(p);
+    share_free_all(p);
     tree_fini(&p->tree);
     registry_fini(&p->registry);
     retained_fini(&p->retained);
@@ -253,7 +258,7 @@ static void part_free(void *ctx, struct loop *l)
         assert(!p->outboxes[i]);
     mem_free(p->outboxes);
     mem_free(p->others);
-    mem_free(p->slots);
+    match_fini(&p->match);
     mem_free(p->spare);
     mem_free(p);
 }

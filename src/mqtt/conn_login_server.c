@@ -294,6 +294,7 @@ static struct session *choose_session(struct conn *c, bool in_tree)
         if (in_tree)
             holding_leave_tree(p, s);
         will_publish(p, s);
+        share_leave_all(p, s);
         session_free(s);
         s = NULL;
     }
@@ -345,12 +346,10 @@ static bool send_connack(struct conn *c, const struct session *s)
     bool fits;
 
     pk.connack.session_present = h->session_present;
-    o->has = MQTT_HAS(RECEIVE_MAX) | MQTT_HAS(MAX_PACKET) | MQTT_HAS(TOPIC_ALIAS_MAX) |
-             MQTT_HAS(SHARED_AVAILABLE);
+    o->has = MQTT_HAS(RECEIVE_MAX) | MQTT_HAS(MAX_PACKET) | MQTT_HAS(TOPIC_ALIAS_MAX);
     o->receive_max = (uint16_t)l->mqtt_inflight_max;
     o->max_packet = (uint32_t)l->mqtt_packet_max_bytes;
     o->topic_alias_max = CONN_ALIAS_MAX;
-    o->shared_available = 0;
     if (h->assigned_id) {
         o->has |= MQTT_HAS(ASSIGNED_CLIENT_ID);
         o->assigned_client_id = h->pk.client_id;

@@ -7,7 +7,7 @@
  * only a server sets, aliases out of range, more unacknowledged publications than were allowed,
  * and the limits of topics and subscriptions.
  *
- * MQTT 5 3.3–3.15; shared subscriptions are refused with 0x9E.
+ * MQTT 5 3.3–3.15.
  */
 #include "mqtt/broker_part.h"
 
@@ -178,6 +178,8 @@ static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
 
 struct subscribing {
     struct conn *c;
+    unsigned waiting; /* for ourselves, the fence, and each shared subscription */
+    uint32_t joins;   /* shared subscriptions among them */
     uint32_t ack;
     uint32_t sub_id;
     struct blob *packet;  /* the SUBACK */
@@ -203,16 +205,17 @@ static struct blob *encode_suback(struct conn *c, enum mqtt_type type, uint16_t 
 /* The reason code of one entry: what is granted, or why not. ERR_MORE: answer later. */
 static int decide(struct conn *c, uint32_t at, const struct mqtt_sub *sub, uint8_t *out_code)
 {
-    struct str name, filter;
+    struct str name, filter = sub->filter;
     bool v5 = c->version == MQTT_V5;
+    enum mqtt_share share = mqtt_share_split(sub->filter, &name, &filter);
     int rc;
 
     *out_code = MQTT_REASON_UNSPECIFIED;
-    rc = conn_ask(c, at, AUTHZ_SUBSCRIBE, sub->filter);
+    rc = conn_ask(c, at, AUTHZ_SUBSCRIBE, share == MQTT_SHARE_YES ? filter : sub->filter);
     if (rc == ERR_MORE)
         return ERR_MORE;
-    if (mqtt_share_split(sub->filter, &name, &filter) != MQTT_SHARE_NO) {
-        *out_code = v5 ? MQTT_REASON_NO_SHARED : 0x80;
+    if (share == MQTT_SHARE_BAD) {
+        *out_code = v5 ? MQTT_REASON_BAD_FILTER : 0x80;
     } else if (!fits(c, sub->filter)) {
         *out_code = v5 ? MQTT_REASON_BAD_FILTER : 0x80;
     } else if (rc) {
@@ -224,23 +227,32 @@ static int decide(struct conn *c, uint32_t at, const struct mqtt_sub *sub, uint8
     return 0;
 }
 
+static void on_standing(void *ctx);
+
 /* Adds one granted entry. True when other workers must learn of it. */
-static bool add_subscription(struct conn *c, const struct mqtt_sub *sub, uint32_t sub_id,
-                             uint8_t *code)
+static bool add_subscription(struct subscribing *g, const struct mqtt_sub *sub, uint8_t *code)
 {
+    struct conn *c = g->c;
     struct part *p = c->part;
     struct session *s = c->session;
     uint8_t options = (uint8_t)(sub->qos | (sub->no_local ? TREE_NO_LOCAL : 0) |
                                 (sub->retain_as_published ? TREE_AS_PUBLISHED : 0));
-    bool full = s->sub_count >= s->limits->subscriptions_max;
+    bool full = s->sub_count + g->joins >= s->limits->subscriptions_max;
     bool added;
 
     if (full && !session_has_subscription(s, sub->filter)) {
         *code = c->version == MQTT_V5 ? MQTT_REASON_QUOTA : 0x80;
         return false;
     }
-    added = tree_add(&p->tree, sub->filter, s, sub_id, options);
-    session_subscribe(s, sub->filter, sub_id, options, added);
+    if (str_starts(sub->filter, STR("$share/"))) {
+        *code |= CODE_NO_RETAINED; /* MQTT 5, 4.8.2 */
+        g->joins++;
+        g->waiting++;
+        share_subscribe(c, &(struct share_wish){ sub->filter, g->sub_id, options }, on_standing, g);
+        return false;
+    }
+    added = tree_add(&p->tree, sub->filter, s, g->sub_id, options);
+    session_subscribe(s, sub->filter, g->sub_id, options, added);
     if (sub->retain_handling == 2 || (sub->retain_handling == 1 && !added))
         *code |= CODE_NO_RETAINED;
     if (!added)
@@ -250,9 +262,8 @@ static bool add_subscription(struct conn *c, const struct mqtt_sub *sub, uint32_
 }
 
 /* The subscriptions stand everywhere: SUBACK, then the retained messages. */
-static void subscribed(void *ctx)
+static void subscribed(struct subscribing *g)
 {
-    struct subscribing *g = ctx;
     struct conn *c = g->c;
     struct str list = blob_str(g->request);
     struct mqtt_sub sub;
@@ -264,10 +275,21 @@ static void subscribed(void *ctx)
         if (conn_is_open(c) && (uint8_t)g->codes->bytes[i] <= 2)
             keep_query(c, sub.filter, (uint8_t)(sub.qos | (sub.no_local ? TREE_NO_LOCAL : 0)),
                        g->sub_id);
+    if (g->joins > 0)
+        conn_busy_clear(c, BUSY_JOIN);
     blob_unref(g->request);
     blob_unref(g->codes);
     mem_free(g);
     conn_unhold(c);
+}
+
+/* One of those that are waited for. */
+static void on_standing(void *ctx)
+{
+    struct subscribing *g = ctx;
+
+    if (--g->waiting == 0)
+        subscribed(g);
 }
 
 static bool on_subscribe(struct conn *c, const struct mqtt_subscribe *pk)
@@ -288,12 +310,13 @@ static bool on_subscribe(struct conn *c, const struct mqtt_subscribe *pk)
     conn_answers_clear(c);
     g = NEW(struct subscribing);
     g->c = c;
+    g->waiting = 1;
     if (c->version == MQTT_V5 && (pk->props.has & MQTT_HAS(SUBSCRIPTION_ID)))
         g->sub_id = pk->props.subscription_id;
     at = 0;
     for (uint32_t i = 0; mqtt_sub_next(pk->list, &at, &sub); i++)
         if ((uint8_t)codes->bytes[i] <= 2)
-            news |= add_subscription(c, &sub, g->sub_id, (uint8_t *)&codes->bytes[i]);
+            news |= add_subscription(g, &sub, (uint8_t *)&codes->bytes[i]);
     plain = blob_new(blob_str(codes));
     for (uint32_t i = 0; i < plain->n; i++)
         if (!(plain->bytes[i] & 0x80))
@@ -304,10 +327,13 @@ static bool on_subscribe(struct conn *c, const struct mqtt_subscribe *pk)
     g->request = blob_new(pk->list);
     g->ack = acks_open(&c->acks, MQTT_SUBACK, pk->packet_id);
     c->holds++;
-    if (news)
-        part_fence(c->part, subscribed, g);
-    else
-        subscribed(g);
+    if (g->joins > 0) /* what follows must find it there */
+        conn_busy_set(c, BUSY_JOIN);
+    if (news) {
+        g->waiting++;
+        part_fence(c->part, on_standing, g);
+    }
+    on_standing(g);
     return true;
 }
 
@@ -319,10 +345,11 @@ static void on_unsubscribe(struct conn *c, const struct mqtt_subscribe *pk)
     size_t at = 0;
 
     for (size_t i = 0; mqtt_unsub_next(pk->list, &at, &filter); i++) {
-        bool was = tree_remove(&p->tree, filter, c->session);
+        bool shared = share_unsubscribe(p, c->session, filter);
+        bool was = shared || tree_remove(&p->tree, filter, c->session);
 
         codes->bytes[i] = was ? MQTT_REASON_SUCCESS : MQTT_REASON_NO_SUBSCRIPTION;
-        if (!was)
+        if (!was || shared)
             continue;
         session_unsubscribe(c->session, filter);
         part_interest_remove(p, filter);

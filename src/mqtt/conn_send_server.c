@@ -276,4 +276,6 @@ void conn_pump(struct conn *c)
     do
         pump_session(c);
     while (pump_replay(c));
+    if (c->session->share_count > 0)
+        share_room(c->part, c->session);
 }

@@ -138,6 +138,7 @@ static struct session *release(struct holding *h, bool leave_tree)
 
     if (leave_tree)
         holding_leave_tree(p, s);
+    share_exit(p, s);
     map_remove(&p->holdings, session_id(s));
     metric_gauge_add(p->b->m.sessions, -1);
     timer_stop(&h->timer);
@@ -151,6 +152,11 @@ static void give(struct part *p, struct claim_mail *k)
     part_post(p, k->shard, &k->mail);
 }
 
+static bool is_shared(const struct session_sub *sub)
+{
+    return (sub->options & TREE_SHARED) != 0;
+}
+
 static struct session *make_stand_in(const struct session *s)
 {
     struct session *t = session_new(session_id(s), s->serial, s->limits);
@@ -158,7 +164,9 @@ static struct session *make_stand_in(const struct session *s)
     for (uint32_t i = 0; i < s->sub_count; i++) {
         const struct session_sub *sub = &s->subs[i];
 
-        session_subscribe(t, str_from(sub->filter, sub->filter_n), sub->sub_id, sub->options, true);
+        if (!is_shared(sub)) /* its group waits for the session */
+            session_subscribe(t, str_from(sub->filter, sub->filter_n), sub->sub_id, sub->options,
+                              true);
     }
     return t;
 }
@@ -321,6 +329,7 @@ void holding_end(struct holding *h)
     struct session *s = release(h, true);
 
     will_publish(p, s);
+    share_leave_all(p, s);
     report_gone(p, s);
     session_free(s);
 }
@@ -354,6 +363,7 @@ void holding_detach(struct part *p, struct session *s, bool send_will)
     struct holding *h = holding_of(p, s);
 
     session_detach(s, loop_now_ms(p->loop), send_will);
+    share_absent(p, s);
     h->since_wall_ns = clock_wall_ns();
     look(h);
 }
@@ -384,6 +394,7 @@ struct holding *holding_add(struct part *p, struct session *s)
     timer_init(&h->timer, p->loop, on_timer);
     if (map_put(&p->holdings, session_id(s), h))
         assert(false && "the registry grants a client id once");
+    share_enter(p, s);
     metric_gauge_add(p->b->m.sessions, 1);
     return h;
 }
@@ -403,10 +414,12 @@ bool holding_enter_tree(struct part *p, struct session *s)
     for (uint32_t i = 0; i < s->sub_count; i++) {
         struct str filter = { s->subs[i].filter, s->subs[i].filter_n };
 
+        if (is_shared(&s->subs[i]))
+            continue;
         tree_add(&p->tree, filter, s, s->subs[i].sub_id, s->subs[i].options);
         news |= part_interest_add(p, filter);
     }
-    metric_gauge_add(p->b->m.subscriptions, s->sub_count);
+    metric_gauge_add(p->b->m.subscriptions, (int64_t)s->sub_count - (int64_t)s->share_count);
     return news;
 }
 
@@ -418,7 +431,7 @@ void holding_leave_tree(struct part *p, struct session *s)
         if (tree_remove(&p->tree, filter, s))
             part_interest_remove(p, filter);
     }
-    metric_gauge_add(p->b->m.subscriptions, -(int64_t)s->sub_count);
+    metric_gauge_add(p->b->m.subscriptions, (int64_t)s->share_count - (int64_t)s->sub_count);
 }
 
 void holding_quiet_all(struct part *p)

@@ -28,6 +28,7 @@ struct message *message_new(const struct message_source *src)
     m->stamp = src->stamp;
     m->expires_ms = src->expires_ms;
     m->publisher = src->publisher;
+    m->seq = src->seq;
     m->topic_n = (uint16_t)src->topic.n;
     m->props_n = (uint32_t)src->props.n;
     m->payload_n = (uint32_t)src->payload.n;
@@ -46,6 +47,7 @@ struct message_source message_source_of(const struct message *m)
         .stamp = m->stamp,
         .expires_ms = m->expires_ms,
         .publisher = m->publisher,
+        .seq = m->seq,
         .qos = m->qos,
         .retain = m->retain,
     };

@@ -11,6 +11,7 @@ struct message {
     uint64_t stamp;      /* order among retained messages of one topic (ns); 0: not retained */
     uint64_t expires_ms; /* monotonic, the first at which it is over; 0: never (5, 3.3.2.3.3) */
     uint64_t publisher;  /* serial of the publishing session, for no-local; 0: from inside */
+    uint64_t seq;        /* its number in what the broker writes down; 0: it is not there */
     uint32_t payload_n;
     uint32_t props_n;
     uint16_t topic_n;
@@ -23,7 +24,7 @@ struct message {
 struct message_source {
     struct str topic, payload;
     struct str props; /* MQTT 5 properties for the receiver, encoded, without their length */
-    uint64_t stamp, expires_ms, publisher;
+    uint64_t stamp, expires_ms, publisher, seq;
     uint8_t qos;
     bool retain;
 };

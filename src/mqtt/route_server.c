@@ -11,8 +11,7 @@
  * mail to that part goes behind them (part_post), so what one part sends another keeps its order.
  *
  * Delivery. One filter matched: its subscribers are served straight from the tree's array. Several:
- * a session that is met more than once gets the message once, with the highest QoS that it was
- * granted (MQTT 5, 3.3.4); a second subscription with another identifier gets a copy of its own.
+ * mqtt/match.h says who gets what.
  */
 #include "mqtt/broker_part.h"
 
@@ -251,13 +250,6 @@ static void post_to_others(struct part *p, struct publication *pub)
 
 /* ---- delivery ---- */
 
-struct deliver_slot {
-    struct session *s;
-    uint32_t sub_id;
-    uint8_t qos;
-    bool retain;
-};
-
 /* Retained topics that arrive live while the shards are still being asked: the shard's answer may
  * be older than this and is then dropped (keep_server.c). */
 static void note_seen(struct conn *c, struct publication *pub)
@@ -307,68 +299,33 @@ static void deliver_one(struct part *p, struct session *s, struct publication *p
         conn_pump(c);
 }
 
-static inline bool is_own(const struct tree_entry *e, const struct publication *pub)
-{
-    const struct session *s = e->owner;
-
-    return (e->options & TREE_NO_LOCAL) && s->serial == pub->src.publisher;
-}
-
-static inline uint8_t granted(const struct tree_entry *e, const struct publication *pub)
-{
-    uint8_t most = e->options & TREE_QOS;
-
-    return pub->src.qos < most ? pub->src.qos : most;
-}
-
-static inline bool keeps_retain(const struct tree_entry *e, const struct publication *pub)
-{
-    return (e->options & TREE_AS_PUBLISHED) && pub->src.retain;
-}
-
 static void deliver_span(struct part *p, const struct tree_span *span, struct publication *pub,
                          uint64_t *sent)
 {
     for (uint32_t i = 0; i < span->count; i++) {
         const struct tree_entry *e = &span->entries[i];
 
-        if (!is_own(e, pub))
-            deliver_one(p, e->owner, pub, granted(e, pub), e->sub_id, keeps_retain(e, pub), sent);
+        if (e->options & TREE_SHARED)
+            share_publish(p, e->owner, pub);
+        else if (!match_is_own(e, &pub->src))
+            deliver_one(p, e->owner, pub, match_qos(e, &pub->src), e->sub_id,
+                        match_retain(e, &pub->src), sent);
     }
 }
 
-static struct deliver_slot *slot_add(struct part *p, uint32_t *count)
+static void deliver_spans(struct part *p, const struct tree_span *spans, size_t n,
+                          struct publication *pub, uint64_t *sent)
 {
-    if (*count == p->slot_cap) {
-        p->slot_cap = p->slot_cap ? p->slot_cap * 2 : 64;
-        p->slots = mem_resize(p->slots, p->slot_cap * sizeof(*p->slots));
-    }
-    return &p->slots[(*count)++];
-}
+    struct match *m = &p->match;
 
-static void gather(struct part *p, const struct tree_entry *e, const struct publication *pub,
-                   uint32_t *count)
-{
-    struct session *s = e->owner;
-    struct deliver_slot *slot;
-
-    if (s->mark == p->last_mark) {
-        slot = &p->slots[s->mark_at];
-        if (granted(e, pub) > slot->qos)
-            slot->qos = granted(e, pub);
-        slot->retain |= keeps_retain(e, pub);
-        if (e->sub_id == 0 || e->sub_id == slot->sub_id)
-            return;
-        if (slot->sub_id == 0) {
-            slot->sub_id = e->sub_id;
-            return;
-        }
-    } else {
-        s->mark = p->last_mark;
-        s->mark_at = *count;
-    }
-    slot = slot_add(p, count);
-    *slot = (struct deliver_slot){ s, e->sub_id, granted(e, pub), keeps_retain(e, pub) };
+    match_gather(m, spans, n, &pub->src);
+    for (size_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < spans[i].count; k++)
+            if (spans[i].entries[k].options & TREE_SHARED)
+                share_publish(p, spans[i].entries[k].owner, pub);
+    for (uint32_t i = 0; i < m->count; i++)
+        deliver_one(p, m->slots[i].s, pub, m->slots[i].qos, m->slots[i].sub_id, m->slots[i].retain,
+                    sent);
 }
 
 static void deliver_here(struct part *p, struct publication *pub)
@@ -376,25 +333,16 @@ static void deliver_here(struct part *p, struct publication *pub)
     const struct tree_span *spans;
     size_t n = tree_match(&p->tree, pub->src.topic, &spans);
     uint64_t sent = 0;
-    uint32_t count = 0;
 
     if (n == 0)
         return;
     /* What may be too large to be copied into a stream's room is sent from the counted form. */
     if (pub->src.topic.n + pub->src.props.n + pub->src.payload.n > SEND_COPY_MAX)
         publication_message(pub);
-    if (n == 1) {
+    if (n == 1)
         deliver_span(p, spans, pub, &sent);
-    } else {
-        p->last_mark++;
-        for (size_t i = 0; i < n; i++)
-            for (uint32_t k = 0; k < spans[i].count; k++)
-                if (!is_own(&spans[i].entries[k], pub))
-                    gather(p, &spans[i].entries[k], pub, &count);
-        for (uint32_t i = 0; i < count; i++)
-            deliver_one(p, p->slots[i].s, pub, p->slots[i].qos, p->slots[i].sub_id,
-                        p->slots[i].retain, &sent);
-    }
+    else
+        deliver_spans(p, spans, n, pub, &sent);
     metric_add(p->b->m.sent[0], sent);
 }
 

@@ -55,6 +55,9 @@ void session_free(struct session *s)
         mem_free(s->subs[i].filter);
     mem_free(s->ring);
     mem_free(s->subs);
+    for (uint32_t i = 0; i < s->share_count; i++)
+        mem_free((void *)(uintptr_t)s->shares[i].key.p);
+    mem_free(s->shares);
     mem_free(s->received);
     message_unref(s->will);
     identity_unref(s->who);
@@ -145,6 +148,7 @@ int session_push(struct session *s, struct message *m, unsigned qos, bool retain
         ring_grow(s);
     *item(s, s->count++) = (struct session_item){
         .m = message_ref(m),
+        .seq = s->written ? m->seq : 0,
         .sub_id = sub_id,
         .qos = qos & 3,
         .retain = retain,
@@ -153,6 +157,20 @@ int session_push(struct session *s, struct message *m, unsigned qos, bool retain
     s->queued_messages++;
     s->queued_bytes += n;
     return 0;
+}
+
+void session_mark_shared(struct session *s, uint64_t share)
+{
+    assert(s->count > s->sent);
+    item(s, s->count - 1)->share = share;
+    item(s, s->count - 1)->seq = 0;
+}
+
+uint32_t session_room(const struct session *s)
+{
+    return s->count > s->sent || s->resend_at < s->sent || s->open >= s->window
+               ? 0
+               : s->window - s->open;
 }
 
 void session_absorb(struct session *s, const struct session *other, uint32_t since)
@@ -201,6 +219,8 @@ static void item_done(struct session *s, struct session_item *it)
 static void fill_out(const struct session_item *it, bool dup, struct session_out *out)
 {
     *out = (struct session_out){ .m = it->m,
+                                 .seq = it->seq,
+                                 .written = it->written,
                                  .sub_id = it->sub_id,
                                  .packet_id = it->packet_id,
                                  .qos = it->qos,
@@ -243,7 +263,7 @@ enum session_send session_next(struct session *s, uint64_t now_ms, struct sessio
             item_done(s, it);
             continue;
         }
-        fill_out(it, false, out);
+        fill_out(it, it->maybe, out);
         return SESSION_PUBLISH;
     }
     return SESSION_NOTHING;
@@ -263,6 +283,24 @@ static struct session_item *in_flight(const struct session *s, uint16_t packet_i
     it = item(s, at);
     assert(it->packet_id == packet_id);
     return it->state == SESSION_DONE ? NULL : it;
+}
+
+uint64_t session_seq(const struct session *s, uint16_t packet_id)
+{
+    const struct session_item *it = in_flight(s, packet_id);
+
+    return it ? it->seq : 0;
+}
+
+bool session_written(struct session *s, uint16_t packet_id, uint64_t seq, struct session_out *out)
+{
+    struct session_item *it = in_flight(s, packet_id);
+
+    if (!it || it->seq != seq || it->state != SESSION_SENT)
+        return false;
+    it->written = 1;
+    fill_out(it, false, out);
+    return true;
 }
 
 void session_skip(struct session *s, uint16_t packet_id)
@@ -313,6 +351,122 @@ int session_pubcomp(struct session *s, uint16_t packet_id)
         return ERR_PROTO;
     item_done(s, it);
     return 0;
+}
+
+/* ---- after a restart ---- */
+
+static void ring_put(struct session *s, const struct session_item *it)
+{
+    if (s->count == s->cap)
+        ring_grow(s);
+    *item(s, s->count++) = *it;
+    if (!it->m)
+        return;
+    s->queued_messages++;
+    s->queued_bytes += message_size(it->m);
+}
+
+/* Ids lie in turn in the ring, so what was done between two that are not leaves its place. False: they
+ * lie too far apart. */
+static bool ring_fill(struct session *s, uint16_t packet_id)
+{
+    uint32_t at = s->count == 0 ? 0 : (packet_id + ID_COUNT - item(s, 0)->packet_id) % ID_COUNT;
+
+    if (s->count > 0 && at < s->count)
+        return false;
+    while (s->count < at) {
+        uint16_t before = item(s, s->count - 1)->packet_id;
+
+        ring_put(s, &(struct session_item){ .packet_id = (uint16_t)(before % ID_COUNT + 1),
+                                            .state = SESSION_DONE });
+    }
+    return true;
+}
+
+void session_restore_take(struct session *s, struct session_item *items, size_t count,
+                          uint16_t last_packet_id)
+{
+    assert(s->count == 0);
+    s->last_packet_id = last_packet_id;
+    for (size_t i = 0; i < count; i++) {
+        struct session_item *it = &items[i];
+
+        if (it->packet_id == 0)
+            continue;
+        if (!ring_fill(s, it->packet_id)) {
+            it->packet_id = 0;
+            continue;
+        }
+        ring_put(s, it);
+        s->last_packet_id = it->packet_id;
+    }
+    s->sent = s->resend_at = s->count;
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].packet_id == 0 && items[i].m) {
+            items[i].state = SESSION_WAITING;
+            ring_put(s, &items[i]);
+        }
+    }
+}
+
+/* ---- shared subscriptions ---- */
+
+struct session_share *session_find_share(const struct session *s, uint64_t id)
+{
+    for (uint32_t i = 0; i < s->share_count; i++)
+        if (s->shares[i].id == id)
+            return &s->shares[i];
+    return NULL;
+}
+
+struct session_share *session_share_of(const struct session *s, struct str key)
+{
+    for (uint32_t i = 0; i < s->share_count; i++)
+        if (str_eq(s->shares[i].key, key))
+            return &s->shares[i];
+    return NULL;
+}
+
+void session_add_share(struct session *s, struct str key, uint64_t id, unsigned home)
+{
+    struct str copy = { mem_dup(key.p, key.n), key.n };
+
+    s->shares = mem_resize(s->shares, (s->share_count + 1) * sizeof(*s->shares));
+    s->shares[s->share_count++] = (struct session_share){ .id = id, .key = copy, .home = home };
+}
+
+void session_remove_share(struct session *s, uint64_t id)
+{
+    struct session_share *sh = session_find_share(s, id);
+
+    if (!sh)
+        return;
+    mem_free((void *)(uintptr_t)sh->key.p);
+    *sh = s->shares[--s->share_count];
+    for (uint32_t i = 0; i < s->count; i++)
+        if (item(s, i)->share == id)
+            item(s, i)->share = 0;
+}
+
+void session_give_back(struct session *s,
+                       void (*give)(void *ctx, uint64_t share, struct message *m), void *ctx)
+{
+    uint32_t kept = s->sent;
+
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct session_item *it = item(s, i);
+
+        if (it->share != 0 &&
+            (it->state == SESSION_WAITING || (it->state == SESSION_SENT && it->qos == 1))) {
+            give(ctx, it->share, message_ref(it->m));
+            drop_message(s, it);
+            it->state = SESSION_DONE;
+        } else if (it->state == SESSION_WAITING) {
+            *item(s, kept++) = *it;
+        }
+    }
+    s->count = kept;
+    ring_trim(s);
 }
 
 /* ---- incoming QoS 2 ---- */

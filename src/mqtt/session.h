@@ -19,12 +19,24 @@ struct session_sub {
     uint8_t options; /* the byte of SUBSCRIBE */
 };
 
+/* A shared subscription that this session is a member of (mqtt/share.h). */
+struct session_share {
+    uint64_t id;
+    struct str key;  /* its filter as subscribed; heap */
+    uint32_t credit; /* what its group may still hand us before we tell it more */
+    unsigned home;   /* the worker that keeps the group */
+};
+
 enum session_item_state { SESSION_WAITING, SESSION_SENT, SESSION_RELEASED, SESSION_DONE };
 struct session_item {
     struct message *m; /* NULL once it is no longer needed */
+    uint64_t share;    /* the shared subscription that it came by; 0: none */
+    uint64_t seq;      /* m's, also when m is gone; 0: it is not written down for this session */
     uint32_t sub_id;
     uint16_t packet_id;
     uint8_t qos : 2, retain : 1, state : 2;
+    uint8_t maybe : 1;   /* it may have been sent before the broker was started again */
+    uint8_t written : 1; /* its packet id is written down (QoS 2) */
 };
 
 struct session_limits {
@@ -38,12 +50,17 @@ struct session {
     uint32_t client_id_n;
     uint64_t serial;      /* names this session in messages (no-local); never 0 */
     uint32_t generation;  /* of its registry entry */
+    bool written;         /* its state is written down (mqtt/persist.h) */
+    uint32_t round;       /* the last in which it was written down as a whole */
     struct identity *who; /* a reference; of the last login */
     void *conn;           /* the connection that has it, or NULL */
     const struct session_limits *limits;
 
     struct session_sub *subs;
     uint32_t sub_count, sub_cap;
+    struct session_share *shares;
+    uint32_t share_count;
+    uint32_t share_turn; /* of what its groups are told */
 
     struct session_item *ring; /* in flight, then waiting; cap: a power of two, or 0 */
     uint32_t cap, head, count;
@@ -87,6 +104,10 @@ bool session_has_subscription(const struct session *s, struct str filter);
 /* Queues m (taking a reference). ERR_FULL: over a limit; dropped and counted in s->dropped. */
 MUST_USE int session_push(struct session *s, struct message *m, unsigned qos, bool retain,
                           uint32_t sub_id);
+/* What was pushed last came by this shared subscription. */
+void session_mark_shared(struct session *s, uint64_t share);
+/* How many more messages of QoS 1 and 2 would be sent at once. */
+uint32_t session_room(const struct session *s);
 /* What `other` has queued and s has not goes behind what s has: other took messages in the place
  * of s while s was on its way, and may have some that s got as well (the same struct message, among
  * those of s from the since-th on). other keeps its references. */
@@ -94,16 +115,23 @@ void session_absorb(struct session *s, const struct session *other, uint32_t sin
 enum session_send { SESSION_NOTHING, SESSION_PUBLISH, SESSION_PUBREL };
 struct session_out {
     struct message *m; /* PUBLISH: borrowed, valid until the next call on s */
+    uint64_t seq;      /* of the item */
     uint32_t sub_id;
     uint16_t packet_id;
     uint8_t qos;
     bool retain, dup;
+    bool written; /* its packet id is written down */
 };
 /* What is to be sent next, as far as the window allows; call until SESSION_NOTHING. Messages whose
  * time is over are dropped on the way. */
 enum session_send session_next(struct session *s, uint64_t now_ms, struct session_out *out);
 /* The last PUBLISH of session_next() must not be sent after all (too large): it is done with. */
 void session_skip(struct session *s, uint16_t packet_id);
+/* The packet id of what was to be sent is written down now: *out is what to send, again. False: it is not
+ * in flight any more. */
+bool session_written(struct session *s, uint16_t packet_id, uint64_t seq, struct session_out *out);
+/* The number of the message in flight with that id; 0: none, or it is not written down. */
+uint64_t session_seq(const struct session *s, uint16_t packet_id);
 /* Answers of the client. ERR_UNKNOWN: nothing with that id is in flight; ERR_PROTO: not an answer
  * to what is. refused: the reason code was 0x80 or more. */
 MUST_USE int session_puback(struct session *s, uint16_t packet_id);
@@ -116,6 +144,25 @@ bool session_receive(struct session *s, uint16_t packet_id);
 bool session_is_received(const struct session *s, uint16_t packet_id);
 /* False: unknown (PUBREL is answered all the same). */
 bool session_release(struct session *s, uint16_t packet_id);
+
+/* ---- after a restart ---- */
+/* Fills a new session's queue: each item with its reference to m, which is taken, its packet id where it
+ * has one, and the state SENT, RELEASED or WAITING. Those with an id are sent again under it, first. */
+void session_restore_take(struct session *s, struct session_item *items, size_t count,
+                          uint16_t last_packet_id);
+
+/* ---- shared subscriptions ---- */
+/* The membership, or NULL. Valid until the next call of these. */
+struct session_share *session_find_share(const struct session *s, uint64_t id);
+struct session_share *session_share_of(const struct session *s, struct str key);
+void session_add_share(struct session *s, struct str key, uint64_t id, unsigned home);
+/* What is on its way through it stays with the session. */
+void session_remove_share(struct session *s, uint64_t id);
+/* The client is gone: give() gets each message that another member may have in its place, with a
+ * reference that it takes over. What waits, and QoS 1 without its PUBACK; a QoS 2 message that was sent
+ * stays (MQTT 5, 4.8.2). */
+void session_give_back(struct session *s,
+                       void (*give)(void *ctx, uint64_t share, struct message *m), void *ctx);
 
 /* ---- connection comes and goes ---- */
 /* What is in flight will go out again, in order. window: how many may be open. */

@@ -11,6 +11,7 @@ enum tree_options {
     TREE_QOS = 0x03,
     TREE_NO_LOCAL = 0x04,
     TREE_AS_PUBLISHED = 0x08, /* retain flag is passed on */
+    TREE_SHARED = 0x80,       /* the owner is a shared subscription, not a session */
 };
 
 struct tree_entry {

@@ -126,6 +126,35 @@ def test_retained_messages_wait_for_their_subscribers(box):
         sub.stop()
 
 
+def test_members_of_a_shared_subscription_divide_the_work(box):
+    """mosquitto's own client is a member three times; one of them stops answering, then it is killed."""
+    hub = box.hub()
+    files = [open(box.dir / f"member{i}", "w+") for i in range(3)]
+    members = [box.run("mosquitto_sub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-V", "5", "-t", "$share/work/jobs/#", "-q", "1",
+                       "-i", f"member{i}", stdout=f) for i, f in enumerate(files)]
+    until(lambda: hub.metric("wayside_mqtt_subscriptions") == 3, "three members")
+    pub = Client(hub, 5)
+    got = lambda: [open(box.dir / f"member{i}").read().split() for i in range(3)]
+    done = lambda: {x for lines in got() for x in lines}
+    for i in range(150):
+        pub.publish(f"jobs/{i % 7}", str(i))
+    until(lambda: len(done()) == 150, "every job at somebody")
+    assert [len(lines) for lines in got()] == [50, 50, 50], got()
+    members[1].send_signal(signal.SIGSTOP)
+    for i in range(150, 300):
+        pub.publish(f"jobs/{i % 7}", str(i))
+    until(lambda: len(done()) > 250, "the others to go on")
+    members[1].kill()
+    members[1].wait()
+    until(lambda: len(done()) == 300, "what it held at the others")
+    assert sum(len(lines) for lines in got()) == 300, "nothing twice"
+    until(lambda: hub.metric("wayside_mqtt_subscriptions") == 2, "two members")
+    for m in members:
+        m.kill()
+    until(lambda: hub.metric("wayside_mqtt_shared_subscriptions") == 0, "the group to end with its last member")
+    pub.stop()
+
+
 def test_a_killed_client_leaves_its_will_and_a_polite_one_does_not(box):
     hub = box.hub()
     sub = Client(hub, 5)
@@ -270,7 +299,6 @@ def test_subscription_options_of_mqtt_5(box):
         c.publish("ret", "kept", retain=True)
         assert s.get().retain, "retain as published"
         s.stop()
-    assert c.subscribe("$share/g/x", 1)[0] == 0x9E, "shared subscriptions are not offered and said so"
     assert c.subscribe([("ok/1", SubscribeOptions(qos=0)), ("ok/2", SubscribeOptions(qos=1))]) == [0, 1]
     c.stop()
 

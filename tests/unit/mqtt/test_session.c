@@ -334,16 +334,86 @@ static void model_run(void **state)
     session_free(m.s);
 }
 
+struct given {
+    uint32_t numbers[20];
+    uint64_t shares[20];
+    unsigned n;
+};
+
+static void give(void *ctx, uint64_t share, struct message *m)
+{
+    struct given *g = ctx;
+
+    g->numbers[g->n] = number(m);
+    g->shares[g->n++] = share;
+    message_unref(m);
+}
+
+/* Of ten, every third its own; QoS 1 in 0..4, 2 in 5..9; seven are sent, two of them answered. */
+static void shares_are_given_back(void **state)
+{
+    static const uint32_t back[] = { 1, 2, 7, 8 }, again[] = { 3, 5 }, later[] = { 6, 9 };
+    struct session *s = session_new(STR("c"), 1, &limits);
+    struct given g = { .n = 0 };
+    struct session_out o;
+
+    (void)state;
+    session_add_share(s, STR("$share/g/t"), 70, 2);
+    session_add_share(s, STR("$share/h/t"), 80, 1);
+    assert_int_equal(session_share_of(s, STR("$share/h/t"))->home, 1);
+    assert_null(session_share_of(s, STR("$share/x/t")));
+    session_attach(s, &conn, 5);
+    assert_int_equal(session_room(s), 5);
+    for (uint32_t i = 0; i < 10; i++) {
+        assert_int_equal(push(s, i, i < 5 ? 1 : 2), 0);
+        if (i % 3 != 0)
+            session_mark_shared(s, i % 3 == 1 ? 70 : 80);
+    }
+    assert_int_equal(session_room(s), 0);
+    for (uint32_t i = 0; i < 5; i++)
+        assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    assert_int_equal(session_puback(s, 1), 0);
+    assert_int_equal(session_puback(s, 5), 0); /* number 4 */
+    for (uint32_t i = 5; i < 7; i++)
+        assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    session_detach(s, 0, false);
+    session_remove_share(s, 70 + 1); /* none */
+    session_give_back(s, give, &g);
+    assert_int_equal(g.n, COUNT_OF(back));
+    for (unsigned i = 0; i < g.n; i++) {
+        assert_int_equal(g.numbers[i], back[i]);
+        assert_int_equal(g.shares[i], back[i] % 3 == 1 ? 70 : 80);
+    }
+    assert_int_equal(s->queued_messages, 4);
+    session_give_back(s, give, &g);
+    assert_int_equal(g.n, COUNT_OF(back));
+    session_attach(s, &conn, 5);
+    for (unsigned i = 0; i < COUNT_OF(again); i++) { /* 5 by QoS 2, and shared: ended here */
+        assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+        assert_int_equal(number(o.m), again[i]);
+        assert_true(o.dup);
+    }
+    for (unsigned i = 0; i < COUNT_OF(later); i++) {
+        assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+        assert_int_equal(number(o.m), later[i]);
+        assert_int_equal(o.dup, later[i] == 6);
+    }
+    assert_int_equal(session_room(s), 1);
+    session_remove_share(s, 80);
+    assert_int_equal(s->share_count, 1);
+    session_detach(s, 0, false);
+    session_give_back(s, give, &g); /* what came by the share it has left stays */
+    assert_int_equal(g.n, COUNT_OF(back));
+    session_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(window_and_order),
-        cmocka_unit_test(exactly_once_states),
-        cmocka_unit_test(limits_drop_the_newest),
-        cmocka_unit_test(expired_messages_are_not_sent),
-        cmocka_unit_test(will_and_expiry),
-        cmocka_unit_test(subscriptions_listed),
-        cmocka_unit_test(model_run),
+        cmocka_unit_test(window_and_order),       cmocka_unit_test(exactly_once_states),
+        cmocka_unit_test(limits_drop_the_newest), cmocka_unit_test(expired_messages_are_not_sent),
+        cmocka_unit_test(will_and_expiry),        cmocka_unit_test(subscriptions_listed),
+        cmocka_unit_test(shares_are_given_back),  cmocka_unit_test(model_run),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,48 @@
+#ifndef MQTT_MATCH_H
+#define MQTT_MATCH_H
+/*
+ * From the filters that match a message to the sessions that get it, and how: one filter may be
+ * stepped through as it is; of several, a session that is met more than once gets the message once,
+ * with the highest QoS that it was granted (MQTT 5, 3.3.4), and a copy more for each further
+ * subscription identifier. Pure; not thread-safe.
+ */
+#include "mqtt/session.h"
+#include "mqtt/tree.h"
+
+/* No Local: the session published it itself. */
+static inline bool match_is_own(const struct tree_entry *e, const struct message_source *src)
+{
+    const struct session *s = e->owner;
+
+    return (e->options & TREE_NO_LOCAL) && s->serial == src->publisher;
+}
+static inline uint8_t match_qos(const struct tree_entry *e, const struct message_source *src)
+{
+    uint8_t most = e->options & TREE_QOS;
+
+    return src->qos < most ? src->qos : most;
+}
+static inline bool match_retain(const struct tree_entry *e, const struct message_source *src)
+{
+    return (e->options & TREE_AS_PUBLISHED) && src->retain;
+}
+
+struct match_slot {
+    struct session *s;
+    uint32_t sub_id;
+    uint8_t qos;
+    bool retain;
+};
+/* Zeroed at first. */
+struct match {
+    struct match_slot *slots;
+    uint32_t count, cap;
+    uint64_t last_mark;
+};
+void match_fini(struct match *m);
+/* Fills m->slots; entries of shared subscriptions are left out. The sessions' marks are used: one
+ * struct match for all sessions of a tree. */
+void match_gather(struct match *m, const struct tree_span *spans, size_t n,
+                  const struct message_source *src);
+
+#endif

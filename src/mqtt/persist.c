@@ -1,0 +1,322 @@
+/*
+ * The bytes of an operation: one for its kind, then its fields; strings have a 32-bit length before
+ * them, a payload is what is left. A record of the journal has a checksum already, so a mistake here
+ * is another version's or a bug, and refused as a whole.
+ */
+#include "mqtt/persist.h"
+
+#include "base/rd.h"
+#include "wire/mqtt.h"
+
+#define FLAG_QOS      0x03u
+#define FLAG_RETAIN   0x04u
+#define FLAG_RELEASED 0x08u
+
+/* ---- encoding ---- */
+
+static void put_str(struct buf *b, struct str s)
+{
+    buf_le32(b, (uint32_t)s.n);
+    buf_put(b, s);
+}
+
+static void begin(struct buf *b, enum persist_op op, uint64_t session)
+{
+    buf_u8(b, (uint8_t)op);
+    buf_le64(b, session);
+}
+
+void persist_put_message(struct buf *b, enum persist_op op, const struct persist_message *m)
+{
+    begin(b, op, m->publisher);
+    buf_le64(b, m->seq);
+    buf_le64(b, (uint64_t)m->expires_wall_ms);
+    buf_le16(b, m->packet_id);
+    buf_u8(b, (uint8_t)(m->qos | (m->retain ? FLAG_RETAIN : 0)));
+    put_str(b, m->topic);
+    put_str(b, m->props);
+    buf_put(b, m->payload);
+}
+
+void persist_put_session(struct buf *b, uint64_t session, const struct persist_session *w)
+{
+    begin(b, PERSIST_SESSION, session);
+    put_str(b, w->client_id);
+    put_str(b, w->user);
+    buf_le64(b, w->base);
+    buf_le64(b, (uint64_t)w->away_wall_ms);
+    buf_le32(b, w->expiry_s);
+    buf_le16(b, w->last_packet_id);
+    buf_u8(b, w->role);
+    buf_le32(b, w->subs);
+    buf_le32(b, w->received);
+    buf_le32(b, w->items);
+}
+
+void persist_put_sub(struct buf *b, const struct persist_sub *s)
+{
+    put_str(b, s->filter);
+    buf_le32(b, s->sub_id);
+    buf_u8(b, s->options);
+}
+
+void persist_put_received(struct buf *b, uint16_t packet_id)
+{
+    buf_le16(b, packet_id);
+}
+
+void persist_put_item(struct buf *b, const struct persist_item *i)
+{
+    buf_le64(b, i->seq);
+    buf_le32(b, i->sub_id);
+    buf_le16(b, i->packet_id);
+    buf_u8(b,
+           (uint8_t)(i->qos | (i->retain ? FLAG_RETAIN : 0) | (i->released ? FLAG_RELEASED : 0)));
+}
+
+void persist_put_end(struct buf *b, uint64_t session)
+{
+    begin(b, PERSIST_END, session);
+}
+
+void persist_put_away(struct buf *b, uint64_t session, int64_t wall_ms)
+{
+    begin(b, PERSIST_AWAY, session);
+    buf_le64(b, (uint64_t)wall_ms);
+}
+
+void persist_put_subscribe(struct buf *b, uint64_t session, const struct persist_sub *s)
+{
+    begin(b, PERSIST_SUBSCRIBE, session);
+    persist_put_sub(b, s);
+}
+
+void persist_put_unsubscribe(struct buf *b, uint64_t session, struct str filter)
+{
+    begin(b, PERSIST_UNSUBSCRIBE, session);
+    put_str(b, filter);
+}
+
+void persist_put_back(struct buf *b, uint64_t session, uint32_t expiry_s)
+{
+    begin(b, PERSIST_BACK, session);
+    buf_le32(b, expiry_s);
+}
+
+void persist_put_done(struct buf *b, uint64_t session, uint64_t seq, uint32_t sub_id)
+{
+    begin(b, PERSIST_DONE, session);
+    buf_le64(b, seq);
+    buf_le32(b, sub_id);
+}
+
+void persist_put_sent(struct buf *b, uint64_t session, const struct persist_item *it)
+{
+    begin(b, PERSIST_SENT, session);
+    buf_le64(b, it->seq);
+    buf_le32(b, it->sub_id);
+    buf_le16(b, it->packet_id);
+}
+
+void persist_put_released(struct buf *b, uint64_t session, uint16_t packet_id)
+{
+    begin(b, PERSIST_RELEASED, session);
+    buf_le16(b, packet_id);
+}
+
+void persist_put_complete(struct buf *b, uint64_t session, uint16_t packet_id)
+{
+    begin(b, PERSIST_COMPLETE, session);
+    buf_le16(b, packet_id);
+}
+
+/* ---- decoding ---- */
+
+static struct str get_str(struct rd *r)
+{
+    return rd_bytes(r, rd_le32(r));
+}
+
+static bool filter_ok(struct str s)
+{
+    struct str name, rest;
+
+    switch (mqtt_share_split(s, &name, &rest)) {
+    case MQTT_SHARE_NO:
+        return mqtt_filter_valid(s);
+    case MQTT_SHARE_YES:
+        return true;
+    case MQTT_SHARE_BAD:
+        break;
+    }
+    return false;
+}
+
+static bool get_message(struct rd *r, struct persist *out)
+{
+    struct persist_message *m = &out->message;
+    uint8_t flags;
+
+    m->publisher = out->session;
+    m->seq = rd_le64(r);
+    m->expires_wall_ms = (int64_t)rd_le64(r);
+    m->packet_id = rd_le16(r);
+    flags = rd_u8(r);
+    m->qos = flags & FLAG_QOS;
+    m->retain = (flags & FLAG_RETAIN) != 0;
+    m->topic = get_str(r);
+    m->props = get_str(r);
+    m->payload = rd_rest(r);
+    return !r->bad && (flags & ~(FLAG_QOS | FLAG_RETAIN)) == 0 && m->qos <= 2 &&
+           m->expires_wall_ms >= 0 && mqtt_topic_valid(m->topic) &&
+           (m->seq != 0) == (out->op != PERSIST_MESSAGE);
+}
+
+static struct persist_sub get_sub(struct rd *r)
+{
+    struct persist_sub s = { .filter = get_str(r) };
+
+    s.sub_id = rd_le32(r);
+    s.options = rd_u8(r);
+    return s;
+}
+
+static struct persist_item get_item(struct rd *r, uint8_t *flags)
+{
+    struct persist_item i = { .seq = rd_le64(r) };
+
+    i.sub_id = rd_le32(r);
+    i.packet_id = rd_le16(r);
+    *flags = rd_u8(r);
+    i.qos = *flags & FLAG_QOS;
+    i.retain = (*flags & FLAG_RETAIN) != 0;
+    i.released = (*flags & FLAG_RELEASED) != 0;
+    return i;
+}
+
+/* Everything that persist_next_…() will step through. */
+static bool check_whole(struct rd r, const struct persist_session *w)
+{
+    for (uint32_t i = 0; i < w->subs && !r.bad; i++)
+        if (!filter_ok(get_sub(&r).filter))
+            return false;
+    for (uint32_t i = 0; i < w->received && !r.bad; i++)
+        if (rd_le16(&r) == 0)
+            return false;
+    for (uint32_t i = 0; i < w->items && !r.bad; i++) {
+        uint8_t flags;
+        struct persist_item it = get_item(&r, &flags);
+
+        if (it.qos < 1 || it.qos > 2 || it.seq == 0 ||
+            (flags & ~(FLAG_QOS | FLAG_RETAIN | FLAG_RELEASED)) != 0 ||
+            (it.released && it.packet_id == 0))
+            return false;
+    }
+    return !r.bad && rd_left(&r) == 0;
+}
+
+static bool get_session(struct rd *r, struct persist *out)
+{
+    struct persist_session *w = &out->whole;
+
+    w->client_id = get_str(r);
+    w->user = get_str(r);
+    w->base = rd_le64(r);
+    w->away_wall_ms = (int64_t)rd_le64(r);
+    w->expiry_s = rd_le32(r);
+    w->last_packet_id = rd_le16(r);
+    w->role = rd_u8(r);
+    w->subs = rd_le32(r);
+    w->received = rd_le32(r);
+    w->items = rd_le32(r);
+    if (r->bad || w->client_id.n == 0 || !check_whole(*r, w))
+        return false;
+    out->rest = rd_rest(r);
+    return true;
+}
+
+static bool get_fields(struct rd *r, struct persist *out)
+{
+    switch (out->op) {
+    case PERSIST_MESSAGE:
+    case PERSIST_COPY:
+    case PERSIST_RETAINED:
+        return get_message(r, out);
+    case PERSIST_SESSION:
+        return get_session(r, out);
+    case PERSIST_END:
+        return true;
+    case PERSIST_AWAY:
+        out->wall_ms = (int64_t)rd_le64(r);
+        return true;
+    case PERSIST_SUBSCRIBE:
+        out->sub = get_sub(r);
+        return !r->bad && filter_ok(out->sub.filter);
+    case PERSIST_UNSUBSCRIBE:
+        out->sub.filter = get_str(r);
+        return !r->bad && filter_ok(out->sub.filter);
+    case PERSIST_BACK:
+        out->expiry_s = rd_le32(r);
+        return true;
+    case PERSIST_DONE:
+        out->seq = rd_le64(r);
+        out->sub_id = rd_le32(r);
+        return out->seq != 0;
+    case PERSIST_SENT:
+        out->seq = rd_le64(r);
+        out->sub_id = rd_le32(r);
+        out->packet_id = rd_le16(r);
+        return out->seq != 0 && out->packet_id != 0;
+    case PERSIST_RELEASED:
+    case PERSIST_COMPLETE:
+        out->packet_id = rd_le16(r);
+        return out->packet_id != 0;
+    }
+    return false;
+}
+
+int persist_decode(struct str record, struct persist *out)
+{
+    struct rd r = rd_init(record);
+
+    *out = (struct persist){ .op = rd_u8(&r) };
+    out->session = rd_le64(&r);
+    if (r.bad || !get_fields(&r, out) || r.bad || rd_left(&r) > 0)
+        return ERR_VALUE;
+    return 0;
+}
+
+/* ---- stepping ---- */
+
+static struct rd rest_at(const struct persist *p, size_t at)
+{
+    return rd_init(str_skip(p->rest, at));
+}
+
+struct persist_sub persist_next_sub(const struct persist *p, size_t *at)
+{
+    struct rd r = rest_at(p, *at);
+    struct persist_sub s = get_sub(&r);
+
+    *at += r.at;
+    return s;
+}
+
+uint16_t persist_next_received(const struct persist *p, size_t *at)
+{
+    struct rd r = rest_at(p, *at);
+    uint16_t id = rd_le16(&r);
+
+    *at += r.at;
+    return id;
+}
+
+struct persist_item persist_next_item(const struct persist *p, size_t *at)
+{
+    struct rd r = rest_at(p, *at);
+    uint8_t flags;
+    struct persist_item i = get_item(&r, &flags);
+
+    *at += r.at;
+    return i;
+}

@@ -1,0 +1,106 @@
+#ifndef MQTT_PERSIST_H
+#define MQTT_PERSIST_H
+/*
+ * What the broker writes down so that sessions, retained messages and what was acknowledged outlive
+ * it. One operation is one record of a journal of its own; its number there names the message that it
+ * holds. Pure: encoding and decoding. Nothing is reserved, all integers are little-endian.
+ *
+ * A message is written once, before its publisher is answered, and not the queues that it goes to:
+ * whoever reads the operations in order matches it again with the subscriptions of that place
+ * (mqtt/restore.h). A session's state as a whole (PERSIST_SESSION) and copies of messages
+ * (PERSIST_COPY) let everything before them be forgotten.
+ */
+#include "base/buf.h"
+#include "mqtt/session.h"
+
+enum persist_op {
+    PERSIST_MESSAGE = 1,  /* to be routed to those who subscribe here, and retained if it says so */
+    PERSIST_COPY = 2,     /* the message `seq` again, only for the queues that name it */
+    PERSIST_RETAINED = 3, /* the message `seq` again, still retained for its topic */
+    PERSIST_SESSION = 4,  /* a session as a whole; earlier words about it are void */
+    PERSIST_END = 5,      /* it is over */
+    PERSIST_AWAY = 6,     /* its client has gone, at wall_ms */
+    PERSIST_SUBSCRIBE = 7, /* a subscription more, or with other options */
+    PERSIST_UNSUBSCRIBE = 8,
+    PERSIST_DONE = 9,      /* message `seq` is done with, in this session */
+    PERSIST_SENT = 10,     /* message `seq` (QoS 2) has packet_id from now on */
+    PERSIST_RELEASED = 11, /* its PUBREC came */
+    PERSIST_COMPLETE = 12, /* the PUBREL of the incoming packet_id came */
+    PERSIST_BACK = 13,     /* its client has come back, with this expiry_s */
+};
+
+/* A message with what its publisher needs. expires_wall_ms: UTC; 0: never. */
+struct persist_message {
+    struct str topic, props, payload;
+    uint64_t seq;       /* PERSIST_COPY and _RETAINED: its number; else 0 */
+    uint64_t publisher; /* session; 0: none */
+    int64_t expires_wall_ms;
+    uint16_t packet_id; /* of a QoS 2 PUBLISH of a session that is written down; else 0 */
+    uint8_t qos;
+    bool retain;
+};
+
+/* A queued message of a session, in the order of its queue. */
+struct persist_item {
+    uint64_t seq;
+    uint32_t sub_id;
+    uint16_t packet_id; /* 0: not sent yet, or of QoS 1 */
+    uint8_t qos;
+    bool retain, released;
+};
+struct persist_sub {
+    struct str filter;
+    uint32_t sub_id;
+    uint8_t options;
+};
+/* Header of PERSIST_SESSION; what it holds is stepped through. */
+struct persist_session {
+    struct str client_id, user;
+    uint64_t
+        base; /* messages with a higher number may be in its queue though it does not name them */
+    int64_t away_wall_ms; /* when its client had gone; 0: it is there */
+    uint32_t expiry_s;
+    uint32_t subs, received, items;
+    uint16_t last_packet_id;
+    uint8_t role; /* enum authz_role */
+};
+
+struct persist {
+    enum persist_op op;
+    uint64_t session; /* its serial */
+    struct persist_message message;
+    struct persist_session whole;
+    struct persist_sub sub;
+    int64_t wall_ms;
+    uint64_t seq;
+    uint32_t expiry_s;
+    uint32_t sub_id;
+    uint16_t packet_id;
+    struct str rest; /* PERSIST_SESSION: what persist_next_…() step through, checked already */
+};
+
+/* Views into record. ERR_VALUE: not an operation, or damaged. */
+MUST_USE int persist_decode(struct str record, struct persist *out);
+/* First all subscriptions, then all received packet ids, then all items; *at starts at 0. */
+struct persist_sub persist_next_sub(const struct persist *p, size_t *at);
+uint16_t persist_next_received(const struct persist *p, size_t *at);
+struct persist_item persist_next_item(const struct persist *p, size_t *at);
+
+void persist_put_message(struct buf *b, enum persist_op op, const struct persist_message *m);
+/* persist_put_sub() whole->subs times, _received(), _item() follow. */
+void persist_put_session(struct buf *b, uint64_t session, const struct persist_session *whole);
+void persist_put_sub(struct buf *b, const struct persist_sub *s);
+void persist_put_received(struct buf *b, uint16_t packet_id);
+void persist_put_item(struct buf *b, const struct persist_item *i);
+void persist_put_end(struct buf *b, uint64_t session);
+void persist_put_away(struct buf *b, uint64_t session, int64_t wall_ms);
+void persist_put_subscribe(struct buf *b, uint64_t session, const struct persist_sub *s);
+void persist_put_unsubscribe(struct buf *b, uint64_t session, struct str filter);
+void persist_put_back(struct buf *b, uint64_t session, uint32_t expiry_s);
+/* sub_id: a session may have a message once for each subscription identifier. */
+void persist_put_done(struct buf *b, uint64_t session, uint64_t seq, uint32_t sub_id);
+void persist_put_sent(struct buf *b, uint64_t session, const struct persist_item *it);
+void persist_put_released(struct buf *b, uint64_t session, uint16_t packet_id);
+void persist_put_complete(struct buf *b, uint64_t session, uint16_t packet_id);
+
+#endif

@@ -1,0 +1,37 @@
+#ifndef MQTT_RESTORE_H
+#define MQTT_RESTORE_H
+/*
+ * The state that the operations of mqtt/persist.h describe, read in their order: sessions with their
+ * queues, and retained messages. Pure; one thread.
+ *
+ * Every operation may come twice or name what is not there (any more): it then says nothing. So a log
+ * whose beginning is gone, or that was cut anywhere, gives the state as far as it is told.
+ */
+#include "mqtt/persist.h"
+
+struct restore;
+
+struct restore_options {
+    const struct session_limits *limits; /* outlives the sessions */
+    size_t retained_max;
+    int64_t wall_ms; /* now, both */
+    uint64_t now_ms;
+};
+struct restore *restore_new(const struct restore_options *o);
+void restore_free(struct restore *r);
+
+/* The next operation; seq: the number of its record, rising. ERR_VALUE: it cannot be understood and
+ * is left out. */
+MUST_USE int restore_apply(struct restore *r, uint64_t seq, struct str record);
+/* All were applied: what follows may be called. */
+void restore_finish(struct restore *r);
+
+/* Each session that has not expired, once; now the caller's. NULL: no more. A session whose client was
+ * connected counts as left just now; its expires_at_ms is set. */
+struct session *restore_take_session(struct restore *r);
+/* Each retained message, once; a reference that is the caller's. NULL: no more. */
+struct message *restore_take_retained(struct restore *r);
+/* Above every serial that was ever used. */
+uint64_t restore_last_serial(const struct restore *r);
+
+#endif

@@ -1,0 +1,77 @@
+#ifndef MQTT_SHARE_H
+#define MQTT_SHARE_H
+/*
+ * The members of one shared subscription ($share/NAME/FILTER) and whose turn it is (MQTT 5, 4.8.2).
+ * Each message goes to one member; members that have room take turns. What comes while none has
+ * room waits here, QoS 1 and 2 only, within the limits of a session's queue.
+ *
+ * A member's credit is how many messages of QoS 1 and 2 may still be handed to it before it has said
+ * again how much room it has; 0: it is stalled, or absent. Pure; belongs to one worker.
+ */
+#include "mqtt/session.h"
+
+struct share_member {
+    uint64_t serial; /* of its session */
+    uint32_t turn;   /* of what it said last */
+    uint32_t credit;
+    uint32_t sub_id;
+    unsigned part;   /* the worker that has its session */
+    uint8_t options; /* enum tree_options */
+};
+struct share_waiting {
+    struct message *m;
+    uint8_t qos; /* never above what it was published with */
+};
+struct share {
+    char *key; /* the whole filter as subscribed, heap */
+    uint32_t key_n, filter_at;
+    uint64_t id; /* names it among all workers; never comes again */
+    const struct session_limits *limits;
+    struct share_member *members;
+    uint32_t count, cap;
+    uint32_t next;              /* whose turn it is */
+    struct share_waiting *ring; /* cap: a power of two, or 0 */
+    uint32_t ring_cap, head, waiting;
+    size_t waiting_bytes;
+};
+
+/* key: "$share/NAME/FILTER"; filter: the view of its last part. limits outlive it. */
+struct share *share_new(struct str key, struct str filter, uint64_t id,
+                        const struct session_limits *limits);
+void share_free(struct share *sh);
+static inline struct str share_key(const struct share *sh)
+{
+    return (struct str){ sh->key, sh->key_n };
+}
+static inline struct str share_filter(const struct share *sh)
+{
+    return str_skip(share_key(sh), sh->filter_at);
+}
+
+/* A session becomes a member, without credit (true), or has subscribed again with other options. */
+bool share_join(struct share *sh, uint64_t serial, uint32_t sub_id, uint8_t options);
+/* False: it was none. */
+bool share_leave(struct share *sh, uint64_t serial);
+/* What a member's worker says of it; what it said earlier (a lower turn) and comes later is ignored,
+ * as is what is said of no member. */
+struct share_told {
+    uint64_t serial;
+    uint32_t turn, credit;
+    unsigned part;
+};
+void share_tell(struct share *sh, const struct share_told *t);
+/* The member had no room after all, when it had last told what it told in that turn. */
+void share_stall(struct share *sh, uint64_t serial, uint32_t turn);
+/* The member whose turn it is among those with credit, or NULL when none has. Valid until the next
+ * call. spend: a message of QoS 1 or 2 goes to it. */
+struct share_member *share_pick(struct share *sh, bool spend);
+
+/* Keeps m (taking a reference) until a member has room. ERR_FULL: over a limit. */
+MUST_USE int share_wait(struct share *sh, struct message *m, unsigned qos);
+/* The oldest that waits, or NULL; valid until the next call. Those whose time is over are dropped on the
+ * way and counted in *expired. */
+const struct share_waiting *share_first(struct share *sh, uint64_t now_ms, uint64_t *expired);
+/* Drops the oldest. */
+void share_pop(struct share *sh);
+
+#endif

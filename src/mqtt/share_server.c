@@ -1,0 +1,472 @@
+/*
+ * Shared subscriptions between the parts. Each group ($share/NAME/FILTER) has a home, the part of its
+ * key's hash. The home subscribes the filter, gets each message that matches once, and offers it to
+ * the member whose turn it is, on whichever part that one's session lives.
+ *
+ *     member's part                               home
+ *     join ─────────────────────────────────────► joins without credit; fence
+ *     ◄───────────────────────────── joined ───── SUBACK may go
+ *     tell (credit: how much room) ─────────────► what waits is offered
+ *     ◄───────────────────────────── offer ────── takes turns among those with credit
+ *     bounce (gone, or no room after all) ──────► offered to the next
+ *     tell (credit 0: disconnected), bounces ───► the others get what was not acknowledged
+ *     leave (unsubscribed, session over) ───────► the last one frees the group
+ *
+ * Home and member count the same offers, so both know when the credit is used up; then the member tells
+ * as soon as it has room again. A session that moves to another worker says so with its next telling;
+ * its turn orders what the two workers say.
+ *
+ * So a member that is absent or stalled gets nothing, while one has room no message waits, and what waits
+ * at the home is bounded like a session's queue.
+ */
+#include "mqtt/broker_part.h"
+#include "mqtt/share.h"
+
+#include "base/mem.h"
+
+#define CREDIT_MAX 64u /* so that a member that goes gives little back */
+
+static struct str id_key(const uint64_t *id)
+{
+    return str_from((const char *)id, sizeof(*id));
+}
+
+static struct share *find_share(const struct part *p, uint64_t id)
+{
+    return map_get(&p->shares_by_id, id_key(&id));
+}
+
+/* ---- at the member's part ---- */
+
+/* The session with that serial, if it is here and a member of anything. */
+static struct session *find_member(const struct part *p, uint64_t serial)
+{
+    return map_get(&p->sharers, id_key(&serial));
+}
+
+static uint32_t room_of(const struct session *s)
+{
+    const struct conn *c = s->conn;
+    uint32_t room = c && !c->choked ? session_room(s) : 0;
+
+    return room < CREDIT_MAX ? room : CREDIT_MAX;
+}
+
+struct tell_mail {
+    struct mail mail;
+    struct broker *b;
+    uint64_t id;
+    struct share_told told;
+};
+
+static void on_tell(struct mail *m, struct loop *l);
+
+/* Always by mail, so that what a telling sets off never runs inside of what led to it. */
+static void tell(struct part *p, struct session *s, struct session_share *sh, uint32_t credit)
+{
+    struct tell_mail *k = NEW(struct tell_mail);
+
+    sh->credit = credit;
+    k->mail.deliver = on_tell;
+    k->b = p->b;
+    k->id = sh->id;
+    k->told = (struct share_told){
+        .serial = s->serial, .turn = ++s->share_turn, .credit = credit, .part = p->index
+    };
+    part_post(p, sh->home, &k->mail);
+}
+
+void share_room(struct part *p, struct session *s)
+{
+    uint32_t room = room_of(s);
+
+    for (uint32_t i = 0; room > 0 && i < s->share_count; i++)
+        if (s->shares[i].credit == 0)
+            tell(p, s, &s->shares[i], room);
+}
+
+void share_enter(struct part *p, struct session *s)
+{
+    if (s->share_count > 0)
+        map_put(&p->sharers, id_key(&s->serial), s);
+}
+
+void share_exit(struct part *p, struct session *s)
+{
+    if (s->share_count > 0)
+        map_remove(&p->sharers, id_key(&s->serial));
+}
+
+/* ---- offers ---- */
+
+struct offer {
+    struct mail mail;
+    struct broker *b;
+    uint64_t id, serial;
+    unsigned home;
+    uint32_t sub_id;
+    uint8_t qos;
+    bool retain;
+    /* with a bounce */
+    bool known;    /* the member is there, and turn is its */
+    uint32_t turn; /* what it told last */
+    struct message *m;
+};
+
+static bool take_qos0(struct part *p, struct session *s, const struct offer *o,
+                      struct publication *pub)
+{
+    struct conn *c = s->conn;
+    struct delivery d = { .src = &pub->src, .m = pub->m, .sub_id = o->sub_id, .retain = o->retain };
+
+    if (!c || c->choked)
+        return false;
+    metric_add(conn_send_publish(c, &d) ? p->b->m.sent[0] : p->b->m.dropped_size, 1);
+    return true;
+}
+
+/* The member takes it, or it goes back: it is not here any more, or has no room after all. */
+static bool take(struct part *p, struct offer *o, struct publication *pub)
+{
+    struct session *s = find_member(p, o->serial);
+    struct session_share *sh = s ? session_find_share(s, o->id) : NULL;
+    bool taken = false;
+
+    if (!sh)
+        return false;
+    if (o->qos == 0) {
+        taken = take_qos0(p, s, o, pub);
+    } else if (room_of(s) > 0 &&
+               session_push(s, publication_message(pub), o->qos, o->retain, o->sub_id) == 0) {
+        session_mark_shared(s, o->id);
+        sh->credit -= sh->credit > 0;
+        conn_pump(s->conn);
+        return true;
+    }
+    if (taken)
+        return true;
+    sh->credit = 0;
+    o->known = true;
+    o->turn = s->share_turn;
+    return false;
+}
+
+static void on_bounce(struct mail *m, struct loop *l);
+
+static void on_offer(struct mail *m, struct loop *l)
+{
+    struct offer *o = container_of(m, struct offer, mail);
+    struct part *p = part_of(o->b, l);
+    struct publication pub = { .src = message_source_of(o->m), .m = o->m };
+
+    if (take(p, o, &pub)) {
+        publication_fini(&pub);
+        mem_free(o);
+        return;
+    }
+    m->deliver = on_bounce;
+    part_post(p, o->home, m);
+}
+
+/* ---- at the home ---- */
+
+static void post_offer(struct part *p, const struct offer *o, unsigned to, struct message *m)
+{
+    struct offer *k = mem_dup(o, sizeof(*o));
+
+    k->mail.deliver = on_offer;
+    k->m = message_ref(m);
+    part_post(p, to, &k->mail);
+}
+
+/* False: nobody has room. */
+static bool offer(struct part *p, struct share *sh, struct publication *pub, unsigned qos)
+{
+    struct share_member *m;
+
+    while ((m = share_pick(sh, qos > 0))) {
+        struct offer o = { .b = p->b,
+                           .id = sh->id,
+                           .serial = m->serial,
+                           .home = p->index,
+                           .sub_id = m->sub_id,
+                           .qos = (uint8_t)qos,
+                           .retain = (m->options & TREE_AS_PUBLISHED) && pub->src.retain };
+
+        if (o.qos > (m->options & TREE_QOS))
+            o.qos = m->options & TREE_QOS;
+        if (m->part != p->index) {
+            post_offer(p, &o, m->part, publication_message(pub));
+            return true;
+        }
+        if (take(p, &o, pub))
+            return true;
+        m->credit = 0;
+    }
+    return false;
+}
+
+/* What comes later waits behind what waits already. */
+void share_publish(struct part *p, struct share *sh, struct publication *pub)
+{
+    unsigned qos = pub->src.qos;
+
+    if ((sh->waiting == 0 || qos == 0) && offer(p, sh, pub, qos))
+        return;
+    if (qos == 0)
+        metric_add(p->b->m.dropped_slow, 1);
+    else if (share_wait(sh, publication_message(pub), qos))
+        metric_add(p->b->m.dropped_queue, 1);
+}
+
+static void offer_waiting(struct part *p, struct share *sh)
+{
+    const struct share_waiting *w;
+    uint64_t expired = 0;
+
+    while ((w = share_first(sh, loop_now_ms(p->loop), &expired))) {
+        struct publication pub = { .src = message_source_of(w->m), .m = w->m };
+
+        if (!offer(p, sh, &pub, w->qos))
+            break;
+        share_pop(sh);
+    }
+    metric_add(p->b->m.dropped_expired, expired);
+}
+
+static void on_bounce(struct mail *m, struct loop *l)
+{
+    struct offer *o = container_of(m, struct offer, mail);
+    struct part *p = part_of(o->b, l);
+    struct share *sh = find_share(p, o->id);
+    struct publication pub = { .src = message_source_of(o->m), .m = o->m };
+
+    if (sh && o->known)
+        share_stall(sh, o->serial, o->turn);
+    if (sh)
+        share_publish(p, sh, &pub);
+    else
+        metric_add(p->b->m.dropped_queue, 1);
+    publication_fini(&pub);
+    mem_free(o);
+}
+
+static void on_tell(struct mail *m, struct loop *l)
+{
+    struct tell_mail *k = container_of(m, struct tell_mail, mail);
+    struct part *p = part_of(k->b, l);
+    struct share *sh = find_share(p, k->id);
+
+    if (sh) {
+        share_tell(sh, &k->told);
+        offer_waiting(p, sh);
+    }
+    mem_free(k);
+}
+
+/* ---- leaving ---- */
+
+static void free_share(struct part *p, struct share *sh)
+{
+    tree_remove(&p->tree, share_filter(sh), sh);
+    part_interest_remove(p, share_filter(sh));
+    map_remove(&p->shares, share_key(sh));
+    map_remove(&p->shares_by_id, id_key(&sh->id));
+    metric_gauge_add(p->b->m.shared, -1);
+    metric_add(p->b->m.dropped_queue, sh->waiting);
+    share_free(sh);
+}
+
+struct leave_mail {
+    struct mail mail;
+    struct broker *b;
+    uint64_t id, serial;
+};
+
+static void on_leave(struct mail *m, struct loop *l)
+{
+    struct leave_mail *k = container_of(m, struct leave_mail, mail);
+    struct part *p = part_of(k->b, l);
+    struct share *sh = find_share(p, k->id);
+
+    if (sh && share_leave(sh, k->serial)) {
+        if (sh->count == 0)
+            free_share(p, sh);
+    }
+    mem_free(k);
+}
+
+static void leave_one(struct part *p, unsigned home, uint64_t id, uint64_t serial)
+{
+    struct leave_mail *k = NEW(struct leave_mail);
+
+    k->mail.deliver = on_leave;
+    k->b = p->b;
+    k->id = id;
+    k->serial = serial;
+    part_post(p, home, &k->mail);
+}
+
+bool share_unsubscribe(struct part *p, struct session *s, struct str key)
+{
+    const struct session_share *sh = session_share_of(s, key);
+
+    if (!sh)
+        return false;
+    leave_one(p, sh->home, sh->id, s->serial);
+    session_remove_share(s, sh->id);
+    session_unsubscribe(s, key);
+    if (s->share_count == 0)
+        map_remove(&p->sharers, id_key(&s->serial));
+    metric_gauge_add(p->b->m.subscriptions, -1);
+    return true;
+}
+
+void share_leave_all(struct part *p, struct session *s)
+{
+    for (uint32_t i = 0; i < s->share_count; i++)
+        leave_one(p, s->shares[i].home, s->shares[i].id, s->serial);
+    metric_gauge_add(p->b->m.subscriptions, -(int64_t)s->share_count);
+}
+
+struct giving {
+    struct part *part;
+    struct session *s;
+};
+
+static void give_back(void *ctx, uint64_t id, struct message *m)
+{
+    const struct giving *g = ctx;
+    struct offer *o = NEW(struct offer);
+
+    o->mail.deliver = on_bounce;
+    o->b = g->part->b;
+    o->id = id;
+    o->m = m;
+    part_post(g->part, session_find_share(g->s, id)->home, &o->mail);
+}
+
+void share_absent(struct part *p, struct session *s)
+{
+    struct giving g = { p, s };
+
+    if (s->share_count == 0 || p->stopping)
+        return;
+    for (uint32_t i = 0; i < s->share_count; i++)
+        tell(p, s, &s->shares[i], 0);
+    session_give_back(s, give_back, &g);
+}
+
+void share_free_all(struct part *p)
+{
+    struct map_entry *e;
+    size_t at = 0;
+
+    while ((e = map_next(&p->shares, &at)))
+        share_free(e->value);
+    map_fini(&p->shares);
+    map_fini(&p->shares_by_id);
+    map_fini(&p->sharers);
+}
+
+/* ---- joining ---- */
+
+struct join_mail {
+    struct mail mail;
+    struct part *home;
+    struct conn *c;
+    void (*done)(void *ctx);
+    void *ctx;
+    uint64_t serial, id;
+    uint32_t sub_id;
+    uint8_t options;
+    bool added; /* it was no member before */
+    size_t key_n;
+    char key[];
+};
+
+static struct share *make_share(struct part *p, struct str key)
+{
+    struct str name, filter;
+    struct share *sh;
+
+    if (mqtt_share_split(key, &name, &filter) != MQTT_SHARE_YES)
+        return NULL;
+    sh = share_new(key, filter, (++p->last_share << 16) | p->index, &p->b->session_limits);
+    map_put(&p->shares, share_key(sh), sh);
+    map_put(&p->shares_by_id, id_key(&sh->id), sh);
+    tree_add(&p->tree, filter, sh, 0, TREE_SHARED);
+    part_interest_add(p, filter);
+    metric_gauge_add(p->b->m.shared, 1);
+    return sh;
+}
+
+static void on_joined(struct mail *m, struct loop *l)
+{
+    struct join_mail *k = container_of(m, struct join_mail, mail);
+    struct part *p = k->c->part;
+    struct session *s = k->c->session;
+
+    (void)l;
+    p->letters--;
+    if (s && s->serial == k->serial) {
+        struct str key = str_from(k->key, k->key_n);
+        bool added = !session_has_subscription(s, key);
+
+        session_subscribe(s, key, k->sub_id, k->options | TREE_SHARED, added);
+        if (!session_find_share(s, k->id)) {
+            session_add_share(s, key, k->id, k->home->index);
+            share_enter(p, s);
+        }
+        metric_gauge_add(p->b->m.subscriptions, added);
+        share_room(p, s);
+    } else if (k->added) { /* it has gone, or moved, and was not told of its subscription */
+        leave_one(p, k->home->index, k->id, k->serial);
+    }
+    k->done(k->ctx);
+    mem_free(k);
+}
+
+static void on_fenced(void *ctx)
+{
+    struct join_mail *k = ctx;
+
+    k->mail.deliver = on_joined;
+    part_post(k->home, k->c->part->index, &k->mail);
+}
+
+static void on_join(struct mail *m, struct loop *l)
+{
+    struct join_mail *k = container_of(m, struct join_mail, mail);
+    struct part *p = k->home;
+    struct str key = str_from(k->key, k->key_n);
+    struct share *sh = map_get(&p->shares, key);
+
+    (void)l;
+    if (!sh)
+        sh = make_share(p, key);
+    k->id = sh->id;
+    k->added = share_join(sh, k->serial, k->sub_id, k->options);
+    /* Whoever made the group may not have its fence yet. */
+    part_fence(p, on_fenced, k);
+}
+
+void share_subscribe(struct conn *c, const struct share_wish *w, void (*done)(void *ctx), void *ctx)
+{
+    struct part *p = c->part;
+    struct join_mail *k = mem_new(sizeof(*k) + w->key.n);
+    unsigned home = broker_shard(p->b, w->key);
+
+    k->mail.deliver = on_join;
+    k->home = p->b->parts[home];
+    k->c = c;
+    k->done = done;
+    k->ctx = ctx;
+    k->serial = c->session->serial;
+    k->sub_id = w->sub_id;
+    k->options = w->options;
+    k->key_n = w->key.n;
+    memcpy(k->key, w->key.p, w->key.n);
+    p->letters++;
+    part_post(p, home, &k->mail);
+}

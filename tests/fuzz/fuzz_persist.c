@@ -1,0 +1,48 @@
+/* Operations of the broker's log, several in one input (each behind a length byte): whatever they
+ * claim, the state that they give can be taken and freed, within its limits. */
+#include "fuzz/fuzz.h"
+
+#include "mqtt/restore.h"
+
+#include "base/rd.h"
+
+static const struct session_limits limits = { .subscriptions_max = 100,
+                                              .inflight_max = 10,
+                                              .queue_max_messages = 50,
+                                              .queue_max_bytes = 100000 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+    struct restore_options o = {
+        .limits = &limits, .retained_max = 20, .wall_ms = 1000000, .now_ms = 5000
+    };
+    struct restore *r = restore_new(&o);
+    struct rd in = rd_init(str_from((const char *)data, n));
+    struct session *s;
+    struct message *m;
+    uint64_t seq = 0;
+    size_t retained = 0;
+
+    while (rd_left(&in) > 0) {
+        size_t want = rd_u8(&in), left = rd_left(&in);
+        struct persist p;
+        struct str op = rd_bytes(&in, want < left ? want : left);
+
+        seq++;
+        if (restore_apply(r, seq, op) == 0)
+            FUZZ_CHECK(persist_decode(op, &p) == 0);
+    }
+    restore_finish(r);
+    while ((s = restore_take_session(r))) {
+        FUZZ_CHECK(s->sent <= s->count && s->count < 70000 && s->serial <= restore_last_serial(r));
+        session_free(s);
+    }
+    while ((m = restore_take_retained(r))) {
+        FUZZ_CHECK(m->payload_n > 0);
+        message_unref(m);
+        retained++;
+    }
+    FUZZ_CHECK(retained <= o.retained_max);
+    restore_free(r);
+    return 0;
+}

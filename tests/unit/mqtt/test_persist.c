@@ -1,0 +1,137 @@
+/* What is written down reads back the same; damage of any byte is refused or reads as something valid. */
+#include "mqtt/persist.h"
+
+#include "unit/unit.h"
+
+static struct persist read_back(struct buf *b)
+{
+    struct persist p;
+
+    assert_int_equal(persist_decode(buf_str(b), &p), 0);
+    for (size_t n = 0; n < b->n;
+         n++) { /* every shorter one is refused, unless it ends in a payload */
+        struct persist q;
+        int rc = persist_decode(str_from(b->p, n), &q);
+
+        assert_true(rc == ERR_VALUE || p.message.payload.n > 0);
+    }
+    return p;
+}
+
+static void messages(void **state)
+{
+    static const struct persist_message m = { .topic = { "a/b", 3 },
+                                              .props = { "\x01\x02", 2 },
+                                              .payload = { "payload", 7 },
+                                              .publisher = 77,
+                                              .expires_wall_ms = 1234567890123,
+                                              .packet_id = 65535,
+                                              .qos = 2,
+                                              .retain = true };
+    struct buf b = buf_init(10000);
+    struct persist p;
+
+    (void)state;
+    persist_put_message(&b, PERSIST_MESSAGE, &m);
+    p = read_back(&b);
+    assert_int_equal(p.op, PERSIST_MESSAGE);
+    assert_str(p.message.topic, "a/b");
+    assert_str(p.message.payload, "payload");
+    assert_int_equal(p.message.props.n, 2);
+    assert_int_equal(p.message.publisher, 77);
+    assert_int_equal(p.message.expires_wall_ms, m.expires_wall_ms);
+    assert_int_equal(p.message.packet_id, 65535);
+    assert_int_equal(p.message.qos, 2);
+    assert_true(p.message.retain);
+    b.p[9] = 1; /* a number, where a message has none yet */
+    assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);
+    b.p[0] = PERSIST_COPY;
+    assert_int_equal(persist_decode(buf_str(&b), &p), 0);
+    assert_int_equal(p.message.seq, 1);
+    b.p[0] = 99;
+    assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);
+    buf_fini(&b);
+}
+
+static void sessions(void **state)
+{
+    static const struct persist_session w = { .client_id = { "c", 1 },
+                                              .user = { "u", 1 },
+                                              .base = 9,
+                                              .away_wall_ms = 5,
+                                              .expiry_s = 60,
+                                              .subs = 2,
+                                              .received = 1,
+                                              .items = 2,
+                                              .last_packet_id = 3,
+                                              .role = 4 };
+    struct buf b = buf_init(10000);
+    struct persist_item it;
+    struct persist p;
+    size_t at = 0;
+
+    (void)state;
+    persist_put_session(&b, 5, &w);
+    persist_put_sub(&b, &(struct persist_sub){ STR("x/#"), 268435455, 2 });
+    persist_put_sub(&b, &(struct persist_sub){ STR("$share/g/y"), 0, 1 });
+    persist_put_received(&b, 4);
+    persist_put_item(&b, &(struct persist_item){
+                             .seq = 7, .sub_id = 1, .packet_id = 2, .qos = 2, .released = true });
+    persist_put_item(&b, &(struct persist_item){ .seq = 8, .qos = 1, .retain = true });
+    p = read_back(&b);
+    assert_int_equal(p.session, 5);
+    assert_str(p.whole.client_id, "c");
+    assert_str(p.whole.user, "u");
+    assert_int_equal(p.whole.base, 9);
+    assert_int_equal(p.whole.away_wall_ms, 5);
+    assert_int_equal(p.whole.expiry_s, 60);
+    assert_int_equal(p.whole.last_packet_id, 3);
+    assert_int_equal(p.whole.role, 4);
+    assert_int_equal(persist_next_sub(&p, &at).sub_id, 268435455);
+    assert_str(persist_next_sub(&p, &at).filter, "$share/g/y");
+    assert_int_equal(persist_next_received(&p, &at), 4);
+    it = persist_next_item(&p, &at);
+    assert_true(it.seq == 7 && it.sub_id == 1 && it.packet_id == 2 && it.qos == 2 && it.released &&
+                !it.retain);
+    it = persist_next_item(&p, &at);
+    assert_true(it.seq == 8 && it.qos == 1 && it.packet_id == 0 && !it.released && it.retain);
+    buf_fini(&b);
+}
+
+static void words(void **state)
+{
+    struct buf b = buf_init(10000);
+    struct persist p;
+
+    (void)state;
+#define WORD(want, put)                                                                            \
+    do {                                                                                           \
+        buf_clear(&b);                                                                             \
+        put;                                                                                       \
+        p = read_back(&b);                                                                         \
+        assert_int_equal(p.op, want);                                                              \
+        assert_int_equal(p.session, 6);                                                            \
+        buf_u8(&b, 0);                                                                             \
+        assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);                              \
+    } while (0)
+    WORD(PERSIST_END, persist_put_end(&b, 6));
+    WORD(PERSIST_AWAY, persist_put_away(&b, 6, -5));
+    WORD(PERSIST_BACK, persist_put_back(&b, 6, 9));
+    WORD(PERSIST_UNSUBSCRIBE, persist_put_unsubscribe(&b, 6, STR("a/+")));
+    WORD(PERSIST_SUBSCRIBE,
+         persist_put_subscribe(&b, 6, &(struct persist_sub){ STR("a/+"), 3, 1 }));
+    WORD(PERSIST_DONE, persist_put_done(&b, 6, 3, 0));
+    WORD(PERSIST_SENT, persist_put_sent(&b, 6, &(struct persist_item){ .seq = 3, .packet_id = 4 }));
+    WORD(PERSIST_RELEASED, persist_put_released(&b, 6, 4));
+    WORD(PERSIST_COMPLETE, persist_put_complete(&b, 6, 4));
+#undef WORD
+    buf_clear(&b);
+    persist_put_subscribe(&b, 6, &(struct persist_sub){ STR("a/#/b"), 3, 1 });
+    assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);
+    buf_clear(&b);
+    persist_put_released(&b, 6, 0);
+    assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);
+    buf_fini(&b);
+}
+
+RUN(TEST(messages), TEST(sessions), TEST(words))

@@ -1,0 +1,574 @@
+/*
+ * What is restored is what was there: sessions that live by the real machine write down what they do,
+ * and at any point of that log the state read back is theirs, also after rounds that wrote everything
+ * down anew and threw the beginning away.
+ */
+#include "mqtt/restore.h"
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "mqtt/match.h"
+#include "mqtt/tree.h"
+#include "trust/authz.h"
+#include "unit/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SESSIONS 5
+#define TOPICS   6
+#define OPS_MAX  20000
+
+static const struct session_limits limits = { .subscriptions_max = 100,
+                                              .inflight_max = 6,
+                                              .queue_max_messages = 1000000,
+                                              .queue_max_bytes = 100000000 };
+static const char *const filters[] = { "t/0", "t/+", "#", "t/1/#", "+/2", "$share/g/t/+" };
+static int conn;
+
+struct world {
+    struct session *s[SESSIONS];
+    bool away[SESSIONS], told[SESSIONS]; /* told: in the round that is under way */
+    bool round, retained_told;
+    uint64_t base;
+    struct message *retained[TOPICS];
+    struct tree tree;
+    struct match match;
+    struct buf ops[OPS_MAX]; /* by seq - 1; empty: thrown away */
+    uint64_t seq, serial, first;
+    unsigned seed;
+};
+
+static unsigned rnd(struct world *w, unsigned n)
+{
+    return (unsigned)rand_r(&w->seed) % n;
+}
+
+static struct buf *op(struct world *w)
+{
+    struct buf *b = &w->ops[w->seq++];
+
+    assert_true(w->seq < OPS_MAX);
+    *b = buf_init(1 << 20);
+    return b;
+}
+
+static void topic_text(unsigned topic, char out[16])
+{
+    snprintf(out, 16, topic < 4 ? "t/%u" : "t/1/%u", topic);
+}
+
+/* ---- what sessions do ---- */
+
+static struct persist_item item_of(const struct session_item *it)
+{
+    return (struct persist_item){ .seq = it->seq,
+                                  .sub_id = it->sub_id,
+                                  .packet_id = it->qos == 2 && it->state != SESSION_WAITING
+                                                   ? it->packet_id
+                                                   : 0,
+                                  .qos = it->qos,
+                                  .retain = it->retain,
+                                  .released = it->state == SESSION_RELEASED };
+}
+
+static const struct session_item *ring_item(const struct session *s, uint32_t i)
+{
+    return &s->ring[(s->head + i) & (s->cap - 1)];
+}
+
+static void write_copy(struct world *w, enum persist_op how, const struct message *m)
+{
+    persist_put_message(op(w), how,
+                        &(struct persist_message){ .topic = message_topic(m),
+                                                   .payload = message_payload(m),
+                                                   .publisher = m->publisher,
+                                                   .seq = m->seq,
+                                                   .qos = m->qos,
+                                                   .retain = m->retain });
+}
+
+static void write_whole(struct world *w, unsigned i)
+{
+    const struct session *s = w->s[i];
+    struct persist_session p = { .client_id = session_id(s),
+                                 .user = STR("u"),
+                                 .base = w->base,
+                                 .expiry_s = s->expiry_s,
+                                 .away_wall_ms = w->away[i] ? 1000 : 0,
+                                 .last_packet_id = s->last_packet_id,
+                                 .subs = s->sub_count,
+                                 .received = s->received_count };
+    struct buf *b;
+
+    for (uint32_t k = 0; k < s->count; k++) {
+        if (ring_item(s, k)->state == SESSION_DONE)
+            continue;
+        p.items++;
+        if (ring_item(s, k)->m)
+            write_copy(w, PERSIST_COPY, ring_item(s, k)->m);
+    }
+    b = op(w);
+    persist_put_session(b, s->serial, &p);
+    for (uint32_t k = 0; k < s->sub_count; k++)
+        persist_put_sub(b, &(struct persist_sub){ { s->subs[k].filter, s->subs[k].filter_n },
+                                                  s->subs[k].sub_id,
+                                                  s->subs[k].options });
+    for (uint32_t k = 0; k < s->received_count; k++)
+        persist_put_received(b, s->received[k]);
+    for (uint32_t k = 0; k < s->count; k++) {
+        struct persist_item it = item_of(ring_item(s, k));
+
+        if (ring_item(s, k)->state != SESSION_DONE)
+            persist_put_item(b, &it);
+    }
+    w->told[i] = true;
+}
+
+static void begin(struct world *w, unsigned i)
+{
+    char id[16];
+
+    snprintf(id, sizeof(id), "client%u", i);
+    w->s[i] = session_new(str_of(id), ++w->serial, &limits);
+    w->s[i]->written = true;
+    w->s[i]->expiry_s = 100;
+    w->away[i] = false;
+    session_attach(w->s[i], &conn, 5);
+    write_whole(w, i);
+}
+
+static void leave(struct world *w, unsigned i)
+{
+    struct session *s = w->s[i];
+
+    for (uint32_t k = 0; k < s->sub_count; k++)
+        if (!(s->subs[k].options & TREE_SHARED))
+            tree_remove(&w->tree, str_from(s->subs[k].filter, s->subs[k].filter_n), s);
+    if (s->conn)
+        session_detach(s, 0, false);
+    session_free(s);
+    w->s[i] = NULL;
+}
+
+static void end(struct world *w, unsigned i)
+{
+    bool silent = rnd(w, 2); /* a new one of the same name says it */
+
+    if (!silent)
+        persist_put_end(op(w), w->s[i]->serial);
+    leave(w, i);
+    if (silent)
+        begin(w, i);
+}
+
+static void subscribe(struct world *w, struct session *s)
+{
+    const char *text = filters[rnd(w, COUNT_OF(filters))];
+    struct persist_sub sub = { str_of(text), rnd(w, 3), (uint8_t)rnd(w, 3) };
+    bool added;
+
+    if (rnd(w, 4) == 0)
+        sub.options |= TREE_NO_LOCAL;
+    if (text[0] == '$') {
+        sub.options = (sub.options & TREE_QOS) | TREE_SHARED;
+        added = !session_has_subscription(s, sub.filter);
+    } else {
+        added = tree_add(&w->tree, sub.filter, s, sub.sub_id, sub.options);
+    }
+    session_subscribe(s, sub.filter, sub.sub_id, sub.options, added);
+    persist_put_subscribe(op(w), s->serial, &sub);
+}
+
+static void unsubscribe(struct world *w, struct session *s)
+{
+    struct str filter = str_of(filters[rnd(w, COUNT_OF(filters))]);
+
+    tree_remove(&w->tree, filter, s);
+    session_unsubscribe(s, filter);
+    persist_put_unsubscribe(op(w), s->serial, filter);
+}
+
+static void round_step(struct world *w);
+
+static void publish(struct world *w, struct session *from)
+{
+    unsigned topic = rnd(w, TOPICS);
+    char text[16], payload[16];
+    struct message_source src = { .qos = (uint8_t)rnd(w, 3), .retain = rnd(w, 3) == 0 };
+    uint16_t packet_id = 0;
+    const struct tree_span *spans;
+    struct message *m;
+    size_t n;
+
+    topic_text(topic, text);
+    snprintf(payload, sizeof(payload), "%llu", (unsigned long long)w->seq);
+    src.topic = str_of(text);
+    src.payload = src.retain && rnd(w, 3) == 0 ? STR_NONE : str_of(payload);
+    src.publisher = from ? from->serial : 0;
+    if (from && src.qos == 2) {
+        packet_id = (uint16_t)(1 + rnd(w, 20));
+        if (!session_receive(from, packet_id))
+            packet_id = 0;
+    }
+    persist_put_message(op(w), PERSIST_MESSAGE,
+                        &(struct persist_message){ .topic = src.topic,
+                                                   .payload = src.payload,
+                                                   .publisher = src.publisher,
+                                                   .packet_id = packet_id,
+                                                   .qos = src.qos,
+                                                   .retain = src.retain });
+    src.seq = w->seq;
+    m = message_new(&src);
+    n = tree_match(&w->tree, src.topic, &spans);
+    match_gather(&w->match, spans, n, &src);
+    if (w->round && rnd(w, 2)) /* a session is told before the message has come to it */
+        round_step(w);
+    for (uint32_t i = 0; i < w->match.count; i++) {
+        const struct match_slot *slot = &w->match.slots[i];
+
+        if (slot->qos > 0)
+            assert_int_equal(session_push(slot->s, m, slot->qos, slot->retain, slot->sub_id), 0);
+    }
+    if (src.retain) {
+        message_unref(w->retained[topic]);
+        w->retained[topic] = src.payload.n > 0 ? message_ref(m) : NULL;
+    }
+    message_unref(m);
+}
+
+static void send_next(struct world *w, struct session *s)
+{
+    struct session_out o;
+
+    if (!s->conn || session_next(s, 0, &o) != SESSION_PUBLISH || o.qos != 2 || o.written)
+        return;
+    persist_put_sent(
+        op(w), s->serial,
+        &(struct persist_item){ .seq = o.seq, .sub_id = o.sub_id, .packet_id = o.packet_id });
+    assert_true(session_written(s, o.packet_id, o.seq, &o));
+}
+
+static void answer(struct world *w, struct session *s)
+{
+    const struct session_item *it;
+    uint16_t id;
+    uint64_t seq;
+
+    if (s->sent == 0)
+        return;
+    it = ring_item(s, rnd(w, s->sent));
+    id = it->packet_id;
+    seq = session_seq(s, id);
+    if (it->state == SESSION_SENT && it->qos == 1) {
+        persist_put_done(op(w), s->serial, seq, it->sub_id);
+        assert_int_equal(session_puback(s, id), 0);
+    } else if (it->state == SESSION_SENT) {
+        persist_put_released(op(w), s->serial, id);
+        assert_int_equal(session_pubrec(s, id, false), 0);
+    } else if (it->state == SESSION_RELEASED) {
+        persist_put_done(op(w), s->serial, seq, it->sub_id);
+        assert_int_equal(session_pubcomp(s, id), 0);
+    }
+}
+
+static void complete(struct world *w, struct session *s)
+{
+    uint16_t id = (uint16_t)(1 + rnd(w, 20));
+
+    session_release(s, id);
+    persist_put_complete(op(w), s->serial, id);
+}
+
+static void come_or_go(struct world *w, unsigned i)
+{
+    struct session *s = w->s[i];
+
+    w->away[i] = !w->away[i];
+    if (w->away[i]) {
+        session_detach(s, 0, false);
+        persist_put_away(op(w), s->serial, 1000);
+    } else {
+        session_attach(s, &conn, 1 + rnd(w, 6));
+        persist_put_back(op(w), s->serial, 100);
+    }
+}
+
+/* A piece of the round that writes everything down again; at its end what came before is thrown away. */
+static void round_step(struct world *w)
+{
+    if (!w->round) {
+        w->round = true;
+        w->base = w->seq;
+        w->retained_told = false;
+        for (unsigned i = 0; i < SESSIONS; i++)
+            w->told[i] = false;
+        return;
+    }
+    for (unsigned i = 0; i < SESSIONS; i++) {
+        if (!w->s[i] || w->told[i])
+            continue;
+        write_whole(w, i);
+        return;
+    }
+    if (!w->retained_told) {
+        for (unsigned i = 0; i < TOPICS; i++)
+            if (w->retained[i])
+                write_copy(w, PERSIST_RETAINED, w->retained[i]);
+        w->retained_told = true;
+        return;
+    }
+    while (w->first < w->base)
+        buf_fini(&w->ops[w->first++]);
+    w->round = false;
+}
+
+static void step(struct world *w)
+{
+    unsigned i = rnd(w, SESSIONS), what = rnd(w, 24);
+    struct session *s = w->s[i];
+
+    if (what == 0 || what == 1) {
+        round_step(w);
+    } else if (!s) {
+        begin(w, i);
+    } else if (what == 2 && rnd(w, 6) == 0) {
+        end(w, i);
+    } else if (what < 5) {
+        subscribe(w, s);
+    } else if (what == 5) {
+        unsubscribe(w, s);
+    } else if (what == 6) {
+        come_or_go(w, i);
+    } else if (what == 7) {
+        complete(w, s);
+    } else if (what < 12) {
+        publish(w, rnd(w, 2) ? s : NULL);
+    } else if (what < 18) {
+        send_next(w, s);
+    } else {
+        answer(w, s);
+    }
+}
+
+/* ---- the comparison ---- */
+
+static void check_session(const struct session *was, struct session *now)
+{
+    uint32_t k = 0;
+
+    assert_int_equal(was->sub_count, now->sub_count);
+    for (uint32_t i = 0; i < was->sub_count; i++) {
+        struct str filter = { was->subs[i].filter, was->subs[i].filter_n };
+        const struct session_sub *sub = NULL;
+
+        for (uint32_t j = 0; j < now->sub_count; j++)
+            if (str_eq(filter, str_from(now->subs[j].filter, now->subs[j].filter_n)))
+                sub = &now->subs[j];
+        assert_non_null(sub);
+        assert_int_equal(sub->sub_id, was->subs[i].sub_id);
+        assert_int_equal(sub->options, was->subs[i].options);
+    }
+    assert_int_equal(was->received_count, now->received_count);
+    for (uint32_t i = 0; i < was->received_count; i++)
+        assert_true(session_is_received(now, was->received[i]));
+    /* Those with a packet id that is written down first, then the rest, each in order. */
+    for (int ids = 1; ids >= 0; ids--) {
+        for (uint32_t i = 0; i < was->count; i++) {
+            const struct session_item *a = ring_item(was, i), *b;
+
+            if (a->state == SESSION_DONE || (a->qos == 2 && a->state != SESSION_WAITING) != ids)
+                continue;
+            while (k < now->count && ring_item(now, k)->state == SESSION_DONE)
+                k++;
+            assert_true(k < now->count);
+            b = ring_item(now, k++);
+            assert_int_equal(a->seq, b->seq);
+            assert_int_equal(a->qos, b->qos);
+            assert_int_equal(a->sub_id, b->sub_id);
+            assert_int_equal(a->retain, b->retain);
+            if (ids) {
+                assert_int_equal(a->packet_id, b->packet_id);
+                assert_int_equal(a->state, b->state);
+            } else {
+                assert_int_equal(b->state, SESSION_WAITING);
+                assert_true(a->state != SESSION_SENT || b->maybe);
+            }
+            if (a->m)
+                assert_true(str_eq(message_payload(a->m), message_payload(b->m)));
+            else
+                assert_null(b->m);
+        }
+    }
+    while (k < now->count)
+        assert_int_equal(ring_item(now, k++)->state, SESSION_DONE);
+}
+
+/* It goes on as a session does: in flight again under the same ids, then the rest. */
+static void check_goes_on(struct session *s)
+{
+    struct session_out o;
+    enum session_send what;
+    uint32_t left = s->count;
+
+    session_attach(s, &conn, 3);
+    while ((what = session_next(s, 0, &o)) != SESSION_NOTHING) {
+        assert_true(left-- > 0);
+        if (what == SESSION_PUBREL) {
+            assert_int_equal(session_pubcomp(s, o.packet_id), 0);
+        } else if (o.qos == 1) {
+            assert_int_equal(session_puback(s, o.packet_id), 0);
+        } else {
+            assert_int_equal(session_pubrec(s, o.packet_id, false), 0);
+            assert_int_equal(session_pubcomp(s, o.packet_id), 0);
+        }
+    }
+    assert_int_equal(s->count, 0);
+    assert_int_equal(s->queued_messages, 0);
+    session_detach(s, 0, false);
+}
+
+static void check(struct world *w)
+{
+    struct restore_options o = {
+        .limits = &limits, .retained_max = 100, .wall_ms = 2000, .now_ms = 9
+    };
+    struct restore *r = restore_new(&o);
+    struct session *s;
+    struct message *m;
+    unsigned count = 0, kept = 0, live = 0;
+
+    for (uint64_t i = w->first; i < w->seq; i++)
+        assert_int_equal(restore_apply(r, i + 1, buf_str(&w->ops[i])), 0);
+    restore_finish(r);
+    assert_true(restore_last_serial(r) <= w->serial);
+    while ((s = restore_take_session(r))) {
+        bool found = false;
+
+        for (unsigned i = 0; i < SESSIONS; i++) {
+            if (!w->s[i] || w->s[i]->serial != s->serial)
+                continue;
+            check_session(w->s[i], s);
+            found = true;
+        }
+        assert_true(found);
+        check_goes_on(s);
+        session_free(s);
+        count++;
+    }
+    for (unsigned i = 0; i < SESSIONS; i++)
+        live += w->s[i] != NULL;
+    assert_int_equal(count, live);
+    while ((m = restore_take_retained(r))) {
+        bool found = false;
+
+        for (unsigned i = 0; i < TOPICS; i++)
+            found |= w->retained[i] && w->retained[i]->seq == m->seq;
+        assert_true(found);
+        message_unref(m);
+        kept++;
+    }
+    for (unsigned i = 0; i < TOPICS; i++)
+        kept -= w->retained[i] != NULL;
+    assert_int_equal(kept, 0);
+    restore_free(r);
+}
+
+static void what_is_restored_is_what_was_there(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 60; seed++) {
+        struct world *w = NEW(struct world);
+
+        w->seed = seed;
+        tree_init(&w->tree);
+        for (unsigned i = 0; i < 600; i++) {
+            step(w);
+            if (rnd(w, 20) == 0)
+                check(w);
+        }
+        check(w);
+        for (unsigned i = 0; i < SESSIONS; i++)
+            if (w->s[i])
+                leave(w, i);
+        for (unsigned i = 0; i < TOPICS; i++)
+            message_unref(w->retained[i]);
+        while (w->first < w->seq)
+            buf_fini(&w->ops[w->first++]);
+        match_fini(&w->match);
+        tree_fini(&w->tree);
+        mem_free(w);
+    }
+}
+
+/* ---- times ---- */
+
+static struct session *only(struct restore *r, int64_t away_ms, uint32_t expiry_s)
+{
+    struct buf b = buf_init(1000);
+
+    persist_put_session(&b, 1,
+                        &(struct persist_session){
+                            .client_id = STR("c"), .away_wall_ms = away_ms, .expiry_s = expiry_s });
+    assert_int_equal(restore_apply(r, 1, buf_str(&b)), 0);
+    buf_fini(&b);
+    restore_finish(r);
+    return restore_take_session(r);
+}
+
+static void sessions_expire_by_the_wall_clock(void **state)
+{
+    static const struct {
+        int64_t away_ms;
+        uint32_t expiry_s;
+        uint64_t at_ms; /* 0: it has */
+    } rows[] = {
+        { 0, 10, 20000 + 10000 },    /* was connected: from now on */
+        { 95000, 10, 20000 + 5000 }, /* gone for 5 s */
+        { 90000, 10, 0 },
+        { 900000, 10, 20000 + 10000 }, /* the clock was set back */
+        { 1, SESSION_NEVER, UINT64_MAX },
+        { 0, 0, 0 },
+    };
+    struct restore_options o = { .limits = &limits, .wall_ms = 100000, .now_ms = 20000 };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct restore *r = restore_new(&o);
+        struct session *s = only(r, rows[i].away_ms, rows[i].expiry_s);
+
+        if (rows[i].at_ms == 0) {
+            assert_null(s);
+        } else {
+            assert_int_equal(s->expires_at_ms, rows[i].at_ms);
+            assert_true(s->written);
+        }
+        session_free(s);
+        restore_free(r);
+    }
+}
+
+/* A log whose beginning is gone, or with words of another version, gives what is left. */
+static void what_cannot_be_understood_is_left_out(void **state)
+{
+    struct restore_options o = { .limits = &limits, .wall_ms = 100000, .now_ms = 20000 };
+    struct restore *r = restore_new(&o);
+    struct buf b = buf_init(1000);
+    struct session *s;
+
+    (void)state;
+    assert_int_equal(restore_apply(r, 1, STR("")), ERR_VALUE);
+    assert_int_equal(restore_apply(r, 2, STR("\x63nonsense")), ERR_VALUE);
+    persist_put_done(&b, 1, 5, 0);
+    assert_int_equal(restore_apply(r, 3, buf_str(&b)), 0); /* of a session that is not there */
+    buf_fini(&b);
+    s = only(r, 0, 5);
+    assert_non_null(s);
+    assert_null(restore_take_session(r));
+    assert_null(restore_take_retained(r));
+    session_free(s);
+    restore_free(r);
+}
+
+RUN(TEST(what_is_restored_is_what_was_there), TEST(sessions_expire_by_the_wall_clock),
+    TEST(what_cannot_be_understood_is_left_out))

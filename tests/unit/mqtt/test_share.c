@@ -1,0 +1,160 @@
+/* Members of a shared subscription: turns, credit, old news, what waits. */
+#include "mqtt/share.h"
+
+#include "base/mem.h"
+
+#include "unit/unit.h"
+
+static const struct session_limits limits = {
+    .subscriptions_max = 10, .inflight_max = 10, .queue_max_messages = 3, .queue_max_bytes = 100000
+};
+
+static struct share *made(void)
+{
+    return share_new(STR("$share/g/a/+"), STR("a/+"), 7, &limits);
+}
+
+static void tell(struct share *sh, uint64_t serial, uint32_t turn, uint32_t credit)
+{
+    share_tell(sh,
+               &(struct share_told){
+                   .serial = serial, .turn = turn, .credit = credit, .part = (unsigned)serial });
+}
+
+static uint64_t picked(struct share *sh, bool spend)
+{
+    const struct share_member *m = share_pick(sh, spend);
+
+    return m ? m->serial : 0;
+}
+
+static struct message *message(const char *payload, uint64_t expires_ms)
+{
+    return message_new(&(struct message_source){
+        .topic = STR("a/b"), .payload = str_of(payload), .qos = 1, .expires_ms = expires_ms });
+}
+
+static void names(void **state)
+{
+    struct share *sh = made();
+
+    (void)state;
+    assert_true(str_eq(share_key(sh), STR("$share/g/a/+")));
+    assert_true(str_eq(share_filter(sh), STR("a/+")));
+    assert_null(share_pick(sh, true));
+    share_free(sh);
+}
+
+static void members_with_room_take_turns(void **state)
+{
+    static const uint64_t turns[] = { 1, 2, 3, 1, 3, 1, 1, 0 };
+    struct share *sh = made();
+
+    (void)state;
+    for (uint64_t i = 1; i <= 4; i++)
+        assert_true(share_join(sh, i, 0, 1));
+    assert_false(share_join(sh, 4, 5, 2));
+    assert_null(share_pick(sh, true)); /* nobody has said that there is room */
+    tell(sh, 1, 1, 4);
+    tell(sh, 2, 1, 1);
+    tell(sh, 3, 1, 2);
+    tell(sh, 9, 1, 5); /* no member */
+    for (size_t i = 0; i < COUNT_OF(turns); i++)
+        assert_int_equal(picked(sh, true), turns[i]);
+    tell(sh, 4, 1, 1);
+    assert_int_equal(picked(sh, false), 4); /* QoS 0 costs no credit */
+    assert_int_equal(picked(sh, false), 4);
+    assert_int_equal(share_pick(sh, true)->options, 2);
+    assert_null(share_pick(sh, false));
+    share_free(sh);
+}
+
+static void old_news_is_ignored(void **state)
+{
+    struct share *sh = made();
+
+    (void)state;
+    share_join(sh, 1, 0, 1);
+    tell(sh, 1, 5, 3);
+    tell(sh, 1, 4, 0);
+    assert_int_equal(picked(sh, true), 1);
+    share_stall(sh, 1, 4); /* bounced before it told us anew */
+    assert_int_equal(picked(sh, true), 1);
+    share_stall(sh, 2, 9);
+    share_stall(sh, 1, 5);
+    assert_int_equal(picked(sh, true), 0);
+    share_free(sh);
+}
+
+static void leaving_keeps_the_turns(void **state)
+{
+    struct share *sh = made();
+
+    (void)state;
+    for (uint64_t i = 1; i <= 4; i++) {
+        share_join(sh, i, 0, 1);
+        tell(sh, i, 1, 10);
+    }
+    assert_int_equal(picked(sh, true), 1);
+    assert_int_equal(picked(sh, true), 2);
+    assert_true(share_leave(sh, 1));
+    assert_false(share_leave(sh, 1));
+    assert_int_equal(picked(sh, true), 3);
+    assert_true(share_leave(sh, 4));
+    assert_int_equal(picked(sh, true), 2);
+    assert_int_equal(picked(sh, true), 3);
+    assert_true(share_leave(sh, 2));
+    assert_true(share_leave(sh, 3));
+    assert_int_equal(sh->count, 0);
+    assert_null(share_pick(sh, true));
+    share_free(sh);
+}
+
+static void what_waits_is_bounded_and_expires(void **state)
+{
+    struct share *sh = made();
+    struct message *a = message("a", 10), *b = message("b", 0), *c = message("c", 20);
+    uint64_t expired = 0;
+
+    (void)state;
+    assert_null(share_first(sh, 0, &expired));
+    for (int round = 0; round < 7; round++) { /* around the ring */
+        expired = 0;
+        assert_int_equal(share_wait(sh, a, 1), 0);
+        assert_int_equal(share_wait(sh, b, 2), 0);
+        assert_int_equal(share_wait(sh, c, 1), 0);
+        assert_int_equal(share_wait(sh, a, 1), ERR_FULL);
+        assert_ptr_equal(share_first(sh, 9, &expired)->m, a);
+        assert_int_equal(expired, 0);
+        assert_ptr_equal(share_first(sh, 10, &expired)->m, b);
+        assert_int_equal(expired, 1);
+        assert_int_equal(share_first(sh, 10, &expired)->qos, 2);
+        share_pop(sh);
+        assert_null(share_first(sh, 20, &expired));
+        assert_int_equal(expired, 2);
+        assert_int_equal(sh->waiting_bytes, 0);
+    }
+    assert_int_equal(share_wait(sh, a, 1), 0); /* freed with the group */
+    share_free(sh);
+    message_unref(a);
+    message_unref(b);
+    message_unref(c);
+}
+
+static void a_byte_limit_holds(void **state)
+{
+    struct session_limits few = limits;
+    struct message *m = message("12345", 0);
+    struct share *sh = share_new(STR("$share/g/x"), STR("x"), 1, &few);
+
+    (void)state;
+    few.queue_max_bytes = message_size(m) * 2 - 1;
+    assert_int_equal(share_wait(sh, m, 1), 0);
+    assert_int_equal(share_wait(sh, m, 1), ERR_FULL);
+    share_free(sh);
+    message_unref(m);
+}
+
+RUN(TEST(names), TEST(members_with_room_take_turns), TEST(old_news_is_ignored),
+    TEST(leaving_keeps_the_turns), TEST(what_waits_is_bounded_and_expires),
+    TEST(a_byte_limit_holds))
