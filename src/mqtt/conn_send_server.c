@@ -101,13 +101,18 @@ static void send_by_reference(struct conn *c, const struct mqtt_publish_out *o, 
         mem_free(header);
 }
 
-/* Seconds left, rounded up, so that what has hardly waited says what it was given. The point in time
- * is a millisecond behind the end, see message.h. */
+/* By how much the clock of a turn may be behind that of another worker's. */
+#define TURN_MS 50u
+
+/* Seconds left, rounded up, so that what has hardly waited says what it was given, and not more where
+ * our turn began before the publisher's. The point in time is a millisecond behind the end, see
+ * message.h. */
 static uint32_t expiry_left_s(const struct conn *c, uint64_t expires_ms)
 {
     uint64_t now = loop_now_ms(c->part->loop);
+    uint64_t left_s = expires_ms > now ? (expires_ms - 1 - now + 999 - TURN_MS) / 1000 : 0;
 
-    return expires_ms > now ? (uint32_t)((expires_ms - 1 - now + 999) / 1000) : 0;
+    return left_s < UINT32_MAX ? (uint32_t)left_s : UINT32_MAX;
 }
 
 bool conn_send_publish(struct conn *c, const struct delivery *d)

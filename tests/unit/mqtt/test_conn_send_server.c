@@ -11,7 +11,7 @@ static void expiry_that_has_not_waited(void **state)
 
     (void)state;
     rig_init(&r);
-    rig_start(&r, 1);
+    rig_start(&r, 2);
     sub = client_connect(&r, MQTT_V5, "sub");
     pub = client_connect(&r, MQTT_V5, "pub");
     client_subscribe(&sub, "short", 1);
