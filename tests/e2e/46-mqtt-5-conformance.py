@@ -6,7 +6,7 @@ import time
 
 from harness import SLOW, until
 from mqtt_cases import MALFORMED, MAX_INFLIGHT, PROTOCOL
-from mqtt_raw import (AUTH, CONNACK, CONNECT, DISCONNECT, NAMES, PINGREQ, PINGRESP, PROPERTIES, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, REASONS,
+from mqtt_raw import (AUTH, CONNACK, CONNECT, DISCONNECT, NAMES, PINGREQ, PINGRESP, PROPERTIES, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, REASONS, SEEN,
                       SUBACK, SUBSCRIBE, UNSUBACK, UNSUBSCRIBE, Client, Raw, ack, connect, disconnect, packet, properties, publish, subscribe, text,
                       took, unsubscribe, value, varint)
 from mqtt_statements import run
@@ -590,8 +590,8 @@ def test_subscription_identifiers(hub):
     # Retained messages have that of their subscription; a session keeps them.
     p.publish("id/kept", "x", 1, retain=True)
     assert c.message("id/kept").props == {"subscription_id": [6]}
-    [kept] = c.retained(("id/kept", 1), props={"subscription_id": 8})
-    assert kept.props == {"subscription_id": [8]}
+    kept = c.retained(("id/kept", 1), props={"subscription_id": 8})
+    assert [(m.topic, m.props) for m in kept] == [("id/kept", {"subscription_id": [8]})], kept
     c.close()
     p.publish("id/c", "away", 2)
     c = Client(hub, V, "ids", clean=False)
@@ -752,6 +752,20 @@ def test_a_disconnect_of_the_server_is_its_last_word(hub):
     """And never comes before a CONNACK: other tests see the connection end without a word until then."""
     c = Client(hub, V)
     c.send(publish(V, "a/#"), packet(PINGREQ) * 3, publish(V, "a", b"x", 1, 1)).ended(0x90)
+
+
+def test_every_reason_that_can_be_caused_was_given(hub):
+    """By the tests before this one. What they cannot cause, with the file that does: CONNACK 0x88 (no login now) and 0x97
+    (81: sessions), PUBACK 0x97 (35: journal full), DISCONNECT 0x8B (32: stop); 0x9E: shared."""
+    expected = {"CONNACK": {0, 0x86, 0x87, 0x8C, 0x90}, "PUBACK": {0, 0x87, 0x99}, "PUBREC": {0, 0x87, 0x99}, "PUBREL": {0, 0x92}, "PUBCOMP": {0, 0x92},
+                "SUBACK": {0, 1, 2, 0x8F, 0x97}, "UNSUBACK": {0, 0x11},
+                "DISCONNECT": {0x81, 0x82, 0x8D, 0x8E, 0x8F, 0x90, 0x93, 0x94, 0x95, 0x97}}
+    seen = {}
+    for version, name, code in SEEN:
+        if version == V:
+            seen.setdefault(name, set()).add(code)
+    for name, codes in expected.items():
+        assert seen.get(name, set()) == codes, (name, {hex(k) for k in seen.get(name, set()) ^ codes})
 
 
 run(globals(), 5)

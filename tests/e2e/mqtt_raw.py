@@ -49,6 +49,8 @@ REASONS = {
     AUTH: {0x00, 0x18},
 }
 FLAGS = {PUBREL: 2}
+# (version, packet, code) of all that was received.
+SEEN = set()
 
 
 # ---- writing ----
@@ -248,6 +250,8 @@ def decode(version, first, body):
         raise Wrong(f"packet id 0 in {p.name}")
     if version == 5 and kind in REASONS and kind not in (SUBACK, UNSUBACK) and p.code not in REASONS[kind]:
         raise Wrong(f"reason code {p.code:#x} in {p.name}")
+    if kind in (*REASONS, CONNACK):
+        SEEN.update((version, p.name, code) for code in getattr(p, "codes", [p.code]))
     if r.left():
         raise Wrong(f"bytes behind the last field of {p.name}: {body.hex()}")
     return p
