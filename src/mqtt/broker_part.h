@@ -203,6 +203,8 @@ void keep_set(struct part *p, struct message *m);
 /* The retained messages that filter matches are to go to c: asked for in turn. options: of enum
  * tree_options, TREE_QOS and TREE_NO_LOCAL. */
 void keep_query(struct conn *c, struct str filter, uint8_t options, uint32_t sub_id);
+/* What has just been delivered: when it is a retained message, it is not to come again as one. */
+void keep_note(struct conn *c, struct publication *pub);
 /* Asks for the next, when nothing is being asked and not too much waits to be sent. */
 void keep_next(struct conn *c);
 void keep_forget(struct conn *c);
@@ -301,8 +303,9 @@ struct conn {
     struct keep_ask *asks,
         **asks_last; /* filters whose retained messages are yet to be asked for */
     size_t ask_count;
-    uint32_t queries; /* retained shards that have not answered */
-    struct map *seen; /* retained topics delivered live meanwhile -> struct message */
+    uint32_t queries;  /* retained shards that have not answered */
+    uint64_t last_ask; /* number of the filter that was added last */
+    struct map *seen;  /* retained topics delivered live meanwhile -> struct seen (keep_server.c) */
     struct timer retry;
     int64_t since_wall_ns;
     uint64_t since_uptime_ns; /* of its CONNACK */

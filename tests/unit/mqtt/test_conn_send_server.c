@@ -107,7 +107,9 @@ static void refusals_with_and_without_text(void **state)
     static const struct {
         uint32_t max_packet;
         bool wanted, told;
-    } cases[] = { { 1000, true, true }, { 60, true, true }, { 40, true, false }, { 1000, false, false } };
+    } cases[] = {
+        { 1000, true, true }, { 60, true, true }, { 40, true, false }, { 1000, false, false }
+    };
     struct rig r;
 
     (void)state;
