@@ -75,7 +75,7 @@ bool acks_waits(const struct acks *a, uint8_t kind, uint16_t packet_id)
     for (uint32_t i = 0; i < a->count; i++) {
         const struct ack *k = &a->ring[(a->first + i) & (a->cap - 1)];
 
-        if (k->kind == kind && k->packet_id == packet_id)
+        if (k->kind == kind && (packet_id == 0 || k->packet_id == packet_id))
             return true;
     }
     return false;

@@ -151,8 +151,10 @@ struct conn;
 struct holding {
     struct part *part;
     struct session *s;
-    struct timer timer;   /* will and expiry while disconnected */
-    struct conn *claimer; /* was granted the session and is about to open */
+    struct timer timer;         /* will and expiry while disconnected */
+    struct conn *claimer;       /* was granted the session and is about to open */
+    struct conn *undecided;     /* has left, and QoS 2 messages of its are still being decided */
+    struct claim_mail *waiting; /* for that */
     int64_t since_wall_ns;
 };
 /* Asks for the session of c's client id; conn_granted() follows. */
@@ -162,6 +164,8 @@ struct holding *holding_add(struct part *p, struct session *s);
 struct holding *holding_of(struct part *p, const struct session *s);
 /* The connection is gone from the session: will, expiry, or the end at once. */
 void holding_detach(struct part *p, struct session *s, bool send_will);
+/* Nothing is undecided any more (h->undecided): a claim that waited goes on, and h may be gone. */
+void holding_decided(struct holding *h);
 /* Ends the session here for good; its will is published first if it is still there. */
 void holding_end(struct holding *h);
 /* No session here begins anything by itself any more; then they can be freed. */
@@ -285,6 +289,7 @@ struct conn {
     unsigned undecided; /* BROKER_LATER that has not come back */
     struct list link;
     struct session *session;
+    struct holding *left; /* where decisions are noted that come after we have left */
     struct identity *who;
     struct hello *hello;
     struct timer timer;
@@ -378,6 +383,8 @@ MUST_USE bool conn_send_publish(struct conn *c, const struct delivery *d);
 #define SEND_COPY_MAX 1024u
 void conn_send_ack(struct conn *c, enum mqtt_type type, uint16_t packet_id, uint8_t code,
                    const char *reason);
+/* The session s goes its own way; what is undecided of it will be noted there. */
+void conn_leave_answers(struct conn *c, struct session *s);
 /* Answers owed that are ready, in order. */
 void conn_flush_acks(struct conn *c);
 /* Sends what the session and the replays have, as far as window and transport allow. */

@@ -174,10 +174,39 @@ void conn_send_ack(struct conn *c, enum mqtt_type type, uint16_t packet_id, uint
     conn_send(c, str_from(near, mqtt_ack_write(near, c->version, type, packet_id, code)));
 }
 
+/* The client has gone: what would be its PUBREC is noted in its session, so that a repetition over
+ * its next connection is known as one. */
+static void note_answers(struct conn *c)
+{
+    struct holding *h = c->left;
+    const struct ack *k;
+
+    while ((k = acks_front(&c->acks))) {
+        if (k->kind == MQTT_PUBREC && k->code < 0x80)
+            session_receive(h->s, k->packet_id);
+        acks_pop(&c->acks);
+    }
+    if (acks_waits(&c->acks, MQTT_PUBREC, 0))
+        return;
+    c->left = NULL;
+    holding_decided(h);
+}
+
+void conn_leave_answers(struct conn *c, struct session *s)
+{
+    if (!acks_waits(&c->acks, MQTT_PUBREC, 0))
+        return;
+    c->left = holding_of(c->part, s);
+    c->left->undecided = c;
+    note_answers(c);
+}
+
 void conn_flush_acks(struct conn *c)
 {
     const struct ack *k;
 
+    if (c->left)
+        note_answers(c);
     if (!conn_is_open(c))
         return;
     while ((k = acks_front(&c->acks))) {

@@ -179,8 +179,10 @@ static void leave(struct conn *c, bool send_will)
     timer_stop(&c->retry);
     keep_forget(c);
     c->session = NULL;
-    if (s)
-        holding_detach(c->part, s, send_will && !c->will_off);
+    if (!s)
+        return;
+    conn_leave_answers(c, s);
+    holding_detach(c->part, s, send_will && !c->will_off);
 }
 
 bool part_may_log(struct part *p)
@@ -255,6 +257,7 @@ void conn_shutdown(struct conn *c)
 
 static void conn_free(struct conn *c)
 {
+    assert(!c->left);
     timer_stop(&c->timer);
     timer_stop(&c->retry);
     acks_fini(&c->acks);

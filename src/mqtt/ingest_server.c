@@ -220,10 +220,12 @@ void broker_publish_done(struct broker_token *t, int code, bool route, const cha
         metric_add(p->b->m.refused_ingest, 1);
     else if (route && t->pub.m)
         part_publish(p, &t->pub);
-    if (c && must_end(c, t, code))
+    if (c && must_end(c, t, code)) {
         conn_end(c, MQTT_REASON_UNSPECIFIED, reason ? reason : "a message could not be kept");
-    else if (c && t->qos > 0)
+        acks_settle_take(&c->acks, t->ack, MQTT_REASON_UNSPECIFIED, NULL, NULL);
+    } else if (c && t->qos > 0) {
         acks_settle_take(&c->acks, t->ack, ack_code(c, code), code ? reason : NULL, NULL);
+    }
     if (c) {
         c->undecided--;
         conn_flush_acks(c);

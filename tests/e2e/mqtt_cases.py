@@ -649,8 +649,23 @@ def incoming_qos_2_that_is_ingested(hub, v):
         c.message(t, str(n))
     c.quiet(p)
     assert len(hub.get(f"/api/v1/readings?device=qos2-{v}&stream=n")["items"]) == 10
-    c.stop()
+    # Over a new connection as well, when the old one broke before the answer.
+    keep = {"props": {"session_expiry": 100}} if v == 5 else {}
     p.stop()
+    for n in range(10, 30):
+        p = Client(hub, v, topic_of(v, "broken"), clean=False, **keep)
+        p.send(publish(v, t, str(n), 2, 5)).close()
+        p = Client(hub, v, topic_of(v, "broken"), clean=False, **keep)
+        p.send(publish(v, t, str(n), 2, 5, dup=True))
+        assert p.get(PUBREC).code == 0
+        p.send(ack(v, PUBREL, 5))
+        assert p.get(PUBCOMP).code == 0
+        p.stop()
+        c.message(t, str(n))
+    c.quiet(Client(hub, v))
+    assert len(hub.get(f"/api/v1/readings?device=qos2-{v}&stream=n")["items"]) == 30
+    Client(hub, v, topic_of(v, "broken")).stop()
+    c.stop()
 
 
 def acknowledgements_keep_their_order(hub, v):

@@ -16,6 +16,8 @@ static void in_order(void **state)
     assert_int_equal(a.count, 3);
     assert_int_equal(a.publications, 2);
     assert_true(acks_waits(&a, 4, 12) && acks_waits(&a, 9, 13));
+    assert_true(acks_waits(&a, 4, 0));
+    assert_false(acks_waits(&a, 8, 0));
     assert_false(acks_waits(&a, 9, 12) || acks_waits(&a, 4, 14));
     acks_settle_take(&a, n3, 0, NULL, blob_new(STR("packet")));
     acks_settle_take(&a, n2, 0x99, "why", NULL);
