@@ -21,27 +21,37 @@ static struct match_slot *add(struct match *m)
     return &m->slots[m->count++];
 }
 
+/* The session's slot for that identifier; one without an identifier is anybody's. */
+static struct match_slot *find(struct match *m, const struct session *s, uint32_t sub_id)
+{
+    if (sub_id == 0 || m->slots[s->mark_at].sub_id == 0)
+        return &m->slots[s->mark_at];
+    for (uint32_t i = s->mark_at; i < m->count; i++)
+        if (m->slots[i].s == s && m->slots[i].sub_id == sub_id)
+            return &m->slots[i];
+    return NULL;
+}
+
 static void meet(struct match *m, const struct tree_entry *e, const struct message_source *src)
 {
     struct session *s = e->owner;
+    struct match_slot *slot = NULL;
 
     if (s->mark == m->last_mark) {
-        struct match_slot *slot = &m->slots[s->mark_at];
-
-        if (match_qos(e, src) > slot->qos)
-            slot->qos = match_qos(e, src);
-        slot->retain |= match_retain(e, src);
-        if (e->sub_id == 0 || e->sub_id == slot->sub_id)
-            return;
-        if (slot->sub_id == 0) {
-            slot->sub_id = e->sub_id;
-            return;
-        }
+        slot = find(m, s, e->sub_id);
     } else {
         s->mark = m->last_mark;
         s->mark_at = m->count;
     }
-    *add(m) = (struct match_slot){ s, e->sub_id, match_qos(e, src), match_retain(e, src) };
+    if (!slot) {
+        *add(m) = (struct match_slot){ s, e->sub_id, match_qos(e, src), match_retain(e, src) };
+        return;
+    }
+    if (match_qos(e, src) > slot->qos)
+        slot->qos = match_qos(e, src);
+    slot->retain |= match_retain(e, src);
+    if (slot->sub_id == 0)
+        slot->sub_id = e->sub_id;
 }
 
 void match_gather(struct match *m, const struct tree_span *spans, size_t n,

@@ -7,8 +7,10 @@
  *
  * A message is written once, before its publisher is answered, and not the queues that it goes to:
  * whoever reads the operations in order matches it again with the subscriptions of that place
- * (mqtt/restore.h). A session's state as a whole (PERSIST_SESSION) and copies of messages
- * (PERSIST_COPY) let everything before them be forgotten.
+ * (mqtt/restore.h). A round that writes each session down as a whole (PERSIST_SESSION), with copies of
+ * what it has queued and of what is retained, lets everything be forgotten that was written before the
+ * round before it began. Not before this one: a message written since it began, which had not come to a
+ * session when that was told, is matched with what was told of the session before.
  */
 #include "base/buf.h"
 #include "mqtt/session.h"

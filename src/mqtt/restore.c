@@ -127,14 +127,6 @@ static struct queued *find_sent(const struct restored *d, uint16_t packet_id)
     return NULL;
 }
 
-static bool has_queued(const struct restored *d, uint64_t seq)
-{
-    for (size_t i = d->from; i < d->count; i++)
-        if (d->queue[i].seq == seq)
-            return true;
-    return false;
-}
-
 static void queue_done(struct restored *d, struct queued *q)
 {
     message_unref(q->m);
@@ -324,7 +316,7 @@ static void carry_over(struct restored *to, struct restored *before, uint64_t ba
     for (size_t i = before->from; i < before->count; i++) {
         struct queued *q = &before->queue[i];
 
-        if (q->seq <= base || has_queued(to, q->seq))
+        if (q->seq <= base || find_queued(to, q->seq, q->sub_id))
             continue;
         queue_add(to, q);
         q->m = NULL;

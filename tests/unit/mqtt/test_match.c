@@ -46,6 +46,8 @@ static void once_with_the_highest_qos_and_once_more_per_identifier(void **state)
         assert_int_equal(other->qos, 1); /* its other subscription takes none of its own */
     }
     tree_add(&t, STR("x/y"), a, 8, 1); /* a second identifier: a copy of its own */
+    tree_add(&t, STR("x/#"), a, 8, 1); /* once */
+    tree_add(&t, STR("+/#"), a, 7, 1);
     assert_int_equal(gathered(&t, &m, &src), 3);
     src.qos = 0;
     gathered(&t, &m, &src);

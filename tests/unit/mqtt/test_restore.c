@@ -30,7 +30,7 @@ struct world {
     struct session *s[SESSIONS];
     bool away[SESSIONS], told[SESSIONS]; /* told: in the round that is under way */
     bool round, retained_told;
-    uint64_t base;
+    uint64_t base, base_before;
     struct message *retained[TOPICS];
     struct tree tree;
     struct match match;
@@ -294,7 +294,8 @@ static void come_or_go(struct world *w, unsigned i)
     }
 }
 
-/* A piece of the round that writes everything down again; at its end what came before is thrown away. */
+/* A piece of the round that writes everything down again; at its end what came before the one before is
+ * thrown away. */
 static void round_step(struct world *w)
 {
     if (!w->round) {
@@ -318,8 +319,9 @@ static void round_step(struct world *w)
         w->retained_told = true;
         return;
     }
-    while (w->first < w->base)
+    while (w->first < w->base_before)
         buf_fini(&w->ops[w->first++]);
+    w->base_before = w->base;
     w->round = false;
 }
 
