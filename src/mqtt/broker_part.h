@@ -36,7 +36,7 @@
 #define SESSION_EXPIRY_MAX (30u * 86400u) /* an absent client's session ends after 30 days */
 #define OUTBOX_MESSAGES    64u            /* one mail to another worker carries at most these */
 #define LOG_LINES_MAX      20u            /* about misbehaving peers, per worker and second */
-#define UNDECIDED_FACTOR   8u   /* QoS 0 has no window: at most this many of ours undecided */
+#define UNDECIDED_FACTOR   8u   /* what has no window (QoS 0, SUBSCRIBE): at most so many of ours */
 #define RETRY_FULL_MS      250u /* a 3.1.1 client whose PUBLISH found no room waits */
 
 struct broker_metrics {

@@ -429,6 +429,12 @@ bool conn_packet(struct conn *c, const struct mqtt_packet *pk)
             conn_end(c, MQTT_REASON_QUOTA, "more filters in one packet than allowed");
             return true;
         }
+        /* These have no window. Their answers wait behind those of publications: not too many. */
+        if (c->acks.count - c->acks.publications >=
+            UNDECIDED_FACTOR * c->part->b->session_limits.inflight_max) {
+            conn_busy_set(c, BUSY_ACKS);
+            return false;
+        }
         if (pk->type == MQTT_SUBSCRIBE)
             return on_subscribe(c, &pk->subscribe);
         on_unsubscribe(c, &pk->subscribe);

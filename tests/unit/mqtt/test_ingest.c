@@ -446,6 +446,17 @@ static void receive_maximum(void **state)
     for (uint16_t i = 1; i <= 7; i++)
         client_expect(&c, i > 1 && i < 6 ? MQTT_UNSUBACK : MQTT_PUBACK);
     client_close(&c);
+    /* But no more of them wait than a few either: then nothing is read, not even a ping. */
+    c = client_connect(&d.r, MQTT_V5, "asks");
+    client_send_bytes(&c, STR("\x32\x0f\0\1t\0\1\0later 200"));
+    for (int i = 0; i < 100; i++)
+        client_send_bytes(&c, STR("\xa2\x06\0\x09\0\0\1u"));
+    client_send_bytes(&c, MQTT_PINGREQ_BYTES);
+    client_expect(&c, MQTT_PUBACK);
+    for (int i = 0; i < 100; i++)
+        client_expect(&c, MQTT_UNSUBACK);
+    client_expect(&c, MQTT_PINGRESP);
+    client_close(&c);
     /* QoS 0 has no window, but no more than a few may be undecided: then nothing is read. */
     c = client_connect(&d.r, MQTT_V5, "flood");
     client_subscribe(&c, "f", 0); /* not "t": what was undecided above may be routed only now */
