@@ -1,14 +1,12 @@
 """MQTT 5, statement by statement: mqtt_statements.py says which test stands for which. What 3.1.1 asks as well is in
 mqtt_cases.py; here is what only MQTT 5 knows. One hub serves all."""
 import itertools
-import struct
 import time
 
 from harness import SLOW, until
 from mqtt_cases import MALFORMED, MAX_INFLIGHT, PROTOCOL
-from mqtt_raw import (AUTH, CONNACK, CONNECT, DISCONNECT, NAMES, PINGREQ, PINGRESP, PROPERTIES, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, REASONS, SEEN,
-                      SUBACK, SUBSCRIBE, UNSUBACK, UNSUBSCRIBE, Client, Raw, ack, connect, disconnect, packet, properties, publish, subscribe, text,
-                      took, unsubscribe, value, varint)
+from mqtt_raw import (AUTH, CONNECT, DISCONNECT, NAMES, PINGREQ, PROPERTIES, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, REASONS, SEEN, SUBSCRIBE,
+                      UNSUBSCRIBE, Client, Raw, ack, connect, disconnect, packet, properties, publish, subscribe, text, unsubscribe, value, varint)
 from mqtt_statements import run
 
 V = 5
