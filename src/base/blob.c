@@ -42,3 +42,8 @@ void blob_unref(struct blob *b)
     if (before == 1)
         mem_free(b);
 }
+
+bool mark_first(struct mark *m, unsigned number)
+{
+    return atomic_exchange_explicit(&m->last, number, memory_order_relaxed) != number;
+}

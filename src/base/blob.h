@@ -5,6 +5,7 @@
 #include "base/str.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct blob {
     atomic_uint refs;
@@ -23,5 +24,13 @@ static inline struct str blob_str(const struct blob *b)
 {
     return b ? (struct str){ b->bytes, b->n } : STR_NONE;
 }
+
+/* A number that workers which share something leave on it: who is the first to leave this one? Zeroed
+ * at first. */
+struct mark {
+    atomic_uint last;
+};
+/* True: it was another before. */
+bool mark_first(struct mark *m, unsigned number);
 
 #endif

@@ -6,6 +6,7 @@
 #include "mqtt/acks.h"
 
 #include "base/mem.h"
+#include "wire/mqtt.h"
 
 #include <assert.h>
 
@@ -31,6 +32,11 @@ static void grow(struct acks *a)
     a->cap = cap;
 }
 
+static bool is_of_publication(uint8_t kind)
+{
+    return kind == MQTT_PUBACK || kind == MQTT_PUBREC;
+}
+
 uint32_t acks_open(struct acks *a, uint8_t kind, uint16_t packet_id)
 {
     uint32_t number;
@@ -38,6 +44,7 @@ uint32_t acks_open(struct acks *a, uint8_t kind, uint16_t packet_id)
     if (a->count == a->cap)
         grow(a);
     number = a->first + a->count++;
+    a->publications += is_of_publication(kind);
     a->ring[number & (a->cap - 1)] = (struct ack){ .packet_id = packet_id, .kind = kind };
     return number;
 }
@@ -63,6 +70,17 @@ const struct ack *acks_front(const struct acks *a)
     return k && k->ready ? k : NULL;
 }
 
+bool acks_waits(const struct acks *a, uint8_t kind, uint16_t packet_id)
+{
+    for (uint32_t i = 0; i < a->count; i++) {
+        const struct ack *k = &a->ring[(a->first + i) & (a->cap - 1)];
+
+        if (k->kind == kind && (packet_id == 0 || k->packet_id == packet_id))
+            return true;
+    }
+    return false;
+}
+
 void acks_pop(struct acks *a)
 {
     struct ack *k = &a->ring[a->first & (a->cap - 1)];
@@ -70,6 +88,7 @@ void acks_pop(struct acks *a)
     assert(a->count > 0 && k->ready);
     blob_unref(k->packet);
     k->packet = NULL;
+    a->publications -= is_of_publication(k->kind);
     a->first++;
     a->count--;
 }

@@ -17,6 +17,7 @@ struct ack {
 struct acks {
     struct ack *ring; /* cap: a power of two, or 0 */
     uint32_t cap, first, count;
+    uint32_t publications; /* PUBACK and PUBREC among them */
 };
 
 static inline struct acks acks_init(void)
@@ -31,6 +32,8 @@ void acks_settle_take(struct acks *a, uint32_t number, uint8_t code, const char 
                       struct blob *packet);
 /* The oldest, when its answer is known; else NULL. Valid until the next call. */
 const struct ack *acks_front(const struct acks *a);
+/* True when an answer of that kind to that packet (0: to any) has not left yet. */
+bool acks_waits(const struct acks *a, uint8_t kind, uint16_t packet_id);
 /* Drops the oldest, which is ready. */
 void acks_pop(struct acks *a);
 

@@ -37,7 +37,7 @@
 #define SESSION_EXPIRY_MAX (30u * 86400u) /* an absent client's session ends after 30 days */
 #define OUTBOX_MESSAGES    64u            /* one mail to another worker carries at most these */
 #define LOG_LINES_MAX      20u            /* about misbehaving peers, per worker and second */
-#define UNDECIDED_FACTOR   8u   /* QoS 0 has no window: at most this many of ours undecided */
+#define UNDECIDED_FACTOR   8u   /* what has no window (QoS 0, SUBSCRIBE): at most so many of ours */
 #define RETRY_FULL_MS      250u /* a 3.1.1 client whose PUBLISH found no room waits */
 
 struct broker_metrics {
@@ -184,9 +184,11 @@ struct conn;
 struct holding {
     struct part *part;
     struct session *s;
-    struct timer timer;   /* will and expiry while disconnected */
-    struct conn *claimer; /* was granted the session and is about to open */
-    struct list link;     /* in part->lasting, while its session is written down */
+    struct timer timer;         /* will and expiry while disconnected */
+    struct conn *claimer;       /* was granted the session and is about to open */
+    struct conn *undecided;     /* has left, and QoS 2 messages of its are still being decided */
+    struct claim_mail *waiting; /* for that */
+    struct list link;           /* in part->lasting, while its session is written down */
     int64_t since_wall_ns;
 };
 /* The session is written down from now on. It has no subscription yet. */
@@ -198,6 +200,8 @@ struct holding *holding_add(struct part *p, struct session *s);
 struct holding *holding_of(struct part *p, const struct session *s);
 /* The connection is gone from the session: will, expiry, or the end at once. */
 void holding_detach(struct part *p, struct session *s, bool send_will);
+/* Nothing is undecided any more (h->undecided): a claim that waited goes on, and h may be gone. */
+void holding_decided(struct holding *h);
 /* Ends the session here for good; its will is published first if it is still there. */
 void holding_end(struct holding *h);
 /* No session here begins anything by itself any more; then they can be freed. */
@@ -279,8 +283,11 @@ void broker_settle(struct broker *b);
 
 /* ---- retained ---- */
 void keep_set(struct part *p, struct message *m);
-/* The retained messages that filter matches are to go to c: asked for in turn. */
+/* The retained messages that filter matches are to go to c: asked for in turn. options: of enum
+ * tree_options, TREE_QOS and TREE_NO_LOCAL. */
 void keep_query(struct conn *c, struct str filter, uint8_t options, uint32_t sub_id);
+/* What has just been delivered: when it is a retained message, it is not to come again as one. */
+void keep_note(struct conn *c, struct publication *pub);
 /* Asks for the next, when nothing is being asked and not too much waits to be sent. */
 void keep_next(struct conn *c);
 void keep_forget(struct conn *c);
@@ -290,7 +297,7 @@ struct replay {
     struct replay *next;
     size_t count, at;
     uint32_t sub_id;
-    uint8_t qos;
+    uint8_t options; /* enum tree_options of the subscription */
     struct message *messages[];
 };
 
@@ -366,6 +373,7 @@ struct conn {
     unsigned unwritten; /* of those: on their way to the disk */
     struct list link;
     struct session *session;
+    struct holding *left; /* where decisions are noted that come after we have left */
     struct identity *who;
     struct hello *hello;
     struct timer timer;
@@ -384,8 +392,9 @@ struct conn {
     struct keep_ask *asks,
         **asks_last; /* filters whose retained messages are yet to be asked for */
     size_t ask_count;
-    uint32_t queries; /* retained shards that have not answered */
-    struct map *seen; /* retained topics delivered live meanwhile -> struct message */
+    uint32_t queries;  /* retained shards that have not answered */
+    uint64_t last_ask; /* number of the filter that was added last */
+    struct map *seen;  /* retained topics delivered live meanwhile -> struct seen (keep_server.c) */
     struct timer retry;
     int64_t since_wall_ns;
     uint64_t since_uptime_ns; /* of its CONNACK */
@@ -460,6 +469,8 @@ MUST_USE bool conn_send_publish(struct conn *c, const struct delivery *d);
 void conn_send_out(struct conn *c, const struct session_out *out);
 void conn_send_ack(struct conn *c, enum mqtt_type type, uint16_t packet_id, uint8_t code,
                    const char *reason);
+/* The session s goes its own way; what is undecided of it will be noted there. */
+void conn_leave_answers(struct conn *c, struct session *s);
 /* Answers owed that are ready, in order. */
 void conn_flush_acks(struct conn *c);
 /* Sends what the session and the replays have, as far as window and transport allow. */

@@ -266,7 +266,7 @@ static struct message *make_will(struct conn *c)
     src.props = buf_str(&props);
     /* The expiry of a will counts from its publication; will_publish() starts it. */
     if (c->version == MQTT_V5 && (w->props.has & MQTT_HAS(MESSAGE_EXPIRY)))
-        src.expires_ms = (uint64_t)w->props.message_expiry_s * 1000;
+        src.expires_ms = (uint64_t)w->props.message_expiry_s * 1000 + 1;
     m = message_new(&src);
     buf_fini(&props);
     return m;
@@ -336,13 +336,15 @@ static void take_settings(struct conn *c, struct session *s)
         c->max_out = pk->props.max_packet;
 }
 
-static void send_connack(struct conn *c, const struct session *s)
+/* False: larger than the client takes; without it there is no connection, and it has ended. */
+static bool send_connack(struct conn *c, const struct session *s)
 {
     const struct hello *h = c->hello;
     const struct limits *l = &c->part->b->limits;
     struct mqtt_packet pk = { .type = MQTT_CONNACK };
     struct mqtt_props *o = &pk.connack.props;
     struct buf out = buf_init(1024);
+    bool fits;
 
     pk.connack.session_present = h->session_present;
     o->has = MQTT_HAS(RECEIVE_MAX) | MQTT_HAS(MAX_PACKET) | MQTT_HAS(TOPIC_ALIAS_MAX);
@@ -363,8 +365,19 @@ static void send_connack(struct conn *c, const struct session *s)
         o->session_expiry_s = s->expiry_s;
     }
     mqtt_encode(&pk, c->version, &out);
-    conn_send(c, buf_str(&out));
+    fits = out.n <= c->max_out;
+    if (fits)
+        conn_send(c, buf_str(&out));
     buf_fini(&out);
+    if (fits)
+        return true;
+    metric_add(c->part->b->m.refused, 1);
+    if (part_may_log(c->part))
+        log_warn("mqtt", "connection refused", lf_str("client", h->pk.client_id),
+                 lf_text("reason", "its maximum packet size is smaller than a CONNACK"));
+    c->will_off = true; /* it was never accepted */
+    conn_drop(c, ERR_LIMIT);
+    return false;
 }
 
 /* Everything is decided and every worker knows our subscriptions: the client may be told. */
@@ -374,6 +387,7 @@ static void open_now(void *ctx)
     struct hello *h = c->hello;
     struct session *s = h->session;
     uint32_t window = UINT16_MAX;
+    bool opened;
 
     if (c->version == MQTT_V5 && (h->pk.props.has & MQTT_HAS(RECEIVE_MAX)))
         window = h->pk.props.receive_max;
@@ -393,9 +407,13 @@ static void open_now(void *ctx)
     conn_move(c, CONN_OPEN);
     metric_gauge_add(c->part->b->m.connected, 1);
     c->since_uptime_ns = clock_uptime_ns(); /* before the client can know */
-    send_connack(c, s);
+    opened = send_connack(c, s);
     c->hello = NULL;
     hello_free(h);
+    if (!opened) {
+        conn_unhold(c);
+        return;
+    }
     conn_set_read_max(c, c->part->b->limits.mqtt_packet_max_bytes);
     timer_stop(&c->timer);
     if (c->keep_alive_s > 0)

@@ -73,7 +73,7 @@ static void answer_publish(struct conn *c, const struct mqtt_publish *pk, uint8_
  * stop. */
 static bool within_window(struct conn *c, const struct mqtt_publish *pk)
 {
-    size_t open = c->acks.count + c->session->received_count;
+    size_t open = c->acks.publications + c->session->received_count;
 
     if (pk->qos == 0) {
         if (c->undecided < UNDECIDED_FACTOR * c->part->b->session_limits.inflight_max)
@@ -115,7 +115,8 @@ static bool route(struct conn *c, const struct mqtt_publish *pk, struct str topi
     struct buf props = buf_init(c->part->b->limits.mqtt_packet_max_bytes);
     enum ingest done;
 
-    if (c->version == MQTT_V5 && pk->props.has != 0) {
+    /* `has` does not name user properties. */
+    if (c->version == MQTT_V5 && pk->props.raw.n > 0) {
         mqtt_props_forward(&props, &pk->props);
         pub.src.props = buf_str(&props);
         if (pk->props.has & MQTT_HAS(MESSAGE_EXPIRY))
@@ -144,6 +145,11 @@ static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
     if (!fits(c, topic)) {
         conn_end(c, MQTT_REASON_BAD_TOPIC, "topic too long or too deep");
         return true;
+    }
+    /* Repeated before its PUBREC: only that tells whether it was taken or the id is free again. */
+    if (pk->qos == 2 && acks_waits(&c->acks, MQTT_PUBREC, pk->packet_id)) {
+        conn_busy_set(c, BUSY_ACKS);
+        return false;
     }
     if (!within_window(c, pk))
         return c->state == CONN_CLOSING;
@@ -291,7 +297,8 @@ static void subscribed(struct subscribing *g)
     conn_flush_acks(c);
     for (size_t i = 0; mqtt_sub_next(list, &at, &sub); i++)
         if (conn_is_open(c) && (uint8_t)g->codes->bytes[i] <= 2)
-            keep_query(c, sub.filter, sub.qos, g->sub_id);
+            keep_query(c, sub.filter, (uint8_t)(sub.qos | (sub.no_local ? TREE_NO_LOCAL : 0)),
+                       g->sub_id);
     if (g->joins > 0)
         conn_busy_clear(c, BUSY_JOIN);
     blob_unref(g->request);
@@ -489,7 +496,7 @@ static void on_disconnect(struct conn *c, const struct mqtt_reasoned *pk)
         }
         c->session->expiry_s = s < SESSION_EXPIRY_MAX ? s : SESSION_EXPIRY_MAX;
     }
-    c->will_off = pk->code != MQTT_REASON_DISCONNECT_WITH_WILL;
+    c->will_off = pk->code == MQTT_REASON_SUCCESS; /* MQTT 5, 3.14.4-3 */
     conn_drop(c, 0);
 }
 
@@ -504,6 +511,12 @@ bool conn_packet(struct conn *c, const struct mqtt_packet *pk)
         if (pk->subscribe.count > c->session->limits->subscriptions_max) {
             conn_end(c, MQTT_REASON_QUOTA, "more filters in one packet than allowed");
             return true;
+        }
+        /* These have no window. Their answers wait behind those of publications: not too many. */
+        if (c->acks.count - c->acks.publications >=
+            UNDECIDED_FACTOR * c->part->b->session_limits.inflight_max) {
+            conn_busy_set(c, BUSY_ACKS);
+            return false;
         }
         if (pk->type == MQTT_SUBSCRIBE)
             return on_subscribe(c, &pk->subscribe);

@@ -101,12 +101,18 @@ static void send_by_reference(struct conn *c, const struct mqtt_publish_out *o, 
         mem_free(header);
 }
 
-/* Seconds left, rounded up, so that what is not yet over does not say 0. */
+/* By how much the clock of a turn may be behind that of another worker's. */
+#define TURN_MS 50u
+
+/* Seconds left, rounded up, so that what has hardly waited says what it was given, and not more where
+ * our turn began before the publisher's. The point in time is a millisecond behind the end, see
+ * message.h. */
 static uint32_t expiry_left_s(const struct conn *c, uint64_t expires_ms)
 {
     uint64_t now = loop_now_ms(c->part->loop);
+    uint64_t left_s = expires_ms > now ? (expires_ms - 1 - now + 999 - TURN_MS) / 1000 : 0;
 
-    return expires_ms > now ? (uint32_t)((expires_ms - now + 999) / 1000) : 0;
+    return left_s < UINT32_MAX ? (uint32_t)left_s : UINT32_MAX;
 }
 
 bool conn_send_publish(struct conn *c, const struct delivery *d)
@@ -153,26 +159,61 @@ void conn_send_ack(struct conn *c, enum mqtt_type type, uint16_t packet_id, uint
     if (c->version == MQTT_V5 && reason && c->answers_problems) {
         struct mqtt_packet pk = { .type = type, .ack = { .packet_id = packet_id, .code = code } };
         struct buf out = buf_init(c->max_out < 1024 ? c->max_out : 1024);
+        bool fits;
 
         pk.ack.props.has = MQTT_HAS(REASON_STRING);
         pk.ack.props.reason_string = str_of(reason);
         mqtt_encode(&pk, c->version, &out);
-        if (!out.over)
+        fits = !out.over;
+        if (fits)
             conn_send(c, buf_str(&out));
         buf_fini(&out);
-        if (!out.over)
+        if (fits)
             return;
     }
     conn_send(c, str_from(near, mqtt_ack_write(near, c->version, type, packet_id, code)));
+}
+
+/* The client has gone: what would be its PUBREC is noted in its session, so that a repetition over
+ * its next connection is known as one. */
+static void note_answers(struct conn *c)
+{
+    struct holding *h = c->left;
+    const struct ack *k;
+
+    while ((k = acks_front(&c->acks))) {
+        if (k->kind == MQTT_PUBREC && k->code < 0x80)
+            session_receive(h->s, k->packet_id);
+        acks_pop(&c->acks);
+    }
+    if (acks_waits(&c->acks, MQTT_PUBREC, 0))
+        return;
+    c->left = NULL;
+    holding_decided(h);
+}
+
+void conn_leave_answers(struct conn *c, struct session *s)
+{
+    if (!acks_waits(&c->acks, MQTT_PUBREC, 0))
+        return;
+    c->left = holding_of(c->part, s);
+    c->left->undecided = c;
+    note_answers(c);
 }
 
 void conn_flush_acks(struct conn *c)
 {
     const struct ack *k;
 
+    if (c->left)
+        note_answers(c);
     if (!conn_is_open(c))
         return;
     while ((k = acks_front(&c->acks))) {
+        if (k->packet && k->packet->n > c->max_out) {
+            conn_end(c, MQTT_REASON_TOO_LARGE, "its answer would be larger than it takes");
+            return;
+        }
         if (k->packet)
             conn_send(c, blob_str(k->packet));
         else
@@ -234,8 +275,11 @@ static void replay_one(struct conn *c, struct replay *r, struct message *m)
 {
     struct message_source src = message_source_of(m);
     struct delivery d = { .src = &src, .m = m, .sub_id = r->sub_id, .retain = true };
-    uint8_t qos = m->qos < r->qos ? m->qos : r->qos;
+    uint8_t granted = r->options & TREE_QOS;
+    uint8_t qos = m->qos < granted ? m->qos : granted;
 
+    if ((r->options & TREE_NO_LOCAL) && m->publisher == c->session->serial)
+        return;
     if (m->expires_ms != 0 && m->expires_ms <= loop_now_ms(c->part->loop))
         return;
     if (qos > 0) {

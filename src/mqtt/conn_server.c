@@ -100,10 +100,14 @@ void conn_busy_clear(struct conn *c, enum conn_busy why)
 
 static void refuse_packet(struct conn *c, int rc, const struct wire_why *why)
 {
+    uint8_t reason = (uint8_t)why->code;
+
     metric_add(c->part->b->m.proto_errors, 1);
     if (rc == ERR_VERSION && c->state == CONN_HELLO)
         conn_send(c, MQTT_CONNACK_VERSION);
-    conn_end(c, (uint8_t)why->code, why->text ? why->text : err_text(rc));
+    if (rc == ERR_VERSION && c->state == CONN_OPEN)
+        reason = MQTT_REASON_PROTOCOL; /* a second CONNECT, and 0x84 is for CONNACK only */
+    conn_end(c, reason, why->text ? why->text : err_text(rc));
 }
 
 static bool one_packet(struct conn *c, const struct mqtt_packet *pk, struct str bytes)
@@ -175,8 +179,10 @@ static void leave(struct conn *c, bool send_will)
     timer_stop(&c->retry);
     keep_forget(c);
     c->session = NULL;
-    if (s)
-        holding_detach(c->part, s, send_will && !c->will_off);
+    if (!s)
+        return;
+    conn_leave_answers(c, s);
+    holding_detach(c->part, s, send_will && !c->will_off);
 }
 
 bool part_may_log(struct part *p)
@@ -251,6 +257,7 @@ void conn_shutdown(struct conn *c)
 
 static void conn_free(struct conn *c)
 {
+    assert(!c->left);
     timer_stop(&c->timer);
     timer_stop(&c->retry);
     acks_fini(&c->acks);

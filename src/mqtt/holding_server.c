@@ -19,6 +19,10 @@
  * is reported with the generation of its holding, so that word of it cannot hit a later holding.
  * Every request goes by mail, also to the same worker: one way through the code.
  *
+ * A connection may be gone while QoS 2 messages of its are still being decided (BROKER_LATER). Their ids
+ * belong to the session, or a repetition over the next connection would be taken for a new message: so
+ * a claim waits until all are decided (holding_decided). One for a clean start does not.
+ *
  * A claim keeps its connection in memory (`holds`). A connection that is gone when the session
  * arrives leaves it behind as a disconnected one.
  */
@@ -145,6 +149,8 @@ static struct session *release(struct holding *h, bool leave_tree)
     map_remove(&p->holdings, session_id(s));
     metric_gauge_add(p->b->m.sessions, -1);
     timer_stop(&h->timer);
+    if (h->undecided)
+        h->undecided->left = NULL;
     mem_free(h);
     return s;
 }
@@ -200,6 +206,10 @@ static void on_take(struct mail *m, struct loop *l)
         cut_connection(h);
         h = find(p, claim_id(k));
     }
+    if (h && h->undecided && !k->clean) {
+        h->waiting = k;
+        return;
+    }
     if (h && k->claim.worker == p->index) {
         k->in_tree = true;
         k->s = release(h, false);
@@ -214,6 +224,16 @@ static void on_take(struct mail *m, struct loop *l)
         return;
     }
     give(p, k);
+}
+
+void holding_decided(struct holding *h)
+{
+    struct claim_mail *k = h->waiting;
+
+    h->undecided = NULL;
+    h->waiting = NULL;
+    if (k)
+        on_take(&k->mail, h->part->loop);
 }
 
 static void on_hand_over(struct mail *m, struct loop *l)
@@ -360,7 +380,7 @@ static void on_timer(struct timer *t)
 {
     struct holding *h = container_of(t, struct holding, timer);
 
-    if (!h->s->conn && !h->claimer)
+    if (!h->s->conn && !h->claimer && !h->waiting)
         look(h);
 }
 

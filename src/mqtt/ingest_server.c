@@ -128,11 +128,11 @@ static void on_written(void *ctx, int code, uint64_t seq)
         t->pub.m->seq = t->pub.src.seq = seq;
     /* Nobody can be told that a will, or what comes from inside, is not kept: those who are there get
      * it all the same. A record that is too large will always be; but it may not be acknowledged. */
-    finish(t,
-           !t->conn            ? 0
-           : code == ERR_LIMIT ? ERR_FULL
-                               : code,
-           true, "the broker's log cannot take it now");
+    if (!t->conn)
+        code = 0;
+    else if (code == ERR_LIMIT)
+        code = ERR_FULL;
+    finish(t, code, true, "the broker's log cannot take it now");
 }
 
 /* The token has a message that is its own. */
@@ -269,10 +269,12 @@ static void finish(struct broker_token *t, int code, bool route, const char *rea
         metric_add(p->b->m.refused_ingest, 1);
     else if (route && t->pub.m)
         part_publish(p, &t->pub);
-    if (c && must_end(c, t, code))
+    if (c && must_end(c, t, code)) {
         conn_end(c, MQTT_REASON_UNSPECIFIED, reason ? reason : "a message could not be kept");
-    else if (c && t->qos > 0)
+        acks_settle_take(&c->acks, t->ack, MQTT_REASON_UNSPECIFIED, NULL, NULL);
+    } else if (c && t->qos > 0) {
         acks_settle_take(&c->acks, t->ack, ack_code(c, code), code ? reason : NULL, NULL);
+    }
     if (c) {
         c->undecided--;
         conn_flush_acks(c);
@@ -285,7 +287,8 @@ void broker_publish_done(struct broker_token *t, int code, bool route, const cha
 {
     loop_assert_mine(t->part->loop);
     assert(!t->waits);
-    if (code == 0 && route && t->pub.m && persist_wants(t->part, &t->pub.src))
+    if (code == 0 && route && t->pub.m && t->part->b->journal &&
+        (t->packet_id != 0 || persist_wants(t->part, &t->pub.src)))
         write_first(t);
     else
         finish(t, code, route, reason);

@@ -4,8 +4,8 @@
  * the subscriber as fast as it takes it (conn_pump).
  *
  * While a shard is asked, a newer message of the same topic may come live and then the answer with
- * the older one. Live retained messages are therefore noted until all shards have answered, and an
- * answer that is not newer than what was seen is dropped.
+ * the older one. Live retained messages are therefore noted until all filters have been asked for and
+ * all shards have answered, and an answer that is not newer than what was seen is dropped.
  */
 #include "mqtt/broker_part.h"
 
@@ -63,12 +63,20 @@ void keep_set(struct part *p, struct message *m)
 
 /* ---- asking ---- */
 
+/* A retained message that was delivered live, and the last filter of that moment: those that are
+ * added later are to be sent it again. */
+struct seen {
+    struct message *m;
+    uint64_t last_ask;
+};
+
 struct query_mail {
     struct mail mail;
     struct conn *c;
+    uint64_t ask;
     unsigned from;
     uint32_t sub_id;
-    uint8_t qos;
+    uint8_t options;
     struct replay *found;
     size_t cap;
     struct broker *b;
@@ -89,12 +97,36 @@ static void add_found(void *ctx, struct message *m)
     k->found->messages[k->found->count++] = message_ref(m);
 }
 
-/* True when the connection has been given something as new as m already. */
-static bool is_seen(const struct conn *c, const struct message *m)
+static void seen_drop(struct seen *s)
 {
-    const struct message *live = c->seen ? map_get(c->seen, message_topic(m)) : NULL;
+    if (!s)
+        return;
+    message_unref(s->m);
+    mem_free(s);
+}
 
-    return live && live->stamp >= m->stamp;
+void keep_note(struct conn *c, struct publication *pub)
+{
+    struct seen *s;
+
+    if (pub->src.stamp == 0 || (c->queries == 0 && !c->asks))
+        return;
+    if (!c->seen) {
+        c->seen = NEW(struct map);
+        map_init(c->seen);
+    }
+    s = NEW(struct seen);
+    s->m = message_ref(publication_message(pub));
+    s->last_ask = c->last_ask;
+    seen_drop(map_put(c->seen, message_topic(s->m), s));
+}
+
+/* True when the connection has been given something as new as m since it was to be asked for. */
+static bool is_seen(const struct conn *c, const struct query_mail *k, const struct message *m)
+{
+    const struct seen *live = c->seen ? map_get(c->seen, message_topic(m)) : NULL;
+
+    return live && live->last_ask >= k->ask && live->m->stamp >= m->stamp;
 }
 
 static void replay_add(struct conn *c, struct query_mail *k)
@@ -103,7 +135,7 @@ static void replay_add(struct conn *c, struct query_mail *k)
     size_t kept = 0;
 
     for (size_t i = 0; i < r->count; i++) {
-        if (conn_is_open(c) && !is_seen(c, r->messages[i]))
+        if (conn_is_open(c) && !is_seen(c, k, r->messages[i]))
             r->messages[kept++] = r->messages[i];
         else
             message_unref(r->messages[i]);
@@ -117,7 +149,7 @@ static void replay_add(struct conn *c, struct query_mail *k)
     r->count = kept;
     r->at = 0;
     r->sub_id = k->sub_id;
-    r->qos = k->qos;
+    r->options = k->options;
     *c->replay_last = r;
     c->replay_last = &r->next;
 }
@@ -130,7 +162,7 @@ static void seen_free(struct conn *c)
     if (!c->seen)
         return;
     while ((e = map_next(c->seen, &at)))
-        message_unref(e->value);
+        seen_drop(e->value);
     map_fini(c->seen);
     mem_free(c->seen);
     c->seen = NULL;
@@ -145,10 +177,11 @@ static void on_answer(struct mail *m, struct loop *l)
     if (k->found)
         replay_add(c, k);
     mem_free(k);
-    if (--c->queries == 0)
-        seen_free(c);
+    c->queries--;
     conn_pump(c);
     keep_next(c);
+    if (c->queries == 0 && !c->asks)
+        seen_free(c);
     conn_unhold(c);
 }
 
@@ -164,20 +197,30 @@ static void on_query(struct mail *m, struct loop *l)
     part_post(p, k->from, m);
 }
 
-static void query_shard(struct conn *c, unsigned shard, struct str filter, uint8_t options,
-                        uint32_t sub_id)
+/* A filter that waits to be asked for. */
+struct keep_ask {
+    struct keep_ask *next;
+    uint64_t number; /* counted per connection */
+    uint32_t sub_id;
+    uint8_t options;
+    size_t filter_n;
+    char filter[];
+};
+
+static void query_shard(struct conn *c, unsigned shard, const struct keep_ask *a)
 {
     struct part *p = c->part;
-    struct query_mail *k = mem_new(sizeof(*k) + filter.n);
+    struct query_mail *k = mem_new(sizeof(*k) + a->filter_n);
 
     k->mail.deliver = on_query;
     k->b = p->b;
     k->c = c;
     k->from = p->index;
-    k->sub_id = sub_id;
-    k->qos = options & TREE_QOS;
-    k->filter_n = filter.n;
-    memcpy(k->filter, filter.p, filter.n);
+    k->ask = a->number;
+    k->sub_id = a->sub_id;
+    k->options = a->options;
+    k->filter_n = a->filter_n;
+    memcpy(k->filter, a->filter, a->filter_n);
     c->holds++;
     c->queries++;
     p->letters++;
@@ -185,14 +228,6 @@ static void query_shard(struct conn *c, unsigned shard, struct str filter, uint8
 }
 
 /* ---- in turn ---- */
-
-struct keep_ask {
-    struct keep_ask *next;
-    uint32_t sub_id;
-    uint8_t options;
-    size_t filter_n;
-    char filter[];
-};
 
 void keep_query(struct conn *c, struct str filter, uint8_t options, uint32_t sub_id)
 {
@@ -203,6 +238,7 @@ void keep_query(struct conn *c, struct str filter, uint8_t options, uint32_t sub
         return;
     }
     a = mem_new(sizeof(*a) + filter.n);
+    a->number = ++c->last_ask;
     a->sub_id = sub_id;
     a->options = options;
     a->filter_n = filter.n;
@@ -228,10 +264,10 @@ void keep_next(struct conn *c)
         c->asks_last = &c->asks;
     c->ask_count--;
     if (mqtt_filter_is_plain(filter))
-        query_shard(c, broker_shard(b, filter), filter, a->options, a->sub_id);
+        query_shard(c, broker_shard(b, filter), a);
     else
         for (unsigned i = 0; i < b->count; i++)
-            query_shard(c, i, filter, a->options, a->sub_id);
+            query_shard(c, i, a);
     mem_free(a);
 }
 

@@ -29,7 +29,7 @@ struct message *message_new(const struct message_source *src)
     m->expires_ms = src->expires_ms;
     m->publisher = src->publisher;
     m->seq = src->seq;
-    atomic_init(&m->copied, 0);
+    m->copied = (struct mark){ 0 };
     m->topic_n = (uint16_t)src->topic.n;
     m->props_n = (uint32_t)src->props.n;
     m->payload_n = (uint32_t)src->payload.n;

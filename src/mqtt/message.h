@@ -7,14 +7,12 @@
  */
 #include "base/blob.h"
 
-#include <stdatomic.h>
-
 struct message {
     uint64_t stamp;      /* order among retained messages of one topic (ns); 0: not retained */
-    uint64_t expires_ms; /* monotonic; 0: never (MQTT 5, 3.3.2.3.3) */
+    uint64_t expires_ms; /* monotonic, the first at which it is over; 0: never (5, 3.3.2.3.3) */
     uint64_t publisher;  /* serial of the publishing session, for no-local; 0: from inside */
     uint64_t seq;        /* its number in what the broker writes down; 0: it is not there */
-    atomic_uint copied;  /* the round that has written a copy of it */
+    struct mark copied;  /* the round that has written a copy of it */
     uint32_t payload_n;
     uint32_t props_n;
     uint16_t topic_n;

@@ -63,7 +63,7 @@ static bool copy_queue(struct part *p, const struct session *s, uint64_t *after,
         if (*bytes >= ROUND_PIECE)
             return false;
         *after = it->seq;
-        if (atomic_exchange_explicit(&it->m->copied, p->round, memory_order_relaxed) == p->round)
+        if (!mark_first(&it->m->copied, p->round))
             continue;
         write_copy(p, PERSIST_COPY, it->m, it->seq);
         *bytes += message_size(it->m);

@@ -288,20 +288,6 @@ static void post_to_others(struct part *p, struct publication *pub)
 
 /* ---- delivery ---- */
 
-/* Retained topics that arrive live while the shards are still being asked: the shard's answer may
- * be older than this and is then dropped (keep_server.c). */
-static void note_seen(struct conn *c, struct publication *pub)
-{
-    struct message *m = message_ref(publication_message(pub)), *before;
-
-    if (!c->seen) {
-        c->seen = NEW(struct map);
-        map_init(c->seen);
-    }
-    before = map_put(c->seen, message_topic(m), m);
-    message_unref(before);
-}
-
 static void deliver_qos0(struct part *p, struct conn *c, struct publication *pub, uint32_t sub_id,
                          bool retain, uint64_t *sent)
 {
@@ -323,9 +309,9 @@ static void deliver_one(struct part *p, struct session *s, struct publication *p
 {
     struct conn *c = s->conn;
 
-    if (c && c->queries > 0 && pub->src.stamp != 0)
-        note_seen(c, pub);
     if (qos == 0) {
+        if (c && !c->choked)
+            keep_note(c, pub);
         deliver_qos0(p, c, pub, sub_id, retain, sent);
         return;
     }
@@ -333,8 +319,10 @@ static void deliver_one(struct part *p, struct session *s, struct publication *p
         metric_add(p->b->m.dropped_queue, 1);
         return;
     }
-    if (c)
-        conn_pump(c);
+    if (!c)
+        return;
+    keep_note(c, pub);
+    conn_pump(c);
 }
 
 static void deliver_span(struct part *p, const struct tree_span *span, struct publication *pub,

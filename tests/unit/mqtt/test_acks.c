@@ -13,12 +13,20 @@ static void in_order(void **state)
 
     (void)state;
     assert_null(acks_front(&a));
+    assert_int_equal(a.count, 3);
+    assert_int_equal(a.publications, 2);
+    assert_true(acks_waits(&a, 4, 12) && acks_waits(&a, 9, 13));
+    assert_true(acks_waits(&a, 4, 0));
+    assert_false(acks_waits(&a, 8, 0));
+    assert_false(acks_waits(&a, 9, 12) || acks_waits(&a, 4, 14));
     acks_settle_take(&a, n3, 0, NULL, blob_new(STR("packet")));
     acks_settle_take(&a, n2, 0x99, "why", NULL);
     assert_null(acks_front(&a));
     acks_settle_take(&a, n1, 0, NULL, NULL);
     assert_int_equal(acks_front(&a)->packet_id, 11);
     acks_pop(&a);
+    assert_false(acks_waits(&a, 4, 11));
+    assert_true(acks_waits(&a, 4, 12));
     assert_int_equal(acks_front(&a)->packet_id, 12);
     assert_int_equal(acks_front(&a)->code, 0x99);
     assert_string_equal(acks_front(&a)->reason, "why");
@@ -27,6 +35,7 @@ static void in_order(void **state)
     acks_pop(&a);
     assert_null(acks_front(&a));
     assert_int_equal(a.count, 0);
+    assert_int_equal(a.publications, 0);
     acks_fini(&a);
 }
 

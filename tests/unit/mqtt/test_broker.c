@@ -102,6 +102,7 @@ static void protocol_errors_end_it(void **state)
         { STR("\x30\x06\x00\x00\x03\x23\x00\x01"), MQTT_REASON_PROTOCOL }, /* alias never set */
         { STR("\x30\x06\x00\x01t\x02\x0b\x05"), MQTT_REASON_PROTOCOL }, /* identifier from client */
         { STR("\x30\xff\xff\xff\x7f"), MQTT_REASON_TOO_LARGE },
+        { STR("\x10\x0d\0\4MQTT\x09\2\0\0\0\0\0"), MQTT_REASON_PROTOCOL }, /* a second CONNECT */
         { STR("\xe0\x07\x00\x05\x11\x00\x00\x00\x05"), MQTT_REASON_PROTOCOL }, /* expiry from 0 */
     };
     struct rig r;

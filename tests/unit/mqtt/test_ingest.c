@@ -196,6 +196,112 @@ static void acknowledgements_in_order(void **state)
     decider_stop(&d);
 }
 
+/* A QoS 2 message that is repeated before anybody has decided is one message all the same; when it
+ * is refused, the next one with its id is another. */
+static void repeated_while_undecided(void **state)
+{
+    static const enum mqtt_version versions[] = { MQTT_V311, MQTT_V5 };
+    struct decider d;
+    struct client c, w;
+
+    (void)state;
+    decider_start(&d);
+    w = client_connect(&d.r, MQTT_V5, "w");
+    client_subscribe(&w, "t", 0);
+    for (size_t v = 0; v < COUNT_OF(versions); v++) {
+        struct mqtt_packet pk = publish_packet("t", "later 40", 2, false, 5);
+
+        c = client_connect(&d.r, versions[v], "c");
+        for (int i = 0; i < 3; i++)
+            client_send(&c, &pk);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+        client_expect_publish(&w, "t", "later 40", 0);
+        pk = (struct mqtt_packet){ .type = MQTT_PUBREL, .ack = { .packet_id = 5 } };
+        client_send(&c, &pk);
+        assert_int_equal(client_expect(&c, MQTT_PUBCOMP).ack.code, 0);
+        client_publish(&c, "t", "end", 1, false);
+        client_expect_publish(&w, "t", "end", 0);
+        client_close(&c);
+    }
+    c = client_connect(&d.r, MQTT_V5, "c");
+    for (int i = 0; i < 2; i++) {
+        struct mqtt_packet pk = publish_packet("t", i ? "x" : "refuse later", 2, false, 5);
+
+        client_send(&c, &pk);
+    }
+    assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, MQTT_REASON_BAD_PAYLOAD);
+    assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+    client_expect_publish(&w, "t", "x", 0);
+    client_close(&c);
+    client_close(&w);
+    decider_stop(&d);
+}
+
+static struct client connect_again(const struct rig *r, enum mqtt_version v, bool *present)
+{
+    struct client c = client_dial(r, v);
+    struct mqtt_packet pk = connect_packet(v, "again");
+    struct mqtt_connack ack;
+
+    pk.connect.clean_start = false;
+    pk.connect.props.has = MQTT_HAS(SESSION_EXPIRY);
+    pk.connect.props.session_expiry_s = 100;
+    ack = client_hello(&c, &pk);
+    assert_int_equal(ack.code, 0);
+    *present = ack.session_present;
+    return c;
+}
+
+/* The connection breaks before anybody has decided: the client sends its QoS 2 message again over a
+ * new one, and it still is one message; unless it was refused, then it is offered anew. */
+static void repeated_over_a_new_connection(void **state)
+{
+    static const enum mqtt_version versions[] = { MQTT_V311, MQTT_V5 };
+    struct decider d;
+    struct client c, w;
+
+    (void)state;
+    decider_start(&d);
+    w = client_connect(&d.r, MQTT_V5, "w");
+    client_subscribe(&w, "t", 0);
+    for (int round = 0; round < 16; round++) {
+        enum mqtt_version v = versions[round % 2];
+        bool refused = v == MQTT_V5 && round % 4 == 1, present;
+        struct mqtt_packet pk =
+            publish_packet("t", refused ? "refuse later" : "later 40", 2, false, 5);
+
+        c = connect_again(&d.r, v, &present);
+        assert_int_equal(present, round > 0);
+        client_send(&c, &pk);
+        /* Another behind it that is decided first, and its answer never leaves. */
+        pk = publish_packet("t", "x", 2, false, 6);
+        client_send(&c, &pk);
+        client_expect_publish(&w, "t", "x", 0);
+        client_close(&c);
+        c = connect_again(&d.r, v, &present);
+        assert_true(present);
+        pk = publish_packet("t", "later 40", 2, false, 5);
+        pk.publish.dup = true;
+        client_send(&c, &pk);
+        assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+        pk.publish.packet_id = 6;
+        client_send(&c, &pk);
+        assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+        client_expect_publish(&w, "t", "later 40", 0);
+        for (uint16_t id = 5; id <= 6; id++) {
+            pk = (struct mqtt_packet){ .type = MQTT_PUBREL, .ack = { .packet_id = id } };
+            client_send(&c, &pk);
+            assert_int_equal(client_expect(&c, MQTT_PUBCOMP).ack.code, 0);
+        }
+        client_publish(&c, "t", "end", 1, false);
+        client_expect_publish(&w, "t", "end", 0);
+        client_close(&c);
+    }
+    client_close(&w);
+    decider_stop(&d);
+}
+
 /* What is not taken stops the reading and is offered again; nothing is lost or reordered. */
 static void waiting_and_full(void **state)
 {
@@ -326,6 +432,30 @@ static void receive_maximum(void **state)
         client_send(&c, &pk);
     }
     client_expect_kick(&c, MQTT_REASON_RECEIVE_MAX);
+    client_close(&c);
+    /* Other answers that wait behind do not count. */
+    c = client_connect(&d.r, MQTT_V5, "busy");
+    for (uint16_t i = 1; i <= 7; i++) {
+        struct mqtt_packet pk = publish_packet("t", i == 1 ? "later 50" : "x", 1, false, i);
+
+        if (i > 1 && i < 6)
+            client_send_bytes(&c, STR("\xa2\x06\0\x09\0\0\1u")); /* UNSUBSCRIBE */
+        else
+            client_send(&c, &pk);
+    }
+    for (uint16_t i = 1; i <= 7; i++)
+        client_expect(&c, i > 1 && i < 6 ? MQTT_UNSUBACK : MQTT_PUBACK);
+    client_close(&c);
+    /* But no more of them wait than a few either: then nothing is read, not even a ping. */
+    c = client_connect(&d.r, MQTT_V5, "asks");
+    client_send_bytes(&c, STR("\x32\x0f\0\1t\0\1\0later 200"));
+    for (int i = 0; i < 100; i++)
+        client_send_bytes(&c, STR("\xa2\x06\0\x09\0\0\1u"));
+    client_send_bytes(&c, MQTT_PINGREQ_BYTES);
+    client_expect(&c, MQTT_PUBACK);
+    for (int i = 0; i < 100; i++)
+        client_expect(&c, MQTT_UNSUBACK);
+    client_expect(&c, MQTT_PINGRESP);
     client_close(&c);
     /* QoS 0 has no window, but no more than a few may be undecided: then nothing is read. */
     c = client_connect(&d.r, MQTT_V5, "flood");
@@ -576,6 +706,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts),
         cmocka_unit_test(acknowledgements_in_order),
+        cmocka_unit_test(repeated_while_undecided),
+        cmocka_unit_test(repeated_over_a_new_connection),
         cmocka_unit_test(waiting_and_full),
         cmocka_unit_test(client_dies_with_tokens),
         cmocka_unit_test(wills_are_ingested),

@@ -48,7 +48,7 @@ static void end(struct site *x)
 static void site_init(struct site *x, unsigned workers)
 {
     *x = (struct site){ .workers = workers };
-    strcpy(x->root, "/tmp/wayside-persist-XXXXXX");
+    snprintf(x->root, sizeof(x->root), "/tmp/wayside-persist-XXXXXX");
     assert_non_null(mkdtemp(x->root));
     begin(x);
 }

@@ -1,0 +1,77 @@
+/* What the packets of an open connection come to, where the codec alone cannot say. In raw packets. */
+#include "broker_rig.h"
+
+/* User properties are all that a message has beside topic and payload: they are passed on. */
+static void user_properties_alone(void **state)
+{
+    struct rig r;
+    struct client sub, pub;
+    struct mqtt_packet pk = publish_packet("only", "users", 1, false, 1);
+    struct buf raw = buf_init(100);
+    struct str name, value;
+    struct mqtt_publish got;
+    size_t at = 0;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    sub = client_connect(&r, MQTT_V5, "sub");
+    pub = client_connect(&r, MQTT_V5, "pub");
+    client_subscribe(&sub, "only", 1);
+    mqtt_props_put_user(&raw, STR("b"), STR("2"));
+    mqtt_props_put_user(&raw, STR("a"), STR("1"));
+    pk.publish.props.raw = buf_str(&raw);
+    client_send(&pub, &pk);
+    got = client_expect_publish(&sub, "only", "users", 1);
+    assert_true(mqtt_props_user(got.props.raw, &at, &name, &value));
+    assert_true(str_eq(name, STR("b")) && str_eq(value, STR("2")));
+    assert_true(mqtt_props_user(got.props.raw, &at, &name, &value));
+    assert_true(str_eq(name, STR("a")) && str_eq(value, STR("1")));
+    assert_false(mqtt_props_user(got.props.raw, &at, &name, &value));
+    buf_fini(&raw);
+    client_close(&sub);
+    client_close(&pub);
+    rig_stop(&r);
+}
+
+/* Only a DISCONNECT of 0x00 takes the will back: all others are ends as well, and tell why. */
+static void a_goodbye_with_a_reason(void **state)
+{
+    static const uint8_t codes[] = { 0x04, 0x80, 0x82, 0x93, 0x97, 0x9b, 0x00 };
+    struct rig r;
+    struct client w, c;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 1);
+    w = client_connect(&r, MQTT_V5, "watcher");
+    client_subscribe(&w, "will", 1);
+    for (size_t i = 0; i < COUNT_OF(codes); i++) {
+        struct mqtt_packet pk = connect_packet(MQTT_V5, "c");
+        struct mqtt_packet bye = { .type = MQTT_DISCONNECT, .reasoned = { .code = codes[i] } };
+
+        pk.connect.has_will = true;
+        pk.connect.will.topic = STR("will");
+        pk.connect.will.payload = STR("gone");
+        c = client_dial(&r, MQTT_V5);
+        client_hello(&c, &pk);
+        client_send(&c, &bye);
+        client_expect_end(&c);
+        client_close(&c);
+        if (codes[i] != 0)
+            client_expect_publish(&w, "will", "gone", 0);
+        client_expect_nothing(&w);
+    }
+    client_close(&w);
+    rig_stop(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(user_properties_alone),
+        cmocka_unit_test(a_goodbye_with_a_reason),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
