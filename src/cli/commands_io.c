@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/backlog_io.h"
 #include "cli/journal_io.h"
+#include "cli/mqtt_io.h"
 #include "cli/show.h"
 #include "conf/conf_io.h"
 #include "node/control_client.h"
@@ -406,6 +407,10 @@ static const struct command rows[] = {
       ask_options, run_status },
     { "sessions", "", "List the MQTT clients of a running node", NULL, ask_options, run_sessions },
     { "reload", "", "Have a running node read its file again", NULL, reload_options, run_reload },
+    { "mqtt pub", "[URL] [TOPIC…]", "Publish to an MQTT server", mqtt_pub_more, mqtt_pub_options,
+      mqtt_pub },
+    { "mqtt sub", "[URL] [FILTER…]", "Print what an MQTT server sends", mqtt_sub_more,
+      mqtt_sub_options, mqtt_sub },
     { "journal ls", "[DIR]", "List the segments and cursors of a journal",
       "Reads only, and only headers and the newest segment, also while a node runs on it. DIR is the\n"
       "folder `journal` in the data folder; without it that of the hub or edge that runs here by\n"
