@@ -14,6 +14,7 @@
 #include "node/demo_io.h"
 #include "node/run_io.h"
 #include "node/settings.h"
+#include "wire/json.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -254,8 +255,38 @@ static int run_status(const struct command_call *c)
     return show(c, "{\"cmd\":\"status\"}", status_text);
 }
 
+static int kick(const struct command_call *c, const char *client)
+{
+    struct buf request = buf_init(CONTROL_ANSWER_MAX), answer = buf_init(CONTROL_ANSWER_MAX);
+    struct buf text = buf_init(TEXT_MAX);
+    struct json_writer w = json_writer_init(&request);
+    int rc;
+
+    json_begin_object(&w);
+    json_key(&w, "cmd");
+    json_text(&w, "kick");
+    json_key(&w, "client");
+    json_text(&w, client);
+    json_end_object(&w);
+    rc = ask(c, buf_cstr(&request), &answer);
+    if (rc == EXIT_DONE && show_error(buf_str(&answer), &text)) {
+        fprintf(stderr, "wayside: %.*s\n", STR_ARG(buf_str(&text)));
+        rc = EXIT_FAILED;
+    } else if (rc == EXIT_DONE) {
+        printf(command_value(c, "json") ? "{\"kicked\":true}\n" : "its connection is ended\n");
+    }
+    buf_fini(&request);
+    buf_fini(&answer);
+    buf_fini(&text);
+    return rc;
+}
+
 static int run_sessions(const struct command_call *c)
 {
+    const char *client = command_value(c, "kick");
+
+    if (client)
+        return kick(c, client);
     return show(c, "{\"cmd\":\"sessions\"}", show_sessions);
 }
 
@@ -342,6 +373,12 @@ static const struct command_option ask_options[] = {
     OPTION_JSON,
     { 0 },
 };
+static const struct command_option sessions_options[] = {
+    OPTION_CONTROL,
+    OPTION_JSON,
+    { "kick", 0, "CLIENT", "end the connection of this client" },
+    { 0 },
+};
 static const struct command_option json_options[] = { OPTION_JSON, { 0 } };
 #define OPTIONS_WANTED                                                                             \
     { "device", 0, "DEVICE", "only of this device" },                                              \
@@ -405,7 +442,14 @@ static const struct command rows[] = {
       "Services, journal, store, uplink; on an edge what waits for the hub, by device; on a hub the\n"
       "nodes that send their journals to it, with backlog, drops and the error of their clocks.",
       ask_options, run_status },
-    { "sessions", "", "List the MQTT clients of a running node", NULL, ask_options, run_sessions },
+    { "sessions", "", "List the MQTT clients of a running node",
+      "With those that are away and whose sessions are kept. QUEUED: messages that wait for the client,\n"
+      "INFLIGHT: sent and not acknowledged, SINCE: connected, or away. --kick ends a connection: the\n"
+      "client is told so (MQTT 5: 0x98), and its session is kept as after any broken connection. It may\n"
+      "come back; keep it out by taking its user from mqtt.users.\n\n"
+      "  wayside sessions --json | jq -r '.sessions[] | select(.queued > 0) | .client'\n"
+      "  wayside sessions --kick camera-7",
+      sessions_options, run_sessions },
     { "reload", "", "Have a running node read its file again", NULL, reload_options, run_reload },
     { "mqtt pub", "[URL] [TOPIC…]", "Publish to an MQTT server", mqtt_pub_more, mqtt_pub_options,
       mqtt_pub },

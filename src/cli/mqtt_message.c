@@ -37,7 +37,7 @@ static void put_bytes(struct json_writer *w, const char *name, struct str s)
 {
     struct buf text = buf_init(s.n * 2 + 64); /* name and suffix, or four digits for three bytes */
 
-    if (utf8_valid(s)) {
+    if (utf8_valid_mqtt(s)) { /* many readers of JSON stop at U+0000 */
         json_key(w, name);
         json_str(w, s);
     } else {

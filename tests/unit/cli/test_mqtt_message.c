@@ -82,6 +82,8 @@ static void for_programs(void **state)
     check_json(&m, STR(HEAD "\"payload\":\"on \\\"x\\\"\"}\n"));
     m = message(STR("\xff"));
     check_json(&m, STR(HEAD "\"payload_base64\":\"/w==\"}\n"));
+    m = message(STR("a\0b"));
+    check_json(&m, STR(HEAD "\"payload_base64\":\"YQBi\"}\n"));
     m = message(STR(""));
     check_json(&m, STR(HEAD "\"payload\":\"\"}\n"));
 }
