@@ -101,14 +101,6 @@ static void send_by_reference(struct conn *c, const struct mqtt_publish_out *o, 
         mem_free(header);
 }
 
-/* Seconds left, rounded up, so that what is not yet over does not say 0. */
-static uint32_t expiry_left_s(const struct conn *c, uint64_t expires_ms)
-{
-    uint64_t now = loop_now_ms(c->part->loop);
-
-    return expires_ms > now ? (uint32_t)((expires_ms - now + 999) / 1000) : 0;
-}
-
 bool conn_send_publish(struct conn *c, const struct delivery *d)
 {
     const struct message_source *src = d->src;
@@ -128,7 +120,7 @@ bool conn_send_publish(struct conn *c, const struct delivery *d)
         o.sub_id_count = d->sub_id != 0;
         if (src->expires_ms != 0) {
             o.has_expiry = true;
-            o.expiry_s = expiry_left_s(c, src->expires_ms);
+            o.expiry_s = message_expiry_left_s(src->expires_ms, loop_now_ms(c->part->loop));
         }
         if (c->max_out != SIZE_MAX && mqtt_publish_size(c->version, &o) > c->max_out)
             return false;
