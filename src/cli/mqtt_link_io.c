@@ -21,6 +21,9 @@
 
 #define PASSWORD_FILE_MAX 4096
 #define SAY_MAX           4096
+/* Two clients of one id throw each other out; each comes back within the client's retry. */
+#define SHORT_SESSION_MS 5000
+#define SHORT_SESSIONS   3
 
 void mqtt_link_say(const struct mqtt_link *l, const char *fmt, ...)
 {
@@ -177,6 +180,7 @@ void mqtt_link_up(struct mqtt_link *l)
     if (l->was_up)
         mqtt_link_say(l, "connected again");
     l->was_up = true;
+    l->up_at_ms = loop_now_ms(l->loop);
 }
 
 bool mqtt_link_down(struct mqtt_link *l, int code, unsigned reason, struct str text)
@@ -185,14 +189,19 @@ bool mqtt_link_down(struct mqtt_link *l, int code, unsigned reason, struct str t
     struct buf b = buf_init(SAY_MAX);
 
     timer_stop(&l->quiet);
-    mqtt_down_say(&(struct mqtt_down){ .server = l->server,
-                                       .version = l->login->version,
-                                       .tls = l->tls != NULL,
-                                       .was_up = l->was_up,
-                                       .code = code,
-                                       .reason = reason,
-                                       .text = text },
-                  &b);
+    if (code == ERR_CLOSED && l->was_up)
+        l->short_sessions =
+            loop_now_ms(l->loop) - l->up_at_ms < SHORT_SESSION_MS ? l->short_sessions + 1 : 0;
+    mqtt_down_say(
+        &(struct mqtt_down){ .server = l->server,
+                             .version = l->login->version,
+                             .tls = l->tls != NULL,
+                             .was_up = l->was_up,
+                             .code = code,
+                             .reason = reason,
+                             .text = text,
+                             .twin = l->short_sessions >= SHORT_SESSIONS ? l->login->id : NULL },
+        &b);
     mqtt_link_say(l, "%.*s%s", STR_ARG(buf_str(&b)), again ? "; trying again" : "");
     buf_fini(&b);
     return again;

@@ -15,6 +15,8 @@ struct mqtt_link {
     struct loop_signal *signals[2];
     char server[MQTT_TARGET_TEXT_MAX + 8], id[32];
     bool was_up;
+    uint64_t up_at_ms;
+    unsigned short_sessions; /* in a row: they broke within SHORT_SESSION_MS */
     /* The retained messages that a new subscription brings. */
     struct timer quiet;
     bool quiet_on, asked, news;

@@ -97,6 +97,11 @@ static void say_closed(const struct mqtt_down *d, struct buf *out)
         mqtt_reason_say(REFUSED_LOGIN, MQTT_V5, d->reason, d->text, out);
     } else if (d->was_up) {
         buf_printf(out, "the connection to %s broke", d->server);
+        if (d->twin) { /* older servers do not say so */
+            buf_put(out, STR(" again; does another client use the id '"));
+            safe_text(str_of(d->twin), out);
+            buf_put(out, STR("'?"));
+        }
     } else {
         buf_printf(out,
                    "%s closed the connection without a word; is it an MQTT port, and is it %s?",

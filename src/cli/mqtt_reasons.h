@@ -19,6 +19,7 @@ struct mqtt_down {
     int code;
     unsigned reason;
     struct str text;
+    const char *twin; /* the session never lasts: the id that another client may use; or NULL */
 };
 /* One sentence, and what to do. */
 void mqtt_down_say(const struct mqtt_down *d, struct buf *out);

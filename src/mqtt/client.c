@@ -326,7 +326,8 @@ static enum client_event_kind got_ack(struct client *c, const struct mqtt_packet
 {
     if (!client_window_acked(c, p->type, &p->ack, &out->done))
         return CLIENT_EV_MORE; /* the acknowledgement of a connection that is gone */
-    out->code = code_of(p->ack.code);
+    /* A PUBCOMP that does not know the id means that the one before was lost: it is complete (3.7.2.1). */
+    out->code = p->type == MQTT_PUBCOMP ? 0 : code_of(p->ack.code);
     out->reason = p->ack.code;
     return CLIENT_EV_DONE;
 }

@@ -46,6 +46,8 @@ static void why_there_is_no_session(void **state)
         { { .code = ERR_TLS, .text = STR("certificate has expired") },
           "no TLS with hub:1: certificate has expired; --ca" },
         { { .code = ERR_CLOSED, .was_up = true }, "the connection to hub:1 broke" },
+        { { .code = ERR_CLOSED, .was_up = true, .twin = "me" },
+          "broke again; does another client use the id 'me'?" },
         { { .code = ERR_CLOSED }, "one without TLS (else: mqtts://)" },
         { { .code = -ECONNRESET, .tls = true }, "and is it one with TLS?" },
         { { .code = ERR_CLOSED, .was_up = true, .reason = 0x8b }, "0x8b server shutting down" },
