@@ -419,7 +419,7 @@ static const struct command rows[] = {
       "Without a file: MQTT on 127.0.0.1:1883 and 9001 (WebSocket), REST and dashboard on\n"
       "127.0.0.1:8000, health on 127.0.0.1:8080.\n\n"
       "  wayside hub -c /etc/wayside/hub.yaml\n"
-      "  mosquitto_pub -t wayside/pi-1/reading/door -m 1 -q 1",
+      "  wayside mqtt pub -t wayside/pi-1/reading/door -m 1 -q 1",
       run_options, run_hub },
     { "edge", "", "Read this machine and local programs, send all to a hub",
       "What is read is kept in the journal until the hub has it, however long it is away.\n\n"

@@ -210,7 +210,7 @@ static int ask(const struct mqtt_clear_list *l)
                 l->count);
         return EXIT_FAILED;
     }
-    fprintf(stderr, "Clear these %zu retained topics? [y/N] ", l->count);
+    fprintf(stderr, "Clear %zu retained topic%s? [y/N] ", l->count, l->count == 1 ? "" : "s");
     if (fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y'))
         return EXIT_DONE;
     fprintf(stderr, "nothing was cleared\n");

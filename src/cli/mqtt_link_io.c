@@ -180,6 +180,7 @@ void mqtt_link_up(struct mqtt_link *l)
     if (l->was_up)
         mqtt_link_say(l, "connected again");
     l->was_up = true;
+    l->told = false;
     l->up_at_ms = loop_now_ms(l->loop);
 }
 
@@ -192,6 +193,9 @@ bool mqtt_link_down(struct mqtt_link *l, int code, unsigned reason, struct str t
     if (code == ERR_CLOSED && l->was_up)
         l->short_sessions =
             loop_now_ms(l->loop) - l->up_at_ms < SHORT_SESSION_MS ? l->short_sessions + 1 : 0;
+    if (again && l->told)
+        return true;
+    l->told = true;
     mqtt_down_say(
         &(struct mqtt_down){ .server = l->server,
                              .version = l->login->version,

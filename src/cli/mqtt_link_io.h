@@ -15,6 +15,7 @@ struct mqtt_link {
     struct loop_signal *signals[2];
     char server[MQTT_TARGET_TEXT_MAX + 8], id[32];
     bool was_up;
+    bool told; /* of this outage; not of each attempt in it */
     uint64_t up_at_ms;
     unsigned short_sessions; /* in a row: they broke within SHORT_SESSION_MS */
     /* The retained messages that a new subscription brings. */
@@ -45,8 +46,8 @@ void mqtt_link_run(struct mqtt_link *l);
 void mqtt_link_end(struct mqtt_link *l);
 void mqtt_link_close(struct mqtt_link *l);
 
-/* For the handler's disconnected(): says why, on standard error, and whether it tries again. False: it
- * is final, and nothing stood before or it is pointless. */
+/* For the handler's disconnected(): says why, on standard error, and whether it tries again; once an
+ * outage. False: it is final, since nothing stood before or trying again is pointless. */
 bool mqtt_link_down(struct mqtt_link *l, int code, unsigned reason, struct str text);
 /* For connected(): says it when there was a session before. */
 void mqtt_link_up(struct mqtt_link *l);

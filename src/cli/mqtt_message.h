@@ -15,7 +15,7 @@ struct mqtt_message {
 
 /* "topic  payload" and a line feed; JSON on one line, other text and bytes escaped, bytes that are no
  * text shortened to MESSAGE_BYTES_SHOWN. colour: with colours, and retained messages are marked. */
-#define MESSAGE_BYTES_SHOWN 512
+#define MESSAGE_BYTES_SHOWN 64
 void mqtt_message_line(const struct mqtt_message *m, bool colour, struct buf *out);
 /* One JSON object and a line feed: time, topic, qos, retain, the payload (as JSON when it is JSON, as a
  * text when it is one, else as `payload_base64`), and `properties` when there are any. */

@@ -56,7 +56,7 @@ static void bytes_are_shortened_and_text_is_not(void **state)
     bytes[0] = (char)0xff;
     mqtt_message_line(&m, false, &b);
     assert_true(str_ends(buf_str(&b), STR("xxx… (600 bytes)\n")));
-    assert_true(b.n < 560);
+    assert_true(b.n < 5 + 64 + 24);
     buf_fini(&b);
 }
 
