@@ -181,7 +181,13 @@ static int take_option(const struct command_table *t, int argc, char *const *arg
         }
         value = argv[++*i];
     }
+    if (call->given_count == COMMAND_GIVEN_MAX) {
+        buf_printf(text, "%s %s: more than %d options\n", t->program, c->name, COMMAND_GIVEN_MAX);
+        return say_usage(t, c, text);
+    }
     call->values[at] = value;
+    call->given[call->given_count].option = (unsigned char)at;
+    call->given[call->given_count++].value = value;
     return 0;
 }
 
@@ -264,6 +270,10 @@ int command_parse(const struct command_table *t, int argc, char *const *argv,
                 return rc;
         } else if (call.arg_count < COMMAND_ARGS_MAX) {
             call.args[call.arg_count++] = argv[i];
+        } else { /* what is silently left out would be taken for done */
+            buf_printf(text, "%s %s: more than %d words\n", t->program, call.command->name,
+                       COMMAND_ARGS_MAX);
+            return say_usage(t, call.command, text);
         }
     }
     arity(call.command->args, &least, &most);
@@ -282,4 +292,15 @@ const char *command_value(const struct command_call *c, const char *name)
 
     assert(at >= 0);
     return c->values[at];
+}
+
+const char *command_value_at(const struct command_call *c, const char *name, size_t index)
+{
+    int at = option_at(c->command, str_of(name));
+
+    assert(at >= 0);
+    for (size_t i = 0; i < c->given_count; i++)
+        if (c->given[i].option == at && index-- == 0)
+            return c->given[i].value;
+    return NULL;
 }

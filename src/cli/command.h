@@ -18,7 +18,8 @@ struct command_option {
 };
 
 #define COMMAND_ARGS_MAX    32
-#define COMMAND_OPTIONS_MAX 16
+#define COMMAND_OPTIONS_MAX 40
+#define COMMAND_GIVEN_MAX   64 /* options on one command line */
 
 struct command_call;
 struct command {
@@ -44,7 +45,12 @@ struct command_call {
     const struct command *command;
     const char *args[COMMAND_ARGS_MAX];
     size_t arg_count;
-    const char *values[COMMAND_OPTIONS_MAX]; /* by the option's place; NULL: not given */
+    const char *values[COMMAND_OPTIONS_MAX]; /* by the option's place, the last; NULL: not given */
+    struct {
+        unsigned char option; /* its place */
+        const char *value;
+    } given[COMMAND_GIVEN_MAX]; /* all, in their order */
+    size_t given_count;
 };
 
 /* Finds the command and its options. 0: *out is to be run. 1: help or version was asked for and is
@@ -53,6 +59,9 @@ MUST_USE int command_parse(const struct command_table *t, int argc, char *const 
                            struct command_call *out, struct buf *text);
 /* The value of an option (a flag: "1"), or NULL. The name must be one of the command's. */
 const char *command_value(const struct command_call *c, const char *name);
+
+/* For an option that may be given several times: its values in their order, NULL behind the last. */
+const char *command_value_at(const struct command_call *c, const char *name, size_t index);
 
 void command_help(const struct command_table *t, struct buf *out);
 void command_help_one(const struct command_table *t, const struct command *c, struct buf *out);

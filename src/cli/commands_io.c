@@ -7,12 +7,14 @@
 #include "base/mem.h"
 #include "cli/backlog_io.h"
 #include "cli/journal_io.h"
+#include "cli/mqtt_io.h"
 #include "cli/show.h"
 #include "conf/conf_io.h"
 #include "node/control_client.h"
 #include "node/demo_io.h"
 #include "node/run_io.h"
 #include "node/settings.h"
+#include "wire/json.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -253,8 +255,38 @@ static int run_status(const struct command_call *c)
     return show(c, "{\"cmd\":\"status\"}", status_text);
 }
 
+static int kick(const struct command_call *c, const char *client)
+{
+    struct buf request = buf_init(CONTROL_ANSWER_MAX), answer = buf_init(CONTROL_ANSWER_MAX);
+    struct buf text = buf_init(TEXT_MAX);
+    struct json_writer w = json_writer_init(&request);
+    int rc;
+
+    json_begin_object(&w);
+    json_key(&w, "cmd");
+    json_text(&w, "kick");
+    json_key(&w, "client");
+    json_text(&w, client);
+    json_end_object(&w);
+    rc = ask(c, buf_cstr(&request), &answer);
+    if (rc == EXIT_DONE && show_error(buf_str(&answer), &text)) {
+        fprintf(stderr, "wayside: %.*s\n", STR_ARG(buf_str(&text)));
+        rc = EXIT_FAILED;
+    } else if (rc == EXIT_DONE) {
+        printf(command_value(c, "json") ? "{\"kicked\":true}\n" : "its connection is ended\n");
+    }
+    buf_fini(&request);
+    buf_fini(&answer);
+    buf_fini(&text);
+    return rc;
+}
+
 static int run_sessions(const struct command_call *c)
 {
+    const char *client = command_value(c, "kick");
+
+    if (client)
+        return kick(c, client);
     return show(c, "{\"cmd\":\"sessions\"}", show_sessions);
 }
 
@@ -341,6 +373,12 @@ static const struct command_option ask_options[] = {
     OPTION_JSON,
     { 0 },
 };
+static const struct command_option sessions_options[] = {
+    OPTION_CONTROL,
+    OPTION_JSON,
+    { "kick", 0, "CLIENT", "end the connection of this client" },
+    { 0 },
+};
 static const struct command_option json_options[] = { OPTION_JSON, { 0 } };
 #define OPTIONS_WANTED                                                                             \
     { "device", 0, "DEVICE", "only of this device" },                                              \
@@ -381,7 +419,7 @@ static const struct command rows[] = {
       "Without a file: MQTT on 127.0.0.1:1883 and 9001 (WebSocket), REST and dashboard on\n"
       "127.0.0.1:8000, health on 127.0.0.1:8080.\n\n"
       "  wayside hub -c /etc/wayside/hub.yaml\n"
-      "  mosquitto_pub -t wayside/pi-1/reading/door -m 1 -q 1",
+      "  wayside mqtt pub -t wayside/pi-1/reading/door -m 1 -q 1",
       run_options, run_hub },
     { "edge", "", "Read this machine and local programs, send all to a hub",
       "What is read is kept in the journal until the hub has it, however long it is away.\n\n"
@@ -404,8 +442,19 @@ static const struct command rows[] = {
       "Services, journal, store, uplink; on an edge what waits for the hub, by device; on a hub the\n"
       "nodes that send their journals to it, with backlog, drops and the error of their clocks.",
       ask_options, run_status },
-    { "sessions", "", "List the MQTT clients of a running node", NULL, ask_options, run_sessions },
+    { "sessions", "", "List the MQTT clients of a running node",
+      "With those that are away and whose sessions are kept. QUEUED: messages that wait for the client,\n"
+      "INFLIGHT: sent and not acknowledged, SINCE: connected, or away. --kick ends a connection: the\n"
+      "client is told so (MQTT 5: 0x98), and its session is kept as after any broken connection. It may\n"
+      "come back; keep it out by taking its user from mqtt.users.\n\n"
+      "  wayside sessions --json | jq -r '.sessions[] | select(.queued > 0) | .client'\n"
+      "  wayside sessions --kick camera-7",
+      sessions_options, run_sessions },
     { "reload", "", "Have a running node read its file again", NULL, reload_options, run_reload },
+    { "mqtt pub", "[URL] [TOPIC…]", "Publish to an MQTT server", mqtt_pub_more, mqtt_pub_options,
+      mqtt_pub },
+    { "mqtt sub", "[URL] [FILTER…]", "Print what an MQTT server sends", mqtt_sub_more,
+      mqtt_sub_options, mqtt_sub },
     { "journal ls", "[DIR]", "List the segments and cursors of a journal",
       "Reads only, and only headers and the newest segment, also while a node runs on it. DIR is the\n"
       "folder `journal` in the data folder; without it that of the hub or edge that runs here by\n"

@@ -5,27 +5,10 @@
  */
 #include "cli/record_text.h"
 
+#include "base/base64.h"
 #include "base/rfc3339.h"
 #include "store/leaves.h"
 #include "wire/json.h"
-
-static void base64(struct str s, struct buf *out)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-    for (size_t i = 0; i < s.n; i += 3) {
-        uint32_t v = (uint32_t)(unsigned char)s.p[i] << 16;
-
-        if (i + 1 < s.n)
-            v |= (uint32_t)(unsigned char)s.p[i + 1] << 8;
-        if (i + 2 < s.n)
-            v |= (unsigned char)s.p[i + 2];
-        buf_u8(out, (uint8_t)digits[v >> 18]);
-        buf_u8(out, (uint8_t)digits[v >> 12 & 63]);
-        buf_u8(out, (uint8_t)(i + 1 < s.n ? digits[v >> 6 & 63] : '='));
-        buf_u8(out, (uint8_t)(i + 2 < s.n ? digits[v & 63] : '='));
-    }
-}
 
 static void put_payload(const struct record *r, struct json_writer *w)
 {
@@ -46,7 +29,7 @@ static void put_payload(const struct record *r, struct json_writer *w)
     } else {
         struct buf text = buf_init(r->payload.n * 2 + 4);
 
-        base64(r->payload, &text);
+        base64_put(&text, r->payload);
         json_key(w, "payload_base64");
         json_str(w, buf_str(&text));
         buf_fini(&text);

@@ -1,7 +1,11 @@
 /* Tables and sentences out of the control socket's JSON. */
 #include "cli/show.h"
 
+#include "base/mem.h"
+#include "cli/safe_text.h"
 #include "wire/json.h"
+
+#include <stdlib.h>
 
 void show_bytes(uint64_t n, struct buf *out)
 {
@@ -121,6 +125,16 @@ static void put_nodes(const struct json_t *nodes, struct buf *out)
     }
 }
 
+int show_error(struct str json, struct buf *out)
+{
+    struct json_t *v = NULL;
+    int rc = parse(json, &v, out);
+
+    if (rc == 0)
+        json_free(v);
+    return rc;
+}
+
 int show_waiting(struct str json, char *dir, size_t cap, uint64_t *out_after)
 {
     struct json_t *v = NULL;
@@ -186,31 +200,71 @@ int show_status(struct str json, struct buf *out)
     return 0;
 }
 
+/* A stranger's text in a column: cut to it, and nothing in it commands the terminal. */
+static void put_cell(struct buf *out, struct str s, size_t width)
+{
+    struct buf cell = buf_init(8 * 65536);
+    struct str text;
+    size_t columns = 0, n = 0;
+
+    safe_text(s, &cell);
+    text = buf_str(&cell);
+    while (n < text.n && (columns < width || ((unsigned char)text.p[n] & 0xc0) == 0x80)) {
+        columns += ((unsigned char)text.p[n] & 0xc0) != 0x80;
+        n++;
+    }
+    buf_put(out, str_sub(text, 0, n));
+    buf_printf(out, "%*s ", (int)(width - columns), "");
+    buf_fini(&cell);
+}
+
+static int by_client(const void *a, const void *b)
+{
+    const struct json_t *const *x = a, *const *y = b;
+
+    return str_cmp(get_str(*x, "client"), get_str(*y, "client"));
+}
+
+static void put_session(const struct json_t *s, struct buf *out)
+{
+    put_cell(out, get_str(s, "client"), 24);
+    put_cell(out, get_str(s, "user"), 12);
+    put_cell(out, get_bool(s, "connected") ? get_str(s, "peer") : STR("(away)"), 22);
+    buf_printf(out, "%-9.*s %-5s %6llu %8llu %8llu  %.*s\n", STR_ARG(get_str(s, "transport")),
+               !get_bool(s, "connected")    ? ""
+               : get_u64(s, "version") == 5 ? "5"
+                                            : "3.1.1",
+               (unsigned long long)get_u64(s, "subscriptions"),
+               (unsigned long long)get_u64(s, "queued"), (unsigned long long)get_u64(s, "inflight"),
+               STR_ARG(get_str(s, "since")));
+}
+
 int show_sessions(struct str json, struct buf *out)
 {
+    const struct json_t **sorted;
     struct json_t *v = NULL;
     const struct json_t *all;
+    size_t count;
     int rc = parse(json, &v, out);
 
     if (rc)
         return rc;
     all = json_member(v, "sessions");
-    if (json_count(all) == 0)
+    count = json_count(all);
+    if (count == 0) {
         buf_put(out, STR("no MQTT client is or was connected\n"));
-    else
-        buf_printf(out, "%-24s %-22s %-6s %6s %8s %8s  %s\n", "CLIENT", "PEER", "MQTT", "SUBS",
-                   "QUEUED", "INFLIGHT", "SINCE");
-    for (size_t i = 0; i < json_count(all); i++) {
-        const struct json_t *s = json_element(all, i);
-
-        buf_printf(out, "%-24.*s %-22.*s %-6s %6llu %8llu %8llu  %.*s\n",
-                   STR_ARG(get_str(s, "client")),
-                   STR_ARG(get_bool(s, "connected") ? get_str(s, "peer") : STR("(away)")),
-                   get_u64(s, "version") == 5 ? "5" : "3.1.1",
-                   (unsigned long long)get_u64(s, "subscriptions"),
-                   (unsigned long long)get_u64(s, "queued"),
-                   (unsigned long long)get_u64(s, "inflight"), STR_ARG(get_str(s, "since")));
+        json_free(v);
+        return 0;
     }
+    sorted = mem_new_array(count, sizeof(*sorted));
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = json_element(all, i);
+    qsort(sorted, count, sizeof(*sorted), by_client);
+    buf_printf(out, "%-24s %-12s %-22s %-9s %-5s %6s %8s %8s  %s\n", "CLIENT", "USER", "PEER",
+               "TRANSPORT", "MQTT", "SUBS", "QUEUED", "INFLIGHT", "SINCE");
+    for (size_t i = 0; i < count; i++)
+        put_session(sorted[i], out);
+    mem_free(sorted);
     json_free(v);
     return 0;
 }

@@ -155,6 +155,16 @@ struct broker_session_info {
 void broker_sessions(struct broker *b, struct loop *l,
                      void (*done)(void *ctx, const struct broker_session_info *all, size_t count),
                      void *ctx);
+enum broker_kick {
+    BROKER_KICK_DONE,
+    BROKER_KICK_AWAY,    /* there is a session, and nobody connected to it */
+    BROKER_KICK_UNKNOWN, /* there is no such client */
+};
+/* Ends the connection of a client: MQTT 5 is told 0x98 (administrative action), its will is sent, its
+ * session lives on as long as it would after any broken connection. client_id is copied. done() is
+ * called once on l's thread, later and never from inside. */
+void broker_kick(struct broker *b, struct loop *l, struct str client_id,
+                 void (*done)(void *ctx, enum broker_kick result), void *ctx);
 /* Connected clients now. From any thread. */
 uint64_t broker_connected(const struct broker *b);
 

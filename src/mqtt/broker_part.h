@@ -204,6 +204,8 @@ void holding_detach(struct part *p, struct session *s, bool send_will);
 void holding_decided(struct holding *h);
 /* Ends the session here for good; its will is published first if it is still there. */
 void holding_end(struct holding *h);
+/* Ends the connection to the session of that client id, if this part has it. */
+enum broker_kick holding_kick(struct part *p, struct str client_id);
 /* No session here begins anything by itself any more; then they can be freed. */
 void holding_quiet_all(struct part *p);
 void holding_free_all(struct part *p);
@@ -425,8 +427,6 @@ static inline bool conn_is_open(const struct conn *c)
     return c->state == CONN_OPEN && !c->gone;
 }
 void conn_move(struct conn *c, enum conn_state to);
-/* The session was taken by another connection. */
-void conn_taken(struct conn *c);
 void conn_shutdown(struct conn *c);
 
 /* conn_login_server.c */

@@ -16,8 +16,12 @@
  * does not ask "when did I send?" but "when did I last hear anything?": after ping_after_ms of
  * silence it sends PINGREQ, after ping_timeout_ms more it gives the connection up.
  *
- * Refuses: QoS 2 and topic aliases from the server, for neither was offered (MQTT 5, 3.3.1.2 and
- * 3.3.2.3.4); it never falls back to another version by itself, since that hides a wrong file.
+ * A message of QoS 2 is handed out when it comes first and never again until its PUBREL (4.3.3): a
+ * bit per packet id remembers it as long as the server remembers the session.
+ *
+ * Refuses: topic aliases from the server, and QoS 2 unless somebody asked for it or an older session
+ * may have (MQTT 5, 3.3.1.2 and 3.3.2.3.4); it never falls back to another version by itself, since
+ * that hides a wrong file.
  */
 #include "mqtt/client.h"
 
@@ -34,6 +38,7 @@
 /* A session that lived as long as this was a good one: the next failure starts a new backoff. A
  * server that accepts and drops at once must not be hammered. */
 #define GOOD_SESSION_MS 5000
+#define RECEIVED_BYTES  (65536 / 8)
 
 static const struct sm_row rows[] = {
     [CLIENT_WAITING] = { "waiting", TO(CLIENT_DIALING) },
@@ -55,6 +60,8 @@ void client_fini(struct client *c)
 {
     client_window_fini(c);
     client_subs_fini(c);
+    mem_free(c->received);
+    c->received = NULL;
     buf_fini(&c->out);
 }
 
@@ -102,6 +109,22 @@ static void broken(struct client *c, int code, unsigned reason, struct str text)
     sm_move(&table, &c->state, CLIENT_ENDING);
 }
 
+static void put_ping(struct client *c, uint64_t now_ms)
+{
+    buf_put(&c->out, MQTT_PINGREQ_BYTES);
+    c->ping_out = true;
+    c->pings++;
+    c->ping_at_ms = c->tx_at_ms = now_ms;
+}
+
+void client_ping(struct client *c, uint64_t now_ms)
+{
+    if (c->state != CLIENT_OPEN)
+        return;
+    put_ping(c, now_ms);
+    c->answer_in = c->pings;
+}
+
 enum client_todo client_tick(struct client *c, uint64_t now_ms)
 {
     if (now_ms < client_wake_at(c))
@@ -121,9 +144,7 @@ enum client_todo client_tick(struct client *c, uint64_t now_ms)
             broken(c, -ETIMEDOUT, 0, STR("no answer to PINGREQ"));
             return CLIENT_TODO_DROP;
         }
-        buf_put(&c->out, MQTT_PINGREQ_BYTES);
-        c->ping_out = true;
-        c->ping_at_ms = c->tx_at_ms = now_ms;
+        put_ping(c, now_ms);
         return CLIENT_TODO_NOTHING;
     case CLIENT_DIALING:
     case CLIENT_ENDING:
@@ -213,6 +234,9 @@ static enum client_event_kind got_connack(struct client *c, const struct mqtt_co
     sm_move(&table, &c->state, CLIENT_OPEN);
     c->open_at_ms = c->rx_at_ms = c->tx_at_ms = now_ms;
     c->ping_out = false;
+    c->pings = c->answer_in = 0;
+    if (!a->session_present && c->received)
+        memset(c->received, 0, RECEIVED_BYTES);
     client_window_up(c, a->session_present);
     client_subs_up(c, now_ms);
     out->session_present = a->session_present;
@@ -232,23 +256,53 @@ static enum client_event_kind protest(struct client *c, unsigned reason, const c
     return CLIENT_EV_BROKEN;
 }
 
-static enum client_event_kind got_publish(struct client *c, const struct mqtt_publish *m)
+static void put_ack(struct client *c, enum mqtt_type type, uint16_t id, uint8_t code,
+                    uint64_t now_ms)
 {
-    if (m->qos > 1)
+    char bytes[MQTT_ACK_MAX];
+
+    buf_put_bytes(&c->out, bytes, mqtt_ack_write(bytes, version(c), type, id, code));
+    c->tx_at_ms = now_ms;
+}
+
+static bool is_received(const struct client *c, uint16_t id)
+{
+    return c->received && (c->received[id / 8] >> id % 8 & 1);
+}
+
+static enum client_event_kind got_publish(struct client *c, const struct mqtt_publish *m,
+                                          uint64_t now_ms)
+{
+    if (m->qos > 1 && !c->qos2_wanted && c->cfg.connect.clean_start)
         return protest(c, MQTT_REASON_BAD_QOS, "QoS 2 without such a subscription");
     if (m->props.has & MQTT_HAS(TOPIC_ALIAS))
         return protest(c, MQTT_REASON_BAD_ALIAS, "topic alias that was not offered");
+    if (m->qos == 2 && is_received(c, m->packet_id)) {
+        put_ack(c, MQTT_PUBREC, m->packet_id, 0, now_ms);
+        return CLIENT_EV_MORE;
+    }
     return CLIENT_EV_MESSAGE;
+}
+
+static void got_pubrel(struct client *c, uint16_t id, uint64_t now_ms)
+{
+    bool known = is_received(c, id);
+
+    if (known)
+        c->received[id / 8] &= (uint8_t) ~(1u << id % 8);
+    put_ack(c, MQTT_PUBCOMP, id, known ? 0 : MQTT_REASON_NO_PACKET_ID, now_ms);
 }
 
 void client_took(struct client *c, const struct mqtt_publish *m, uint64_t now_ms)
 {
-    char bytes[MQTT_ACK_MAX];
-
     if (m->qos == 0 || c->state != CLIENT_OPEN)
         return;
-    buf_put_bytes(&c->out, bytes, mqtt_ack_write(bytes, version(c), MQTT_PUBACK, m->packet_id, 0));
-    c->tx_at_ms = now_ms;
+    if (m->qos == 2) {
+        if (!c->received)
+            c->received = mem_new(RECEIVED_BYTES);
+        c->received[m->packet_id / 8] |= (uint8_t)(1u << m->packet_id % 8);
+    }
+    put_ack(c, m->qos == 2 ? MQTT_PUBREC : MQTT_PUBACK, m->packet_id, 0, now_ms);
 }
 
 /* What a refused publication is to its owner. */
@@ -267,6 +321,17 @@ static int code_of(unsigned reason)
     }
 }
 
+static enum client_event_kind got_ack(struct client *c, const struct mqtt_packet *p,
+                                      struct client_event *out)
+{
+    if (!client_window_acked(c, p->type, &p->ack, &out->done))
+        return CLIENT_EV_MORE; /* the acknowledgement of a connection that is gone */
+    /* A PUBCOMP that does not know the id means that the one before was lost: it is complete (3.7.2.1). */
+    out->code = p->type == MQTT_PUBCOMP ? 0 : code_of(p->ack.code);
+    out->reason = p->ack.code;
+    return CLIENT_EV_DONE;
+}
+
 static enum client_event_kind got_packet(struct client *c, uint64_t now_ms,
                                          struct client_event *out)
 {
@@ -280,17 +345,26 @@ static enum client_event_kind got_packet(struct client *c, uint64_t now_ms,
             break;
         return got_connack(c, &p->connack, now_ms, out);
     case MQTT_PUBLISH:
-        return got_publish(c, &p->publish);
+        return got_publish(c, &p->publish, now_ms);
+    case MQTT_PUBREL:
+        got_pubrel(c, p->ack.packet_id, now_ms);
+        return CLIENT_EV_MORE;
+    case MQTT_PUBREC:
+        if (p->ack.code < 0x80) {
+            client_window_received(c, p->ack.packet_id, now_ms);
+            return CLIENT_EV_MORE;
+        }
+        return got_ack(c, p, out);
     case MQTT_PUBACK:
-        if (!client_window_acked(c, &p->ack, &out->done))
-            return CLIENT_EV_MORE; /* the acknowledgement of a connection that is gone */
-        out->code = code_of(p->ack.code);
-        out->reason = p->ack.code;
-        return CLIENT_EV_DONE;
+    case MQTT_PUBCOMP:
+        return got_ack(c, p, out);
     case MQTT_SUBACK:
         return client_subs_acked(c, &p->suback, out) ? CLIENT_EV_SUBSCRIBED : CLIENT_EV_MORE;
-    case MQTT_UNSUBACK:
     case MQTT_PINGRESP:
+        if (c->pings > 0)
+            c->pings--;
+        return c->answer_in > 0 && --c->answer_in == 0 ? CLIENT_EV_PONG : CLIENT_EV_MORE;
+    case MQTT_UNSUBACK:
         return CLIENT_EV_MORE;
     case MQTT_DISCONNECT: /* 3.14: a server's, under MQTT 5 only */
         if (version(c) != MQTT_V5)
@@ -301,9 +375,6 @@ static enum client_event_kind got_packet(struct client *c, uint64_t now_ms,
                    : str_of(mqtt_reason_text(p->reasoned.code)));
         return CLIENT_EV_BROKEN;
     case MQTT_CONNECT:
-    case MQTT_PUBREC:
-    case MQTT_PUBREL:
-    case MQTT_PUBCOMP:
     case MQTT_SUBSCRIBE:
     case MQTT_UNSUBSCRIBE:
     case MQTT_PINGREQ:

@@ -31,7 +31,7 @@ enum client_state {
     CLIENT_ENDING, /* broken; waits for client_down() */
 };
 
-/* Whom to tell about a QoS 1 publication. */
+/* Whom to tell about a publication of QoS 1 or 2. */
 struct client_done {
     void (*done)(void *ctx, int code, unsigned reason, struct str text);
     void *ctx;
@@ -43,15 +43,18 @@ struct client_slot {
     size_t head_n;        /* 0: nothing is kept */
     struct blob *payload; /* with head */
     uint16_t id;
-    bool acked;  /* out of its turn; the slot waits for those before it */
-    bool unsent; /* after a reconnect, until the window lets it go */
+    uint8_t qos;
+    bool acked;    /* out of its turn; the slot waits for those before it */
+    bool unsent;   /* after a reconnect, until the window lets it go */
+    bool released; /* QoS 2: PUBREC came and PUBREL went; PUBCOMP ends it */
 };
 
 struct client_sub {
     char *filter;
     uint16_t filter_n;
     uint16_t pending_id; /* of the SUBSCRIBE without an answer; 0: none */
-    uint8_t qos;
+    uint8_t qos, retain_handling;
+    bool no_local, retain_as_published;
 };
 
 struct client {
@@ -68,6 +71,10 @@ struct client {
     struct client_sub *subs;
     size_t sub_count, sub_cap;
 
+    /* A bit per packet id: taken with QoS 2, its PUBREL is to come. NULL until the first one. */
+    uint8_t *received;
+    bool qos2_wanted; /* a subscription asked for it */
+
     /* What the server of this session said in its CONNACK. */
     unsigned receive_max;
     size_t server_packet_max;
@@ -79,6 +86,8 @@ struct client {
     uint64_t retry_at_ms, greeted_at_ms, open_at_ms;
     uint64_t rx_at_ms, tx_at_ms, ping_at_ms;
     bool ping_out;
+    unsigned pings,
+        answer_in; /* PINGREQs without an answer; how many answers until client_ping's */
 
     /* Why the last session or attempt ended. */
     int end_code;
@@ -120,6 +129,7 @@ struct client_event {
         CLIENT_EV_MESSAGE,    /* publish; then client_took() */
         CLIENT_EV_DONE,       /* done, code, reason */
         CLIENT_EV_SUBSCRIBED, /* filter, reason */
+        CLIENT_EV_PONG,       /* the answer to client_ping() */
         CLIENT_EV_BROKEN,     /* out has a farewell: send it, close, then client_down() */
     } kind;
     bool session_present;
@@ -133,13 +143,13 @@ struct client_event {
  * with the rest until CLIENT_EV_MORE or CLIENT_EV_BROKEN. */
 void client_input(struct client *c, struct str in, uint64_t now_ms, size_t *out_used,
                   struct client_event *out);
-/* The message was taken: QoS 1 is acknowledged. */
+/* The message was taken: QoS 1 and 2 are acknowledged. */
 void client_took(struct client *c, const struct mqtt_publish *m, uint64_t now_ms);
 
 struct client_publish {
     struct str topic, props;
     size_t payload_n;
-    struct blob *payload; /* needed with resend and QoS 1, where a reference is taken */
+    struct blob *payload; /* needed with resend and QoS > 0, where a reference is taken */
     uint8_t qos;
     bool retain;
     struct client_done done;
@@ -152,8 +162,12 @@ unsigned client_room(const struct client *c);
 bool client_resend_next(struct client *c, uint64_t now_ms, struct str *out_head,
                         struct blob **out_payload);
 
-MUST_USE int client_subscribe(struct client *c, struct str filter, unsigned qos, uint64_t now_ms);
+/* s->filter is copied. What 3.1.1 does not know of it is left out there. */
+MUST_USE int client_subscribe(struct client *c, const struct mqtt_sub *s, uint64_t now_ms);
 int client_unsubscribe(struct client *c, struct str filter, uint64_t now_ms);
+/* PINGREQ goes to out when a session stands; CLIENT_EV_PONG is its answer, and then the server has read
+ * everything that went before. */
+void client_ping(struct client *c, uint64_t now_ms);
 /* DISCONNECT goes to out when a session stands. */
 void client_farewell(struct client *c);
 

@@ -50,7 +50,7 @@ struct mqtt_client {
     bool closing;
     void (*closed)(void *ctx);
     void *closed_ctx;
-    struct metric *m_sessions, *m_failures, *m_published[2], *m_received, *m_connected;
+    struct metric *m_sessions, *m_failures, *m_published[3], *m_received, *m_connected;
 };
 
 static uint64_t now_ms(const struct mqtt_client *m)
@@ -157,7 +157,8 @@ static void on_closed(void *ctx, struct stream *s, int code)
     struct client_done d;
     uint32_t random = 0, wait;
 
-    (void)s;
+    if (!m->c.end_text[0]) /* a word on the wire says more than how the connection ended */
+        snprintf(m->c.end_text, sizeof(m->c.end_text), "%s", stream_tls_error(s));
     m->s = NULL;
     m->blocked = m->want_room = m->want_drained = false;
     if (m->c.state == CLIENT_OPEN || m->c.open_at_ms > 0)
@@ -243,6 +244,10 @@ static void dispatch(struct mqtt_client *m, struct client_event *e)
                      lf_str("filter", e->filter), lf_u64("reason", e->reason));
         if (m->handler.subscribed)
             m->handler.subscribed(m->ctx, e->filter, e->reason);
+        break;
+    case CLIENT_EV_PONG:
+        if (m->handler.ponged)
+            m->handler.ponged(m->ctx);
         break;
     case CLIENT_EV_BROKEN:
         send_out(m);
@@ -365,7 +370,7 @@ static void open_metrics(struct mqtt_client *m, const struct mqtt_client_options
     if (!o->metrics)
         return;
     snprintf(label, sizeof(label), "client=\"%s\"", o->metrics_name ? o->metrics_name : "client");
-    for (unsigned qos = 0; qos < 2; qos++) {
+    for (unsigned qos = 0; qos < 3; qos++) {
         snprintf(with_qos, sizeof(with_qos), "%s,qos=\"%u\"", label, qos);
         m->m_published[qos] = metrics_counter(o->metrics, "wayside_mqtt_client_published_total",
                                               with_qos, "messages given to the server");
@@ -503,14 +508,21 @@ int mqtt_client_publish(struct mqtt_client *m, const struct mqtt_client_message 
     return rc;
 }
 
-int mqtt_client_subscribe(struct mqtt_client *m, struct str filter, unsigned qos)
+int mqtt_client_subscribe_as(struct mqtt_client *m, const struct mqtt_sub *s)
 {
     int rc;
 
     loop_assert_mine(m->loop);
-    rc = client_subscribe(&m->c, filter, qos, now_ms(m));
+    rc = client_subscribe(&m->c, s, now_ms(m));
     send_out(m);
     return rc;
+}
+
+int mqtt_client_subscribe(struct mqtt_client *m, struct str filter, unsigned qos)
+{
+    if (qos > 2)
+        return ERR_VALUE;
+    return mqtt_client_subscribe_as(m, &(struct mqtt_sub){ .filter = filter, .qos = (uint8_t)qos });
 }
 
 int mqtt_client_unsubscribe(struct mqtt_client *m, struct str filter)
@@ -521,4 +533,15 @@ int mqtt_client_unsubscribe(struct mqtt_client *m, struct str filter)
     rc = client_unsubscribe(&m->c, filter, now_ms(m));
     send_out(m);
     return rc;
+}
+
+void mqtt_client_ping(struct mqtt_client *m)
+{
+    loop_assert_mine(m->loop);
+    if (m->closing || !m->s)
+        return;
+    client_ping(&m->c, now_ms(m));
+    send_out(m);
+    if (m->c.state == CLIENT_OPEN)
+        timer_start_at(&m->timer, client_wake_at(&m->c));
 }

@@ -2,7 +2,7 @@
 #define MQTT_CLIENT_IO_H
 /*
  * An MQTT client (3.1.1 and 5) on one loop: connects, stays connected, subscribes again after
- * each connection, publishes QoS 0 and 1 within a window, and notices a dead path. Everything is
+ * each connection, publishes QoS 0, 1 and 2 within a window, and notices a dead path. Everything is
  * called on the loop's thread, and every callback comes there.
  *
  *     struct mqtt_client_options o = { .host = "hub", .port = 1883, .client_id = STR("edge-1"),
@@ -39,12 +39,14 @@ struct mqtt_client_handler {
      * ERR_VERSION, -ETIMEDOUT … reason: MQTT 5 reason code or 3.1.1 return code, or 0. text: for
      * logs, valid during the call. May be NULL. */
     void (*disconnected)(void *ctx, int code, unsigned reason, struct str text, unsigned retry_ms);
-    /* A message. QoS 1 is acknowledged when this returns. May be NULL. */
+    /* A message. QoS 1 and 2 are acknowledged when this returns; one of QoS 2 comes once. May be NULL. */
     void (*message)(void *ctx, const struct mqtt_client_delivery *m);
     /* There is room again after a publish had got ERR_FULL. May be NULL. */
     void (*ready)(void *ctx);
     /* The server has answered a subscription: code is the granted QoS, or >= 0x80. May be NULL. */
     void (*subscribed)(void *ctx, struct str filter, unsigned code);
+    /* The answer to mqtt_client_ping(). May be NULL. */
+    void (*ponged)(void *ctx);
 };
 
 struct mqtt_client_options {
@@ -60,7 +62,7 @@ struct mqtt_client_options {
     struct mqtt_will will; /* of its properties only will delay is sent */
     bool keep_session;     /* clean start is false and the server keeps the session when we go */
     uint32_t session_expiry_s; /* MQTT 5, with keep_session; 0: a day */
-    /* Publications of QoS 1 without an acknowledgement when the connection ends are normally
+    /* Publications of QoS 1 and 2 without an acknowledgement when the connection ends are normally
      * reported as failed (ERR_CLOSED); with this they are kept and sent again. */
     bool resend;
     unsigned connect_timeout_ms; /* for connection, TLS and CONNACK each; 0: 10 s */
@@ -68,10 +70,10 @@ struct mqtt_client_options {
     /* The path is taken for dead when nothing arrives for ping_after_ms and then, PINGREQ sent,
      * for ping_timeout_ms either. 0: half the keep-alive, and 10 s. */
     unsigned ping_after_ms, ping_timeout_ms;
-    unsigned user_timeout_ms;     /* TCP_USER_TIMEOUT; 0: the system's */
-    unsigned inflight_max;        /* QoS 1 publications on their way at most; 0: 100. The server's
+    unsigned user_timeout_ms; /* TCP_USER_TIMEOUT; 0: the system's */
+    unsigned inflight_max;    /* QoS 1 and 2 publications on their way at most; 0: 100. The server's
                                      Receive Maximum may make it less */
-    size_t packet_max_bytes;      /* largest packet from the server; 0: 1 MiB */
+    size_t packet_max_bytes;  /* largest packet from the server; 0: 1 MiB */
     struct backoff_rules backoff; /* first_ms 0: BACKOFF_UPLINK */
     struct metrics *metrics;      /* may be NULL */
     const char *metrics_name;     /* label client="…" of the metrics; constant; NULL: "client" */
@@ -86,9 +88,9 @@ struct mqtt_client *mqtt_client_open(struct loop *l, const struct mqtt_client_op
 void mqtt_client_close(struct mqtt_client *m, void (*closed)(void *ctx), void *ctx);
 
 bool mqtt_client_is_connected(const struct mqtt_client *m);
-/* Of QoS 1, without an acknowledgement. */
+/* Of QoS 1 and 2, without an acknowledgement. */
 unsigned mqtt_client_inflight(const struct mqtt_client *m);
-/* How many more QoS 1 publications would be taken now; 0 when not connected. */
+/* How many more publications of QoS 1 or 2 would be taken now; 0 when not connected. */
 unsigned mqtt_client_room(const struct mqtt_client *m);
 /* Ends the present connection, as if the path had died, and tries again. For a changed network. */
 void mqtt_client_reconnect(struct mqtt_client *m);
@@ -97,10 +99,10 @@ struct mqtt_client_message {
     struct str topic;   /* a topic name */
     struct str payload; /* copied; ignored when blob is set */
     struct blob *blob;  /* by reference instead; borrowed, a reference is taken when needed */
-    uint8_t qos;        /* 0 or 1 */
+    uint8_t qos;        /* 0 to 2 */
     bool retain;
     struct str props; /* MQTT 5: encoded properties (mqtt_props_put_…); ignored under 3.1.1 */
-    /* QoS 1 only. Once, never from inside publish: code 0 the server has it; ERR_CLOSED the
+    /* QoS 1 and 2 only. Once, never from inside publish: code 0 the server has it; ERR_CLOSED the
      * connection ended before; ERR_STOPPED; or refused with `reason` (MQTT 5): ERR_REFUSED 0x87,
      * ERR_VALUE 0x90 and 0x99, ERR_FULL 0x97, ERR_PROTO any other. In the order of the
      * publications as long as the server acknowledges in order (MQTT-4.6.0). */
@@ -114,9 +116,14 @@ struct mqtt_client_message {
 MUST_USE int mqtt_client_publish(struct mqtt_client *m, const struct mqtt_client_message *msg);
 
 /* Subscribes now, or when the connection stands, and again after each loss of the session. qos: 0
- * or 1. The same filter again replaces the QoS. ERR_VALUE: not a filter. ERR_FULL: too many. */
+ * to 2. The same filter again replaces the QoS. ERR_VALUE: not a filter. ERR_FULL: too many. */
 MUST_USE int mqtt_client_subscribe(struct mqtt_client *m, struct str filter, unsigned qos);
+/* With the options of MQTT 5; 3.1.1 knows none of them and they are left out there. */
+MUST_USE int mqtt_client_subscribe_as(struct mqtt_client *m, const struct mqtt_sub *s);
 /* Forgets it, and tells the server. ERR_UNKNOWN: there was none. */
 int mqtt_client_unsubscribe(struct mqtt_client *m, struct str filter);
+/* Asks the server for an answer: ponged() comes when it has read everything that went before. Nothing
+ * when not connected. Asked twice, the later one is answered. */
+void mqtt_client_ping(struct mqtt_client *m);
 
 #endif

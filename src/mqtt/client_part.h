@@ -11,8 +11,11 @@ void client_window_fini(struct client *c);
 void client_window_down(struct client *c);
 /* A session stands; without session_present the kept ones are new to the server. */
 void client_window_up(struct client *c, bool session_present);
-/* PUBACK. False: nobody waits for this id. */
-bool client_window_acked(struct client *c, const struct mqtt_ack *a, struct client_done *out);
+/* PUBACK, a PUBREC that refuses, or PUBCOMP. False: nobody waits for this id. */
+bool client_window_acked(struct client *c, enum mqtt_type type, const struct mqtt_ack *a,
+                         struct client_done *out);
+/* A PUBREC that does not refuse: PUBREL goes to out. */
+void client_window_received(struct client *c, uint16_t id, uint64_t now_ms);
 
 /* client_subs.c */
 void client_subs_fini(struct client *c);

@@ -60,8 +60,14 @@ static uint16_t send_list(struct client *c, enum mqtt_type type, struct buf *lis
 static void send_subscribe(struct client *c, struct client_sub *s, uint64_t now_ms)
 {
     struct buf list = buf_init(UINT16_MAX + 16);
+    struct mqtt_sub sub = { .filter = filter_of(s), .qos = s->qos };
 
-    mqtt_sub_put(&list, &(struct mqtt_sub){ .filter = filter_of(s), .qos = s->qos });
+    if (c->cfg.connect.version == MQTT_V5) {
+        sub.no_local = s->no_local;
+        sub.retain_as_published = s->retain_as_published;
+        sub.retain_handling = s->retain_handling;
+    }
+    mqtt_sub_put(&list, &sub);
     s->pending_id = send_list(c, MQTT_SUBSCRIBE, &list, now_ms);
 }
 
@@ -71,12 +77,12 @@ void client_subs_up(struct client *c, uint64_t now_ms)
         send_subscribe(c, &c->subs[i], now_ms);
 }
 
-int client_subscribe(struct client *c, struct str filter, unsigned qos, uint64_t now_ms)
+int client_subscribe(struct client *c, const struct mqtt_sub *sub, uint64_t now_ms)
 {
-    struct str name, rest;
+    struct str filter = sub->filter, name, rest;
     struct client_sub *s;
 
-    if (!mqtt_filter_valid(filter) || qos > 1 ||
+    if (!mqtt_filter_valid(filter) || sub->qos > 2 || sub->retain_handling > 2 ||
         mqtt_share_split(filter, &name, &rest) == MQTT_SHARE_BAD)
         return ERR_VALUE;
     s = find(c, filter);
@@ -90,7 +96,11 @@ int client_subscribe(struct client *c, struct str filter, unsigned qos, uint64_t
         s = &c->subs[c->sub_count++];
         *s = (struct client_sub){ .filter = str_dup(filter), .filter_n = (uint16_t)filter.n };
     }
-    s->qos = (uint8_t)qos;
+    s->qos = sub->qos;
+    s->no_local = sub->no_local;
+    s->retain_as_published = sub->retain_as_published;
+    s->retain_handling = sub->retain_handling;
+    c->qos2_wanted |= sub->qos == 2;
     if (c->state == CLIENT_OPEN)
         send_subscribe(c, s, now_ms);
     return 0;

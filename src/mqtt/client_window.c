@@ -1,12 +1,14 @@
 /*
- * The client's window of QoS 1 publications (MQTT 5: 4.4, 4.9): a ring in the order of sending.
- * A slot is freed when it and all before it are acknowledged, so ids leave in the order in which
+ * The client's window of publications of QoS 1 and 2 (MQTT 5: 4.4, 4.9): a ring in the order of
+ * sending. A slot is freed when it and all before it are acknowledged, so ids leave in the order in which
  * they were given, and an id is never in use twice.
  *
  * When a connection ends, what is not acknowledged may or may not have reached the server. Either
  * its owner is told (and sends it again from its own journal), or, with `resend`, it is kept with
  * its header and goes out again in the same order before anything new: with DUP and the same id
- * when the server kept the session (4.4-1), else as a new publication of the new session.
+ * when the server kept the session (4.4-1), else as a new publication of the new session. One of
+ * QoS 2 that the server had received (PUBREC) goes on with its PUBREL when the session was kept; a
+ * server that forgot the session may have forgotten the message with it, so then it is sent anew.
  *
  * Invariants: slot_count <= inflight_max; unacked <= slot_count; unsent > 0 only with resend, and
  * then the unsent slots are the youngest and nothing new is taken.
@@ -89,7 +91,7 @@ static struct client_slot *push_back(struct client *c, const struct client_publi
     c->slot_count++;
     c->unacked++;
     s = slot_at(c, c->slot_count - 1);
-    *s = (struct client_slot){ .done = p->done, .id = next_id(c) };
+    *s = (struct client_slot){ .done = p->done, .id = next_id(c), .qos = p->qos };
     return s;
 }
 
@@ -98,7 +100,7 @@ static int check_publish(const struct client *c, const struct client_publish *p)
 {
     if (c->state != CLIENT_OPEN)
         return ERR_CLOSED;
-    if (!mqtt_topic_valid(p->topic) || p->qos > 1 || p->qos > c->server_qos_max ||
+    if (!mqtt_topic_valid(p->topic) || p->qos > 2 || p->qos > c->server_qos_max ||
         (p->retain && !c->server_retains))
         return ERR_VALUE;
     if (p->qos > 0 && client_room(c) == 0)
@@ -147,22 +149,50 @@ int client_publish(struct client *c, const struct client_publish *p, uint64_t no
     return 0;
 }
 
-bool client_window_acked(struct client *c, const struct mqtt_ack *a, struct client_done *out)
+static struct client_slot *find(struct client *c, uint16_t id)
 {
     for (unsigned i = 0; i < c->slot_count; i++) {
         struct client_slot *s = slot_at(c, i);
 
-        if (s->id != a->packet_id || s->acked || s->unsent)
-            continue;
-        *out = s->done;
-        s->acked = true;
-        c->unacked--;
-        drop_kept(s);
-        while (c->slot_count > 0 && slot_at(c, 0)->acked)
-            pop_front(c);
-        return true;
+        if (s->id == id && !s->acked && !s->unsent)
+            return s;
     }
-    return false;
+    return NULL;
+}
+
+static void put_pubrel(struct client *c, uint16_t id, uint8_t code)
+{
+    char bytes[MQTT_ACK_MAX];
+
+    buf_put_bytes(&c->out, bytes,
+                  mqtt_ack_write(bytes, c->cfg.connect.version, MQTT_PUBREL, id, code));
+}
+
+bool client_window_acked(struct client *c, enum mqtt_type type, const struct mqtt_ack *a,
+                         struct client_done *out)
+{
+    struct client_slot *s = find(c, a->packet_id);
+
+    if (!s || (s->qos == 1) != (type == MQTT_PUBACK) || (type == MQTT_PUBCOMP) != s->released)
+        return false;
+    *out = s->done;
+    s->acked = true;
+    c->unacked--;
+    drop_kept(s);
+    while (c->slot_count > 0 && slot_at(c, 0)->acked)
+        pop_front(c);
+    return true;
+}
+
+void client_window_received(struct client *c, uint16_t id, uint64_t now_ms)
+{
+    struct client_slot *s = find(c, id);
+
+    if (s && s->qos == 2)
+        s->released = true;
+    /* Nobody waits for it: the server may let go of it all the same (4.3.3, 3.6.2.1). */
+    put_pubrel(c, id, s && s->qos == 2 ? 0 : MQTT_REASON_NO_PACKET_ID);
+    c->tx_at_ms = now_ms;
 }
 
 void client_window_down(struct client *c)
@@ -181,8 +211,16 @@ void client_window_up(struct client *c, bool session_present)
     for (unsigned i = 0; i < c->slot_count; i++) {
         struct client_slot *s = slot_at(c, i);
 
-        if (s->unsent)
+        if (s->unsent && s->released && session_present) {
+            put_pubrel(c, s->id, 0);
+            s->unsent = false;
+            c->unsent--;
+            continue;
+        }
+        if (s->unsent) {
+            s->released = false;
             s->head[0] = (char)(session_present ? s->head[0] | 8 : s->head[0] & ~8); /* 3.3.1.1 */
+        }
     }
 }
 

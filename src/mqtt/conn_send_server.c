@@ -101,20 +101,6 @@ static void send_by_reference(struct conn *c, const struct mqtt_publish_out *o, 
         mem_free(header);
 }
 
-/* By how much the clock of a turn may be behind that of another worker's. */
-#define TURN_MS 50u
-
-/* Seconds left, rounded up, so that what has hardly waited says what it was given, and not more where
- * our turn began before the publisher's. The point in time is a millisecond behind the end, see
- * message.h. */
-static uint32_t expiry_left_s(const struct conn *c, uint64_t expires_ms)
-{
-    uint64_t now = loop_now_ms(c->part->loop);
-    uint64_t left_s = expires_ms > now ? (expires_ms - 1 - now + 999 - TURN_MS) / 1000 : 0;
-
-    return left_s < UINT32_MAX ? (uint32_t)left_s : UINT32_MAX;
-}
-
 bool conn_send_publish(struct conn *c, const struct delivery *d)
 {
     const struct message_source *src = d->src;
@@ -134,7 +120,7 @@ bool conn_send_publish(struct conn *c, const struct delivery *d)
         o.sub_id_count = d->sub_id != 0;
         if (src->expires_ms != 0) {
             o.has_expiry = true;
-            o.expiry_s = expiry_left_s(c, src->expires_ms);
+            o.expiry_s = message_expiry_left_s(src->expires_ms, loop_now_ms(c->part->loop));
         }
         if (c->max_out != SIZE_MAX && mqtt_publish_size(c->version, &o) > c->max_out)
             return false;

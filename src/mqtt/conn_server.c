@@ -234,12 +234,6 @@ void conn_drop(struct conn *c, int err)
     conn_end_transport(c, STREAM_FLUSH, err);
 }
 
-void conn_taken(struct conn *c)
-{
-    metric_add(c->part->b->m.taken_over, 1);
-    conn_end(c, MQTT_REASON_TAKEN_OVER, "session taken over");
-}
-
 void conn_shutdown(struct conn *c)
 {
     char near[MQTT_ACK_MAX];

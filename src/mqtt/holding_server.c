@@ -183,17 +183,29 @@ static struct session *make_stand_in(const struct session *s)
 
 /* Ends the connection that has, or is about to have, the session. A session that ends with its
  * connection is gone after that. */
-static void cut_connection(struct holding *h)
+static void cut_connection(struct holding *h, uint8_t reason, const char *text)
 {
     struct conn *c = h->claimer;
 
     if (c) {
         h->claimer = NULL;
         c->hello->session = NULL;
-        conn_end(c, MQTT_REASON_TAKEN_OVER, "session taken over");
+        conn_end(c, reason, text);
     } else if (h->s->conn) {
-        conn_taken(h->s->conn);
+        conn_end(h->s->conn, reason, text);
     }
+}
+
+enum broker_kick holding_kick(struct part *p, struct str client_id)
+{
+    struct holding *h = find(p, client_id);
+
+    if (!h)
+        return BROKER_KICK_UNKNOWN;
+    if (!h->claimer && !h->s->conn)
+        return BROKER_KICK_AWAY;
+    cut_connection(h, MQTT_REASON_ADMINISTRATIVE, "ended by the operator");
+    return BROKER_KICK_DONE;
 }
 
 static void on_take(struct mail *m, struct loop *l)
@@ -203,7 +215,9 @@ static void on_take(struct mail *m, struct loop *l)
     struct holding *h = find(p, claim_id(k));
 
     if (h) {
-        cut_connection(h);
+        if (!h->claimer && h->s->conn)
+            metric_add(p->b->m.taken_over, 1);
+        cut_connection(h, MQTT_REASON_TAKEN_OVER, "session taken over");
         h = find(p, claim_id(k));
     }
     if (h && h->undecided && !k->clean) {

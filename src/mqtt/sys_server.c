@@ -1,6 +1,6 @@
 /*
  * Looking at the broker: the list of sessions, asked of every worker in turn by one letter that
- * goes round, and the $SYS topics that monitoring of existing brokers reads (version, uptime,
+ * goes round; ending a connection in the same way; and the $SYS topics that monitoring of existing brokers reads (version, uptime,
  * clients, messages), published by worker 0.
  */
 #include "mqtt/broker_part.h"
@@ -92,6 +92,57 @@ void broker_sessions(struct broker *b, struct loop *l,
     r->ctx = ctx;
     part_of(b, l)->letters++;
     part_post(part_of(b, l), 0, &r->mail);
+}
+
+/* ---- ending a connection ---- */
+
+struct kick_mail {
+    struct mail mail;
+    struct broker *b;
+    unsigned asker, at;
+    enum broker_kick result;
+    void (*done)(void *ctx, enum broker_kick result);
+    void *ctx;
+    size_t id_n;
+    char id[];
+};
+
+/* Goes round like the list: while a session moves, either worker may have it. */
+static void on_kick(struct mail *m, struct loop *l)
+{
+    struct kick_mail *k = container_of(m, struct kick_mail, mail);
+    struct part *p = part_of(k->b, l);
+    enum broker_kick here;
+
+    if (k->at == k->b->count) {
+        p->letters--;
+        k->done(k->ctx, k->result);
+        mem_free(k);
+        return;
+    }
+    here = holding_kick(p, str_from(k->id, k->id_n));
+    if (here < k->result)
+        k->result = here;
+    k->at++;
+    part_post(p, k->at == k->b->count ? k->asker : k->at, m);
+}
+
+void broker_kick(struct broker *b, struct loop *l, struct str client_id,
+                 void (*done)(void *ctx, enum broker_kick result), void *ctx)
+{
+    struct kick_mail *k = mem_new(sizeof(*k) + client_id.n);
+
+    k->mail.deliver = on_kick;
+    k->b = b;
+    k->asker = loop_index(l);
+    k->result = BROKER_KICK_UNKNOWN;
+    k->done = done;
+    k->ctx = ctx;
+    k->id_n = client_id.n;
+    if (client_id.n > 0)
+        memcpy(k->id, client_id.p, client_id.n);
+    part_of(b, l)->letters++;
+    part_post(part_of(b, l), 0, &k->mail);
 }
 
 uint64_t broker_connected(const struct broker *b)

@@ -169,6 +169,18 @@ static void on_status(void *ctx, struct control_call *call)
     control_answer_take(call, &b);
 }
 
+/* NULL when it is not connected. */
+static const char *transport_of(const struct broker_session_info *s)
+{
+    if (!s->connected)
+        return NULL;
+    if (s->websocket)
+        return s->tls ? "wss" : "ws";
+    if (s->tls)
+        return "tls";
+    return str_starts(str_of(s->peer), STR("unix")) ? "unix" : "tcp";
+}
+
 static void on_session_list(void *ctx, const struct broker_session_info *all, size_t count)
 {
     struct control_call *call = ctx;
@@ -187,7 +199,10 @@ static void on_session_list(void *ctx, const struct broker_session_info *all, si
         json_key(&w, "peer");
         json_text(&w, all[i].peer);
         json_put_bool(&w, "connected", all[i].connected);
+        json_key(&w, "transport");
+        json_text(&w, transport_of(&all[i]));
         json_put_bool(&w, "websocket", all[i].websocket);
+        json_put_bool(&w, "tls", all[i].tls);
         json_put_u64(&w, "version", all[i].version);
         json_put_u64(&w, "subscriptions", all[i].subscriptions);
         json_put_u64(&w, "queued", all[i].queued);
@@ -212,6 +227,36 @@ static void on_sessions(void *ctx, struct control_call *call)
     broker_sessions(s->from.broker, control_loop(call), on_session_list, call);
 }
 
+static void on_kicked(void *ctx, enum broker_kick result)
+{
+    struct control_call *call = ctx;
+    struct buf b = buf_init(64);
+
+    switch (result) {
+    case BROKER_KICK_DONE:
+        buf_put(&b, STR("{\"kicked\":true}"));
+        control_answer_take(call, &b);
+        return;
+    case BROKER_KICK_AWAY:
+        control_fail(call, "this client is not connected; only its session is here");
+        return;
+    case BROKER_KICK_UNKNOWN:
+        control_fail(call, "there is no client of this id; `wayside sessions` lists them");
+        return;
+    }
+}
+
+static void on_kick(void *ctx, struct control_call *call)
+{
+    struct status_server *s = ctx;
+
+    if (!s->from.broker)
+        control_fail(call, "this node runs no MQTT broker");
+    else
+        broker_kick(s->from.broker, control_loop(call), control_arg(call, "client"), on_kicked,
+                    call);
+}
+
 /* The main thread reloads, as it does on SIGHUP. */
 static void on_reload(void *ctx, struct control_call *call)
 {
@@ -226,6 +271,7 @@ static void on_reload(void *ctx, struct control_call *call)
 static const struct control_command commands[] = {
     { "status", on_status },
     { "sessions", on_sessions },
+    { "kick", on_kick },
     { "reload", on_reload },
 };
 

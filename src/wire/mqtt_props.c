@@ -329,6 +329,18 @@ void mqtt_props_put_text(struct buf *raw, enum mqtt_prop id, struct str value)
     put_text(raw, value);
 }
 
+void mqtt_props_put_number(struct buf *raw, enum mqtt_prop id, uint32_t value)
+{
+    assert(rows[id].kind == U8 || rows[id].kind == U16 || rows[id].kind == U32);
+    buf_u8(raw, (uint8_t)id);
+    if (rows[id].kind == U32)
+        buf_u32(raw, value);
+    else if (rows[id].kind == U16)
+        buf_u16(raw, (uint16_t)value);
+    else
+        buf_u8(raw, (uint8_t)value);
+}
+
 /* The field of one property that is present. */
 static void put_field(struct buf *out, const struct mqtt_props *p, unsigned id)
 {

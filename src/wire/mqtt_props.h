@@ -77,6 +77,7 @@ bool mqtt_props_sub_id(struct str raw, size_t *at, uint32_t *out_id);
 /* Appends one property in its encoded form, for building `raw` or mqtt_publish_out.props. */
 void mqtt_props_put_user(struct buf *raw, struct str name, struct str value);
 void mqtt_props_put_text(struct buf *raw, enum mqtt_prop id, struct str value); /* TEXT, BYTES */
+void mqtt_props_put_number(struct buf *raw, enum mqtt_prop id, uint32_t value); /* U8, U16, U32 */
 /* Appends what a server must hand on unaltered with a PUBLISH or a will (MQTT 5, 3.3.2.3 and
  * 3.1.3.2): payload format, response topic, correlation data, content type, user properties in
  * their order. Not the expiry (which runs down), the alias and the subscription identifiers. */

@@ -130,13 +130,13 @@ static void publish(struct run *r, unsigned how)
         .topic = how & 2 ? STR("a/b") : STR("topic"),
         .payload = b,
         .payload_n = 3,
-        .qos = how & 1,
+        .qos = (uint8_t)(how & 1 ? 1 + (how >> 3 & 1) : 0),
         .retain = how & 4,
         .done = { told, r },
     };
 
     if (client_publish(&r->c, &p, r->now) == 0) {
-        r->taken += p.qos;
+        r->taken += p.qos > 0;
         buf_put(&r->c.out, STR("xyz"));
     }
     blob_unref(b);
@@ -156,7 +156,12 @@ static void one_step(struct run *r, struct str *in)
         publish(r, arg);
         break;
     case STEP_SUBSCRIBE:
-        if (client_subscribe(&r->c, str_sub(*in, 0, arg % 8), arg >> 7, r->now) == 0)
+        if (client_subscribe(
+                &r->c,
+                &(struct mqtt_sub){ .filter = str_sub(*in, 0, arg % 8),
+                                    .qos = (uint8_t)(arg >> 7 ? 1 + (arg >> 6 & 1) : 0),
+                                    .retain_handling = arg >> 4 & 3 },
+                r->now) == 0)
             FUZZ_CHECK(mqtt_filter_valid(str_sub(*in, 0, arg % 8)));
         *in = str_skip(*in, arg % 8);
         break;

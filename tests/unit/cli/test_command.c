@@ -1,6 +1,7 @@
 /* The command line by words: what is found, what is refused, and that all texts come of the rows. */
 #include "unit/unit.h"
 
+#include "base/mem.h"
 #include "cli/command.h"
 
 static int run_nothing(const struct command_call *c)
@@ -23,7 +24,7 @@ static const struct command_table table = { "wayside", "a test", rows, 3 };
 
 static int parse(struct command_call *call, struct buf *text, size_t n, const char *const *words)
 {
-    char *argv[20] = { NULL };
+    char *argv[200] = { NULL };
 
     for (size_t i = 0; i < n; i++)
         argv[i + 1] = (char *)(uintptr_t)words[i];
@@ -61,6 +62,41 @@ static void finds_commands_and_options(void **state)
     assert_int_equal(PARSE("journal", "verify", "a", "--json", "b", "--", "--c"), 0);
     assert_int_equal(call.arg_count, 3);
     assert_string_equal(call.args[2], "--c");
+}
+
+static void options_may_be_repeated(void **state)
+{
+    const char *words[COMMAND_GIVEN_MAX + 2] = { "hub" };
+    struct command_call call;
+    struct buf text;
+
+    (void)state;
+    assert_int_equal(PARSE("hub", "-c", "a", "--json", "--config=b", "-cc"), 0);
+    assert_string_equal(command_value_at(&call, "config", 0), "a");
+    assert_string_equal(command_value_at(&call, "config", 1), "b");
+    assert_string_equal(command_value_at(&call, "config", 2), "c");
+    assert_null(command_value_at(&call, "config", 3));
+    assert_string_equal(command_value(&call, "config"), "c");
+    for (size_t i = 1; i < COUNT_OF(words); i++)
+        words[i] = "--json";
+    assert_int_equal(parse(&call, &text, COMMAND_GIVEN_MAX + 1, words), 0);
+    assert_int_equal(parse(&call, &text, COMMAND_GIVEN_MAX + 2, words), ERR_VALUE);
+    assert_says(&text, "more than 64 options");
+}
+
+static void too_many_words_are_not_dropped(void **state)
+{
+    const char *words[COMMAND_ARGS_MAX + 3] = { "journal", "verify" };
+    struct command_call call;
+    struct buf text;
+
+    (void)state;
+    for (size_t i = 2; i < COUNT_OF(words); i++)
+        words[i] = "x";
+    assert_int_equal(parse(&call, &text, COMMAND_ARGS_MAX + 2, words), 0);
+    assert_int_equal(call.arg_count, COMMAND_ARGS_MAX);
+    assert_int_equal(parse(&call, &text, COMMAND_ARGS_MAX + 3, words), ERR_VALUE);
+    assert_says(&text, "more than 32 words");
 }
 
 static void mistakes_lead_on(void **state)
@@ -125,5 +161,6 @@ static void completion_knows_every_command(void **state)
     assert_int_equal(command_completion(&table, "csh", NULL), ERR_VALUE);
 }
 
-RUN(TEST(finds_commands_and_options), TEST(mistakes_lead_on), TEST(help_version_and_manual),
+RUN(TEST(finds_commands_and_options), TEST(options_may_be_repeated),
+    TEST(too_many_words_are_not_dropped), TEST(mistakes_lead_on), TEST(help_version_and_manual),
     TEST(completion_knows_every_command))

@@ -77,6 +77,32 @@ static void nodes_and_what_waits(void **state)
     buf_fini(&b);
 }
 
+static void sessions_of_strangers(void **state)
+{
+    struct buf b = buf_init(10000);
+
+    (void)state;
+    assert_int_equal(
+        show_sessions(
+            STR("{\"sessions\":[{\"client\":\"z\",\"user\":null,\"peer\":\"\",\"connected\":false,"
+                "\"transport\":null,\"version\":0,\"subscriptions\":1,\"queued\":5,\"inflight\":0,"
+                "\"since\":\"2026-01-01T00:00:00Z\"},"
+                "{\"client\":\"\\u001b[2J\",\"user\":\"müller-lüdenscheid\",\"peer\":\"10.0.0.1:2\","
+                "\"connected\":true,\"transport\":\"wss\",\"version\":5,\"subscriptions\":2,"
+                "\"queued\":0,\"inflight\":3,\"since\":\"2026-01-02T00:00:00Z\"}]}"),
+            &b),
+        0);
+    assert_str(
+        buf_str(&b),
+        "CLIENT                   USER         PEER                   TRANSPORT MQTT    SUBS   QUEUED"
+        " INFLIGHT  SINCE\n"
+        "\\e[2J                    müller-lüden 10.0.0.1:2             wss       5          2        0"
+        "        3  2026-01-02T00:00:00Z\n"
+        "z                                     (away)                                      1        5"
+        "        0  2026-01-01T00:00:00Z\n");
+    buf_fini(&b);
+}
+
 static void errors_are_said(void **state)
 {
     struct buf b = buf_init(10000);
@@ -84,6 +110,10 @@ static void errors_are_said(void **state)
     (void)state;
     assert_int_equal(show_status(STR("{\"error\":\"no\"}"), &b), ERR_VALUE);
     assert_str(buf_str(&b), "no");
+    buf_clear(&b);
+    assert_int_equal(show_error(STR("{\"error\":\"nobody\"}"), &b), ERR_VALUE);
+    assert_str(buf_str(&b), "nobody");
+    assert_int_equal(show_error(STR("{\"kicked\":true}"), &b), 0);
     buf_clear(&b);
     assert_int_equal(show_sessions(STR("{"), &b), ERR_SYNTAX);
     assert_true(b.n > 0);
@@ -93,4 +123,5 @@ static void errors_are_said(void **state)
     buf_fini(&b);
 }
 
-RUN(TEST(sizes_and_times), TEST(status_of_a_hub), TEST(nodes_and_what_waits), TEST(errors_are_said))
+RUN(TEST(sizes_and_times), TEST(status_of_a_hub), TEST(nodes_and_what_waits),
+    TEST(sessions_of_strangers), TEST(errors_are_said))

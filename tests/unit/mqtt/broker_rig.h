@@ -354,6 +354,37 @@ static inline struct rig_look rig_session(const struct rig *r, const char *id)
     return k;
 }
 
+struct rig_kick {
+    const struct rig *r;
+    const char *id;
+    enum broker_kick result;
+};
+
+static inline void rig_on_kicked(void *ctx, enum broker_kick result)
+{
+    struct rig_kick *k = ctx;
+
+    k->result = result;
+    gate_open(k->r->gate);
+}
+
+static inline void rig_ask_kick(void *ctx, struct loop *l)
+{
+    struct rig_kick *k = ctx;
+
+    if (loop_index(l) == 0)
+        broker_kick(k->r->broker, l, str_of(k->id), rig_on_kicked, k);
+}
+
+static inline enum broker_kick rig_kick(const struct rig *r, const char *id)
+{
+    struct rig_kick k = { .r = r, .id = id };
+
+    workers_each(r->workers, rig_ask_kick, &k);
+    assert_true(gate_wait(r->gate, RIG_WAIT_MS));
+    return k.result;
+}
+
 /* Waits until the session is (not) connected. */
 static inline void rig_await_connected(const struct rig *r, const char *id, bool connected)
 {

@@ -276,7 +276,73 @@ static void farewell(void **state)
     client_fini(&k.c);
 }
 
+static void expect_ack(struct kit *k, enum mqtt_type type, unsigned code)
+{
+    size_t at = 0;
+    struct mqtt_packet p = kit_sent(k, &at);
+
+    assert_int_equal(p.type, type);
+    assert_int_equal(p.ack.packet_id, 7);
+    assert_int_equal(p.ack.code, code);
+    buf_clear(&k->c.out);
+}
+
+/* A message of QoS 2 comes to its owner once, however often the server sends it before PUBREL. */
+static void messages_exactly_once(void **state)
+{
+    static const struct str message = STR("\x34\x06\x00\x01"
+                                          "a\x00\x07\x00");
+    static const struct str pubrel = STR("\x62\x02\x00\x07");
+    struct kit k;
+
+    (void)state;
+    kit_init(&k, MQTT_V5, false, 4);
+    k.c.cfg.connect.clean_start = false; /* an older session may have asked for QoS 2 */
+    kit_open(&k, false);
+    assert_int_equal(kit_got(&k, pubrel), CLIENT_EV_MORE);
+    expect_ack(&k, MQTT_PUBCOMP, MQTT_REASON_NO_PACKET_ID);
+    assert_int_equal(kit_got(&k, message), CLIENT_EV_MESSAGE);
+    client_took(&k.c, &k.e.packet.publish, k.now);
+    expect_ack(&k, MQTT_PUBREC, 0);
+    assert_int_equal(kit_got(&k, message), CLIENT_EV_MORE);
+    expect_ack(&k, MQTT_PUBREC, 0);
+    client_down(&k.c, k.now, ERR_CLOSED, 0);
+    kit_open(&k, true); /* the kept session goes on where it was */
+    assert_int_equal(kit_got(&k, message), CLIENT_EV_MORE);
+    expect_ack(&k, MQTT_PUBREC, 0);
+    assert_int_equal(kit_got(&k, pubrel), CLIENT_EV_MORE);
+    expect_ack(&k, MQTT_PUBCOMP, 0);
+    assert_int_equal(kit_got(&k, message), CLIENT_EV_MESSAGE);
+    client_took(&k.c, &k.e.packet.publish, k.now);
+    client_down(&k.c, k.now, ERR_CLOSED, 0);
+    kit_open(&k, false); /* a new one knows nothing */
+    assert_int_equal(kit_got(&k, message), CLIENT_EV_MESSAGE);
+    client_fini(&k.c);
+}
+
+/* The answer to our own question, not to one that was asked before it. */
+static void ping_means_all_was_read(void **state)
+{
+    static const struct str pong = STR("\xd0\x00");
+    struct kit k;
+
+    (void)state;
+    kit_init(&k, MQTT_V5, false, 4);
+    client_ping(&k.c, k.now);
+    assert_int_equal(k.c.out.n, 0);
+    kit_open(&k, false);
+    k.now = client_wake_at(&k.c);
+    client_tick(&k.c, k.now);
+    client_ping(&k.c, k.now);
+    assert_str(buf_str(&k.c.out), "\xc0\x00\xc0\x00");
+    assert_int_equal(kit_got(&k, pong), CLIENT_EV_MORE);
+    assert_int_equal(kit_got(&k, pong), CLIENT_EV_PONG);
+    assert_int_equal(kit_got(&k, pong), CLIENT_EV_MORE);
+    client_fini(&k.c);
+}
+
 RUN(TEST(connects), TEST(no_connack_is_a_dead_path), TEST(refusals),
     TEST(backoff_grows_and_forgets), TEST(silence_is_asked_about), TEST(keep_alive_of_the_server),
     TEST(messages_are_acknowledged_when_taken), TEST(input_in_pieces), TEST(protests),
-    TEST(first_packet_must_be_connack), TEST(the_server_says_goodbye), TEST(farewell))
+    TEST(first_packet_must_be_connack), TEST(the_server_says_goodbye), TEST(farewell),
+    TEST(messages_exactly_once), TEST(ping_means_all_was_read))

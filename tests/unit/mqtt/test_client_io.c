@@ -29,7 +29,8 @@ struct world {
     uint16_t port;
     char folder[64], config[96];
     /* What the callbacks saw. */
-    unsigned up, down, messages, ready, subscribed, done, done_ok, done_closed, done_stopped;
+    unsigned up, down, messages, ready, subscribed, ponged, done, done_ok, done_closed,
+        done_stopped;
     bool session_present, closed;
     char last_topic[64], last_payload[64];
     int last_code;
@@ -173,8 +174,14 @@ static void on_subscribed(void *ctx, struct str filter, unsigned code)
     w.subscribed++;
 }
 
+static void on_ponged(void *ctx)
+{
+    (void)ctx;
+    w.ponged++;
+}
+
 static const struct mqtt_client_handler handler = { on_connected, on_disconnected, on_message,
-                                                    on_ready, on_subscribed };
+                                                    on_ready,     on_subscribed,   on_ponged };
 
 static void on_done(void *ctx, int code, unsigned reason, struct str text)
 {
@@ -264,6 +271,30 @@ static void echo_v5(void **state)
 {
     (void)state;
     echo(MQTT_V5);
+}
+
+/* QoS 2 both ways, and the answer that everything was read. */
+static void exactly_once(void **state)
+{
+    struct mqtt_client *c;
+
+    (void)state;
+    if (!w.loop)
+        skip();
+    c = open_client(MQTT_V5, true);
+    assert_int_equal(mqtt_client_subscribe(c, STR("test/#"), 3), ERR_VALUE);
+    assert_int_equal(mqtt_client_subscribe(c, STR("test/#"), 2), 0);
+    UNTIL(w.up == 1 && w.subscribed == 1);
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(publish(c, "once", 2), 0);
+    UNTIL(w.done_ok == 8 && w.messages == 8);
+    assert_int_equal(publish(c, "never acknowledged", 0), 0);
+    mqtt_client_ping(c);
+    UNTIL(w.ponged == 1);
+    UNTIL(w.messages == 9);
+    assert_string_equal(w.last_payload, "never acknowledged");
+    close_client(c);
+    assert_int_equal(w.done, 8);
 }
 
 static void window_and_ready(void **state)
@@ -451,6 +482,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(echo_v311, set_up, tear_down),
         cmocka_unit_test_setup_teardown(echo_v5, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(exactly_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(window_and_ready, set_up, tear_down),
         cmocka_unit_test_setup_teardown(back_pressure, set_up, tear_down),
         cmocka_unit_test_setup_teardown(survives_the_server, set_up, tear_down),

@@ -16,6 +16,12 @@ static void expect_subscribe(struct kit *k, size_t *at, const char *filter, unsi
     *out_id = p.subscribe.packet_id;
 }
 
+static int subscribe(struct kit *k, struct str filter, unsigned qos)
+{
+    return client_subscribe(&k->c, &(struct mqtt_sub){ .filter = filter, .qos = (uint8_t)qos },
+                            k->now);
+}
+
 static enum client_event_kind suback(struct kit *k, uint16_t id, unsigned code)
 {
     char v5[] = { (char)0x90, 4, (char)(id >> 8), (char)id, 0, (char)code };
@@ -31,10 +37,10 @@ static void sent_at_each_session(void **state)
 
     (void)state;
     kit_init(&k, MQTT_V5, false, 4);
-    assert_int_equal(client_subscribe(&k.c, STR("a/#"), 1, k.now), 0);
+    assert_int_equal(subscribe(&k, STR("a/#"), 1), 0);
     assert_int_equal(k.c.out.n, 0);
     kit_open(&k, false);
-    assert_int_equal(client_subscribe(&k.c, STR("b"), 0, k.now), 0);
+    assert_int_equal(subscribe(&k, STR("b"), 0), 0);
     expect_subscribe(&k, &at, "a/#", 1, &first);
     expect_subscribe(&k, &at, "b", 0, &second);
     assert_true(first >= CLIENT_SUB_ID && second != first);
@@ -62,8 +68,8 @@ static void same_filter_replaces(void **state)
 
     (void)state;
     kit_init(&k, MQTT_V311, false, 4);
-    assert_int_equal(client_subscribe(&k.c, STR("a"), 0, k.now), 0);
-    assert_int_equal(client_subscribe(&k.c, STR("a"), 1, k.now), 0);
+    assert_int_equal(subscribe(&k, STR("a"), 0), 0);
+    assert_int_equal(subscribe(&k, STR("a"), 1), 0);
     assert_int_equal(k.c.sub_count, 1);
     kit_open(&k, false);
     expect_subscribe(&k, &at, "a", 1, &id);
@@ -77,13 +83,13 @@ static void caps_and_mistakes(void **state)
 
     (void)state;
     kit_init(&k, MQTT_V5, false, 4);
-    assert_int_equal(client_subscribe(&k.c, STR("a#"), 0, k.now), ERR_VALUE);
-    assert_int_equal(client_subscribe(&k.c, STR("a"), 2, k.now), ERR_VALUE);
-    assert_int_equal(client_subscribe(&k.c, STR("$share/g"), 1, k.now), ERR_VALUE);
-    assert_int_equal(client_subscribe(&k.c, STR("1"), 0, k.now), 0);
-    assert_int_equal(client_subscribe(&k.c, STR("2"), 0, k.now), 0);
-    assert_int_equal(client_subscribe(&k.c, STR("3"), 0, k.now), 0);
-    assert_int_equal(client_subscribe(&k.c, STR("4"), 0, k.now), ERR_FULL);
+    assert_int_equal(subscribe(&k, STR("a#"), 0), ERR_VALUE);
+    assert_int_equal(subscribe(&k, STR("a"), 3), ERR_VALUE);
+    assert_int_equal(subscribe(&k, STR("$share/g"), 1), ERR_VALUE);
+    assert_int_equal(subscribe(&k, STR("1"), 0), 0);
+    assert_int_equal(subscribe(&k, STR("2"), 0), 0);
+    assert_int_equal(subscribe(&k, STR("3"), 0), 0);
+    assert_int_equal(subscribe(&k, STR("4"), 0), ERR_FULL);
     client_fini(&k.c);
 }
 
@@ -97,7 +103,7 @@ static void unsubscribes(void **state)
     (void)state;
     kit_init(&k, MQTT_V311, false, 4);
     assert_int_equal(client_unsubscribe(&k.c, STR("a"), k.now), ERR_UNKNOWN);
-    assert_int_equal(client_subscribe(&k.c, STR("a"), 0, k.now), 0);
+    assert_int_equal(subscribe(&k, STR("a"), 0), 0);
     kit_open(&k, false);
     buf_clear(&k.c.out);
     assert_int_equal(client_unsubscribe(&k.c, STR("a"), k.now), 0);
@@ -110,5 +116,47 @@ static void unsubscribes(void **state)
     client_fini(&k.c);
 }
 
+static void options_of_mqtt_5(enum mqtt_version v)
+{
+    struct kit k;
+    struct mqtt_packet p;
+    struct mqtt_sub s = {
+        .filter = STR("a"),
+        .qos = 2,
+        .no_local = true,
+        .retain_as_published = true,
+        .retain_handling = 2,
+    };
+    size_t at = 0, in_list = 0;
+    bool known = v == MQTT_V5;
+
+    kit_init(&k, v, false, 4);
+    kit_open(&k, false);
+    buf_clear(&k.c.out);
+    assert_int_equal(client_subscribe(&k.c, &s, k.now), 0);
+    p = kit_sent(&k, &at);
+    assert_true(mqtt_sub_next(p.subscribe.list, &in_list, &s));
+    assert_int_equal(s.qos, 2);
+    assert_int_equal(s.no_local, known);
+    assert_int_equal(s.retain_as_published, known);
+    assert_int_equal(s.retain_handling, known ? 2 : 0);
+    /* Now QoS 2 may come. */
+    assert_int_equal(kit_got(&k, known ? STR("\x34\x06\x00\x01"
+                                             "a\x00\x01\x00")
+                                       : STR("\x34\x05\x00\x01"
+                                             "a\x00\x01")),
+                     CLIENT_EV_MESSAGE);
+    s.retain_handling = 3;
+    assert_int_equal(client_subscribe(&k.c, &s, k.now), ERR_VALUE);
+    client_fini(&k.c);
+}
+
+static void options(void **state)
+{
+    (void)state;
+    options_of_mqtt_5(MQTT_V5);
+    options_of_mqtt_5(MQTT_V311);
+}
+
 RUN(TEST(sent_at_each_session), TEST(same_filter_replaces), TEST(caps_and_mistakes),
-    TEST(unsubscribes))
+    TEST(unsubscribes), TEST(options))

@@ -119,7 +119,7 @@ static void wrong_publications(void **state)
     p.topic = STR("");
     assert_int_equal(client_publish(&k.c, &p, k.now), ERR_VALUE);
     p.topic = STR("a");
-    p.qos = 2;
+    p.qos = 3;
     assert_int_equal(client_publish(&k.c, &p, k.now), ERR_VALUE);
     assert_int_equal(k.c.slot_count, 0);
     client_fini(&k.c);
@@ -251,6 +251,106 @@ static void ids_wrap(void **state)
     client_fini(&k.c);
 }
 
+static void ack(struct kit *k, enum mqtt_type type, unsigned id, unsigned code,
+                enum client_event_kind expected)
+{
+    char bytes[MQTT_ACK_MAX];
+    size_t n = mqtt_ack_write(bytes, k->c.cfg.connect.version, type, (uint16_t)id, (uint8_t)code);
+
+    assert_int_equal(kit_got(k, str_from(bytes, n)), expected);
+}
+
+static void expect_pubrel(struct kit *k, unsigned id, unsigned code)
+{
+    size_t at = 0;
+    struct mqtt_packet p = kit_sent(k, &at);
+
+    assert_int_equal(p.type, MQTT_PUBREL);
+    assert_int_equal(p.ack.packet_id, id);
+    assert_int_equal(p.ack.code, code);
+    assert_int_equal(at, k->c.out.n);
+    buf_clear(&k->c.out);
+}
+
+static void exactly_once(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    kit_init(&k, MQTT_V5, false, 4);
+    kit_open(&k, false);
+    for (unsigned i = 1; i <= 3; i++)
+        assert_int_equal(publish(&k, i, i == 2 ? 1 : 2), 0);
+    buf_clear(&k.c.out);
+    ack(&k, MQTT_PUBCOMP, 1, 0, CLIENT_EV_MORE); /* not its turn */
+    ack(&k, MQTT_PUBACK, 1, 0, CLIENT_EV_MORE);  /* not of this QoS */
+    ack(&k, MQTT_PUBREC, 1, 0, CLIENT_EV_MORE);
+    expect_pubrel(&k, 1, 0);
+    ack(&k, MQTT_PUBREC, 1, 0, CLIENT_EV_MORE); /* asked again */
+    expect_pubrel(&k, 1, 0);
+    assert_int_equal(k.c.unacked, 3);
+    ack(&k, MQTT_PUBCOMP, 1, 0, CLIENT_EV_DONE);
+    assert_true(k.e.done.ctx == (void *)1 && k.e.code == 0);
+    ack(&k, MQTT_PUBREC, 2, 0, CLIENT_EV_MORE); /* QoS 1 has none */
+    expect_pubrel(&k, 2, MQTT_REASON_NO_PACKET_ID);
+    ack(&k, MQTT_PUBREC, 3, 0x87, CLIENT_EV_DONE); /* refused: that is the end of it */
+    assert_true(k.e.done.ctx == (void *)3);
+    assert_int_equal(k.e.code, ERR_REFUSED);
+    assert_int_equal(k.c.out.n, 0);
+    ack(&k, MQTT_PUBCOMP, 3, 0, CLIENT_EV_MORE);
+    kit_puback(&k, 2, 0);
+    assert_int_equal(k.c.slot_count, 0);
+    client_fini(&k.c);
+}
+
+/* What was received already goes on with its PUBREL in the kept session, and is sent anew in a new
+ * one. */
+static void exactly_once_over_a_loss(bool session_present)
+{
+    struct kit k;
+    struct blob *payload;
+    struct str head;
+
+    kit_init(&k, MQTT_V5, true, 4);
+    kit_open(&k, false);
+    assert_int_equal(publish(&k, 1, 2), 0);
+    assert_int_equal(publish(&k, 2, 2), 0);
+    ack(&k, MQTT_PUBREC, 1, 0, CLIENT_EV_MORE);
+    client_down(&k.c, k.now, ERR_CLOSED, 0);
+    kit_open(&k, session_present);
+    if (session_present) {
+        expect_pubrel(&k, 1, 0);
+    } else {
+        assert_true(client_resend_next(&k.c, k.now, &head, &payload));
+        assert_int_equal((unsigned char)head.p[0], 0x34);
+    }
+    assert_true(client_resend_next(&k.c, k.now, &head, &payload));
+    assert_int_equal((unsigned char)head.p[0], session_present ? 0x3c : 0x34);
+    assert_false(client_resend_next(&k.c, k.now, &head, &payload));
+    if (!session_present) {
+        ack(&k, MQTT_PUBCOMP, 1, 0, CLIENT_EV_MORE);
+        ack(&k, MQTT_PUBREC, 1, 0, CLIENT_EV_MORE);
+    }
+    /* In a kept session the server may have completed it, and only its word of that was lost. */
+    ack(&k, MQTT_PUBCOMP, 1, session_present ? MQTT_REASON_NO_PACKET_ID : 0, CLIENT_EV_DONE);
+    assert_int_equal(k.e.code, 0);
+    assert_int_equal(k.c.unacked, 1);
+    client_fini(&k.c);
+}
+
+static void exactly_once_in_a_kept_session(void **state)
+{
+    (void)state;
+    exactly_once_over_a_loss(true);
+}
+
+static void exactly_once_in_a_new_session(void **state)
+{
+    (void)state;
+    exactly_once_over_a_loss(false);
+}
+
 RUN(TEST(window_and_ids), TEST(out_of_order), TEST(limits_of_the_server), TEST(wrong_publications),
     TEST(lost_in_order), TEST(resends_with_dup), TEST(resends_to_a_new_session), TEST(gives_up),
-    TEST(ids_wrap))
+    TEST(ids_wrap), TEST(exactly_once), TEST(exactly_once_in_a_kept_session),
+    TEST(exactly_once_in_a_new_session))

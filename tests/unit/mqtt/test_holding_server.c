@@ -82,6 +82,35 @@ static void wills(void **state)
 
 /* ---- sessions ---- */
 
+/* On whichever worker it is; its will is sent, and its session stays as long as it asked for. */
+static void operator_ends_a_connection(void **state)
+{
+    struct rig r;
+    struct client w, c;
+    struct mqtt_packet pk;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    w = client_connect(&r, MQTT_V5, "watcher");
+    client_subscribe(&w, "will", 1);
+    assert_int_equal(rig_kick(&r, "nobody"), BROKER_KICK_UNKNOWN);
+    for (unsigned i = 0; i < 8; i++) {
+        c = client_dial(&r, MQTT_V5);
+        pk = with_will("c", "kicked", 0, 100);
+        pk.connect.clean_start = false;
+        client_hello(&c, &pk);
+        assert_int_equal(rig_kick(&r, "c"), BROKER_KICK_DONE);
+        client_expect_kick(&c, MQTT_REASON_ADMINISTRATIVE);
+        client_expect_publish(&w, "will", "kicked", 1);
+        client_close(&c);
+        assert_int_equal(rig_kick(&r, "c"), BROKER_KICK_AWAY);
+    }
+    assert_true(rig_session(&r, "watcher").info.connected);
+    client_close(&w);
+    rig_stop(&r);
+}
+
 static void session_moves_between_workers(void **state)
 {
     enum { ROUNDS = 12 };
@@ -265,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wills),
+        cmocka_unit_test(operator_ends_a_connection),
         cmocka_unit_test(session_moves_between_workers),
         cmocka_unit_test(nothing_is_lost_while_moving),
         cmocka_unit_test(crowd_of_one_name),

@@ -54,11 +54,27 @@ static void empty_payload(void **state)
     message_unref(m);
 }
 
+/* A message of an hour is never one of an hour and a second, whichever worker's clock is behind. */
+static void expiry_that_is_left(void **state)
+{
+    (void)state;
+    assert_int_equal(message_expiry_left_s(3600001, 0), 3600);
+    assert_int_equal(message_expiry_left_s(1003600001, 999999995), 3600);
+    assert_int_equal(message_expiry_left_s(3600001, 1), 3600);
+    assert_int_equal(message_expiry_left_s(3600001, 1600), 3598);
+    assert_int_equal(message_expiry_left_s(3600001, 3600000), 1);
+    assert_int_equal(message_expiry_left_s(5000, 4100), 1);
+    assert_int_equal(message_expiry_left_s(UINT64_C(4294967295001) + 900, 1), UINT32_MAX);
+    assert_int_equal(message_expiry_left_s(5000, 5000), 0);
+    assert_int_equal(message_expiry_left_s(5000, 6000), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(holds_copies),
         cmocka_unit_test(empty_payload),
+        cmocka_unit_test(expiry_that_is_left),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

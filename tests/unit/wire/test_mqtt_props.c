@@ -131,6 +131,26 @@ static void users_keep_their_order(void **state)
     buf_fini(&raw);
 }
 
+static void numbers_one_by_one(void **state)
+{
+    struct buf raw = buf_init(100), body = buf_init(100);
+    struct mqtt_props p = { 0 };
+    size_t at = 0;
+
+    (void)state;
+    mqtt_props_put_number(&raw, MQTT_PROP_PAYLOAD_FORMAT, 1);
+    mqtt_props_put_number(&raw, MQTT_PROP_MESSAGE_EXPIRY, 0x01020304);
+    mqtt_props_put_number(&raw, MQTT_PROP_RECEIVE_MAX, 0x0506);
+    buf_u8(&body, (uint8_t)raw.n);
+    buf_put(&body, buf_str(&raw));
+    assert_int_equal(mqtt_props_read(buf_str(&body), &at, ALL, false, &p, NULL), 0);
+    assert_int_equal(p.payload_format, 1);
+    assert_int_equal(p.message_expiry_s, 0x01020304);
+    assert_int_equal(p.receive_max, 0x0506);
+    buf_fini(&raw);
+    buf_fini(&body);
+}
+
 static void several_sub_ids(void **state)
 {
     static const char body[] = "\x07\x0b\x01\x0b\x80\x01\x0b\x03";
@@ -196,4 +216,5 @@ static void long_sets(void **state)
 }
 
 RUN(TEST(varints), TEST(everything_round_trips), TEST(each_property_needs_its_bit),
-    TEST(users_keep_their_order), TEST(several_sub_ids), TEST(what_is_handed_on), TEST(long_sets))
+    TEST(users_keep_their_order), TEST(numbers_one_by_one), TEST(several_sub_ids),
+    TEST(what_is_handed_on), TEST(long_sets))
