@@ -10,6 +10,7 @@
 #include "cli/mqtt_io.h"
 #include "cli/show.h"
 #include "conf/conf_io.h"
+#include "conf/mosquitto_io.h"
 #include "node/control_client.h"
 #include "node/demo_io.h"
 #include "node/run_io.h"
@@ -41,12 +42,28 @@ static int print(struct buf *b)
     return rc;
 }
 
+#define OPTION_CONFIG                                                                              \
+    {                                                                                              \
+        "config", 'c', "FILE", "settings laid over the built-in ones (see: wayside config show)"   \
+    }
+#define OPTION_MOSQUITTO                                                                           \
+    {                                                                                              \
+        "mosquitto-conf", 0, "FILE", "the configuration of a mosquitto 2, with what it includes"   \
+    }
+
 /* ---- running ---- */
+
+static const struct command_option hub_options[] = { OPTION_CONFIG, OPTION_MOSQUITTO, { 0 } };
 
 static int run_preset_named(const struct command_call *c, const char *preset)
 {
+    struct run_files files = { command_value(c, "config"), NULL };
     struct fault f = { 0 };
-    int rc = run_node(preset, command_value(c, "config"), &f);
+    int rc;
+
+    if (c->command->options == hub_options)
+        files.mosquitto = command_value(c, "mosquitto-conf");
+    rc = run_node(preset, &files, &f);
 
     if (rc == ERR_VALUE && !f.text[0])
         return EXIT_PROBLEMS; /* the configuration's problems are printed already */
@@ -120,7 +137,7 @@ static int load(const struct command_call *c, const char *file, struct conf **ou
                 preset_of(c));
         return EXIT_USAGE;
     }
-    rc = run_load(preset_of(c), file, out, &r);
+    rc = run_load(preset_of(c), &(struct run_files){ file, NULL }, out, &r, NULL);
     conf_report_render(&r, &b);
     fprintf(stderr, "%.*s", STR_ARG(buf_str(&b)));
     buf_fini(&b);
@@ -143,7 +160,9 @@ static int config_check(const struct command_call *c)
         buf_fini(&b);
         return rc;
     }
-    rc = run_load(preset_of(c), c->args[0], &conf, &r) ? EXIT_PROBLEMS : EXIT_DONE;
+    rc = run_load(preset_of(c), &(struct run_files){ c->args[0], NULL }, &conf, &r, NULL)
+             ? EXIT_PROBLEMS
+             : EXIT_DONE;
     conf_report_json(&r, &b);
     buf_u8(&b, '\n');
     print(&b);
@@ -166,6 +185,38 @@ static int config_show(const struct command_call *c)
         print(&b);
     }
     conf_free(conf);
+    return rc;
+}
+
+/* The translation to standard output, what is wrong to standard error. It is made in any case: what was
+ * refused stands in it as a comment, so that a person can go on from there. */
+static int config_import(const struct command_call *c)
+{
+    const char *file = command_value(c, "mosquitto-conf");
+    struct conf_report r = conf_report_init();
+    struct buf b = buf_init(TEXT_MAX), problems = buf_init(TEXT_MAX);
+    struct conf *conf = NULL;
+    struct mosquitto *m;
+    int rc;
+
+    if (!file) {
+        fprintf(stderr, "wayside config import: needs --mosquitto-conf FILE\n");
+        return EXIT_USAGE;
+    }
+    m = mosquitto_io_read(&settings_schema, file, &r);
+    if (m) {
+        mosquitto_import(m, &b);
+        print(&b);
+        /* What the ordinary loader would say of it is said at once. */
+        if (conf_load(&settings_schema, mosquitto_yaml(m), 1, &conf_io_reader, &conf, &r) == 0)
+            conf_free(conf);
+    }
+    conf_report_render(&r, &problems);
+    fprintf(stderr, "%.*s", STR_ARG(buf_str(&problems)));
+    buf_fini(&problems);
+    mosquitto_free(m);
+    rc = r.errors ? EXIT_PROBLEMS : EXIT_DONE;
+    conf_report_fini(&r);
     return rc;
 }
 
@@ -335,10 +386,8 @@ static int run_manual(const struct command_call *c)
 
 /* ---- the table ---- */
 
-static const struct command_option run_options[] = {
-    { "config", 'c', "FILE", "settings laid over the built-in ones (see: wayside config show)" },
-    { 0 },
-};
+static const struct command_option run_options[] = { OPTION_CONFIG, { 0 } };
+static const struct command_option import_options[] = { OPTION_MOSQUITTO, { 0 } };
 static const struct command_option manual_options[] = {
     { "man", 0, NULL, "a page for man(1) instead of Markdown" },
     { 0 },
@@ -419,8 +468,11 @@ static const struct command rows[] = {
       "Without a file: MQTT on 127.0.0.1:1883 and 9001 (WebSocket), REST and dashboard on\n"
       "127.0.0.1:8000, health on 127.0.0.1:8080.\n\n"
       "  wayside hub -c /etc/wayside/hub.yaml\n"
-      "  wayside mqtt pub -t wayside/pi-1/reading/door -m 1 -q 1",
-      run_options, run_hub },
+      "  wayside mqtt pub -t wayside/pi-1/reading/door -m 1 -q 1\n\n"
+      "With --mosquitto-conf it is the broker that a mosquitto.conf describes, and says at its start what\n"
+      "became of each line. A line without which it would be less safe or lose something keeps it from\n"
+      "starting. Both files may be given; --config is laid over the other one.",
+      hub_options, run_hub },
     { "edge", "", "Read this machine and local programs, send all to a hub",
       "What is read is kept in the journal until the hub has it, however long it is away.\n\n"
       "  edge:\n"
@@ -434,6 +486,11 @@ static const struct command rows[] = {
       check_options, config_check },
     { "config show", "[FILE]", "Print the effective configuration", NULL, show_options,
       config_show },
+    { "config import", "", "Translate a mosquitto.conf and print it",
+      "Each value stands with the line that it comes from, and what was refused as a comment. Exit\n"
+      "status 3 when something was refused without which the hub would be less safe or lose something.\n\n"
+      "  wayside config import --mosquitto-conf /etc/mosquitto/mosquitto.conf > hub.yaml",
+      import_options, config_import },
     { "config schema", "", "Print the JSON Schema of the configuration", NULL, NULL,
       config_schema },
     { "config manual", "", "Print the manual of all settings (Markdown)", NULL, NULL,

@@ -168,9 +168,17 @@ void conf_report_fault(const struct conf_report *r, struct fault *f);
 void conf_complain(struct conf_say *say, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* ---- loading ---- */
+struct conf_source;
+/* Where a line of a text that was made comes from. */
+struct conf_origin {
+    const struct conf_source *source;
+    unsigned line, column; /* line 0: from nowhere */
+};
 struct conf_source {
     const char *name; /* of the file, as shown; borrowed for the call */
     struct str text;
+    const struct conf_origin *origins; /* NULL, or one for each line: problems are shown there */
+    size_t origin_count;
 };
 /* Reads the text of a `KEY_file`. NULL where files may not be read: then KEY_file is refused. */
 struct conf_reader {

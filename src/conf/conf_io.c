@@ -7,6 +7,7 @@
 
 #include "conf/report.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -63,14 +64,20 @@ const struct conf_reader conf_io_reader = { read_for_conf, NULL };
 int conf_io_load(const struct conf_schema *s, const struct conf_source *preset, const char *path,
                  struct conf **out, struct conf_report *r)
 {
+    return conf_io_load_over(s, preset, preset && preset->name ? 1 : 0, path, out, r);
+}
+
+int conf_io_load_over(const struct conf_schema *s, const struct conf_source *below, size_t count,
+                      const char *path, struct conf **out, struct conf_report *r)
+{
     struct buf text = buf_init(CONF_FILE_MAX + 1);
-    struct conf_source sources[2];
+    struct conf_source sources[CONF_IO_BELOW_MAX + 1];
     struct fault f;
-    size_t count = 0;
     int rc = 0;
 
-    if (preset && preset->name)
-        sources[count++] = *preset;
+    assert(count <= CONF_IO_BELOW_MAX);
+    for (size_t i = 0; i < count; i++)
+        sources[i] = below[i];
     if (path && strcmp(path, "-") == 0)
         rc = read_all(STDIN_FILENO, "standard input", &text, &f);
     else if (path)

@@ -55,13 +55,46 @@ static char *source_line(const struct yaml_place *at)
     return line.p && line.n <= 4096 ? str_dup(line) : NULL;
 }
 
+/* A place in a text that was made is shown where the person wrote it. */
+static struct yaml_place origin_of(const struct yaml_place *at)
+{
+    const struct conf_source *s = at ? at->source : NULL;
+    const struct conf_origin *o;
+
+    if (!s || !s->origins)
+        return at ? *at : (struct yaml_place){ 0 };
+    if (at->line == 0 || at->line > s->origin_count || s->origins[at->line - 1].line == 0)
+        return (struct yaml_place){ s, 0, 0 };
+    o = &s->origins[at->line - 1];
+    return (struct yaml_place){ o->source, o->line, o->column };
+}
+
+/* One line that the person wrote may have become several; what is wrong with it is told once. */
+static bool is_said(const struct conf_report *r, const struct yaml_place *at, const char *text)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        const struct fault *f = &r->items[i].at;
+
+        if (f->line == at->line && f->column == at->column &&
+            strcmp(f->file, at->source->name) == 0 && strcmp(f->text, text) == 0)
+            return true;
+    }
+    return false;
+}
+
 int report_add(struct conf_report *r, enum report_kind kind, const struct yaml_place *at,
                const char *mend, const char *fmt, ...)
 {
     struct conf_problem *p;
     va_list ap;
     char text[sizeof(p->at.text)];
+    struct yaml_place shown = origin_of(at);
 
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (at && at->source && at->source->origins && is_said(r, &shown, text))
+        return ERR_VALUE;
     if (kind == REPORT_ERROR)
         r->errors++;
     if (r->count == CONF_PROBLEMS_MAX) {
@@ -74,14 +107,11 @@ int report_add(struct conf_report *r, enum report_kind kind, const struct yaml_p
     }
     p = &r->items[r->count++];
     memset(p, 0, sizeof(*p));
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
-    va_end(ap);
     p->warning = kind == REPORT_WARNING;
-    fault_at(&p->at, ERR_VALUE, at && at->source ? at->source->name : "", at ? at->line : 0,
-             at ? at->column : 0, "%s", text);
+    fault_at(&p->at, ERR_VALUE, shown.source ? shown.source->name : "", shown.line, shown.column,
+             "%s", text);
     p->mend = mend && mend[0] ? str_dup(str_of(mend)) : NULL;
-    p->line = at && at->source && at->line ? source_line(at) : NULL;
+    p->line = shown.source && shown.line && shown.column ? source_line(&shown) : NULL;
     return ERR_VALUE;
 }
 

@@ -54,12 +54,12 @@ struct message_source message_source_of(const struct message *m)
     };
 }
 
+/* By how much the clock of a turn may be behind that of another worker's. */
+#define TURN_MS 50u
+
 uint32_t message_expiry_left_s(uint64_t expires_ms, uint64_t now_ms)
 {
-    uint64_t left_ms = expires_ms > now_ms ? expires_ms - now_ms : 0;
-    uint64_t left_s = (left_ms + 500) / 1000;
+    uint64_t left_s = expires_ms > now_ms ? (expires_ms - 1 - now_ms + 999 - TURN_MS) / 1000 : 0;
 
-    if (left_ms > 0 && left_ms < 1000)
-        return 1;
     return left_s < UINT32_MAX ? (uint32_t)left_s : UINT32_MAX;
 }

@@ -68,9 +68,9 @@ static inline size_t message_size(const struct message *m)
 {
     return sizeof(struct blob) + sizeof(*m) + m->topic_n + m->props_n + m->payload_n;
 }
-/* The Message Expiry Interval that is left (MQTT 5, 3.3.2-6): to the nearest second, since the clocks of
- * two workers differ by some ms and nobody may be told more than the publisher said; at least 1 for
- * what is not yet over. */
+/* The Message Expiry Interval that is left (MQTT 5, 3.3.2-6), in seconds rounded up, so that what has hardly
+ * waited says what it was given; and not more where our turn began before that of the publisher's
+ * worker. */
 uint32_t message_expiry_left_s(uint64_t expires_ms, uint64_t now_ms);
 /* As a source again, to publish it once more or to change a flag. */
 struct message_source message_source_of(const struct message *m);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf_io.h"
+#include "conf/mosquitto_io.h"
 #include "node/node_io.h"
 #include "wire/json.h"
 
@@ -18,7 +19,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define REPORT_TEXT_MAX (1u << 20)
+#define REPORT_TEXT_MAX (16u << 20)
 #define TRIM_S          10
 
 static void data_folder(const char *preset, struct buf *out)
@@ -65,26 +66,39 @@ char *run_preset(const char *preset)
     return out;
 }
 
-int run_load(const char *preset, const char *file, struct conf **out, struct conf_report *r)
+int run_load(const char *preset, const struct run_files *files, struct conf **out,
+             struct conf_report *r, struct buf *explained)
 {
     char *text = run_preset(preset), name[64];
-    struct conf_source source = { name, STR_NONE };
-    int rc;
+    struct conf_source below[2] = { { name, str_of(text ? text : "") } };
+    struct mosquitto *m = NULL;
+    size_t count = 1;
+    int rc = 0;
 
     snprintf(name, sizeof(name), "preset %s", preset);
-    source.text = str_of(text ? text : "");
-    rc = conf_io_load(&settings_schema, &source, file, out, r);
+    if (files->mosquitto) {
+        size_t errors = r->errors;
+
+        m = mosquitto_io_read(&settings_schema, files->mosquitto, r);
+        if (m && explained)
+            mosquitto_explain(m, explained);
+        if (r->errors > errors)
+            rc = ERR_VALUE;
+        else
+            below[count++] = *mosquitto_yaml(m);
+    }
+    if (!rc)
+        rc = conf_io_load_over(&settings_schema, below, count, files->config, out, r);
+    mosquitto_free(m);
     mem_free(text);
     return rc;
 }
 
-static void print_report(const struct conf_report *r)
+static void print_report(struct buf *explained, const struct conf_report *r)
 {
-    struct buf b = buf_init(REPORT_TEXT_MAX);
-
-    conf_report_render(r, &b);
-    fprintf(stderr, "%.*s", STR_ARG(buf_str(&b)));
-    buf_fini(&b);
+    conf_report_render(r, explained);
+    fprintf(stderr, "%.*s", STR_ARG(buf_str(explained)));
+    buf_fini(explained);
 }
 
 static void apply_log(const struct conf *c)
@@ -102,13 +116,13 @@ static void on_change(void *ctx, const char *path, bool reloads)
 }
 
 /* *latest: the newest good configuration if it is not the first (which the node keeps using). */
-static void reload(const char *preset, const char *file, const struct conf *first,
+static void reload(const char *preset, const struct run_files *files, const struct conf *first,
                    struct conf **latest, struct node *n)
 {
     struct conf_report r = conf_report_init();
     struct conf *fresh = NULL;
     struct fault f = { 0 };
-    int rc = run_load(preset, file, &fresh, &r);
+    int rc = run_load(preset, files, &fresh, &r, NULL);
 
     if (rc) {
         conf_report_fault(&r, &f);
@@ -157,15 +171,16 @@ static int wait_signal(const char *preset, const sigset_t *signals)
     }
 }
 
-int run_node(const char *preset, const char *file, struct fault *f)
+int run_node(const char *preset, const struct run_files *files, struct fault *f)
 {
+    struct buf explained = buf_init(REPORT_TEXT_MAX);
     struct conf_report r = conf_report_init();
     struct conf *conf = NULL, *reloaded = NULL;
     struct node *n = NULL;
     sigset_t signals;
-    int rc = run_load(preset, file, &conf, &r), sig = 0;
+    int rc = run_load(preset, files, &conf, &r, &explained), sig = 0;
 
-    print_report(&r);
+    print_report(&explained, &r);
     conf_report_fini(&r);
     if (rc)
         return ERR_VALUE;
@@ -178,7 +193,7 @@ int run_node(const char *preset, const char *file, struct fault *f)
         sig = wait_signal(preset, &signals);
         if (sig != SIGHUP)
             break;
-        reload(preset, file, conf, &reloaded, n);
+        reload(preset, files, conf, &reloaded, n);
     }
     log_info("node", "stopping", lf_i64("signal", sig));
     node_stop(n);

@@ -54,6 +54,29 @@ static void test_load(void **state)
     unlink(path);
 }
 
+static void test_load_over(void **state)
+{
+    const struct conf_source below[] = { { "preset", STR("percent: 7\noffset: 1\ndata: /a\n") },
+                                         { "between", STR("percent: 8\noffset: 2\n") } };
+    struct conf_report r = conf_report_init();
+    struct conf *c = NULL;
+    const struct sample *s;
+
+    (void)state;
+    assert_int_equal(
+        conf_io_load_over(&sample_schema, below, 2, put("hub.yaml", STR("percent: 9\n")), &c, &r),
+        0);
+    s = conf_root(c);
+    assert_int_equal(s->percent, 9);
+    assert_int_equal(s->offset, 2);
+    assert_str(s->data, "/a");
+    conf_free(c);
+    assert_int_equal(conf_io_load_over(&sample_schema, below, 0, NULL, &c, &r), 0);
+    s = conf_root(c);
+    assert_int_equal(s->percent, 50);
+    conf_free(c);
+}
+
 static void test_read(void **state)
 {
     struct buf b = buf_init(10);
@@ -90,7 +113,7 @@ static int clean(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { TEST(test_load), TEST(test_read) };
+    const struct CMUnitTest tests[] = { TEST(test_load), TEST(test_load_over), TEST(test_read) };
 
     return cmocka_run_group_tests(tests, make, clean);
 }

@@ -2,6 +2,7 @@
 #include "unit/unit.h"
 #include "unit/conf/rows.h"
 
+#include "base/mem.h"
 #include "conf/report.h"
 
 #include <stdio.h>
@@ -102,6 +103,36 @@ static void test_carets(void **state)
     buf_fini(&lng);
 }
 
+/* A problem of a text that was made is told where the person wrote what it was made from. */
+static void test_origins(void **state)
+{
+    struct conf_source written = { "w.conf", STR("a\n  b 7\n") };
+    const struct conf_origin origins[] = { { &written, 2, 3 }, { &written, 0, 0 } };
+    struct conf_source made = { "made", STR("x: 7\ny: 8\nz: 9\n"), origins, 2 };
+    static const struct {
+        unsigned line;
+        const char *want;
+    } cases[] = {
+        { 1, "w.conf:2:3: x\n      b 7\n      ^\n" },
+        { 2, "made: x\n" }, /* from nowhere */
+        { 3, "made: x\n" }, /* none is known */
+        { 0, "made: x\n" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct yaml_place at = { &made, cases[i].line, 4 };
+        struct conf_report r = conf_report_init();
+        struct buf b = buf_init(1000);
+
+        (void)!report_add(&r, REPORT_ERROR, &at, NULL, "x");
+        conf_report_render(&r, &b);
+        assert_string_equal(buf_cstr(&b), cases[i].want);
+        conf_report_fini(&r);
+        buf_fini(&b);
+    }
+}
+
 static void test_shown_texts(void **state)
 {
     (void)state;
@@ -118,4 +149,4 @@ static void test_shown_texts(void **state)
         "01234567890123456789012345678901234567890123456789012345678...");
 }
 
-RUN(TEST(test_many_mistakes), TEST(test_carets), TEST(test_shown_texts))
+RUN(TEST(test_many_mistakes), TEST(test_carets), TEST(test_origins), TEST(test_shown_texts))

@@ -61,8 +61,8 @@ static void expiry_that_is_left(void **state)
     assert_int_equal(message_expiry_left_s(3600001, 0), 3600);
     assert_int_equal(message_expiry_left_s(1003600001, 999999995), 3600);
     assert_int_equal(message_expiry_left_s(3600001, 1), 3600);
-    assert_int_equal(message_expiry_left_s(3600001, 1600), 3598);
-    assert_int_equal(message_expiry_left_s(3600001, 3600000), 1);
+    assert_int_equal(message_expiry_left_s(3600001, 1600), 3599);
+    assert_int_equal(message_expiry_left_s(3600001, 3600000), 0);
     assert_int_equal(message_expiry_left_s(5000, 4100), 1);
     assert_int_equal(message_expiry_left_s(UINT64_C(4294967295001) + 900, 1), UINT32_MAX);
     assert_int_equal(message_expiry_left_s(5000, 5000), 0);
