@@ -67,7 +67,7 @@ struct query_mail {
     struct mail mail;
     struct conn *c;
     unsigned from;
-    uint32_t sub_id;
+    uint32_t sub_id, rechecks;
     uint8_t qos;
     struct replay *found;
     size_t cap;
@@ -97,13 +97,19 @@ static bool is_seen(const struct conn *c, const struct message *m)
     return live && live->stamp >= m->stamp;
 }
 
+static bool is_wanted(struct conn *c, const struct query_mail *k, const struct message *m)
+{
+    return conn_is_open(c) && !is_seen(c, m) &&
+           (k->rechecks == c->part->rechecks || recheck_receives(c->part, c->session, m));
+}
+
 static void replay_add(struct conn *c, struct query_mail *k)
 {
     struct replay *r = k->found;
     size_t kept = 0;
 
     for (size_t i = 0; i < r->count; i++) {
-        if (conn_is_open(c) && !is_seen(c, r->messages[i]))
+        if (is_wanted(c, k, r->messages[i]))
             r->messages[kept++] = r->messages[i];
         else
             message_unref(r->messages[i]);
@@ -175,6 +181,7 @@ static void query_shard(struct conn *c, unsigned shard, struct str filter, uint8
     k->c = c;
     k->from = p->index;
     k->sub_id = sub_id;
+    k->rechecks = p->rechecks;
     k->qos = options & TREE_QOS;
     k->filter_n = filter.n;
     memcpy(k->filter, filter.p, filter.n);
@@ -233,6 +240,36 @@ void keep_next(struct conn *c)
         for (unsigned i = 0; i < b->count; i++)
             query_shard(c, i, filter, a->options, a->sub_id);
     mem_free(a);
+}
+
+void keep_recheck(struct conn *c)
+{
+    struct keep_ask **at = &c->asks;
+
+    while (*at) {
+        struct keep_ask *a = *at;
+
+        if (session_has_subscription(c->session, str_from(a->filter, a->filter_n))) {
+            at = &a->next;
+            continue;
+        }
+        *at = a->next;
+        c->ask_count--;
+        mem_free(a);
+    }
+    c->asks_last = at;
+    for (struct replay *r = c->replay; r; r = r->next) {
+        size_t kept = r->at;
+
+        for (size_t i = r->at; i < r->count; i++) {
+            if (recheck_receives(c->part, c->session, r->messages[i]))
+                r->messages[kept++] = r->messages[i];
+            else
+                message_unref(r->messages[i]);
+        }
+        c->replay_pending -= r->count - kept;
+        r->count = kept;
+    }
 }
 
 void keep_forget(struct conn *c)

@@ -187,6 +187,26 @@ static void ring_trim(struct session *s)
     }
 }
 
+size_t session_drop_waiting(struct session *s, bool (*keep)(void *ctx, const struct message *m),
+                            void *ctx)
+{
+    uint32_t to = s->sent, dropped;
+
+    for (uint32_t at = s->sent; at < s->count; at++) {
+        struct session_item *it = item(s, at);
+
+        if (keep(ctx, it->m))
+            *item(s, to++) = *it;
+        else
+            drop_message(s, it);
+    }
+    dropped = s->count - to;
+    s->count = to;
+    s->dropped += dropped;
+    ring_trim(s);
+    return dropped;
+}
+
 static void item_done(struct session *s, struct session_item *it)
 {
     uint32_t at = ((uint32_t)(it - s->ring) - s->head) & (s->cap - 1);

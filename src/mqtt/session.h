@@ -91,6 +91,10 @@ MUST_USE int session_push(struct session *s, struct message *m, unsigned qos, bo
  * of s while s was on its way, and may have some that s got as well (the same struct message, among
  * those of s from the since-th on). other keeps its references. */
 void session_absorb(struct session *s, const struct session *other, uint32_t since);
+/* Drops what keep() says no to of the messages that were not sent yet; counted in s->dropped. Returns
+ * how many. */
+size_t session_drop_waiting(struct session *s, bool (*keep)(void *ctx, const struct message *m),
+                            void *ctx);
 enum session_send { SESSION_NOTHING, SESSION_PUBLISH, SESSION_PUBREL };
 struct session_out {
     struct message *m; /* PUBLISH: borrowed, valid until the next call on s */
