@@ -183,7 +183,6 @@ struct asking {
     const struct acl_who *who;
     bool odd;    /* its texts cannot stand for one level */
     bool dollar; /* the first level asked for begins with '$' */
-    bool wild;   /* the first level asked for is a wildcard */
 };
 
 static bool is_odd(struct str s)
@@ -200,7 +199,6 @@ static struct asking asking_init(const struct acl_who *who, struct str filter)
         .who = who,
         .odd = is_odd(who->client_id) || (who->has_user && is_odd(who->user)),
         .dollar = filter.n > 0 && filter.p[0] == '$',
-        .wild = filter.n > 0 && (filter.p[0] == '+' || filter.p[0] == '#'),
     };
 }
 
@@ -233,7 +231,7 @@ static bool same_side(const struct asking *k, bool at_root, const struct node *c
 {
     bool dollar = child->level.n > 0 && child->level.p[0] == '$';
 
-    return !at_root || (k->dollar ? dollar : !(k->wild && dollar));
+    return !at_root || k->dollar == dollar;
 }
 
 /* The bits of all rules that cover what is left of the filter. */

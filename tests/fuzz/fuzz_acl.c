@@ -59,9 +59,9 @@ static bool matches(struct str text, struct str filter, struct str name)
 
     buf_put(&f, filter);
     buf_put(&n, name);
-    if (f.n > 0 && f.p[0] == '$')
+    if (dollar && f.n > 0 && f.p[0] == '$')
         f.p[0] = 'x';
-    if (n.n > 0 && n.p[0] == '$')
+    if (dollar && n.n > 0 && n.p[0] == '$')
         n.p[0] = 'x';
     same = dollar == (name.p[0] == '$') &&
            mqtt_filter_matches(str_from(f.p ? f.p : "", f.n), buf_str(&n));

@@ -194,6 +194,8 @@ static void names_with_a_dollar_are_apart(void **state)
            { NULL, "c", 's', "+/x", true }, { NULL, "c", 's', "$SYS/x", false });
     EXPECT("pattern read $app/%c/#\n", { NULL, "c", 's', "$app/c/#", true },
            { NULL, "c", 's', "$app/d", false });
+    EXPECT("topic read #\npattern deny $x%c/a\n", { NULL, "+", 'r', "b/a", true },
+           { NULL, "+", 's', "$xy/a", false }, { NULL, "+", 'd', "$xy/a", true });
     EXPECT("topic read $SYS/#\ntopic deny #\n", { NULL, "c", 's', "$SYS/#", true },
            { NULL, "c", 'd', "$SYS/a", false });
 }

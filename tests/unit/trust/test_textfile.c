@@ -48,6 +48,8 @@ static void what_is_shown_is_short_and_clean(void **state)
     memset(many, 'x', sizeof(many));
     assert_int_equal(strlen(textfile_show(str_from(many, sizeof(many))).text), 63);
     assert_string_equal(textfile_show(str_from(many, 60)).text + 57, "xxx");
+    memcpy(many + 59, "\xc3\xa4", 2);
+    assert_string_equal(textfile_show(str_from(many, sizeof(many))).text + 58, "x...");
     assert_string_equal(textfile_show(STR_NONE).text, "");
 }
 
