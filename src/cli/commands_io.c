@@ -111,9 +111,10 @@ static const char *preset_of(const struct command_call *c)
 /* The files that settings name are read as well, as a start would. */
 static int check_files(const struct conf *conf, struct conf_report *r)
 {
+    const struct settings *s = conf_root(conf);
     struct access *a = NULL;
     struct fault f = { 0 };
-    int rc = access_io_load(conf_root(conf), NULL, 0, &a, &f);
+    int rc = access_io_load(&s->mqtt, &s->limits, NULL, 0, &a, &f);
 
     if (rc)
         conf_report_add(r, &f);

@@ -4,9 +4,10 @@
 #include "node/access.h"
 #include "node/settings.h"
 
-/* Reads mqtt.acl_file and mqtt.password_file, those that are set. users as for access_new(). On
+/* Reads m->acl_file and m->password_file, those that are set, within the limits. users as for access_new(). On
  * failure the fault has file, line and column. */
-MUST_USE int access_io_load(const struct settings *s, const struct access_user *users,
-                            size_t user_count, struct access **out, struct fault *f);
+MUST_USE int access_io_load(const struct mqtt_settings *m, const struct limits *l,
+                            const struct access_user *users, size_t user_count, struct access **out,
+                            struct fault *f);
 
 #endif

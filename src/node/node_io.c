@@ -310,7 +310,7 @@ static int make_access(struct node *n, struct fault *f)
         n->users[i] = (struct access_user){ u->name, u->password };
         log_secret(u->password);
     }
-    rc = access_io_load(s, n->users, s->mqtt.users.count, &first, f);
+    rc = access_io_load(&s->mqtt, &n->limits, n->users, s->mqtt.users.count, &first, f);
     if (rc)
         return rc;
     log_access(s, first);
@@ -719,7 +719,7 @@ int node_load_access(const struct node *n, const struct conf *fresh, struct acce
     /* Without its section the broker ends at the next start only; until then its rules hold. */
     if (!n->access || (n->settings->has_mqtt && !s->has_mqtt))
         return 0;
-    return access_io_load(s, n->users, n->settings->mqtt.users.count, out, f);
+    return access_io_load(&s->mqtt, &n->limits, n->users, n->settings->mqtt.users.count, out, f);
 }
 
 void node_reload_access(struct node *n, struct access *fresh)

@@ -1,7 +1,10 @@
 """The access and password files that mosquitto users have: who logs in, who may publish and subscribe what,
 what clients are told; a reload under open connections; mistakes with their place."""
+import base64
+import hashlib
 import json
 import os
+import pathlib
 import random
 import shutil
 import signal
@@ -200,6 +203,36 @@ def test_clients_that_leave_while_their_password_is_looked_at(box):
     until(lambda: hub.metric("wayside_mqtt_connections") == 0, "them to be gone")
 
 
+def thread_ms(pid):
+    """CPU milliseconds of each thread so far: {name: ms}, of one name together."""
+    out = {}
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        name, rest = (task / "stat").read_text().split("(", 1)[1].rsplit(")", 1)
+        fields = rest.split()
+        out[name] = out.get(name, 0) + (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+    return out
+
+
+def test_slow_hashes_keep_no_loop_busy_and_tell_nothing(box):
+    salt, count = b"twelve bytes", 10000
+    b64 = lambda b: base64.b64encode(b).decode()
+    (box.dir / "pw").write_text(f"slow:$7${count}${b64(salt)}${b64(hashlib.pbkdf2_hmac('sha512', b'correct horse', salt, count))}\n"
+                                f"old:$6${b64(salt)}${b64(hashlib.sha512(b'battery staple' + salt).digest())}\n")
+    hub, _, _ = hub_with(box, mqtt=f"  password_file: {box.dir}/pw\n")
+    cost = {}
+    before = thread_ms(hub.process.pid)
+    for user, password, want in (("slow", "correct horse", 0), ("old", "battery staple", 0), ("slow", "wrong", 0x86), ("nobody", "correct horse", 0x86)):
+        start = thread_ms(hub.process.pid).get("passwords", 0)
+        for _ in range(40):
+            assert log_in(hub, user, password) == want
+        cost[user, password] = thread_ms(hub.process.pid)["passwords"] - start
+    after = thread_ms(hub.process.pid)
+    others = sum(ms - before.get(name, 0) for name, ms in after.items() if name != "passwords")
+    total = sum(cost.values())
+    assert total > 100 and others < total / 2, (cost, before, after)
+    assert min(cost.values()) * 2 > max(cost.values()), f"the time of an answer tells who exists: {cost}"
+
+
 def test_an_iteration_count_that_would_stall_is_refused_by_its_limit(box):
     hub, _, pw = hub_with(box, users=[("ann", "correct horse")], extra="limits: {password_iterations_max: 100}", start=False)
     r = hub.cli("hub", "-c", str(hub.config), check=False)
@@ -367,6 +400,17 @@ def test_new_rules_hold_for_open_connections(box):
     assert pub.publish("a/x") == 0 and pub.publish("anything") == 0
     for c in (*subs, pub, back):
         c.close()
+
+
+def test_a_broker_that_ends_at_the_next_start_keeps_its_rules_until_then(box):
+    hub, acl, _ = hub_with(box, "topic a/#\n")
+    c = Client(hub.address("mqtt"), "c")
+    text_ = hub.config.read_text()
+    at, end = text_.index("mqtt:\n"), text_.index("api:")
+    hub.configure(text_[:at] + "mqtt: false\n" + text_[end:])
+    hup(hub)
+    assert c.publish("a/x") == 0 and c.publish("b/x") == NOT_AUTHORIZED
+    c.close()
 
 
 def test_who_is_gone_or_has_another_password_is_disconnected(box):
