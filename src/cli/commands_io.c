@@ -11,6 +11,7 @@
 #include "cli/show.h"
 #include "conf/conf_io.h"
 #include "conf/mosquitto_io.h"
+#include "node/access_io.h"
 #include "node/control_client.h"
 #include "node/demo_io.h"
 #include "node/run_io.h"
@@ -126,7 +127,21 @@ static const char *preset_of(const struct command_call *c)
     return preset ? preset : "hub";
 }
 
-static int load(const struct command_call *c, const char *file, struct conf **out)
+/* The files that settings name are read as well, as a start would. */
+static int check_files(const struct conf *conf, struct conf_report *r)
+{
+    const struct settings *s = conf_root(conf);
+    struct access *a = NULL;
+    struct fault f = { 0 };
+    int rc = access_io_load(&s->mqtt, &s->limits, NULL, 0, &a, &f);
+
+    if (rc)
+        conf_report_add(r, &f);
+    access_free(a);
+    return rc;
+}
+
+static int load(const struct command_call *c, const char *file, bool files, struct conf **out)
 {
     struct conf_report r = conf_report_init();
     struct buf b = buf_init(TEXT_MAX);
@@ -138,6 +153,8 @@ static int load(const struct command_call *c, const char *file, struct conf **ou
         return EXIT_USAGE;
     }
     rc = run_load(preset_of(c), &(struct run_files){ file, NULL }, out, &r, NULL);
+    if (!rc && files)
+        rc = check_files(*out, &r);
     conf_report_render(&r, &b);
     fprintf(stderr, "%.*s", STR_ARG(buf_str(&b)));
     buf_fini(&b);
@@ -153,16 +170,17 @@ static int config_check(const struct command_call *c)
     int rc;
 
     if (!command_value(c, "json")) {
-        rc = load(c, c->args[0], &conf);
+        rc = load(c, c->args[0], true, &conf);
         if (rc == EXIT_DONE)
             printf("%s: no mistakes\n", c->args[0]);
         conf_free(conf);
         buf_fini(&b);
         return rc;
     }
-    rc = run_load(preset_of(c), &(struct run_files){ c->args[0], NULL }, &conf, &r, NULL)
-             ? EXIT_PROBLEMS
-             : EXIT_DONE;
+    rc = run_load(preset_of(c), &(struct run_files){ c->args[0], NULL }, &conf, &r, NULL);
+    if (!rc)
+        rc = check_files(conf, &r);
+    rc = rc ? EXIT_PROBLEMS : EXIT_DONE;
     conf_report_json(&r, &b);
     buf_u8(&b, '\n');
     print(&b);
@@ -175,7 +193,7 @@ static int config_show(const struct command_call *c)
 {
     struct conf *conf = NULL;
     struct buf b = buf_init(TEXT_MAX);
-    int rc = load(c, c->arg_count ? c->args[0] : NULL, &conf);
+    int rc = load(c, c->arg_count ? c->args[0] : NULL, false, &conf);
 
     if (rc == EXIT_DONE) {
         conf_dump(conf,

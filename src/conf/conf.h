@@ -156,6 +156,8 @@ static inline struct conf_report conf_report_init(void)
     return (struct conf_report){ 0 };
 }
 void conf_report_fini(struct conf_report *r);
+/* One more error, found by somebody else (in a file that a setting names, for instance). */
+void conf_report_add(struct conf_report *r, const struct fault *f);
 /* For a terminal: each problem with its line and a caret under the column. */
 void conf_report_render(const struct conf_report *r, struct buf *out);
 /* {"errors":n,"problems":[{file,line,column,text,mend,warning}]} */

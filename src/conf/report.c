@@ -115,6 +115,15 @@ int report_add(struct conf_report *r, enum report_kind kind, const struct yaml_p
     return ERR_VALUE;
 }
 
+void conf_report_add(struct conf_report *r, const struct fault *f)
+{
+    size_t count = r->count;
+
+    report_add(r, REPORT_ERROR, NULL, NULL, "%s", f->text);
+    if (r->count > count)
+        r->items[count].at = *f;
+}
+
 /* Which file of the report a problem belongs to: the index of the first problem of that file. */
 static size_t file_order(const struct conf_report *r, const struct conf_problem *p)
 {

@@ -115,6 +115,12 @@ MUST_USE int broker_listen(struct broker *b, const struct broker_listen *o, stru
  * the broker sets its handler and closes it. anonymous: of its listener. */
 void broker_ws_accept(struct broker *b, struct ws *ws, enum authz_anonymous anonymous);
 
+/* The answers of authz have changed. On a worker's thread, for what is on its loop: connections whose
+ * login is no longer good are ended (MQTT 5: 0x87) and so are their sessions; subscriptions that
+ * would not be granted any more end, and what waits for their clients and may not be received is
+ * dropped; wills that may not be published go. Publications are asked for one by one anyway. */
+void broker_recheck(struct broker *b, struct loop *l);
+
 /* Stops accepting, tells MQTT 5 clients 0x8B (server shutting down), sends what waits, closes, and
  * waits for all that, at most deadline_ms; what is still open then is cut. Wills are not sent: the
  * server's end says nothing about the client. Publications of on_publish that are still undecided

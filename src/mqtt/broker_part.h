@@ -13,14 +13,17 @@
  *
  * Files: broker_server.c (life), conn_server.c (a connection's states), conn_login_server.c
  * (CONNECT to OPEN), conn_packet_server.c (packets of an open connection), conn_send_server.c
- * (everything that leaves), conn_ws_server.c (over WebSocket), persist_server.c and persist_round_server.c (writing down), restore_server.c
- * (the start out of that), route_server.c (publications), ingest_server.c (on_publish and its
- * tokens), holding_server.c (sessions), share_server.c (shared subscriptions), keep_server.c (retained), sys_server.c ($SYS, listing).
+ * (everything that leaves), conn_ws_server.c (over WebSocket), persist_server.c and
+ * persist_round_server.c (writing down), restore_server.c (the start out of that), route_server.c
+ * (publications), ingest_server.c (on_publish and its tokens), holding_server.c (sessions),
+ * share_server.c (shared subscriptions), keep_server.c (retained), recheck_server.c (when the rules
+ * have changed), sys_server.c ($SYS, listing).
  */
 #include "base/list.h"
 #include "base/map.h"
 #include "mqtt/acks.h"
 #include "mqtt/broker.h"
+#include "mqtt/denials.h"
 #include "mqtt/match.h"
 #include "mqtt/registry.h"
 #include "mqtt/retained.h"
@@ -142,6 +145,8 @@ struct part {
     struct broker_token *spare;
     uint64_t log_second; /* part_may_log() */
     unsigned log_lines;
+    struct denials denials;
+    uint32_t rechecks; /* how often the rules have changed */
 };
 
 /* Peers decide how often they misbehave; this decides how often that is logged. What is left out
@@ -213,6 +218,20 @@ void holding_free_all(struct part *p);
 bool holding_enter_tree(struct part *p, struct session *s);
 void holding_leave_tree(struct part *p, struct session *s);
 void will_publish(struct part *p, struct session *s);
+/* Nobody publishes it. */
+void will_drop(struct session *s);
+
+/* ---- recheck_server.c ---- */
+/* May a client do that, by the rules of now? */
+bool recheck_allows(struct part *p, const struct identity *who, struct str client_id,
+                    enum authz_action action, struct str object);
+/* Ends the subscriptions of s that are no longer allowed, and drops what waits and may not be received
+ * then. in_tree: they are in this part's tree. */
+void recheck_session(struct part *p, struct session *s, bool in_tree);
+/* Drops what waits for s and may not be received. */
+void recheck_queue(struct part *p, struct session *s);
+/* May the session receive that message? */
+bool recheck_receives(struct part *p, const struct session *s, const struct message *m);
 
 /* ---- shared subscriptions ---- */
 struct share;
@@ -293,6 +312,8 @@ void keep_note(struct conn *c, struct publication *pub);
 /* Asks for the next, when nothing is being asked and not too much waits to be sent. */
 void keep_next(struct conn *c);
 void keep_forget(struct conn *c);
+/* The rules have changed: what may not be received is not sent. */
+void keep_recheck(struct conn *c);
 
 /* Retained messages on their way to a new subscriber, sent as fast as it takes them. */
 struct replay {

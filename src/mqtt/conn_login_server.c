@@ -472,6 +472,8 @@ void conn_granted(struct conn *c, const struct grant *g)
     c->hello->session = g->s;
     c->hello->generation = g->generation;
     s = c->hello->session = choose_session(c, g->in_tree);
+    if (s == g->s)
+        recheck_session(p, s, g->in_tree);
     holding_add(p, s)->claimer = c;
     if (s != g->s || !g->in_tree)
         news = holding_enter_tree(p, s);

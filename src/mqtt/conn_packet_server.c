@@ -92,13 +92,26 @@ static bool within_window(struct conn *c, const struct mqtt_publish *pk)
     return false;
 }
 
+static void log_denied(struct conn *c, const char *action, struct str object)
+{
+    struct part *p = c->part;
+    struct str id = session_id(c->session);
+    char peer[ADDR_TEXT_SIZE];
+    uint32_t more;
+
+    if (!denials_log(&p->denials, siphash(p->b->key, id), loop_now_ms(p->loop), &more) ||
+        !part_may_log(p))
+        return;
+    log_warn("mqtt", "not allowed", lf_text("action", action), lf_str("topic", object),
+             lf_str("client", id),
+             lf_str("user", c->who->role == ROLE_ANONYMOUS ? STR_NONE : c->who->name),
+             lf_text("peer", addr_format(conn_peer(c), peer)), lf_u64("not_logged_before", more));
+}
+
 static void deny(struct conn *c, const struct mqtt_publish *pk, struct str topic)
 {
-    char peer[ADDR_TEXT_SIZE];
-
     metric_add(c->part->b->m.denied_publish, 1);
-    log_debug("mqtt", "publish denied", lf_text("peer", addr_format(conn_peer(c), peer)),
-              lf_str("client", session_id(c->session)), lf_str("topic", topic));
+    log_denied(c, "publish", topic);
     if (pk->qos > 0)
         answer_publish(c, pk, MQTT_REASON_NOT_AUTHORIZED, NULL);
 }
@@ -183,6 +196,7 @@ struct subscribing {
     uint32_t joins;   /* shared subscriptions among them */
     uint32_t ack;
     uint32_t sub_id;
+    uint32_t rechecks;    /* when it was decided */
     struct blob *packet;  /* the SUBACK */
     struct blob *request; /* the list, for the retained messages that follow */
     struct blob *codes;   /* one per entry; bit 0x40: send no retained messages */
@@ -221,6 +235,7 @@ static int decide(struct conn *c, uint32_t at, const struct mqtt_sub *sub, uint8
         *out_code = v5 ? MQTT_REASON_BAD_FILTER : 0x80;
     } else if (rc) {
         metric_add(c->part->b->m.denied_subscribe, 1);
+        log_denied(c, "subscribe", sub->filter);
         *out_code = v5 ? MQTT_REASON_NOT_AUTHORIZED : 0x80;
     } else {
         *out_code = sub->qos;
@@ -296,7 +311,8 @@ static void subscribed(struct subscribing *g)
     acks_settle_take(&c->acks, g->ack, 0, NULL, g->packet);
     conn_flush_acks(c);
     for (size_t i = 0; mqtt_sub_next(list, &at, &sub); i++)
-        if (conn_is_open(c) && (uint8_t)g->codes->bytes[i] <= 2)
+        if (conn_is_open(c) && (uint8_t)g->codes->bytes[i] <= 2 &&
+            (g->rechecks == c->part->rechecks || session_has_subscription(c->session, sub.filter)))
             keep_query(c, sub.filter, (uint8_t)(sub.qos | (sub.no_local ? TREE_NO_LOCAL : 0)),
                        g->sub_id);
     if (g->joins > 0)
@@ -335,6 +351,7 @@ static bool on_subscribe(struct conn *c, const struct mqtt_subscribe *pk)
     g = NEW(struct subscribing);
     g->c = c;
     g->waiting = 1;
+    g->rechecks = c->part->rechecks;
     if (c->version == MQTT_V5 && (pk->props.has & MQTT_HAS(SUBSCRIPTION_ID)))
         g->sub_id = pk->props.subscription_id;
     at = 0;

@@ -66,6 +66,7 @@ static struct str claim_id(const struct claim_mail *k)
 static void merge_stand_in(struct part *p, struct claim_mail *k)
 {
     struct session *t = k->stand_in;
+    bool changed = false;
 
     if (!t)
         return;
@@ -74,11 +75,19 @@ static void merge_stand_in(struct part *p, struct claim_mail *k)
         for (uint32_t i = 0; i < t->sub_count; i++) {
             struct str filter = { t->subs[i].filter, t->subs[i].filter_n };
 
-            if (!tree_remove(&p->tree, filter, t) ||
-                !tree_add(&p->tree, filter, k->s, t->subs[i].sub_id, t->subs[i].options))
+            if (!tree_remove(&p->tree, filter, t))
                 assert(false && "the stand-in has what the session has");
+            if (!session_has_subscription(k->s, filter)) { /* the rules changed meanwhile */
+                changed = true;
+                part_interest_remove(p, filter, k->s->written);
+                metric_gauge_add(p->b->m.subscriptions, -1);
+            } else if (!tree_add(&p->tree, filter, k->s, t->subs[i].sub_id, t->subs[i].options)) {
+                assert(false && "the session is in no tree yet");
+            }
         }
         k->in_tree = true;
+        if (changed)
+            recheck_queue(p, k->s);
     } else { /* it ended on its own meanwhile */
         holding_leave_tree(p, t);
     }
@@ -422,6 +431,13 @@ void will_publish(struct part *p, struct session *s)
         m->expires_ms += loop_now_ms(p->loop);
     m->publisher = s->serial;
     ingest_will(p, s, m);
+    message_unref(m);
+}
+
+void will_drop(struct session *s)
+{
+    struct message *m = session_take_will(s);
+
     message_unref(m);
 }
 

@@ -75,7 +75,7 @@ struct query_mail {
     struct conn *c;
     uint64_t ask;
     unsigned from;
-    uint32_t sub_id;
+    uint32_t sub_id, rechecks;
     uint8_t options;
     struct replay *found;
     size_t cap;
@@ -129,13 +129,19 @@ static bool is_seen(const struct conn *c, const struct query_mail *k, const stru
     return live && live->last_ask >= k->ask && live->m->stamp >= m->stamp;
 }
 
+static bool is_wanted(struct conn *c, const struct query_mail *k, const struct message *m)
+{
+    return conn_is_open(c) && !is_seen(c, k, m) &&
+           (k->rechecks == c->part->rechecks || recheck_receives(c->part, c->session, m));
+}
+
 static void replay_add(struct conn *c, struct query_mail *k)
 {
     struct replay *r = k->found;
     size_t kept = 0;
 
     for (size_t i = 0; i < r->count; i++) {
-        if (conn_is_open(c) && !is_seen(c, k, r->messages[i]))
+        if (is_wanted(c, k, r->messages[i]))
             r->messages[kept++] = r->messages[i];
         else
             message_unref(r->messages[i]);
@@ -218,6 +224,7 @@ static void query_shard(struct conn *c, unsigned shard, const struct keep_ask *a
     k->from = p->index;
     k->ask = a->number;
     k->sub_id = a->sub_id;
+    k->rechecks = p->rechecks;
     k->options = a->options;
     k->filter_n = a->filter_n;
     memcpy(k->filter, a->filter, a->filter_n);
@@ -269,6 +276,36 @@ void keep_next(struct conn *c)
         for (unsigned i = 0; i < b->count; i++)
             query_shard(c, i, a);
     mem_free(a);
+}
+
+void keep_recheck(struct conn *c)
+{
+    struct keep_ask **at = &c->asks;
+
+    while (*at) {
+        struct keep_ask *a = *at;
+
+        if (session_has_subscription(c->session, str_from(a->filter, a->filter_n))) {
+            at = &a->next;
+            continue;
+        }
+        *at = a->next;
+        c->ask_count--;
+        mem_free(a);
+    }
+    c->asks_last = at;
+    for (struct replay *r = c->replay; r; r = r->next) {
+        size_t kept = r->at;
+
+        for (size_t i = r->at; i < r->count; i++) {
+            if (recheck_receives(c->part, c->session, r->messages[i]))
+                r->messages[kept++] = r->messages[i];
+            else
+                message_unref(r->messages[i]);
+        }
+        c->replay_pending -= r->count - kept;
+        r->count = kept;
+    }
 }
 
 void keep_forget(struct conn *c)

@@ -228,6 +228,28 @@ static void fill_out(const struct session_item *it, bool dup, struct session_out
                                  .dup = dup };
 }
 
+size_t session_drop_waiting(struct session *s, bool (*keep)(void *ctx, const struct session_out *o),
+                            void *ctx)
+{
+    uint32_t to = s->sent, dropped;
+
+    for (uint32_t at = s->sent; at < s->count; at++) {
+        struct session_item *it = item(s, at);
+        struct session_out out;
+
+        fill_out(it, false, &out);
+        if (keep(ctx, &out))
+            *item(s, to++) = *it;
+        else
+            drop_message(s, it);
+    }
+    dropped = s->count - to;
+    s->count = to;
+    s->dropped += dropped;
+    ring_trim(s);
+    return dropped;
+}
+
 static enum session_send next_again(struct session *s, struct session_out *out)
 {
     while (s->resend_at < s->sent && s->open < s->window) {

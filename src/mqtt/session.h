@@ -125,6 +125,10 @@ struct session_out {
     bool retain, dup;
     bool written; /* its packet id is written down */
 };
+/* Drops what keep() says no to of the messages that were not sent yet; counted in s->dropped. Returns
+ * how many. */
+size_t session_drop_waiting(struct session *s, bool (*keep)(void *ctx, const struct session_out *o),
+                            void *ctx);
 /* What is to be sent next, as far as the window allows; call until SESSION_NOTHING. Messages whose
  * time is over are dropped on the way. */
 enum session_send session_next(struct session *s, uint64_t now_ms, struct session_out *out);

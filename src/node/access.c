@@ -1,9 +1,43 @@
 /*
- * The answers to authz questions out of the configuration. Everything is in memory, so every
- * answer comes at once. Names and passwords are compared in constant time, and an unknown name
- * costs a comparison as well.
+ * The decisions about logins, publications and subscriptions.
+ *
+ * Names and passwords of the configuration are compared in constant time, and an unknown name costs
+ * a comparison as well. With a password file every login by name is answered later, those of the
+ * configuration too: the time of an answer tells nothing about who exists.
+ *
+ * A node that sends its journal here needs a login and no rule: it publishes below $wayside/up/ and
+ * $wayside/live/ and subscribes to its own place below $wayside/have/. A rule that denies those
+ * holds all the same.
  */
 #include "node/access.h"
+
+#include "base/mem.h"
+#include "wire/mqtt_topic.h"
+
+struct access *access_new(const struct access_user *users, size_t user_count, struct acl *acl,
+                          struct passwd *passwd)
+{
+    struct access *a = NEW(struct access);
+
+    *a = (struct access){ users, user_count, acl, passwd };
+    return a;
+}
+
+void access_free(struct access *a)
+{
+    if (!a)
+        return;
+    acl_free(a->acl);
+    passwd_free(a->passwd);
+    mem_free(a);
+}
+
+bool access_has_no_users(const struct access *a)
+{
+    return a->user_count == 0 && (!a->passwd || passwd_users(a->passwd) == 0);
+}
+
+/* ---- logins ---- */
 
 static bool anonymous_allowed(const struct authz_login *l)
 {
@@ -12,10 +46,39 @@ static bool anonymous_allowed(const struct authz_login *l)
     return l->peer && addr_is_local(l->peer);
 }
 
-static int login(void *ctx, struct authz_login *l, struct identity **out_id)
+struct identity *access_identity(struct str user)
 {
-    struct access *a = ctx;
+    return identity_new(ROLE_OPERATOR, user);
+}
+
+/* *out_known: the configuration has such a name, whatever the password. */
+static bool in_configuration(const struct access *a, struct str user, struct str password,
+                             bool *out_known)
+{
     bool good = false;
+
+    *out_known = false;
+    for (size_t i = 0; i < a->user_count; i++) {
+        bool name = str_eq_secret(a->users[i].name, user);
+        bool same = str_eq_secret(a->users[i].password, password);
+
+        *out_known |= name;
+        good |= name && same;
+    }
+    return good;
+}
+
+bool access_verify(const struct access *a, struct str user, struct str password)
+{
+    bool known, good = in_configuration(a, user, password, &known);
+    bool in_file = a->passwd && passwd_verify(a->passwd, user, password);
+
+    return known ? good : in_file;
+}
+
+int access_login(const struct access *a, const struct authz_login *l, struct identity **out_id)
+{
+    bool known;
 
     if (!l->has_user) {
         if (!anonymous_allowed(l))
@@ -23,44 +86,81 @@ static int login(void *ctx, struct authz_login *l, struct identity **out_id)
         *out_id = identity_new(ROLE_ANONYMOUS, l->client_id);
         return 0;
     }
-    for (size_t i = 0; i < a->user_count; i++) {
-        bool name = str_eq_secret(a->users[i].name, l->user);
-        bool password = str_eq_secret(a->users[i].password, l->password);
+    if (!l->has_password)
+        return ERR_REFUSED;
+    if (a->passwd)
+        return AUTHZ_LATER;
+    if (!in_configuration(a, l->user, l->password, &known))
+        return ERR_REFUSED;
+    *out_id = access_identity(l->user);
+    return 0;
+}
 
-        good |= name && password && l->has_password;
+bool access_stands(const struct access *before, const struct access *now,
+                   const struct identity *who)
+{
+    bool known;
+
+    if (who->role == ROLE_ANONYMOUS)
+        return true;
+    (void)in_configuration(now, who->name, STR_NONE, &known);
+    return known || passwd_same(before->passwd, now->passwd, who->name);
+}
+
+/* ---- rules ---- */
+
+static bool is_node_topic(struct str topic)
+{
+    return str_starts(topic, STR("$wayside/up/")) || str_starts(topic, STR("$wayside/live/"));
+}
+
+static bool is_node_filter(struct str filter)
+{
+    return str_starts(filter, STR("$wayside/have/")) && mqtt_filter_is_plain(filter);
+}
+
+/* $SYS and the rest below '$' are written by nodes only. */
+static bool may_publish(const struct acl *acl, const struct acl_who *who, struct str topic)
+{
+    if (is_node_topic(topic))
+        return !acl || !acl_is_denied(acl, who, topic);
+    if (topic.n > 0 && topic.p[0] == '$')
+        return false;
+    return !acl || acl_may_publish(acl, who, topic);
+}
+
+static bool may_subscribe(const struct acl *acl, const struct acl_who *who, struct str filter)
+{
+    struct str group;
+
+    if (!acl)
+        return true;
+    if (mqtt_share_split(filter, &group, &filter) == MQTT_SHARE_BAD)
+        return false;
+    if (is_node_filter(filter))
+        return !acl_is_denied(acl, who, filter);
+    return acl_may_subscribe(acl, who, filter);
+}
+
+int access_check(const struct access *a, const struct authz_check *c)
+{
+    struct acl_who who = { .client_id = c->client_id };
+    bool may = true;
+
+    if (c->who && c->who->role != ROLE_ANONYMOUS) {
+        who.has_user = true;
+        who.user = c->who->name;
     }
-    if (!good)
-        return ERR_REFUSED;
-    *out_id = identity_new(ROLE_OPERATOR, l->user);
-    return 0;
-}
-
-/* $SYS and the rest below '$' are written by nodes only; everything else is open to whoever was
- * let in, until devices have certificates. */
-static int check(void *ctx, struct authz_check *c)
-{
-    (void)ctx;
-    if (c->action == AUTHZ_PUBLISH && c->object.n > 0 && c->object.p[0] == '$' &&
-        !str_starts(c->object, STR("$wayside/up/")) &&
-        !str_starts(c->object, STR("$wayside/live/")))
-        return ERR_REFUSED;
-    return 0;
-}
-
-static void cancel_login(void *ctx, struct authz_login *l)
-{
-    (void)ctx;
-    (void)l; /* nothing is ever answered later here */
-}
-
-static void cancel_check(void *ctx, struct authz_check *c)
-{
-    (void)ctx;
-    (void)c;
-}
-
-void access_init(struct access *a, const struct access_user *users, size_t user_count)
-{
-    *a = (struct access){ .users = users, .user_count = user_count };
-    a->authz = (struct authz){ a, login, check, cancel_login, cancel_check };
+    switch (c->action) {
+    case AUTHZ_PUBLISH:
+        may = may_publish(a->acl, &who, c->object);
+        break;
+    case AUTHZ_SUBSCRIBE:
+        may = may_subscribe(a->acl, &who, c->object);
+        break;
+    case AUTHZ_HTTP_READ:
+    case AUTHZ_HTTP_WRITE:
+        break;
+    }
+    return may ? 0 : ERR_REFUSED;
 }

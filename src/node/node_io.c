@@ -19,7 +19,8 @@
 #include "hub/seed_io.h"
 #include "hub/sink_io.h"
 #include "net/tls.h"
-#include "node/access.h"
+#include "node/access_io.h"
+#include "node/access_server.h"
 #include "node/control_server.h"
 #include "node/files_io.h"
 #include "node/health_server.h"
@@ -47,7 +48,7 @@ struct node {
     struct node_state state;
     struct metrics *metrics;
     struct workers *workers;
-    struct access access;
+    struct access_server *access;
     struct access_user *users;
     struct journal *journal;
     struct store *store;
@@ -264,10 +265,12 @@ static int start_mqtt_listener(struct node *n, const struct listener_settings *l
     if (rc)
         return rc;
     say_listening(n, ws ? "mqtt-websocket" : "mqtt", &bound);
-    if (ls->anonymous == ANONYMOUS_LOCAL && !addr_is_local(&bound) && n->access.user_count == 0)
+    if (ls->anonymous == ANONYMOUS_LOCAL && !addr_is_local(&bound) &&
+        access_has_no_users(access_server_now(n->access)))
         log_warn("mqtt", "nobody can log in from the network: no users are configured",
                  lf_u64("port", addr_port(&bound)),
-                 lf_text("do", "add mqtt.users, or anonymous: allow to the listener"));
+                 lf_text("do", "add mqtt.users or mqtt.password_file, or anonymous: allow to the "
+                               "listener"));
     return 0;
 }
 
@@ -284,13 +287,21 @@ static int start_mqtt(struct node *n, struct fault *f)
     return 0;
 }
 
-static void make_broker(struct node *n)
+static void log_access(const struct settings *s, const struct access *a)
+{
+    if (a->acl)
+        log_info("mqtt", "access rules", lf_str("file", s->mqtt.acl_file),
+                 lf_u64("rules", acl_rules(a->acl)));
+    if (a->passwd)
+        log_info("mqtt", "users of a file", lf_str("file", s->mqtt.password_file),
+                 lf_u64("users", passwd_users(a->passwd)));
+}
+
+static int make_access(struct node *n, struct fault *f)
 {
     const struct settings *s = n->settings;
-    struct broker_options o = { .limits = &n->limits,
-                                .metrics = n->metrics,
-                                .authz = &n->access.authz,
-                                .version = "wayside " WAYSIDE_VERSION };
+    struct access *first;
+    int rc;
 
     n->users = mem_new_array(s->mqtt.users.count + 1, sizeof(*n->users));
     for (size_t i = 0; i < s->mqtt.users.count; i++) {
@@ -299,12 +310,27 @@ static void make_broker(struct node *n)
         n->users[i] = (struct access_user){ u->name, u->password };
         log_secret(u->password);
     }
-    access_init(&n->access, n->users, s->mqtt.users.count);
+    rc = access_io_load(&s->mqtt, &n->limits, n->users, s->mqtt.users.count, &first, f);
+    if (rc)
+        return rc;
+    log_access(s, first);
+    n->access = access_server_new(n->workers, first);
+    return 0;
+}
+
+static void make_broker(struct node *n)
+{
+    struct broker_options o = { .limits = &n->limits,
+                                .metrics = n->metrics,
+                                .authz = access_server_authz(n->access),
+                                .version = "wayside " WAYSIDE_VERSION };
+
     if (n->ingest) {
         o.on_publish = hub_ingest_publish;
         o.publish_ctx = n->ingest;
     }
     n->broker = broker_new(n->workers, &o);
+    access_server_set_broker(n->access, n->broker);
     if (n->ingest)
         hub_ingest_set_broker(n->ingest, n->broker);
 }
@@ -327,8 +353,10 @@ static int start_hub(struct node *n, struct fault *f)
         .journal = n->journal, .limits = &n->limits, .metrics = n->metrics, .workers = n->workers
     };
     struct buf path = buf_init(4096);
-    int rc = start_store(n, f);
+    int rc = make_access(n, f);
 
+    if (!rc)
+        rc = start_store(n, f);
     if (rc)
         goto out;
     rc = make_topics(n, f);
@@ -640,6 +668,7 @@ void node_stop(struct node *n)
     store_stop_asking(n->store); /* the servers wait for their answers */
     for (size_t i = 0; i < n->server_count; i++)
         http_server_stop(n->servers[i], NODE_DRAIN_MS);
+    access_server_stop(n->access);
     if (n->host) /* after the servers: /metrics asks it */
         host_stop(n->host);
     if (n->workers) /* before the uplink: the status asks it */
@@ -665,6 +694,7 @@ void node_stop(struct node *n)
             hub_ingest_free(n->ingest);
         workers_free(n->workers);
     }
+    access_server_free(n->access);
     if (n->refused)
         refused_close(n->refused);
     topics_free(n->topics);
@@ -678,6 +708,30 @@ void node_stop(struct node *n)
     buf_fini(&n->data);
     buf_fini(&n->journal_dir);
     mem_free(n);
+}
+
+int node_load_access(const struct node *n, const struct conf *fresh, struct access **out,
+                     struct fault *f)
+{
+    const struct settings *s = conf_root(fresh);
+
+    *out = NULL;
+    /* Without its section the broker ends at the next start only; until then its rules hold. */
+    if (!n->access || (n->settings->has_mqtt && !s->has_mqtt))
+        return 0;
+    return access_io_load(&s->mqtt, &n->limits, n->users, n->settings->mqtt.users.count, out, f);
+}
+
+void node_reload_access(struct node *n, struct access *fresh)
+{
+    const struct access *now = n->access ? access_server_now(n->access) : NULL;
+
+    if (!fresh)
+        return;
+    if (fresh->acl || fresh->passwd || now->acl || now->passwd)
+        access_server_change(n->access, fresh);
+    else
+        access_free(fresh);
 }
 
 void node_reload_tls(struct node *n)

@@ -12,6 +12,13 @@ struct node;
 MUST_USE int node_start(const struct conf *conf, struct node **out, struct fault *f);
 /* Stops taking, answers what is under way, writes it, ends every service and frees. */
 void node_stop(struct node *n);
+/* Makes a configuration's access and password files ready for node_reload(). On failure nothing has
+ * changed, and the fault has the place. */
+struct access;
+MUST_USE int node_load_access(const struct node *n, const struct conf *fresh, struct access **out,
+                              struct fault *f);
+/* Takes what node_load_access() made (NULL: none): it holds from now on, for open connections too. */
+void node_reload_access(struct node *n, struct access *fresh);
 /* Reads all certificates again. Those that fail stay as they are, and the log says why. */
 void node_reload_tls(struct node *n);
 

@@ -121,11 +121,16 @@ static void reload(const char *preset, const struct run_files *files, const stru
 {
     struct conf_report r = conf_report_init();
     struct conf *fresh = NULL;
+    struct access *access = NULL;
     struct fault f = { 0 };
     int rc = run_load(preset, files, &fresh, &r, NULL);
 
-    if (rc) {
+    if (rc)
         conf_report_fault(&r, &f);
+    else
+        rc = node_load_access(n, fresh, &access, &f);
+    if (rc) {
+        conf_free(fresh);
         log_error("config", "not reloaded; the running configuration stays",
                   lf_text("file", f.file), lf_u64("line", f.line), lf_u64("column", f.column),
                   lf_text("why", f.text));
@@ -134,6 +139,7 @@ static void reload(const char *preset, const struct run_files *files, const stru
 
         apply_log(fresh);
         node_reload_tls(n);
+        node_reload_access(n, access);
         log_info("config", "reloaded", lf_u64("changes", changes));
         conf_free(*latest);
         *latest = fresh;

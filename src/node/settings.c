@@ -112,6 +112,13 @@ static const struct conf_row mqtt_rows[] = {
     { "users", CONF_LIST, CONF_AT(struct mqtt_settings, users),
       CONF_ITEM(struct user_settings, user_rows), .max = 1000, .def = "[]",
       .help = "clients that log in by name" },
+    { "password_file", CONF_PATH, CONF_AT(struct mqtt_settings, password_file),
+      .flags = CONF_RELOAD,
+      .help = "more of them, in a file of mosquitto_passwd; a name under users stands above it" },
+    { "acl_file", CONF_PATH, CONF_AT(struct mqtt_settings, acl_file), .flags = CONF_RELOAD,
+      .help =
+          "who may publish and subscribe what, in a file as mosquitto has it: then what no rule "
+          "grants is refused. Without: whoever is let in may do everything" },
     { "port", CONF_GONE, .help = "write listeners: [{address: \":1883\"}]" },
     { "host", CONF_GONE, .help = "write listeners: [{address: \"127.0.0.1:1883\"}]" },
     { "broker", CONF_GONE, .help = "an edge names its hub under edge.uplink.hub" },

@@ -34,6 +34,7 @@ struct ingest_settings {
 };
 struct mqtt_settings {
     struct conf_list listeners, users;
+    struct str acl_file, password_file;
 };
 struct api_settings {
     struct addr address;

@@ -50,6 +50,7 @@ struct authz_login {
     void *loop; /* the caller's struct loop, where done() is to be delivered */
     /* code 0: *id is a new reference, the caller's to drop. ERR_REFUSED: not these credentials. */
     void (*done)(struct authz_login *l, int code, struct identity *id);
+    void *asked; /* for whoever answers */
 };
 struct authz_check {
     const struct identity *who;
@@ -69,6 +70,13 @@ struct authz {
     /* The question that was answered AUTHZ_LATER is no longer of interest; done() will not come. */
     void (*cancel_login)(void *ctx, struct authz_login *l);
     void (*cancel_check)(void *ctx, struct authz_check *c);
+
+    /* The rules may change while connections are open (both NULL: they do not). Answered at once,
+     * 0 or ERR_REFUSED, on the caller's loop; done is not used. */
+    /* May it still be done? */
+    int (*check_again)(void *ctx, const struct authz_check *c);
+    /* Is the login that gave this identity still good? Asked while the rules change. */
+    int (*login_again)(void *ctx, const struct identity *who, void *loop);
 };
 
 #endif

@@ -149,4 +149,31 @@ static void test_shown_texts(void **state)
         "01234567890123456789012345678901234567890123456789012345678...");
 }
 
-RUN(TEST(test_many_mistakes), TEST(test_carets), TEST(test_origins), TEST(test_shown_texts))
+/* What others found, in files that settings name. */
+static void test_mistakes_of_others(void **state)
+{
+    struct conf_report r = conf_report_init();
+    struct fault f = { 0 }, got = { 0 };
+    struct buf b = buf_init(10000);
+
+    (void)state;
+    fault_at(&f, ERR_VALUE, "x/acl", 3, 8, "'reed' is no %s", "access");
+    conf_report_add(&r, &f);
+    assert_int_equal(r.errors, 1);
+    conf_report_fault(&r, &got);
+    assert_string_equal(got.file, "x/acl");
+    assert_int_equal(got.line, 3);
+    assert_int_equal(got.column, 8);
+    conf_report_render(&r, &b);
+    assert_non_null(strstr(buf_cstr(&b), "x/acl:3:8: "));
+    assert_non_null(strstr(buf_cstr(&b), "'reed' is no access"));
+    for (int i = 0; i < CONF_PROBLEMS_MAX + 5; i++)
+        conf_report_add(&r, &f);
+    assert_int_equal(r.errors, CONF_PROBLEMS_MAX + 6);
+    assert_int_equal(r.count, CONF_PROBLEMS_MAX);
+    conf_report_fini(&r);
+    buf_fini(&b);
+}
+
+RUN(TEST(test_many_mistakes), TEST(test_carets), TEST(test_origins), TEST(test_shown_texts),
+    TEST(test_mistakes_of_others))

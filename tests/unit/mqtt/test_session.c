@@ -108,6 +108,48 @@ static void exactly_once_states(void **state)
     session_free(s);
 }
 
+static bool is_even(void *ctx, const struct session_out *o)
+{
+    ++*(unsigned *)ctx;
+    return number(o->m) % 2 == 0;
+}
+
+/* What was sent stays, and the order of what is kept. */
+static void what_waits_can_be_dropped(void **state)
+{
+    struct session *s = session_new(STR("c"), 1, &limits);
+    struct session_out o;
+    unsigned asked = 0;
+    size_t bytes;
+
+    (void)state;
+    session_attach(s, &conn, 2);
+    for (uint32_t i = 0; i < 7; i++)
+        assert_int_equal(push(s, i, 1), 0);
+    bytes = s->queued_bytes / 7;
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH); /* 0 and 1 */
+    assert_int_equal(session_drop_waiting(s, is_even, &asked), 2);
+    assert_int_equal(asked, 5);
+    assert_int_equal(s->dropped, 2);
+    assert_int_equal(s->queued_messages, 5);
+    assert_int_equal(s->queued_bytes, 5 * bytes);
+    assert_int_equal(session_puback(s, 1), 0);
+    assert_int_equal(session_puback(s, 2), 0);
+    for (uint32_t i = 2; i < 7; i += 2) {
+        assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+        assert_int_equal(number(o.m), i);
+        assert_int_equal(session_puback(s, o.packet_id), 0);
+    }
+    assert_int_equal(session_next(s, 0, &o), SESSION_NOTHING);
+    assert_int_equal(session_drop_waiting(s, is_even, &asked), 0);
+    assert_int_equal(push(s, 1, 1), 0);
+    assert_int_equal(session_drop_waiting(s, is_even, &asked), 1);
+    assert_int_equal(s->count, 0);
+    s->conn = NULL;
+    session_free(s);
+}
+
 static void limits_drop_the_newest(void **state)
 {
     struct session *s = session_new(STR("c"), 1, &limits);
@@ -410,10 +452,15 @@ static void shares_are_given_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(window_and_order),       cmocka_unit_test(exactly_once_states),
-        cmocka_unit_test(limits_drop_the_newest), cmocka_unit_test(expired_messages_are_not_sent),
-        cmocka_unit_test(will_and_expiry),        cmocka_unit_test(subscriptions_listed),
-        cmocka_unit_test(shares_are_given_back),  cmocka_unit_test(model_run),
+        cmocka_unit_test(window_and_order),
+        cmocka_unit_test(exactly_once_states),
+        cmocka_unit_test(what_waits_can_be_dropped),
+        cmocka_unit_test(limits_drop_the_newest),
+        cmocka_unit_test(expired_messages_are_not_sent),
+        cmocka_unit_test(will_and_expiry),
+        cmocka_unit_test(subscriptions_listed),
+        cmocka_unit_test(shares_are_given_back),
+        cmocka_unit_test(model_run),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
