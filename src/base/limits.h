@@ -14,6 +14,8 @@
 #define LIMITS_LIST(X)                                                                             \
     /* name, default, least, most, unit, help */                                                   \
     X(connections_max, 10000, 1, 1000000, COUNT, "open connections of all services together")      \
+    X(proxy_header_max_bytes, 1024, 232, 65551, BYTES, "PROXY header in front of a connection, with its additions") \
+    X(proxy_timeout_ms, 5000, 100, 600000, MS, "time from accept to a whole PROXY header")         \
     X(mqtt_packet_max_bytes, MIB(1), 128, MIB(256), BYTES, "largest MQTT packet from a client that is connected") \
     X(mqtt_connect_max_bytes, KIB(16), 128, MIB(1), BYTES, "largest CONNECT packet")               \
     X(mqtt_connect_timeout_ms, 10000, 100, 600000, MS, "time from accept to a whole CONNECT")      \

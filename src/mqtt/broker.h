@@ -13,6 +13,7 @@
 #include "base/blob.h"
 #include "base/limits.h"
 #include "base/metrics.h"
+#include "net/listener.h"
 #include "net/loop.h"
 #include "net/workers.h"
 #include "trust/authz.h"
@@ -93,7 +94,8 @@ struct broker *broker_new(struct workers *w, const struct broker_options *o);
 struct broker_listen {
     const char *name; /* for logs and metrics; constant; NULL: "mqtt" */
     struct addr addr;
-    struct tls_context *tls; /* NULL: plain; borrowed */
+    struct listener_proxy proxy; /* `refused` is set by the broker */
+    struct tls_context *tls;     /* NULL: plain; borrowed */
     unsigned unix_mode;
     uint64_t connections_max;       /* 0: limits.connections_max */
     enum authz_anonymous anonymous; /* handed to authz with each login */

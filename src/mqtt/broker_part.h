@@ -43,6 +43,7 @@ struct broker_metrics {
     struct metric *dropped_slow, *dropped_queue, *dropped_size, *dropped_expired, *dropped_retained;
     struct metric *denied_publish, *denied_subscribe, *refused_ingest, *kept_alive, *taken_over;
     struct metric *connected, *sessions, *subscriptions, *retained, *proto_errors, *between;
+    struct metric *proxy_refused;
 };
 
 struct broker_listener {

@@ -56,6 +56,7 @@ static void metrics_set_up(struct broker *b, struct metrics *m)
         .proto_errors = PLAIN("protocol_errors", "packets that broke the protocol"),
         .between = PLAIN("messages_between_workers", "publications posted to another worker"),
     };
+    b->m.proxy_refused = m ? metrics_counter(m, LISTENER_PROXY_REFUSED) : NULL;
     /* The count of connections is also asked by the program itself. */
     b->m.connected = metrics_gauge(m, "wayside_mqtt_connections", "", "connected MQTT clients");
     b->m.sessions = GAUGE("sessions", "MQTT sessions, connected or not");
@@ -135,6 +136,7 @@ int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *
     struct broker_listener *bl = NEW(struct broker_listener);
     struct listener_options lo = {
         .addr = o->addr,
+        .proxy = o->proxy,
         .tls = o->tls,
         .unix_mode = o->unix_mode,
         .connections_max = o->connections_max ? o->connections_max : b->limits.connections_max,
@@ -144,6 +146,7 @@ int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *
     char text[ADDR_TEXT_SIZE];
     int rc;
 
+    lo.proxy.refused = b->m.proxy_refused;
     bl->b = b;
     bl->name = o->name ? o->name : "mqtt";
     bl->anonymous = o->anonymous;

@@ -73,7 +73,7 @@ bool stream_is_closing(const struct stream *s);
 
 struct loop *stream_loop(const struct stream *s);
 /* The addresses lie in a ring of the loop's: good until eight more were asked for; copy to keep.
- * The peer of an accepted Unix socket has no path; before a connection stands len may be 0. */
+ * Behind a proxy the peer is whom it named in its PROXY header. The peer of an accepted Unix socket has no path; before a connection stands len may be 0. */
 const struct addr *stream_peer(const struct stream *s);
 const struct addr *stream_local(const struct stream *s);
 /* Negotiated ALPN name, or empty. */

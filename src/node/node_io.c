@@ -25,6 +25,7 @@
 #include "node/health_server.h"
 #include "node/status_server.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -64,6 +65,8 @@ struct node {
     size_t door_count;
     struct tls_context *tls[NODE_SERVERS_MAX];
     size_t tls_count;
+    struct addr_net *nets[NODE_SERVERS_MAX]; /* trusted proxies of the listeners that have some */
+    size_t nets_count;
     struct host *host;
     struct cell host_on;
     struct socket_server *socket;
@@ -239,12 +242,31 @@ static int listen_websocket(struct node *n, const struct http_listen_options *o,
 }
 
 /* "local" is a matter of the listener's address, not of the client's: who reaches an open listener
- * from this machine may well be a proxy for somebody else. */
+ * from this machine may well be a proxy for somebody else, and who comes by a proxy always is. */
 static enum authz_anonymous rule_of(const struct listener_settings *ls)
 {
     if (ls->anonymous != ANONYMOUS_LOCAL)
         return ls->anonymous;
-    return addr_is_local(&ls->address) ? ANONYMOUS_ALLOW : ANONYMOUS_DENY;
+    return addr_is_local(&ls->address) && !ls->proxy_protocol ? ANONYMOUS_ALLOW : ANONYMOUS_DENY;
+}
+
+static void set_proxy(struct node *n, const struct listener_settings *ls,
+                      struct listener_proxy *out)
+{
+    struct addr_net *nets;
+
+    if (!ls->proxy_protocol)
+        return;
+    nets = mem_new_array(ls->trusted_proxies.count + 1, sizeof(*nets));
+    n->nets[n->nets_count++] = nets;
+    *out = (struct listener_proxy){ .required = true,
+                                    .trusted = nets,
+                                    .trusted_count = ls->trusted_proxies.count,
+                                    .header_max_bytes = n->limits.proxy_header_max_bytes,
+                                    .timeout_ms = n->limits.proxy_timeout_ms };
+    for (size_t i = 0; i < ls->trusted_proxies.count; i++)
+        if (addr_net_parse(ls->trusted_proxies.items[i], &nets[i]))
+            assert(false && "checked by the row");
 }
 
 static int start_mqtt_listener(struct node *n, const struct listener_settings *ls, struct fault *f)
@@ -256,9 +278,11 @@ static int start_mqtt_listener(struct node *n, const struct listener_settings *l
 
     if (rc)
         return rc;
+    set_proxy(n, ls, &bl.proxy);
     if (ws)
-        rc = listen_websocket(n, &(struct http_listen_options){ .addr = bl.addr, .tls = bl.tls },
-                              rule_of(ls), &bound, f);
+        rc = listen_websocket(
+            n, &(struct http_listen_options){ .addr = bl.addr, .proxy = bl.proxy, .tls = bl.tls },
+            rule_of(ls), &bound, f);
     else
         rc = broker_listen(n->broker, &bl, &bound, f);
     if (rc)
@@ -672,6 +696,8 @@ void node_stop(struct node *n)
     status_free(n->status);
     for (size_t i = 0; i < n->tls_count; i++)
         tls_free(n->tls[i]);
+    for (size_t i = 0; i < n->nets_count; i++)
+        mem_free(n->nets[i]);
     metrics_free(n->metrics);
     mem_free(n->users);
     buf_fini(&n->id);

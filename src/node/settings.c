@@ -4,6 +4,7 @@
  */
 #include "node/settings.h"
 
+#include "base/addr_net.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/conninfo.h"
@@ -75,6 +76,23 @@ static const struct conf_row log_rows[] = {
 /* ---- mqtt ---- */
 
 #define LISTENER(field) CONF_AT(struct listener_settings, field)
+static void check_proxies(const void *value, struct conf_say *say)
+{
+    const struct conf_texts *t = value;
+
+    for (size_t i = 0; i < t->count; i++) {
+        struct addr_net n;
+        int rc = addr_net_parse(t->items[i], &n);
+
+        if (rc == ERR_VALUE)
+            conf_complain(say, NULL,
+                          "'%.*s' has bits behind its length: what is meant is not clear",
+                          STR_ARG(t->items[i]));
+        else if (rc)
+            conf_complain(say, NULL, "'%.*s' is no address or range, such as 10.1.0.0/16",
+                          STR_ARG(t->items[i]));
+    }
+}
 static void check_listener(const void *value, struct conf_say *say)
 {
     const struct listener_settings *l = value;
@@ -82,6 +100,8 @@ static void check_listener(const void *value, struct conf_say *say)
     if ((l->cert.n > 0) != (l->key.n > 0))
         conf_complain(say, l->cert.n > 0 ? "cert" : "key",
                       "cert and key belong together: give both, or none for plain TCP");
+    if (l->trusted_proxies.count > 0 && !l->proxy_protocol)
+        conf_complain(say, "trusted_proxies", "means something with proxy_protocol: true only");
 }
 static const struct conf_row listener_rows[] = {
     { "address", CONF_ADDRESS, LISTENER(address), .flags = CONF_REQUIRED,
@@ -91,9 +111,18 @@ static const struct conf_row listener_rows[] = {
       .help = "mqtt, or MQTT over websocket" },
     { "anonymous", CONF_ENUM, LISTENER(anonymous), .def = "local", .names = anonymous_names,
       .help =
-          "clients without a user name: allow, deny, or only where the address is loopback (local)" },
+          "clients without a user name: allow, deny, or only where the address is loopback or a Unix "
+          "socket, and not with proxy_protocol (local)" },
     { "cert", CONF_PATH, LISTENER(cert), .help = "certificate chain in PEM: the listener is TLS" },
     { "key", CONF_PATH, LISTENER(key), .help = "its private key in PEM" },
+    { "proxy_protocol", CONF_BOOL, LISTENER(proxy_protocol), .def = "false",
+      .help = "each connection must begin with a PROXY header (version 1 or 2, before TLS), which "
+              "says from where it came; connections without are closed" },
+    { "trusted_proxies", CONF_TEXTS, LISTENER(trusted_proxies), .def = "[]", .max = 64,
+      .check = check_proxies,
+      .help =
+          "addresses and ranges, such as 10.1.0.0/16, from which a PROXY header is believed; "
+          "all others are closed. Empty: loopback only. Whoever opens a Unix socket is trusted" },
     { 0 },
 };
 #define USER(field) CONF_AT(struct user_settings, field)

@@ -16,6 +16,8 @@ struct listener_settings {
     unsigned char protocol;  /* enum mqtt_protocol */
     unsigned char anonymous; /* enum authz_anonymous */
     struct str cert, key;    /* both or none */
+    bool proxy_protocol;
+    struct conf_texts trusted_proxies; /* as addr_net_parse() takes them */
 };
 struct user_settings {
     struct str name, password;

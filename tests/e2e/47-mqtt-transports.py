@@ -1,0 +1,235 @@
+"""How MQTT clients reach the broker, and what holds for them there: PROXY headers, by raw bytes and real
+clients."""
+import contextlib
+import socket
+import ssl
+import struct
+import subprocess
+
+from harness import Skip, main, until
+
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+
+
+# ---- MQTT by hand ----
+def text(s):
+    b = s.encode() if isinstance(s, str) else s
+    return struct.pack(">H", len(b)) + b
+
+
+def varint(n):
+    out = b""
+    while True:
+        n, low = n >> 7, n & 127
+        out += bytes([low | (128 if n else 0)])
+        if not n:
+            return out
+
+
+def packet(first, body):
+    return bytes([first]) + varint(len(body)) + body
+
+
+class Raw:
+    """One MQTT connection by raw bytes."""
+
+    def __init__(self, s, version=5, prefix=b""):
+        self.s, self.version, self.buffer = s, version, b""
+        self.s.settimeout(20)
+        if prefix:
+            self.s.sendall(prefix)
+
+    def props(self, props):
+        return varint(len(props)) + props if self.version == 5 else b""
+
+    def send(self, first, body):
+        self.s.sendall(packet(first, body))
+
+    def connect(self, client_id="c", props=b"", keepalive=60, will=None, user=None, password=None, clean=True):
+        """The CONNACK as (code, properties by identifier)."""
+        flags, tail = 2 if clean else 0, b""
+        if will:
+            topic, payload, qos, retain = will
+            flags |= 4 | qos << 3 | (32 if retain else 0)
+            tail += self.props(b"") + text(topic) + text(payload)
+        if user is not None:
+            flags |= 128
+            tail += text(user)
+        if password is not None:
+            flags |= 64
+            tail += text(password)
+        self.send(0x10, text("MQTT") + bytes([self.version, flags]) + struct.pack(">H", keepalive) + self.props(props) +
+                  text(client_id) + tail)
+        first, body = self.read()
+        assert first == 0x20, f"not a CONNACK: {first:#x} {body!r}"
+        return body[1], properties(body[2:])[0] if self.version == 5 else {}
+
+    def subscribe(self, topic, qos=0, sub_id=None):
+        self.send(0x82, struct.pack(">H", 7) + self.props(b"\x0b" + varint(sub_id) if sub_id else b"") + text(topic) + bytes([qos]))
+        first, body = self.read()
+        assert first == 0x90, f"not a SUBACK: {first:#x}"
+        return body[-1]
+
+    def unsubscribe(self, topic):
+        self.send(0xa2, struct.pack(">H", 8) + self.props(b"") + text(topic))
+        first, body = self.read()
+        assert first == 0xb0, f"not an UNSUBACK: {first:#x}"
+        return body[-1]
+
+    def publish(self, topic, payload=b"x", qos=0, retain=False, packet_id=1, props=b""):
+        self.send(0x30 | qos << 1 | (1 if retain else 0),
+                  text(topic) + (struct.pack(">H", packet_id) if qos else b"") + self.props(props) + payload)
+
+    def read(self):
+        """(first byte, body) of the next packet; (None, b"") at the end."""
+        while True:
+            if len(self.buffer) >= 2:
+                n, at = 0, 1
+                for shift in range(0, 28, 7):
+                    if at >= len(self.buffer):
+                        break
+                    byte = self.buffer[at]
+                    n |= (byte & 127) << shift
+                    at += 1
+                    if not byte & 128:
+                        if len(self.buffer) >= at + n:
+                            first, body = self.buffer[0], self.buffer[at:at + n]
+                            self.buffer = self.buffer[at + n:]
+                            return first, body
+                        break
+            try:
+                got = self.s.recv(65536)
+            except (ConnectionError, ssl.SSLError):
+                got = b""
+            if not got:
+                return None, b""
+            self.buffer += got
+
+    def message(self):
+        """The next PUBLISH as (topic, payload, qos, retain, dup, properties, packet id)."""
+        first, body = self.read()
+        assert first is not None and first >> 4 == 3, f"not a PUBLISH: {first}"
+        n = struct.unpack(">H", body[:2])[0]
+        topic, rest, packet_id = body[2:2 + n].decode(), body[2 + n:], 0
+        if first & 6:
+            packet_id, rest = struct.unpack(">H", rest[:2])[0], rest[2:]
+        found, rest = properties(rest) if self.version == 5 else ({}, rest)
+        return topic, rest, first >> 1 & 3, bool(first & 1), bool(first & 8), found, packet_id
+
+    def ping(self):
+        """Everything that was to come before is in front of the answer."""
+        self.s.sendall(b"\xc0\x00")
+        assert self.read() == (0xd0, b""), "something came before the answer"
+
+    def close(self):
+        self.s.close()
+
+
+def properties(data):
+    """({identifier: value}, what follows) of a packet's properties."""
+    n, at = 0, 0
+    for shift in range(0, 28, 7):
+        byte = data[at]
+        n |= (byte & 127) << shift
+        at += 1
+        if not byte & 128:
+            break
+    end, found = at + n, {}
+    while at < end:
+        which, at = data[at], at + 1
+        if which in (0x01, 0x17, 0x19, 0x24, 0x25, 0x28, 0x29, 0x2a):
+            found[which], at = data[at], at + 1
+        elif which in (0x13, 0x21, 0x22, 0x23):
+            found[which], at = struct.unpack(">H", data[at:at + 2])[0], at + 2
+        elif which in (0x02, 0x11, 0x18, 0x27):
+            found[which], at = struct.unpack(">I", data[at:at + 4])[0], at + 4
+        elif which == 0x0b:
+            assert not data[at] & 128
+            found[which], at = data[at], at + 1
+        else:
+            size = struct.unpack(">H", data[at:at + 2])[0]
+            found[which], at = data[at + 2:at + 2 + size].decode(), at + 2 + size
+            if which == 0x26:
+                size = struct.unpack(">H", data[at:at + 2])[0]
+                at += 2 + size
+    return found, data[end:]
+
+
+def raw(hub, version=5, service="mqtt", prefix=b""):
+    return Raw(socket.create_connection(hub.address(service), timeout=20), version, prefix)
+
+
+def proxy_v2(command=0x21, family=0x11, body=b"\xc0\x00\x02\x07\xc6\x33\x64\x01\xdc\x04\x07\x5b"):
+    return SIGNATURE + bytes([command, family]) + struct.pack(">H", len(body)) + body
+
+
+def peer_of(hub, client):
+    """The peer as the broker sees it: the client breaks the protocol, and the log names it."""
+    before = len(hub.logged(msg="connection ended by us"))
+    client.s.sendall(b"\x00\x00")
+    assert client.read()[0] in (0xe0, None)
+    client.close()
+    return until(lambda: hub.logged(msg="connection ended by us")[before:], "a word about it")[0]["peer"]
+
+
+# ---- PROXY headers ----
+def test_a_proxy_header_names_the_peer(box):
+    hub = box.hub(mqtt='    - {address: "127.0.0.1:0", proxy_protocol: true, anonymous: allow}\n')
+    for header, peer in (
+            (b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 1883\r\n", "192.0.2.7:56324"),
+            (b"PROXY TCP6 2001:db8::7 2001:db8::1 56324 1883\r\n", "[2001:db8::7]:56324"),
+            (b"PROXY UNKNOWN\r\n", "127.0.0.1:"),
+            (proxy_v2(), "192.0.2.7:56324"),
+            (proxy_v2(body=b"\xc0\x00\x02\x07\xc6\x33\x64\x01\xdc\x04\x07\x5b\x01\x00\x02h2"), "192.0.2.7:56324"),
+            (proxy_v2(command=0x20), "127.0.0.1:"),
+            (proxy_v2(family=0x31, body=b"\0" * 216), "unix")):
+        c = raw(hub, 4, prefix=header)
+        assert c.connect("ka")[0] == 0
+        assert peer_of(hub, c).startswith(peer), (header, peer)
+
+
+def test_without_a_header_nobody_comes_in(box):
+    hub = box.hub(mqtt='    - {address: "127.0.0.1:0", proxy_protocol: true, anonymous: allow}\n',
+                  extra="limits: {proxy_timeout: 300ms, proxy_header_max: 300}")
+    connect = packet(0x10, text("MQTT") + b"\x04\x02\x00\x3c" + text("c"))
+    bad = (connect, b"PROXY TCP4 192.0.2.7\r\n" + connect, proxy_v2(family=0x12), proxy_v2(command=0x25),
+           proxy_v2(body=b"\0" * 400), b"\x16\x03\x01\x02\x00\x01", b"PROXY TCP4 1", b"")
+    for data in bad:
+        with socket.create_connection(hub.address("mqtt"), timeout=20) as s:
+            s.sendall(data)
+            with contextlib.suppress(ConnectionError):
+                assert s.recv(100) == b"", data
+    until(lambda: hub.metric("wayside_proxy_refused_total") == len(bad), "all of them to be counted")
+    said = hub.logged(msg="connection without a valid PROXY header")
+    assert 1 <= len(said) <= len(bad), said
+    c = raw(hub, prefix=proxy_v2(body=proxy_v2()[16:] + b"\x04\x00\xfd" + b"\0" * 253))  # 284 bytes: within the limit
+    assert c.connect()[0] == 0
+
+
+def test_only_trusted_proxies_are_believed(box):
+    hub = box.hub(mqtt='    - {address: "127.0.0.1:0", proxy_protocol: true, trusted_proxies: ["10.0.0.0/8", "2001:db8::1"]}\n')
+    c = raw(hub)
+    with contextlib.suppress(ConnectionError):
+        c.s.sendall(proxy_v2())
+        assert c.s.recv(10) == b""
+    assert hub.logged(msg="connection without a valid PROXY header")[0]["why"] == "it comes from none of trusted_proxies"
+    hub = box.hub(name="other", mqtt='    - {address: "127.0.0.1:0", proxy_protocol: true, trusted_proxies: ["127.0.0.0/8"], anonymous: allow}\n')
+    assert raw(hub, prefix=proxy_v2()).connect()[0] == 0
+
+
+def test_who_comes_by_a_proxy_is_not_local(box):
+    hub = box.hub(mqtt='    - {address: "127.0.0.1:0", proxy_protocol: true}\n')
+    for header in (proxy_v2(), proxy_v2(command=0x20), b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n", b"PROXY UNKNOWN\r\n"):
+        assert raw(hub, prefix=header).connect()[0] in (0x86, 0x87), header
+
+
+def test_mistakes_in_the_settings_are_said(box):
+    for text_, word in (('proxy_protocol: true, trusted_proxies: ["10.0.0.1/8"]', "bits behind its length"),
+                        ('proxy_protocol: true, trusted_proxies: ["proxy.example"]', "is no address or range"),
+                        ('trusted_proxies: ["10.0.0.0/8"]', "proxy_protocol: true only")):
+        hub = box.hub(name="bad", start=False, mqtt=f'    - {{address: "127.0.0.1:0", {text_}}}\n')
+        r = hub.cli("config", "check", str(hub.config), check=False)
+        assert r.returncode != 0 and word in r.stdout + r.stderr, (text_, r)
+
+
+main(globals())
