@@ -81,6 +81,15 @@ static const char *or_default(struct str s, const char *fallback)
     return s.n > 0 ? s.p : fallback; /* texts of the settings end with a zero */
 }
 
+static unsigned octal(struct str digits)
+{
+    unsigned mode = 0;
+
+    for (size_t i = 0; i < digits.n; i++)
+        mode = mode * 8 + (unsigned)(digits.p[i] - '0'); /* checked by the row */
+    return mode;
+}
+
 /* DATA/name as a path that lives as long as b. */
 static const char *data_path(const struct node *n, struct buf *b, const char *name)
 {
@@ -272,7 +281,9 @@ static void set_proxy(struct node *n, const struct listener_settings *ls,
 static int start_mqtt_listener(struct node *n, const struct listener_settings *ls, struct fault *f)
 {
     bool ws = ls->protocol == MQTT_OVER_WEBSOCKET;
-    struct broker_listen bl = { .addr = ls->address, .anonymous = rule_of(ls) };
+    struct broker_listen bl = { .addr = ls->address,
+                                .unix_mode = octal(ls->mode),
+                                .anonymous = rule_of(ls) };
     struct addr bound;
     int rc = make_tls(n, ls->cert, ls->key, &bl.tls, f);
 
@@ -428,15 +439,6 @@ static int start_health(struct node *n, struct fault *f)
 }
 
 /* ---- edge ---- */
-
-static unsigned octal(struct str digits)
-{
-    unsigned mode = 0;
-
-    for (size_t i = 0; i < digits.n; i++)
-        mode = mode * 8 + (unsigned)(digits.p[i] - '0'); /* checked by the row */
-    return mode;
-}
 
 static int start_socket(struct node *n, struct fault *f)
 {

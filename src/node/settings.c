@@ -76,6 +76,14 @@ static const struct conf_row log_rows[] = {
 /* ---- mqtt ---- */
 
 #define LISTENER(field) CONF_AT(struct listener_settings, field)
+static void check_mode(const void *value, struct conf_say *say)
+{
+    const struct str *mode = value;
+
+    for (size_t i = 0; i < mode->n; i++)
+        if (mode->p[i] < '0' || mode->p[i] > '7')
+            conf_complain(say, NULL, "must be octal digits, such as \"0660\"");
+}
 static void check_proxies(const void *value, struct conf_say *say)
 {
     const struct conf_texts *t = value;
@@ -100,13 +108,18 @@ static void check_listener(const void *value, struct conf_say *say)
     if ((l->cert.n > 0) != (l->key.n > 0))
         conf_complain(say, l->cert.n > 0 ? "cert" : "key",
                       "cert and key belong together: give both, or none for plain TCP");
+    if (l->mode.n > 0 && !addr_is_unix(&l->address))
+        conf_complain(say, "mode", "means something for a Unix socket only (address: unix:/path)");
     if (l->trusted_proxies.count > 0 && !l->proxy_protocol)
         conf_complain(say, "trusted_proxies", "means something with proxy_protocol: true only");
 }
 static const struct conf_row listener_rows[] = {
     { "address", CONF_ADDRESS, LISTENER(address), .flags = CONF_REQUIRED,
       .help =
-          "address and port, such as 127.0.0.1:1883; :1883 is all addresses; port 0 picks one" },
+          "address and port, such as 127.0.0.1:1883; :1883 is all addresses; port 0 picks one. Or a "
+          "Unix socket, unix:/path, whose folder must exist" },
+    { "mode", CONF_TEXT, LISTENER(mode), .min = 3, .max = 4, .check = check_mode,
+      .help = "permissions of a Unix socket, such as \"0600\"; 0660 when absent" },
     { "protocol", CONF_ENUM, LISTENER(protocol), .def = "mqtt", .names = protocol_names,
       .help = "mqtt, or MQTT over websocket" },
     { "anonymous", CONF_ENUM, LISTENER(anonymous), .def = "local", .names = anonymous_names,
@@ -304,14 +317,6 @@ static const struct conf_row host_rows[] = {
     { "root", CONF_PATH, HOST(root), .def = "/", .help = "folder that holds proc and sys" },
     { 0 },
 };
-static void check_mode(const void *value, struct conf_say *say)
-{
-    const struct str *mode = value;
-
-    for (size_t i = 0; i < mode->n; i++)
-        if (mode->p[i] < '0' || mode->p[i] > '7')
-            conf_complain(say, NULL, "must be octal digits, such as \"0660\"");
-}
 static const struct conf_row socket_rows[] = {
     { "path", CONF_PATH, SOCK(path), .help = "the socket file; ingest.sock in the data folder" },
     { "mode", CONF_TEXT, SOCK(mode), .def = "0660", .min = 3, .max = 4, .check = check_mode,

@@ -18,6 +18,7 @@ struct listener_settings {
     struct str cert, key;    /* both or none */
     bool proxy_protocol;
     struct conf_texts trusted_proxies; /* as addr_net_parse() takes them */
+    struct str mode;                   /* of a Unix socket: octal digits; empty: 0660 */
 };
 struct user_settings {
     struct str name, password;

@@ -1,8 +1,10 @@
-"""How MQTT clients reach the broker, and what holds for them there: PROXY headers, by raw bytes and real
-clients."""
+"""How MQTT clients reach the broker, and what holds for them there: PROXY headers and Unix sockets, by raw
+bytes and real clients."""
 import contextlib
+import shutil
 import socket
 import ssl
+import stat
 import struct
 import subprocess
 
@@ -223,11 +225,89 @@ def test_who_comes_by_a_proxy_is_not_local(box):
         assert raw(hub, prefix=header).connect()[0] in (0x86, 0x87), header
 
 
+# ---- Unix sockets ----
+def unix_raw(path, version=5):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(str(path))
+    return Raw(s, version)
+
+
+def mosquitto(program, *args, code=0):
+    if not shutil.which(program):
+        raise Skip(f"{program} is not installed")
+    r = subprocess.run([program, *map(str, args)], capture_output=True, text=True, timeout=30)
+    assert (r.returncode == 0) == (code == 0), r
+    return r
+
+
+def test_a_unix_socket_takes_clients(box):
+    path = box.dir / "mqtt.sock"
+    hub = box.hub(mqtt=f'    - {{address: "unix:{path}", mode: "0600"}}\n    - {{address: "127.0.0.1:0"}}\n')
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    subscribers = []
+    for _ in range(4):  # on every worker
+        subscribers.append(unix_raw(path))
+        assert subscribers[-1].connect(f"s{len(subscribers)}")[0] == 0
+        assert subscribers[-1].subscribe("a/b") == 0
+    mosquitto("mosquitto_pub", "--unix", path, "-t", "a/b", "-m", "by file", "-q", "1")
+    for s in subscribers:
+        assert s.message()[:2] == ("a/b", b"by file")
+    sub = box.run("mosquitto_sub", "--unix", str(path), "-t", "c/d", "-C", "1", stdout=subprocess.PIPE, text=True)
+    until(lambda: hub.metric("wayside_mqtt_subscriptions") == 5, "the subscription")
+    mosquitto("mosquitto_pub", "-p", hub.port("mqtt"), "-t", "c/d", "-m", "by port")
+    assert sub.communicate(timeout=20)[0] == "by port\n"
+    assert peer_of(hub, subscribers[0]) == "unix"
+    # What a killed one left behind is replaced; a graceful stop takes it away.
+    for s in subscribers[1:]:
+        s.close()
+    hub.kill()
+    assert path.exists()
+    hub.start()
+    assert unix_raw(path).connect()[0] == 0
+    hub.stop()
+    assert not path.exists()
+
+
+def test_a_unix_socket_is_local_unless_said_otherwise(box):
+    rules = {"local": 0, "allow": 0, "deny": 0x86}
+    listeners = "".join(f'    - {{address: "unix:{box.dir}/{rule}", anonymous: {rule}}}\n' for rule in rules)
+    hub = box.hub(mqtt=listeners)
+    for rule, code in rules.items():
+        assert unix_raw(box.dir / rule).connect()[0] == code, rule
+        assert stat.S_IMODE((box.dir / rule).stat().st_mode) == 0o660
+    hub.stop()
+
+
+def test_a_unix_socket_may_have_proxies_and_websockets_behind_it(box):
+    hub = box.hub(mqtt=f"""    - {{address: "unix:{box.dir}/p", proxy_protocol: true, anonymous: allow}}
+    - {{address: "unix:{box.dir}/w", protocol: websocket}}
+""")
+    c = unix_raw(box.dir / "p")
+    c.s.sendall(proxy_v2())
+    assert c.connect()[0] == 0
+    assert peer_of(hub, c) == "192.0.2.7:56324"
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(20)
+    s.connect(f"{box.dir}/w")
+    s.sendall(b"GET /mqtt HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "
+              b"dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n")
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += s.recv(1)
+    assert head.startswith(b"HTTP/1.1 101"), head
+    connect = packet(0x10, text("MQTT") + b"\x04\x02\x00\x3c" + text("w"))
+    s.sendall(b"\x82" + bytes([0x80 | len(connect)]) + b"\0\0\0\0" + connect)
+    assert s.recv(6, socket.MSG_WAITALL) == b"\x82\x04\x20\x02\x00\x00"
+
+
 def test_mistakes_in_the_settings_are_said(box):
     for text_, word in (('proxy_protocol: true, trusted_proxies: ["10.0.0.1/8"]', "bits behind its length"),
                         ('proxy_protocol: true, trusted_proxies: ["proxy.example"]', "is no address or range"),
-                        ('trusted_proxies: ["10.0.0.0/8"]', "proxy_protocol: true only")):
-        hub = box.hub(name="bad", start=False, mqtt=f'    - {{address: "127.0.0.1:0", {text_}}}\n')
+                        ('trusted_proxies: ["10.0.0.0/8"]', "proxy_protocol: true only"),
+                        ('mode: "0600"', "for a Unix socket only"),
+                        ('address: "unix:/x", mode: "0698"', "octal digits")):
+        where = "" if "address:" in text_ else 'address: "127.0.0.1:0", '
+        hub = box.hub(name="bad", start=False, mqtt=f"    - {{{where}{text_}}}\n")
         r = hub.cli("config", "check", str(hub.config), check=False)
         assert r.returncode != 0 and word in r.stdout + r.stderr, (text_, r)
 
