@@ -17,6 +17,7 @@
 #include "net/loop.h"
 #include "net/workers.h"
 #include "trust/authz.h"
+#include "trust/cert_name.h"
 
 struct broker;
 struct broker_token;
@@ -91,22 +92,32 @@ struct broker_options {
 /* The broker on all workers. Not from a worker's thread. authz, metrics and ctx outlive it. */
 struct broker *broker_new(struct workers *w, const struct broker_options *o);
 
+/* What holds for the clients of one listener. */
+struct broker_rules {
+    enum authz_anonymous anonymous; /* handed to authz with each login */
+    /* The client is whom its verified certificate names; one that it does not name is refused. */
+    enum cert_name identity_from;
+};
+
 struct broker_listen {
     const char *name; /* for logs and metrics; constant; NULL: "mqtt" */
     struct addr addr;
     struct listener_proxy proxy; /* `refused` is set by the broker */
     struct tls_context *tls;     /* NULL: plain; borrowed */
     unsigned unix_mode;
-    uint64_t connections_max;       /* 0: limits.connections_max */
-    enum authz_anonymous anonymous; /* handed to authz with each login */
+    uint64_t connections_max; /* 0: limits.connections_max */
+    struct broker_rules rules;
 };
 /* Accepts from now on. *out_addr (may be NULL): the bound address. Not from a worker's thread. */
 MUST_USE int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *out_addr,
                            struct fault *f);
 
+/* The rules as broker_ws_accept() takes them; the broker's, until it is freed. Not from a worker's
+ * thread. */
+const struct broker_rules *broker_rules_keep(struct broker *b, const struct broker_rules *given);
 /* Takes over a WebSocket whose upgrade to subprotocol "mqtt" is complete. On its worker's thread;
- * the broker sets its handler and closes it. anonymous: of its listener. */
-void broker_ws_accept(struct broker *b, struct ws *ws, enum authz_anonymous anonymous);
+ * the broker sets its handler and closes it. rules: of its listener. */
+void broker_ws_accept(struct broker *b, struct ws *ws, const struct broker_rules *rules);
 
 /* Stops accepting, tells MQTT 5 clients 0x8B (server shutting down), sends what waits, closes, and
  * waits for all that, at most deadline_ms; what is still open then is cut. Wills are not sent: the

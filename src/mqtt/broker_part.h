@@ -16,6 +16,7 @@
  * (everything that leaves), conn_ws_server.c (over WebSocket), route_server.c (publications), ingest_server.c (on_publish and its
  * tokens), holding_server.c (sessions), keep_server.c (retained), sys_server.c ($SYS, listing).
  */
+#include "base/buf.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "mqtt/acks.h"
@@ -50,7 +51,11 @@ struct broker_listener {
     struct broker *b;
     struct listener *l;
     const char *name;
-    enum authz_anonymous anonymous;
+    const struct broker_rules *rules;
+    struct list link;
+};
+struct kept_rules {
+    struct broker_rules rules;
     struct list link;
 };
 
@@ -69,6 +74,7 @@ struct broker {
     struct broker_metrics m;
     struct metrics *own_metrics; /* when none were given: the broker asks some itself */
     struct list listeners;       /* the thread that made the broker */
+    struct list rules;           /* the same; the rules themselves never change */
     struct gate *stopped;
 };
 
@@ -212,6 +218,7 @@ struct hello {
     struct session *session; /* granted */
     bool session_present;
     struct addr peer, local; /* for authz, which may answer later */
+    struct buf certified;    /* the name in its certificate, where that is asked for */
 };
 
 /* How a connection that is not plainly a stream reaches its peer. */
@@ -224,6 +231,7 @@ struct conn_transport {
     const struct addr *(*peer)(const struct conn *c);
     const struct addr *(*local)(const struct conn *c);
     bool (*is_tls)(const struct conn *c);
+    int (*cert_name)(const struct conn *c, enum cert_name which, struct buf *out);
 };
 
 struct conn {
@@ -231,9 +239,9 @@ struct conn {
     struct stream *stream; /* NULL: through `far` */
     const struct conn_transport *far;
     void *far_ctx;
+    const struct broker_rules *rules; /* of its listener */
     unsigned char state;
     uint8_t version;
-    uint8_t anonymous;     /* enum authz_anonymous, of its listener */
     uint8_t busy;          /* bits of enum conn_busy: why nothing is read */
     bool choked;           /* more waits than the high mark */
     bool gone;             /* the transport has closed */
@@ -271,7 +279,7 @@ struct conn {
 };
 
 void conn_accepted(void *ctx, struct loop *l, struct stream *s);
-struct conn *conn_new(struct part *p, enum authz_anonymous anonymous);
+struct conn *conn_new(struct part *p, const struct broker_rules *rules);
 /* Beyond this many waiting bytes the transport cuts the connection: room for the high mark and a
  * packet of the largest size behind it, whatever limits.send_queue_max_bytes says. */
 size_t conn_send_max(const struct broker *b);
@@ -290,6 +298,8 @@ void conn_unhold(struct conn *c);
 const struct addr *conn_peer(const struct conn *c);
 const struct addr *conn_local(const struct conn *c);
 bool conn_is_tls(const struct conn *c);
+/* As stream_cert_name(). */
+MUST_USE int conn_cert_name(const struct conn *c, enum cert_name which, struct buf *out);
 static inline bool conn_is_open(const struct conn *c)
 {
     return c->state == CONN_OPEN && !c->gone;

@@ -124,10 +124,21 @@ struct broker *broker_new(struct workers *w, const struct broker_options *o)
     b->own_metrics = o->metrics ? NULL : metrics_new();
     metrics_set_up(b, o->metrics ? o->metrics : b->own_metrics);
     list_init(&b->listeners);
+    list_init(&b->rules);
     b->stopped = gate_new();
     workers_each(w, part_make, b);
     workers_each(w, part_start, b);
     return b;
+}
+
+const struct broker_rules *broker_rules_keep(struct broker *b, const struct broker_rules *given)
+{
+    struct kept_rules *k = NEW(struct kept_rules);
+
+    k->rules = *given;
+    list_init(&k->link);
+    list_push_back(&b->rules, &k->link);
+    return &k->rules;
 }
 
 int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *out_addr,
@@ -149,7 +160,7 @@ int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *
     lo.proxy.refused = b->m.proxy_refused;
     bl->b = b;
     bl->name = o->name ? o->name : "mqtt";
-    bl->anonymous = o->anonymous;
+    bl->rules = broker_rules_keep(b, &o->rules);
     rc = listener_open(b->workers, &lo, &bl->l, f);
     if (rc) {
         mem_free(bl);
@@ -280,6 +291,8 @@ void broker_free(struct broker *b)
         listener_free(bl->l);
         mem_free(bl);
     }
+    while ((it = list_pop_front(&b->rules)))
+        mem_free(container_of(it, struct kept_rules, link));
     gate_free(b->stopped);
     metrics_free(b->own_metrics);
     mem_free(b->version);

@@ -16,12 +16,15 @@
 
 #include <assert.h>
 
+#define CERT_NAME_MAX 1024
+
 void hello_free(struct hello *h)
 {
     if (!h)
         return;
     mem_free(h->bytes);
     mem_free(h->assigned_id);
+    buf_fini(&h->certified);
     mem_free(h);
 }
 
@@ -167,11 +170,12 @@ static void login(struct conn *c)
 {
     const struct mqtt_connect *pk = &c->hello->pk;
     const struct authz *z = c->part->b->authz;
+    struct str certified = buf_str(&c->hello->certified);
     struct identity *id = NULL;
     int rc;
 
     if (!z || !z->login) {
-        logged_in(c, 0, identity_new(ROLE_ANONYMOUS, pk->username));
+        logged_in(c, 0, identity_new(ROLE_ANONYMOUS, certified.n > 0 ? certified : pk->username));
         return;
     }
     c->hello->peer = *conn_peer(c);
@@ -183,7 +187,8 @@ static void login(struct conn *c)
         .has_user = pk->has_username,
         .has_password = pk->has_password,
         .tls = conn_is_tls(c),
-        .anonymous = c->anonymous,
+        .certified = certified,
+        .anonymous = c->rules->anonymous,
         .peer = &c->hello->peer,
         .local = &c->hello->local,
         .loop = c->part->loop,
@@ -194,6 +199,19 @@ static void login(struct conn *c)
         c->busy |= BUSY_LOGIN;
     else
         logged_in(c, rc, rc ? NULL : id);
+}
+
+/* Who the client is by its certificate, where its listener wants to know. */
+static bool certify(struct conn *c)
+{
+    struct hello *h = c->hello;
+
+    h->certified = buf_init(CERT_NAME_MAX);
+    if (c->rules->identity_from == CERT_NAME_NONE ||
+        conn_cert_name(c, c->rules->identity_from, &h->certified) == 0)
+        return true;
+    refuse(c, MQTT_REASON_BAD_LOGIN, "no certificate names the client");
+    return false;
 }
 
 static void assign_id(struct hello *h)
@@ -226,6 +244,8 @@ void conn_connect(struct conn *c, const struct mqtt_connect *pk, struct str pack
         refuse(c, reason, text);
         return;
     }
+    if (!certify(c))
+        return;
     if (h->pk.client_id.n == 0)
         assign_id(h);
     conn_busy_set(c, BUSY_CLAIM);

@@ -63,6 +63,11 @@ bool conn_is_tls(const struct conn *c)
     return c->stream ? stream_is_tls(c->stream) : c->far->is_tls(c);
 }
 
+int conn_cert_name(const struct conn *c, enum cert_name which, struct buf *out)
+{
+    return c->stream ? stream_cert_name(c->stream, which, out) : c->far->cert_name(c, which, out);
+}
+
 /* ---- PUBLISH ---- */
 
 /* The whole packet into the stream's room. room_n: an upper bound of it. */

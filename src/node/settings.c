@@ -29,6 +29,12 @@ static const struct conf_name anonymous_names[] = {
     { "deny", ANONYMOUS_DENY },
     { 0 },
 };
+static const struct conf_name cert_name_names[] = {
+    { "none", CERT_NAME_NONE },
+    { "common_name", CERT_NAME_COMMON },
+    { "subject", CERT_NAME_SUBJECT },
+    { 0 },
+};
 static const struct conf_name kind_names[] = {
     { "reading", RECORD_READING }, { "detection", RECORD_DETECTION }, { "status", RECORD_STATUS },
     { "event", RECORD_EVENT },     { "result", RECORD_RESULT },       { 0 },
@@ -108,6 +114,13 @@ static void check_listener(const void *value, struct conf_say *say)
     if ((l->cert.n > 0) != (l->key.n > 0))
         conf_complain(say, l->cert.n > 0 ? "cert" : "key",
                       "cert and key belong together: give both, or none for plain TCP");
+    if (l->client_ca.n > 0 && l->cert.n == 0)
+        conf_complain(say, "client_ca", "client certificates need TLS: give cert and key as well");
+    if (l->client_ca.n == 0 && (l->require_certificate || l->identity_from != CERT_NAME_NONE))
+        conf_complain(say, l->require_certificate ? "require_certificate" : "identity_from",
+                      "needs client_ca, the authority whose certificates count");
+    if (l->client_ca.n == 0 && l->client_crl.n > 0)
+        conf_complain(say, "client_crl", "needs client_ca, the authority that it belongs to");
     if (l->mode.n > 0 && !addr_is_unix(&l->address))
         conf_complain(say, "mode", "means something for a Unix socket only (address: unix:/path)");
     if (l->trusted_proxies.count > 0 && !l->proxy_protocol)
@@ -128,6 +141,18 @@ static const struct conf_row listener_rows[] = {
           "socket, and not with proxy_protocol (local)" },
     { "cert", CONF_PATH, LISTENER(cert), .help = "certificate chain in PEM: the listener is TLS" },
     { "key", CONF_PATH, LISTENER(key), .help = "its private key in PEM" },
+    { "client_ca", CONF_PATH, LISTENER(client_ca),
+      .help = "authority in PEM whose certificates clients may show" },
+    { "require_certificate", CONF_BOOL, LISTENER(require_certificate), .def = "false",
+      .help = "a client without such a certificate does not get through the handshake" },
+    { "identity_from", CONF_ENUM, LISTENER(identity_from), .def = "none", .names = cert_name_names,
+      .help = "the user's name is the certificate's common_name, or its whole subject such as "
+              "CN=t1,O=Works, and no password is asked for; a client whose certificate has no such "
+              "name is refused" },
+    { "client_crl", CONF_PATH, LISTENER(client_crl),
+      .help =
+          "revocation list of client_ca in PEM, read again by a reload; while it is expired, no "
+          "certificate counts" },
     { "proxy_protocol", CONF_BOOL, LISTENER(proxy_protocol), .def = "false",
       .help = "each connection must begin with a PROXY header (version 1 or 2, before TLS), which "
               "says from where it came; connections without are closed" },

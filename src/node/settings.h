@@ -8,6 +8,7 @@
 #include "conf/conf.h"
 #include "ingest/topics.h"
 #include "trust/authz.h"
+#include "trust/cert_name.h"
 
 enum mqtt_protocol { MQTT_OVER_TCP, MQTT_OVER_WEBSOCKET };
 
@@ -16,6 +17,9 @@ struct listener_settings {
     unsigned char protocol;  /* enum mqtt_protocol */
     unsigned char anonymous; /* enum authz_anonymous */
     struct str cert, key;    /* both or none */
+    struct str client_ca, client_crl;
+    bool require_certificate;
+    unsigned char identity_from; /* enum cert_name */
     bool proxy_protocol;
     struct conf_texts trusted_proxies; /* as addr_net_parse() takes them */
     struct str mode;                   /* of a Unix socket: octal digits; empty: 0660 */

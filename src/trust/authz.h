@@ -45,6 +45,9 @@ struct authz_login {
     struct str client_id, user, password; /* valid until the answer */
     bool has_user, has_password;
     bool tls;
+    /* Who it is by its certificate, which was verified: no password is asked for, and what else the
+     * client says of itself does not count. n 0: the listener does not take names from there. */
+    struct str certified;
     enum authz_anonymous anonymous; /* of the listener it came through */
     const struct addr *peer, *local;
     void *loop; /* the caller's struct loop, where done() is to be delivered */

@@ -1,6 +1,7 @@
-"""How MQTT clients reach the broker, and what holds for them there: PROXY headers and Unix sockets, by raw
-bytes and real clients."""
+"""How MQTT clients reach the broker, and what holds for them there: PROXY headers, Unix sockets, client
+certificates, by raw bytes and real clients."""
 import contextlib
+import json
 import shutil
 import socket
 import ssl
@@ -300,10 +301,188 @@ def test_a_unix_socket_may_have_proxies_and_websockets_behind_it(box):
     assert s.recv(6, socket.MSG_WAITALL) == b"\x82\x04\x20\x02\x00\x00"
 
 
+# ---- client certificates ----
+class Authority:
+    """A certificate authority in the box, with server.crt for 127.0.0.1 and a revocation list."""
+
+    def __init__(self, box, name="ca"):
+        if not shutil.which("openssl"):
+            raise Skip("openssl is not installed")
+        self.box, self.name, self.dir = box, name, box.dir / name
+        self.dir.mkdir()
+        (self.dir / "index").touch()
+        (self.dir / "conf").write_text(f"[ca]\ndefault_ca=c\n[c]\ndatabase={self.dir}/index\ndefault_md=sha256\ndefault_crl_days=1\n"
+                                       f"crlnumber={self.dir}/number\n")
+        (self.dir / "number").write_text("01\n")
+        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key",
+                     "-out", "ca.crt", "-days", "2", "-subj", f"/CN={name}")
+        self.issue("server", "/CN=server", "subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+        self.list_revoked()
+
+    def openssl(self, *args):
+        r = subprocess.run(["openssl", *args], cwd=self.dir, capture_output=True, text=True, timeout=60)
+        assert r.returncode == 0, r.stderr
+
+    def issue(self, name, subject, extensions="extendedKeyUsage=clientAuth\n"):
+        (self.dir / "ext").write_text(extensions)
+        self.openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-utf8", "-keyout", f"{name}.key", "-out",
+                     f"{name}.csr", "-subj", subject)
+        self.openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-out", f"{name}.crt",
+                     "-days", "1", "-extfile", "ext")
+
+    def revoke(self, name):
+        self.openssl("ca", "-config", "conf", "-keyfile", "ca.key", "-cert", "ca.crt", "-revoke", f"{name}.crt")
+
+    def list_revoked(self):
+        self.openssl("ca", "-config", "conf", "-keyfile", "ca.key", "-cert", "ca.crt", "-gencrl", "-out", "ca.crl")
+
+    def server(self):
+        return f"cert: {self.dir}/server.crt, key: {self.dir}/server.key"
+
+    def connect(self, hub, name=None, by=None, service="mqtt", prefix=b"", version=5, newest=ssl.TLSVersion.TLSv1_3):
+        """A TLS connection with the named certificate; its MQTT side. None: refused (under TLS 1.3 the client
+        learns of it only when it reads)."""
+        c = ssl.create_default_context(cafile=str(self.dir / "ca.crt"))
+        c.maximum_version = newest
+        if name:
+            c.load_cert_chain((by or self).dir / f"{name}.crt", (by or self).dir / f"{name}.key")
+        s = socket.create_connection(hub.address(service), timeout=20)
+        s.sendall(prefix)
+        try:
+            return Raw(c.wrap_socket(s, server_hostname="127.0.0.1"), version)
+        except (ssl.SSLError, ConnectionError):
+            return None
+
+    def client_args(self, name=None):
+        return ["--cafile", self.dir / "ca.crt", *(["--cert", self.dir / f"{name}.crt", "--key", self.dir / f"{name}.key"] if name else [])]
+
+
+def refused(client):
+    """True when it came no further than the handshake."""
+    if client is None:
+        return True
+    with contextlib.suppress(OSError):
+        client.send(0x10, text("MQTT") + b"\x05\x02\x00\x3c\x00" + text("c"))
+        return client.read()[0] is None
+    return True
+
+
+def test_a_client_certificate_can_be_required(box):
+    ca, other = Authority(box), Authority(box, "other")
+    ca.issue("t1", "/CN=t1")
+    ca.issue("web", "/CN=web", "extendedKeyUsage=serverAuth\n")
+    other.issue("foreign", "/CN=t1")
+    hub = box.hub(mqtt=f'    - {{address: "127.0.0.1:0", {ca.server()}, client_ca: {ca.dir}/ca.crt, require_certificate: true}}\n')
+    for newest in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        assert ca.connect(hub, "t1", newest=newest).connect()[0] == 0
+        assert refused(ca.connect(hub, newest=newest)), "without a certificate"
+        assert refused(ca.connect(hub, "foreign", other, newest=newest)), "of another authority"
+        assert refused(ca.connect(hub, "web", newest=newest)), "of a server"
+    mosquitto("mosquitto_pub", "-h", "127.0.0.1", "-p", hub.port("mqtt"), *ca.client_args("t1"), "-t", "a", "-m", "x", "-q", "1")
+    mosquitto("mosquitto_pub", "-h", "127.0.0.1", "-p", hub.port("mqtt"), *ca.client_args(), "-t", "a", "-m", "x", "-q", "1", code=1)
+    assert until(lambda: hub.logged(module="tls", msg="handshake failed"), "a word about it")
+
+
+def user_of(hub, client_id):
+    found = json.loads(hub.cli("sessions", "--json", "--control", str(hub.box.dir / f"{hub.name}.sock")).stdout)["sessions"]
+    return next(s["user"] for s in found if s["client"] == client_id)
+
+
+def test_a_certificate_says_who_the_client_is(box):
+    ca = Authority(box)
+    ca.issue("t1", "/CN=t1/O=Wörks, and more")
+    ca.issue("two", "/CN=a/CN=b")
+    ca.issue("nameless", "/O=Works")
+    rules = f"{ca.server()}, client_ca: {ca.dir}/ca.crt, anonymous: deny"
+    hub = box.hub(mqtt=f"""    - {{address: "127.0.0.1:0", {rules}, identity_from: common_name}}
+  users: [{{name: pi, password: s3cret-enough}}]
+""")
+    # A name from the certificate: no password is asked for, and a wrong one does not matter.
+    first = ca.connect(hub, "t1")
+    assert first.connect("c1")[0] == 0
+    assert user_of(hub, "c1") == "t1"
+    owner = ca.connect(hub, "t1")
+    assert owner.connect("c2", user="pi", password="wrong", clean=False, props=b"\x11\x00\x00\x01\x00")[0] == 0
+    assert user_of(hub, "c2") == "t1"
+    old = ca.connect(hub, "t1", version=4)
+    assert old.connect("c3")[0] == 0
+    assert user_of(hub, "c3") == "t1"
+    for name in (None, "two", "nameless"):
+        assert ca.connect(hub, name).connect(user="pi", password="s3cret-enough")[0] == 0x86, name
+    assert ca.connect(hub, "two", version=4).connect()[0] == 4
+    assert hub.logged(msg="connection refused", reason="no certificate names the client")
+    # The session belongs to that user: the same certificate continues it.
+    owner.close()
+    again = ca.connect(hub, "t1")
+    again.send(0x10, text("MQTT") + b"\x05\x00\x00\x3c" + varint(5) + b"\x11\x00\x00\x01\x00" + text("c2"))
+    assert again.read()[1][:2] == b"\x01\x00", "the session was not continued"
+
+
+def test_the_subject_can_be_the_user(box):
+    ca = Authority(box)
+    ca.issue("t1", "/O=Wörks, and more/CN=t1")
+    hub = box.hub(mqtt=f"""    - {{address: "127.0.0.1:0", {ca.server()}, client_ca: {ca.dir}/ca.crt, identity_from: subject}}
+    - {{address: "127.0.0.1:0", protocol: websocket, {ca.server()}, client_ca: {ca.dir}/ca.crt, require_certificate: true, identity_from: common_name}}
+""")
+    t1 = ca.connect(hub, "t1")
+    assert t1.connect("s1")[0] == 0
+    assert user_of(hub, "s1") == "CN=t1,O=Wörks\\, and more"
+    assert ca.connect(hub).connect()[0] == 0x86
+    # By a secure WebSocket as well.
+    for name, good in (("t1", True), (None, False)):
+        c = ca.connect(hub, name, service="mqtt-websocket")
+        if not good:
+            assert refused(c)
+            continue
+        c.s.sendall(b"GET /mqtt HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "
+                    b"dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n")
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            head += c.s.recv(1)
+        assert head.startswith(b"HTTP/1.1 101"), head
+        connect = packet(0x10, text("MQTT") + b"\x04\x02\x00\x3c" + text("w"))
+        c.s.sendall(b"\x82" + bytes([0x80 | len(connect)]) + b"\0\0\0\0" + connect)
+        got = b""
+        while len(got) < 6:
+            got += c.s.recv(6)
+        assert got == b"\x82\x04\x20\x02\x00\x00", got
+        assert user_of(hub, "w") == "t1"
+
+
+def test_a_revoked_certificate_does_not_count(box):
+    ca = Authority(box)
+    for name in ("good", "lost"):
+        ca.issue(name, f"/CN={name}")
+    hub = box.hub(mqtt=f"""    - {{address: "127.0.0.1:0", {ca.server()}, client_ca: {ca.dir}/ca.crt, require_certificate: true, client_crl: {ca.dir}/ca.crl}}
+""")
+    for name in ("good", "lost"):
+        assert ca.connect(hub, name).connect()[0] == 0, name
+    ca.revoke("lost")
+    ca.list_revoked()
+    hub.cli("reload", "--control", str(box.dir / "hub.sock"))
+    until(lambda: hub.logged(msg="reloaded"), "the reload")
+    assert refused(ca.connect(hub, "lost"))
+    assert ca.connect(hub, "good").connect()[0] == 0
+    assert any("revoked" in l["why"] for l in hub.logged(module="tls", msg="handshake failed"))
+
+
+def test_a_proxy_header_comes_before_tls(box):
+    ca = Authority(box)
+    ca.issue("t1", "/CN=t1")
+    hub = box.hub(mqtt=f"""    - {{address: "127.0.0.1:0", {ca.server()}, client_ca: {ca.dir}/ca.crt, identity_from: common_name, proxy_protocol: true}}
+""")
+    c = ca.connect(hub, "t1", prefix=proxy_v2())
+    assert c.connect()[0] == 0
+    assert peer_of(hub, c) == "192.0.2.7:56324"
+    assert refused(ca.connect(hub, "t1"))
+
+
 def test_mistakes_in_the_settings_are_said(box):
     for text_, word in (('proxy_protocol: true, trusted_proxies: ["10.0.0.1/8"]', "bits behind its length"),
                         ('proxy_protocol: true, trusted_proxies: ["proxy.example"]', "is no address or range"),
                         ('trusted_proxies: ["10.0.0.0/8"]', "proxy_protocol: true only"),
+                        ('client_ca: /x', "client_ca"), ('require_certificate: true', "needs client_ca"),
+                        ('identity_from: subject', "needs client_ca"), ('client_crl: /x', "needs client_ca"),
                         ('mode: "0600"', "for a Unix socket only"),
                         ('address: "unix:/x", mode: "0698"', "octal digits")):
         where = "" if "address:" in text_ else 'address: "127.0.0.1:0", '

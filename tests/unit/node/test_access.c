@@ -42,6 +42,25 @@ static void lets_in_who_may(void **state)
     assert_int_equal(try(&a, NULL, NULL, "10.0.0.9", ANONYMOUS_LOCAL), ERR_REFUSED);
 }
 
+static void a_verified_certificate_needs_no_password(void **state)
+{
+    static const struct access_user users[] = { { STR("pi"), STR("s3cret") } };
+    struct authz_login l = { .client_id = STR("c1"), .anonymous = ANONYMOUS_DENY };
+    struct identity *id = NULL;
+    struct access a;
+
+    (void)state;
+    access_init(&a, users, 1);
+    l.has_user = l.has_password = true; /* what the client says of itself does not count */
+    l.user = STR("pi");
+    l.password = STR("wrong");
+    assert_int_equal(a.authz.login(a.authz.ctx, &l, &id), ERR_REFUSED);
+    l.certified = STR("t1");
+    assert_int_equal(a.authz.login(a.authz.ctx, &l, &id), 0);
+    assert_true(str_eq(id->name, STR("t1")));
+    identity_unref(id);
+}
+
 static void topics_below_dollar_are_not_written(void **state)
 {
     struct access a;
@@ -59,4 +78,5 @@ static void topics_below_dollar_are_not_written(void **state)
     assert_int_equal(a.authz.check(a.authz.ctx, &c), 0);
 }
 
-RUN(TEST(lets_in_who_may), TEST(topics_below_dollar_are_not_written))
+RUN(TEST(lets_in_who_may), TEST(a_verified_certificate_needs_no_password),
+    TEST(topics_below_dollar_are_not_written))
