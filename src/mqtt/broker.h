@@ -97,7 +97,16 @@ struct broker_rules {
     enum authz_anonymous anonymous; /* handed to authz with each login */
     /* The client is whom its verified certificate names; one that it does not name is refused. */
     enum cert_name identity_from;
+    struct str mount_point; /* what its clients name lies below it (mqtt/mount.h); n 0: none */
+    size_t packet_max_bytes;
+    uint32_t inflight_max;
+    uint16_t keepalive_max_s; /* 0: as the client asks */
+    uint16_t topic_alias_max;
+    uint8_t qos_max;
+    bool retain_available;
 };
+/* As the limits say, for local clients without a name. */
+struct broker_rules broker_rules_default(const struct limits *l);
 
 struct broker_listen {
     const char *name; /* for logs and metrics; constant; NULL: "mqtt" */
@@ -105,15 +114,15 @@ struct broker_listen {
     struct listener_proxy proxy; /* `refused` is set by the broker */
     struct tls_context *tls;     /* NULL: plain; borrowed */
     unsigned unix_mode;
-    uint64_t connections_max; /* 0: limits.connections_max */
-    struct broker_rules rules;
+    uint64_t connections_max;         /* 0: limits.connections_max */
+    const struct broker_rules *rules; /* copied; NULL: the default */
 };
 /* Accepts from now on. *out_addr (may be NULL): the bound address. Not from a worker's thread. */
 MUST_USE int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *out_addr,
                            struct fault *f);
 
-/* The rules as broker_ws_accept() takes them; the broker's, until it is freed. Not from a worker's
- * thread. */
+/* The rules as broker_ws_accept() takes them; the broker's, until it is freed. given: copied; NULL:
+ * the default. Not from a worker's thread. */
 const struct broker_rules *broker_rules_keep(struct broker *b, const struct broker_rules *given);
 /* Takes over a WebSocket whose upgrade to subprotocol "mqtt" is complete. On its worker's thread;
  * the broker sets its handler and closes it. rules: of its listener. */

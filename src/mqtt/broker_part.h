@@ -30,7 +30,6 @@
 #include "net/stream.h"
 #include "wire/mqtt.h"
 
-#define CONN_ALIAS_MAX     16u                  /* topic aliases that a client may use (inbound) */
 #define CONN_HIGH          ((size_t)256 * 1024) /* bytes waiting: QoS 0 is dropped, the rest queues */
 #define CONN_LOW           ((size_t)64 * 1024)
 #define SESSION_EXPIRY_MAX (30u * 86400u) /* an absent client's session ends after 30 days */
@@ -42,6 +41,7 @@
 struct broker_metrics {
     struct metric *connects, *refused, *received[3], *sent[3], *received_bytes;
     struct metric *dropped_slow, *dropped_queue, *dropped_size, *dropped_expired, *dropped_retained;
+    struct metric *dropped_mount;
     struct metric *denied_publish, *denied_subscribe, *refused_ingest, *kept_alive, *taken_over;
     struct metric *connected, *sessions, *subscriptions, *retained, *proto_errors, *between;
     struct metric *proxy_refused;
@@ -111,7 +111,8 @@ struct part {
     struct timer sys_timer;   /* worker 0 */
     uint64_t started_ms;
     struct broker_token *spare;
-    uint64_t log_second; /* part_may_log() */
+    struct buf mount_room; /* scratch: what a client of a listener with a mount point named */
+    uint64_t log_second;   /* part_may_log() */
     unsigned log_lines;
 };
 
@@ -214,6 +215,7 @@ struct hello {
     struct mqtt_connect pk; /* views into bytes */
     char *bytes;
     char *assigned_id;       /* when the client left it to us */
+    char *will_topic;        /* below its mount point */
     uint32_t generation;     /* of the holding that was granted */
     struct session *session; /* granted */
     bool session_present;
@@ -259,7 +261,7 @@ struct conn {
     uint64_t last_read_ms;
     size_t max_out; /* Maximum Packet Size of the client; SIZE_MAX: none */
     struct acks acks;
-    struct str *aliases; /* CONN_ALIAS_MAX heap strings, or NULL */
+    struct str *aliases; /* rules->topic_alias_max heap strings, or NULL */
     int *answers;        /* of authz for the packet at hand */
     uint32_t answer_count, answer_cap;
     bool asking; /* check is under way */
@@ -340,7 +342,8 @@ struct delivery {
     uint8_t qos;
     bool retain, dup;
 };
-/* False: larger than the client takes; nothing was sent. */
+/* False: larger than the client takes, or outside of its mount point; nothing was sent, and that is
+ * counted. */
 MUST_USE bool conn_send_publish(struct conn *c, const struct delivery *d);
 /* A publication whose topic, properties and payload are longer together needs its message; payloads
  * above this are sent by reference. */

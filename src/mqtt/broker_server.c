@@ -48,6 +48,7 @@ static void metrics_set_up(struct broker *b, struct metrics *m)
         .dropped_size = DROPPED("size"),
         .dropped_expired = DROPPED("expired"),
         .dropped_retained = DROPPED("retained"),
+        .dropped_mount = DROPPED("mount"),
         .denied_publish = DENIED("publish"),
         .denied_subscribe = DENIED("subscribe"),
         .refused_ingest = PLAIN("publications_refused", "publications refused by ingestion"),
@@ -85,6 +86,7 @@ static void part_make(void *ctx, struct loop *l)
     p->b = b;
     p->loop = l;
     p->index = loop_index(l);
+    p->mount_room = buf_init(128 * 1024); /* a prefix and a name are shorter than 64 KiB each */
     tree_init(&p->tree);
     list_init(&p->conns);
     map_init(&p->holdings);
@@ -131,11 +133,26 @@ struct broker *broker_new(struct workers *w, const struct broker_options *o)
     return b;
 }
 
+struct broker_rules broker_rules_default(const struct limits *l)
+{
+    return (struct broker_rules){
+        .anonymous = ANONYMOUS_LOCAL,
+        .packet_max_bytes = l->mqtt_packet_max_bytes,
+        .inflight_max = (uint32_t)l->mqtt_inflight_max,
+        .keepalive_max_s = (uint16_t)l->mqtt_keepalive_max_s,
+        .topic_alias_max = (uint16_t)l->mqtt_topic_alias_max,
+        .qos_max = (uint8_t)l->mqtt_qos_max,
+        .retain_available = l->mqtt_retained_max > 0,
+    };
+}
+
 const struct broker_rules *broker_rules_keep(struct broker *b, const struct broker_rules *given)
 {
     struct kept_rules *k = NEW(struct kept_rules);
 
-    k->rules = *given;
+    k->rules = given ? *given : broker_rules_default(&b->limits);
+    if (k->rules.mount_point.n > 0)
+        k->rules.mount_point.p = str_dup(k->rules.mount_point);
     list_init(&k->link);
     list_push_back(&b->rules, &k->link);
     return &k->rules;
@@ -160,7 +177,7 @@ int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *
     lo.proxy.refused = b->m.proxy_refused;
     bl->b = b;
     bl->name = o->name ? o->name : "mqtt";
-    bl->rules = broker_rules_keep(b, &o->rules);
+    bl->rules = broker_rules_keep(b, o->rules);
     rc = listener_open(b->workers, &lo, &bl->l, f);
     if (rc) {
         mem_free(bl);
@@ -260,6 +277,7 @@ static void part_free(void *ctx, struct loop *l)
 
     assert(p->conn_count == 0);
     holding_free_all(p);
+    buf_fini(&p->mount_room);
     tree_fini(&p->tree);
     registry_fini(&p->registry);
     retained_fini(&p->retained);
@@ -291,8 +309,13 @@ void broker_free(struct broker *b)
         listener_free(bl->l);
         mem_free(bl);
     }
-    while ((it = list_pop_front(&b->rules)))
-        mem_free(container_of(it, struct kept_rules, link));
+    while ((it = list_pop_front(&b->rules))) {
+        struct kept_rules *k = container_of(it, struct kept_rules, link);
+
+        if (k->rules.mount_point.n > 0)
+            mem_free((char *)(uintptr_t)k->rules.mount_point.p);
+        mem_free(k);
+    }
     gate_free(b->stopped);
     metrics_free(b->own_metrics);
     mem_free(b->version);

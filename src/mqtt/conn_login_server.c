@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/uuid.h"
+#include "mqtt/mount.h"
 
 #include <assert.h>
 
@@ -24,6 +25,7 @@ void hello_free(struct hello *h)
         return;
     mem_free(h->bytes);
     mem_free(h->assigned_id);
+    mem_free(h->will_topic);
     buf_fini(&h->certified);
     mem_free(h);
 }
@@ -144,6 +146,14 @@ static uint8_t check_connect(const struct conn *c, const struct mqtt_connect *pk
         *out_text = "will topic not allowed";
         return MQTT_REASON_BAD_TOPIC;
     }
+    if (pk->will.qos > c->rules->qos_max) { /* MQTT 5, 3.2.2.3.4 */
+        *out_text = "the QoS of the will is not offered here";
+        return MQTT_REASON_BAD_QOS;
+    }
+    if (pk->will.retain && !c->rules->retain_available) { /* MQTT 5, 3.2.2.3.5 */
+        *out_text = "retained wills are not offered here";
+        return MQTT_REASON_NO_RETAIN;
+    }
     return 0;
 }
 
@@ -223,6 +233,18 @@ static void assign_id(struct hello *h)
     h->pk.client_id = str_of(h->assigned_id);
 }
 
+static void mount_will(struct conn *c)
+{
+    struct hello *h = c->hello;
+    struct str topic;
+
+    if (!h->pk.has_will || c->rules->mount_point.n == 0)
+        return;
+    topic = mount_topic(c->rules->mount_point, h->pk.will.topic, &c->part->mount_room);
+    h->will_topic = str_dup(topic);
+    h->pk.will.topic = str_from(h->will_topic, topic.n);
+}
+
 void conn_connect(struct conn *c, const struct mqtt_connect *pk, struct str packet)
 {
     struct hello *h = NEW(struct hello);
@@ -238,6 +260,7 @@ void conn_connect(struct conn *c, const struct mqtt_connect *pk, struct str pack
     if (mqtt_decode(str_from(h->bytes, packet.n), pk->version, packet.n, &again, &used, NULL))
         assert(false && "a packet decodes the same twice");
     h->pk = again.connect;
+    mount_will(c);
     conn_move(c, CONN_AUTHENTICATING);
     reason = check_connect(c, &h->pk, &text);
     if (reason) {
@@ -331,7 +354,7 @@ static struct session *choose_session(struct conn *c, bool in_tree)
 static void take_settings(struct conn *c, struct session *s)
 {
     const struct mqtt_connect *pk = &c->hello->pk;
-    uint64_t most = c->part->b->limits.mqtt_keepalive_max_s;
+    uint16_t most = c->rules->keepalive_max_s;
 
     s->expiry_s = expiry_of(pk);
     message_unref(s->will);
@@ -341,7 +364,7 @@ static void take_settings(struct conn *c, struct session *s)
         s->will_delay_s = pk->will.props.will_delay_s;
     c->keep_alive_s = pk->keep_alive_s;
     if (most > 0 && (c->keep_alive_s == 0 || c->keep_alive_s > most))
-        c->keep_alive_s = most < UINT16_MAX ? (uint16_t)most : UINT16_MAX;
+        c->keep_alive_s = most;
     /* 3.1.1 has no way to tell the client, so its own choice holds. */
     if (c->version == MQTT_V311)
         c->keep_alive_s = pk->keep_alive_s;
@@ -357,7 +380,7 @@ static void take_settings(struct conn *c, struct session *s)
 static void send_connack(struct conn *c, const struct session *s)
 {
     const struct hello *h = c->hello;
-    const struct limits *l = &c->part->b->limits;
+    const struct broker_rules *r = c->rules;
     struct mqtt_packet pk = { .type = MQTT_CONNACK };
     struct mqtt_props *o = &pk.connack.props;
     struct buf out = buf_init(1024);
@@ -365,9 +388,17 @@ static void send_connack(struct conn *c, const struct session *s)
     pk.connack.session_present = h->session_present;
     o->has = MQTT_HAS(RECEIVE_MAX) | MQTT_HAS(MAX_PACKET) | MQTT_HAS(TOPIC_ALIAS_MAX) |
              MQTT_HAS(SHARED_AVAILABLE);
-    o->receive_max = (uint16_t)l->mqtt_inflight_max;
-    o->max_packet = (uint32_t)l->mqtt_packet_max_bytes;
-    o->topic_alias_max = CONN_ALIAS_MAX;
+    o->receive_max = (uint16_t)r->inflight_max;
+    o->max_packet = (uint32_t)r->packet_max_bytes;
+    o->topic_alias_max = r->topic_alias_max;
+    if (r->qos_max < 2) {
+        o->has |= MQTT_HAS(MAX_QOS);
+        o->max_qos = r->qos_max;
+    }
+    if (!r->retain_available) {
+        o->has |= MQTT_HAS(RETAIN_AVAILABLE);
+        o->retain_available = 0;
+    }
     o->shared_available = 0;
     if (h->assigned_id) {
         o->has |= MQTT_HAS(ASSIGNED_CLIENT_ID);
@@ -393,9 +424,10 @@ static void open_now(void *ctx)
     struct conn *c = ctx;
     struct hello *h = c->hello;
     struct session *s = h->session;
-    uint32_t window = UINT16_MAX;
+    uint32_t window = c->rules->inflight_max;
 
-    if (c->version == MQTT_V5 && (h->pk.props.has & MQTT_HAS(RECEIVE_MAX)))
+    if (c->version == MQTT_V5 && (h->pk.props.has & MQTT_HAS(RECEIVE_MAX)) &&
+        h->pk.props.receive_max < window)
         window = h->pk.props.receive_max;
     h->session = NULL;
     if (s)
@@ -416,7 +448,7 @@ static void open_now(void *ctx)
     send_connack(c, s);
     c->hello = NULL;
     hello_free(h);
-    conn_set_read_max(c, c->part->b->limits.mqtt_packet_max_bytes);
+    conn_set_read_max(c, c->rules->packet_max_bytes);
     timer_stop(&c->timer);
     if (c->keep_alive_s > 0)
         timer_start(&c->timer, (uint64_t)c->keep_alive_s * 1500);

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "mqtt/mount.h"
 
 #include <assert.h>
 
@@ -34,12 +35,12 @@ static int resolve_alias(struct conn *c, const struct mqtt_publish *pk, struct s
     unsigned alias = pk->props.topic_alias;
     struct str *slot;
 
-    if (alias == 0 || alias > CONN_ALIAS_MAX) {
+    if (alias == 0 || alias > c->rules->topic_alias_max) {
         conn_end(c, MQTT_REASON_BAD_ALIAS, "topic alias out of range");
         return ERR_PROTO;
     }
     if (!c->aliases)
-        c->aliases = mem_new_array(CONN_ALIAS_MAX, sizeof(*c->aliases));
+        c->aliases = mem_new_array(c->rules->topic_alias_max, sizeof(*c->aliases));
     slot = &c->aliases[alias - 1];
     if (topic->n > 0) {
         if (str_eq(*slot, *topic))
@@ -75,12 +76,12 @@ static bool within_window(struct conn *c, const struct mqtt_publish *pk)
     size_t open = c->acks.count + c->session->received_count;
 
     if (pk->qos == 0) {
-        if (c->undecided < UNDECIDED_FACTOR * c->part->b->session_limits.inflight_max)
+        if (c->undecided < UNDECIDED_FACTOR * c->rules->inflight_max)
             return true;
         conn_busy_set(c, BUSY_ACKS);
         return false;
     }
-    if (open < c->part->b->session_limits.inflight_max ||
+    if (open < c->rules->inflight_max ||
         (pk->qos == 2 && session_is_received(c->session, pk->packet_id)))
         return true;
     if (c->version == MQTT_V5 || c->acks.count == 0) {
@@ -127,11 +128,26 @@ static bool route(struct conn *c, const struct mqtt_publish *pk, struct str topi
     return done == INGEST_DONE;
 }
 
+/* What the CONNACK said that this listener does not offer; 3.1.1 was not told, but has no other
+ * answer either. */
+static bool within_rules(struct conn *c, const struct mqtt_publish *pk)
+{
+    if (pk->qos > c->rules->qos_max)
+        conn_end(c, MQTT_REASON_BAD_QOS, "a QoS that is not offered here");
+    else if (pk->retain && !c->rules->retain_available)
+        conn_end(c, MQTT_REASON_NO_RETAIN, "retained messages are not offered here");
+    else
+        return true;
+    return false;
+}
+
 static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
 {
     struct str topic = pk->topic;
     int rc;
 
+    if (!within_rules(c, pk))
+        return true;
     if (c->version == MQTT_V5) {
         if (pk->props.has & MQTT_HAS(SUBSCRIPTION_ID)) {
             conn_end(c, MQTT_REASON_PROTOCOL, "subscription identifier from a client");
@@ -140,6 +156,7 @@ static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
         if ((pk->props.has & MQTT_HAS(TOPIC_ALIAS)) && resolve_alias(c, pk, &topic))
             return true;
     }
+    topic = mount_topic(c->rules->mount_point, topic, &c->part->mount_room);
     if (!fits(c, topic)) {
         conn_end(c, MQTT_REASON_BAD_TOPIC, "topic too long or too deep");
         return true;
@@ -194,6 +211,12 @@ static struct blob *encode_suback(struct conn *c, enum mqtt_type type, uint16_t 
     return b;
 }
 
+/* The filter as the tree knows it; good until the next is asked for. */
+static struct str mounted(struct conn *c, struct str filter)
+{
+    return mount_filter(c->rules->mount_point, filter, &c->part->mount_room);
+}
+
 /* The reason code of one entry: what is granted, or why not. ERR_MORE: answer later. */
 static int decide(struct conn *c, uint32_t at, const struct mqtt_sub *sub, uint8_t *out_code)
 {
@@ -213,7 +236,7 @@ static int decide(struct conn *c, uint32_t at, const struct mqtt_sub *sub, uint8
         metric_add(c->part->b->m.denied_subscribe, 1);
         *out_code = v5 ? MQTT_REASON_NOT_AUTHORIZED : 0x80;
     } else {
-        *out_code = sub->qos;
+        *out_code = sub->qos < c->rules->qos_max ? sub->qos : c->rules->qos_max;
     }
     return 0;
 }
@@ -256,7 +279,7 @@ static void subscribed(void *ctx)
     conn_flush_acks(c);
     for (size_t i = 0; mqtt_sub_next(list, &at, &sub); i++)
         if (conn_is_open(c) && (uint8_t)g->codes->bytes[i] <= 2)
-            keep_query(c, sub.filter, sub.qos, g->sub_id);
+            keep_query(c, mounted(c, sub.filter), (uint8_t)g->codes->bytes[i], g->sub_id);
     blob_unref(g->request);
     blob_unref(g->codes);
     mem_free(g);
@@ -272,6 +295,7 @@ static bool on_subscribe(struct conn *c, const struct mqtt_subscribe *pk)
     bool news = false;
 
     for (uint32_t i = 0; mqtt_sub_next(pk->list, &at, &sub); i++) {
+        sub.filter = mounted(c, sub.filter);
         if (decide(c, i, &sub, (uint8_t *)&codes->bytes[i]) == ERR_MORE) {
             blob_unref(codes);
             conn_busy_set(c, BUSY_CHECK);
@@ -285,8 +309,11 @@ static bool on_subscribe(struct conn *c, const struct mqtt_subscribe *pk)
         g->sub_id = pk->props.subscription_id;
     at = 0;
     for (uint32_t i = 0; mqtt_sub_next(pk->list, &at, &sub); i++)
-        if ((uint8_t)codes->bytes[i] <= 2)
+        if ((uint8_t)codes->bytes[i] <= 2) {
+            sub.filter = mounted(c, sub.filter);
+            sub.qos = (uint8_t)codes->bytes[i];
             news |= add_subscription(c, &sub, g->sub_id, (uint8_t *)&codes->bytes[i]);
+        }
     plain = blob_new(blob_str(codes));
     for (uint32_t i = 0; i < plain->n; i++)
         if (!(plain->bytes[i] & 0x80))
@@ -312,8 +339,10 @@ static void on_unsubscribe(struct conn *c, const struct mqtt_subscribe *pk)
     size_t at = 0;
 
     for (size_t i = 0; mqtt_unsub_next(pk->list, &at, &filter); i++) {
-        bool was = tree_remove(&p->tree, filter, c->session);
+        bool was;
 
+        filter = mounted(c, filter);
+        was = tree_remove(&p->tree, filter, c->session);
         codes->bytes[i] = was ? MQTT_REASON_SUCCESS : MQTT_REASON_NO_SUBSCRIPTION;
         if (!was)
             continue;

@@ -9,6 +9,7 @@
 #include "mqtt/broker_part.h"
 
 #include "base/mem.h"
+#include "mqtt/mount.h"
 
 #include <assert.h>
 
@@ -127,6 +128,10 @@ bool conn_send_publish(struct conn *c, const struct delivery *d)
     };
     size_t header_max;
 
+    if (!mount_strip(c->rules->mount_point, &o.topic)) {
+        metric_add(c->part->b->m.dropped_mount, 1);
+        return false;
+    }
     if (c->version == MQTT_V5) {
         o.props = src->props;
         o.sub_ids = &d->sub_id;
@@ -135,8 +140,10 @@ bool conn_send_publish(struct conn *c, const struct delivery *d)
             o.has_expiry = true;
             o.expiry_s = expiry_left_s(c, src->expires_ms);
         }
-        if (c->max_out != SIZE_MAX && mqtt_publish_size(c->version, &o) > c->max_out)
+        if (c->max_out != SIZE_MAX && mqtt_publish_size(c->version, &o) > c->max_out) {
+            metric_add(c->part->b->m.dropped_size, 1);
             return false;
+        }
     }
     header_max = MQTT_PUBLISH_HEADER_MAX(o.topic.n, o.props.n, o.sub_id_count);
     if (header_max + src->payload.n <= STREAM_ROOM_MAX && src->payload.n <= SEND_COPY_MAX) {
@@ -215,12 +222,10 @@ static void pump_session(struct conn *c)
             continue;
         }
         src = message_source_of(out.m);
-        if (conn_send_publish(c, &d)) {
+        if (conn_send_publish(c, &d))
             metric_add(m->sent[out.qos], 1);
-        } else {
-            metric_add(m->dropped_size, 1);
+        else
             session_skip(c->session, out.packet_id);
-        }
     }
     if (c->session->expired != expired)
         metric_add(m->dropped_expired, c->session->expired - expired);
@@ -239,7 +244,8 @@ static void replay_one(struct conn *c, struct replay *r, struct message *m)
             metric_add(c->part->b->m.dropped_queue, 1);
         return;
     }
-    metric_add(conn_send_publish(c, &d) ? c->part->b->m.sent[0] : c->part->b->m.dropped_size, 1);
+    if (conn_send_publish(c, &d))
+        metric_add(c->part->b->m.sent[0], 1);
 }
 
 /* One message at a time, and of QoS 1 only as the window opens, so that a large replay never fills

@@ -136,7 +136,7 @@ size_t conn_data(struct conn *c, struct str bytes)
             return bytes.n;
         }
         rc = mqtt_decode(rest, c->version ? c->version : MQTT_V311,
-                         hello ? l->mqtt_connect_max_bytes : l->mqtt_packet_max_bytes, &pk, &used,
+                         hello ? l->mqtt_connect_max_bytes : c->rules->packet_max_bytes, &pk, &used,
                          &why);
         if (rc == ERR_MORE)
             break;
@@ -256,7 +256,7 @@ static void conn_free(struct conn *c)
     acks_fini(&c->acks);
     conn_answers_clear(c);
     mem_free(c->answers);
-    for (size_t i = 0; c->aliases && i < CONN_ALIAS_MAX; i++)
+    for (size_t i = 0; c->aliases && i < c->rules->topic_alias_max; i++)
         mem_free((void *)(uintptr_t)c->aliases[i].p);
     mem_free(c->aliases);
     hello_free(c->hello);

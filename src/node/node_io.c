@@ -277,13 +277,36 @@ static void set_proxy(struct node *n, const struct listener_settings *ls,
             assert(false && "checked by the row");
 }
 
+static struct broker_rules rules_of(const struct node *n, const struct listener_settings *ls)
+{
+    struct broker_rules r = broker_rules_default(&n->limits);
+
+    r.anonymous = rule_of(ls);
+    r.identity_from = (enum cert_name)ls->identity_from;
+    r.mount_point = ls->mount_point;
+    if (ls->packet_max_bytes > 0)
+        r.packet_max_bytes = ls->packet_max_bytes;
+    if (ls->inflight_max > 0)
+        r.inflight_max = (uint32_t)ls->inflight_max;
+    if (ls->has_keepalive_max)
+        r.keepalive_max_s = (uint16_t)ls->keepalive_max_s;
+    if (ls->has_qos_max)
+        r.qos_max = (uint8_t)ls->qos_max;
+    if (ls->has_retain_available)
+        r.retain_available = ls->retain_available;
+    if (ls->has_topic_alias_max)
+        r.topic_alias_max = (uint16_t)ls->topic_alias_max;
+    return r;
+}
+
 static int start_mqtt_listener(struct node *n, const struct listener_settings *ls, struct fault *f)
 {
     bool ws = ls->protocol == MQTT_OVER_WEBSOCKET;
+    struct broker_rules rules = rules_of(n, ls);
     struct broker_listen bl = { .addr = ls->address,
                                 .unix_mode = octal(ls->mode),
-                                .rules = { .anonymous = rule_of(ls),
-                                           .identity_from = (enum cert_name)ls->identity_from } };
+                                .connections_max = ls->connections_max,
+                                .rules = &rules };
     struct addr bound;
     struct tls_server_options to = {
         .cert_file = or_default(ls->cert, NULL),
@@ -298,9 +321,15 @@ static int start_mqtt_listener(struct node *n, const struct listener_settings *l
         return rc;
     set_proxy(n, ls, &bl.proxy);
     if (ws)
-        rc = listen_websocket(
-            n, &(struct http_listen_options){ .addr = bl.addr, .proxy = bl.proxy, .tls = bl.tls },
-            &bl.rules, &bound, f);
+        rc = listen_websocket(n,
+                              &(struct http_listen_options){
+                                  .addr = bl.addr,
+                                  .proxy = bl.proxy,
+                                  .tls = bl.tls,
+                                  .unix_mode = bl.unix_mode,
+                                  .connections_max = bl.connections_max,
+                              },
+                              &rules, &bound, f);
     else
         rc = broker_listen(n->broker, &bl, &bound, f);
     if (rc)
@@ -431,8 +460,7 @@ static int start_api(struct node *n, struct fault *f)
     n->api = api_new(&ao);
     api_mount(n->api, server);
     health_mount_api(&n->health, server);
-    mount_mqtt(n, server, mqtt_on_api, COUNT_OF(mqtt_on_api),
-               &(struct broker_rules){ .anonymous = ANONYMOUS_LOCAL });
+    mount_mqtt(n, server, mqtt_on_api, COUNT_OF(mqtt_on_api), NULL);
     return listen_http(n, server, "api", &lo, f);
 }
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/conninfo.h"
+#include "wire/mqtt_topic.h"
 
 static const struct conf_name level_names[] = {
     { "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "warn", LOG_WARN },
@@ -107,6 +108,16 @@ static void check_proxies(const void *value, struct conf_say *say)
                           STR_ARG(t->items[i]));
     }
 }
+static void check_mount(const void *value, struct conf_say *say)
+{
+    const struct str *s = value;
+
+    if (s->n > 0 && (!mqtt_topic_valid(*s) || s->p[0] == '$' || s->p[s->n - 1] != '/'))
+        conf_complain(
+            say, NULL,
+            "must be the beginning of a topic that ends with '/', such as site1/, without "
+            "wildcards and without '$' in front");
+}
 static void check_listener(const void *value, struct conf_say *say)
 {
     const struct listener_settings *l = value;
@@ -153,6 +164,34 @@ static const struct conf_row listener_rows[] = {
       .help =
           "revocation list of client_ca in PEM, read again by a reload; while it is expired, no "
           "certificate counts" },
+    { "mount_point", CONF_TEXT, LISTENER(mount_point), .max = 512, .check = check_mount,
+      .help = "such as site1/: put in front of each topic and filter of its clients (behind "
+              "$share/NAME/), and taken off what they get, so that they see nothing else. $SYS is "
+              "the same for all. Rows of ingest see the whole topic" },
+    { "connections_max", CONF_UINT, LISTENER(connections_max),
+      CONF_HAS(struct listener_settings, has_connections_max), .min = 1, .max = 1000000,
+      .help = "open connections through it; as limits.connections_max when absent" },
+    { "packet_max", CONF_SIZE, LISTENER(packet_max_bytes),
+      CONF_HAS(struct listener_settings, has_packet_max), .min = 128, .max = 256 << 20,
+      .help = "largest packet from its clients; as limits.mqtt_packet_max when absent" },
+    { "inflight_max", CONF_UINT, LISTENER(inflight_max),
+      CONF_HAS(struct listener_settings, has_inflight_max), .min = 1, .max = 65535,
+      .help = "unacknowledged messages to a client, and from it; as limits.mqtt_inflight_max when "
+              "absent" },
+    { "keepalive_max_s", CONF_UINT, LISTENER(keepalive_max_s),
+      CONF_HAS(struct listener_settings, has_keepalive_max), .max = 65535,
+      .help = "longest keep-alive in seconds; as limits.mqtt_keepalive_max_s when absent" },
+    { "qos_max", CONF_UINT, LISTENER(qos_max), CONF_HAS(struct listener_settings, has_qos_max),
+      .max = 2,
+      .help = "highest QoS of its clients: what is published above ends the connection, what is "
+              "subscribed above is granted with less; as limits.mqtt_qos_max when absent" },
+    { "retain_available", CONF_BOOL, LISTENER(retain_available),
+      CONF_HAS(struct listener_settings, has_retain_available),
+      .help = "whether its clients may publish retained messages; the connection of one that does "
+              "all the same is ended. When absent they may, unless limits.mqtt_retained_max is 0" },
+    { "topic_alias_max", CONF_UINT, LISTENER(topic_alias_max),
+      CONF_HAS(struct listener_settings, has_topic_alias_max), .max = 1024,
+      .help = "topic aliases that one client may use; as limits.mqtt_topic_alias_max when absent" },
     { "proxy_protocol", CONF_BOOL, LISTENER(proxy_protocol), .def = "false",
       .help = "each connection must begin with a PROXY header (version 1 or 2, before TLS), which "
               "says from where it came; connections without are closed" },
@@ -410,7 +449,49 @@ static const struct conf_row rows[] = {
     { 0 },
 };
 
-const struct conf_schema settings_schema = { "wayside", rows, sizeof(struct settings), NULL };
+/* A listener may be narrower than the whole, and never wider. */
+static void check_within(struct conf_say *say, size_t i, const char *key, bool wider,
+                         const char *limit)
+{
+    if (wider)
+        conf_complain(say, "mqtt",
+                      "listeners[%zu].%s is above limits.%s, which holds for all: raise that, or "
+                      "lower this",
+                      i, key, limit);
+}
+static void check_whole(const void *root, struct conf_say *say)
+{
+    const struct settings *s = root;
+    const struct limits *l = &s->limits;
+
+    for (size_t i = 0; i < s->mqtt.listeners.count; i++) {
+        const struct listener_settings *ls =
+            CONF_ITEM_AT(s->mqtt.listeners, struct listener_settings, i);
+        uint64_t most_s = l->mqtt_keepalive_max_s;
+
+        check_within(say, i, "connections_max", ls->connections_max > l->connections_max,
+                     "connections_max");
+        check_within(say, i, "packet_max", ls->packet_max_bytes > l->mqtt_packet_max_bytes,
+                     "mqtt_packet_max");
+        check_within(say, i, "inflight_max", ls->inflight_max > l->mqtt_inflight_max,
+                     "mqtt_inflight_max");
+        check_within(say, i, "keepalive_max_s",
+                     ls->has_keepalive_max && most_s > 0 &&
+                         (ls->keepalive_max_s == 0 || ls->keepalive_max_s > most_s),
+                     "mqtt_keepalive_max_s");
+        check_within(say, i, "qos_max", ls->has_qos_max && ls->qos_max > l->mqtt_qos_max,
+                     "mqtt_qos_max");
+        check_within(say, i, "retain_available",
+                     ls->has_retain_available && ls->retain_available && l->mqtt_retained_max == 0,
+                     "mqtt_retained_max");
+        check_within(say, i, "topic_alias_max",
+                     ls->has_topic_alias_max && ls->topic_alias_max > l->mqtt_topic_alias_max,
+                     "mqtt_topic_alias_max");
+    }
+}
+
+const struct conf_schema settings_schema = { "wayside", rows, sizeof(struct settings),
+                                             check_whole };
 
 const char *settings_preset(const char *name)
 {

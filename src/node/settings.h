@@ -23,6 +23,13 @@ struct listener_settings {
     bool proxy_protocol;
     struct conf_texts trusted_proxies; /* as addr_net_parse() takes them */
     struct str mode;                   /* of a Unix socket: octal digits; empty: 0660 */
+    struct str mount_point;
+    /* What its clients may; what was not given is as the limits say. */
+    uint64_t connections_max, packet_max_bytes, inflight_max; /* 0: not given */
+    uint64_t keepalive_max_s, qos_max, topic_alias_max;
+    bool retain_available;
+    bool has_connections_max, has_packet_max, has_inflight_max, has_keepalive_max, has_qos_max;
+    bool has_topic_alias_max, has_retain_available;
 };
 struct user_settings {
     struct str name, password;

@@ -1,5 +1,5 @@
 """How MQTT clients reach the broker, and what holds for them there: PROXY headers, Unix sockets, client
-certificates, by raw bytes and real clients."""
+certificates, rules of one listener; by raw bytes and real clients."""
 import contextlib
 import json
 import shutil
@@ -64,13 +64,13 @@ class Raw:
         self.send(0x10, text("MQTT") + bytes([self.version, flags]) + struct.pack(">H", keepalive) + self.props(props) +
                   text(client_id) + tail)
         first, body = self.read()
-        assert first == 0x20, f"not a CONNACK: {first:#x} {body!r}"
+        assert first == 0x20, f"not a CONNACK: {first} {body!r}"
         return body[1], properties(body[2:])[0] if self.version == 5 else {}
 
     def subscribe(self, topic, qos=0, sub_id=None):
         self.send(0x82, struct.pack(">H", 7) + self.props(b"\x0b" + varint(sub_id) if sub_id else b"") + text(topic) + bytes([qos]))
         first, body = self.read()
-        assert first == 0x90, f"not a SUBACK: {first:#x}"
+        assert first == 0x90, f"not a SUBACK: {first}"
         return body[-1]
 
     def unsubscribe(self, topic):
@@ -281,8 +281,9 @@ def test_a_unix_socket_is_local_unless_said_otherwise(box):
 
 def test_a_unix_socket_may_have_proxies_and_websockets_behind_it(box):
     hub = box.hub(mqtt=f"""    - {{address: "unix:{box.dir}/p", proxy_protocol: true, anonymous: allow}}
-    - {{address: "unix:{box.dir}/w", protocol: websocket}}
+    - {{address: "unix:{box.dir}/w", mode: "0640", protocol: websocket}}
 """)
+    assert stat.S_IMODE((box.dir / "w").stat().st_mode) == 0o640
     c = unix_raw(box.dir / "p")
     c.s.sendall(proxy_v2())
     assert c.connect()[0] == 0
@@ -477,12 +478,204 @@ def test_a_proxy_header_comes_before_tls(box):
     assert refused(ca.connect(hub, "t1"))
 
 
+# ---- rules of a listener ----
+RULES = "packet_max: 1KiB, inflight_max: 5, keepalive_max_s: 30, qos_max: 1, retain_available: false, topic_alias_max: 3"
+
+
+def two_listeners(box, rules, extra=""):
+    """A hub whose first listener has the rules; (hub, connect to the first, connect to the second)."""
+    hub = box.hub(mqtt=f'    - {{address: "unix:{box.dir}/r", {rules}}}\n    - {{address: "127.0.0.1:0"}}\n', extra=extra)
+    return hub, lambda version=5: unix_raw(box.dir / "r", version), lambda version=5: raw(hub, version)
+
+
+def ended_with(client, code):
+    """DISCONNECT with that code under MQTT 5, then the end."""
+    if client.version == 5:
+        first, body = client.read()
+        assert (first, body[:1]) == (0xe0, bytes([code])), (first, body)
+    assert client.read() == (None, b"")
+    return True
+
+
+def test_each_listener_tells_its_own_rules(box):
+    _, narrow, wide = two_listeners(box, RULES)
+    code, props = narrow().connect("n")
+    assert code == 0
+    assert {k: props.get(k) for k in (0x27, 0x21, 0x13, 0x24, 0x25, 0x22)} == \
+        {0x27: 1024, 0x21: 5, 0x13: 30, 0x24: 1, 0x25: 0, 0x22: 3}, props
+    assert 0x13 not in narrow().connect("k", keepalive=20)[1]
+    assert narrow().connect("z", keepalive=0)[1][0x13] == 30
+    props = wide().connect("w")[1]
+    assert {k: props.get(k) for k in (0x27, 0x21, 0x13, 0x24, 0x25, 0x22)} == \
+        {0x27: 1 << 20, 0x21: 100, 0x13: None, 0x24: None, 0x25: None, 0x22: 16}, props
+
+
+def test_limits_are_the_rules_of_all(box):
+    hub = box.hub(mqtt='    - {address: "127.0.0.1:0"}\n', extra="limits: {mqtt_qos_max: 1, mqtt_topic_alias_max: 2, mqtt_retained_max: 0}")
+    code, props = raw(hub).connect("n")
+    assert (code, props[0x24], props[0x22], props[0x25]) == (0, 1, 2, 0), props
+
+
+def test_each_listener_keeps_its_own_rules(box):
+    _, narrow, wide = two_listeners(box, RULES)
+    for version in (4, 5):
+        for what, code in ((dict(qos=2), 0x9b), (dict(retain=True), 0x9a), (dict(payload=b"x" * 1100), 0x95)):
+            c = narrow(version)
+            assert c.connect("n")[0] == 0
+            c.publish("a", **what)
+            assert ended_with(c, code), (version, what)
+            c = wide(version)
+            assert c.connect("w")[0] == 0
+            c.publish("a", **what)
+            if what.get("qos"):
+                assert c.read()[0] == 0x50
+            c.ping()
+        for will, code in ((("w", "x", 2, False), 0x9b if version == 5 else 3), (("w", "x", 0, True), 0x9a if version == 5 else 3),
+                           (("w", "x", 1, False), 0)):
+            assert narrow(version).connect("will", will=will)[0] == code, (version, will)
+        c = narrow(version)
+        assert c.connect("s")[0] == 0
+        assert [c.subscribe("q", qos) for qos in (0, 1, 2)] == [0, 1, 1]
+    for alias, good in ((3, True), (4, False)):
+        c = narrow()
+        assert c.connect("alias")[0] == 0
+        c.publish("t", props=b"\x23" + struct.pack(">H", alias))
+        if good:
+            c.ping()
+        else:
+            assert ended_with(c, 0x94)
+
+
+def test_the_window_to_a_client_is_its_listeners(box):
+    _, narrow, wide = two_listeners(box, RULES)
+    sub, pub = narrow(), wide()
+    assert sub.connect("sub")[0] == pub.connect("pub")[0] == 0
+    assert sub.subscribe("w", 1) == 1
+    for n in range(8):
+        pub.publish("w", b"%d" % n, qos=1, packet_id=n + 1)
+        assert pub.read()[0] == 0x40
+    got = [sub.message() for _ in range(5)]
+    sub.ping()  # no sixth before one is acknowledged
+    sub.send(0x40, struct.pack(">H", got[0][6]))
+    assert sub.message()[1] == b"5"
+
+
+def test_connections_of_a_listener_are_bounded(box):
+    _, narrow, wide = two_listeners(box, "connections_max: 2")
+    kept = [narrow(), narrow()]
+    assert [c.connect(f"c{n}")[0] for n, c in enumerate(kept)] == [0, 0]
+    more = narrow()
+    with contextlib.suppress(OSError):
+        more.send(0x10, b"")
+    assert more.read() == (None, b"")
+    assert wide().connect("w")[0] == 0
+    kept[0].close()
+
+    def lets_in():
+        with contextlib.suppress(AssertionError):
+            return narrow().connect("late")[0] == 0
+
+    until(lets_in, "the place to be free again")
+
+
+def test_a_mount_point_is_a_world_of_its_own(box):
+    _, inside, outside = two_listeners(box, "mount_point: site1/")
+    for version in (4, 5):
+        a, b, all_ = inside(version), inside(version), outside(version)
+        for n, c in enumerate((a, b, all_)):
+            assert c.connect(f"m{version}{n}")[0] == 0
+        assert all_.subscribe("#", 1) == 1
+        for filter_ in ("a/+", "$SYS/broker/version"):
+            assert a.subscribe(filter_, 1) == 1
+        assert a.message()[0] == "$SYS/broker/version"
+        b.publish("a/b", b"1", qos=1)
+        assert b.read()[0] == 0x40
+        got = a.message()
+        assert got[:2] == ("a/b", b"1")
+        a.send(0x40, struct.pack(">H", got[6]))
+        got = all_.message()
+        assert got[:2] == ("site1/a/b", b"1")
+        all_.send(0x40, struct.pack(">H", got[6]))
+        # Only what is below it is seen; not the name of the mount point itself either.
+        assert a.subscribe("#") == 0
+        all_.publish("a/b", b"not theirs")
+        all_.publish("site1", b"not theirs")
+        all_.publish("site1/c", b"2")
+        assert a.message()[:2] == ("c", b"2")
+        assert [all_.message()[0] for _ in range(3)] == ["a/b", "site1", "site1/c"]
+        # Unsubscribing names the same filter.
+        assert a.unsubscribe("#") in (0, 8)
+        assert a.unsubscribe("a/+") in (0, 8)
+        assert a.subscribe("mark") == 0
+        b.publish("a/b", b"3")
+        b.publish("kept/x", b"4", retain=True)
+        b.publish("mark", b"")
+        assert a.message()[0] == "mark"
+        assert [all_.message()[0] for _ in range(3)] == ["site1/a/b", "site1/kept/x", "site1/mark"]
+        # Retained messages and wills.
+        assert a.subscribe("kept/#") == 0
+        got = a.message()
+        assert got[:4] == ("kept/x", b"4", 0, True), got
+        w = inside(version)
+        assert w.connect(f"w{version}", will=("last/words", "5", 0, False))[0] == 0
+        assert a.subscribe("last/#") == 0
+        w.s.close()
+        assert a.message()[:2] == ("last/words", b"5")
+        assert all_.message()[:2] == ("site1/last/words", b"5")
+        b.publish("kept/x", b"", retain=True)
+        assert all_.message()[:2] == ("site1/kept/x", b"")
+        # $SYS is nobody's to write, prefixed or not.
+        b.publish("$SYS/x", b"6")
+        b.publish("end", b"7")
+        assert all_.message()[:2] == ("site1/end", b"7")
+        for c in (a, b, all_):
+            c.close()
+
+
+def test_a_session_from_elsewhere_brings_nothing_from_outside(box):
+    _, inside, outside = two_listeners(box, "mount_point: site1/")
+    keep = b"\x11\x00\x00\x01\x00"
+    c = outside()
+    assert c.connect("mover", props=keep)[0] == 0
+    assert c.subscribe("#", 1) == 1
+    c.close()
+    p = outside()
+    assert p.connect("p")[0] == 0
+    for topic in ("secret", "site1/open"):
+        p.publish(topic, b"x", qos=1)
+        assert p.read()[0] == 0x40
+    c = inside()
+    assert c.connect("mover", clean=False, props=keep)[0] == 0
+    assert c.message()[0] == "open"
+    c.ping()
+    # Live, and of QoS 0, it is the same.
+    p.publish("secret", b"y")
+    p.publish("site1/open", b"z")
+    got = c.message()
+    assert got[:2] == ("open", b"z"), got
+
+
+def test_topics_of_a_mount_point_are_held_against_the_limits(box):
+    _, inside, _ = two_listeners(box, "mount_point: 0123456789/", extra="limits: {mqtt_topic_max: 20}")
+    c = inside()
+    assert c.connect("c")[0] == 0
+    assert c.subscribe("123456789") == 0
+    assert c.subscribe("1234567890") == 0x8f
+    c.publish("123456789")
+    assert c.message()[0] == "123456789"
+    c.publish("1234567890")
+    assert ended_with(c, 0x90)
+    assert inside().connect("w", will=("1234567890", "", 0, False))[0] == 0x90
+
+
 def test_mistakes_in_the_settings_are_said(box):
     for text_, word in (('proxy_protocol: true, trusted_proxies: ["10.0.0.1/8"]', "bits behind its length"),
                         ('proxy_protocol: true, trusted_proxies: ["proxy.example"]', "is no address or range"),
                         ('trusted_proxies: ["10.0.0.0/8"]', "proxy_protocol: true only"),
                         ('client_ca: /x', "client_ca"), ('require_certificate: true', "needs client_ca"),
                         ('identity_from: subject', "needs client_ca"), ('client_crl: /x', "needs client_ca"),
+                        ("mount_point: site1", "ends with '/'"), ("mount_point: a/+/", "without wildcards"),
+                        ("mount_point: $SYS/", "without '$'"), ("qos_max: 3", "qos_max"), ("packet_max: 2MiB", "listeners[0].packet_max is above"),
                         ('mode: "0600"', "for a Unix socket only"),
                         ('address: "unix:/x", mode: "0698"', "octal digits")):
         where = "" if "address:" in text_ else 'address: "127.0.0.1:0", '
