@@ -104,6 +104,10 @@ struct broker_rules {
     uint16_t topic_alias_max;
     uint8_t qos_max;
     bool retain_available;
+    /* Its clients are sent to another server: 0 no, else MQTT_REASON_USE_ANOTHER (for now) or
+     * MQTT_REASON_MOVED (for good). MQTT 5 is told to which; 3.1.1 that this one is unavailable. */
+    uint8_t redirect;
+    struct str server_reference;
 };
 /* As the limits say, for local clients without a name. */
 struct broker_rules broker_rules_default(const struct limits *l);

@@ -41,7 +41,7 @@
 struct broker_metrics {
     struct metric *connects, *refused, *received[3], *sent[3], *received_bytes;
     struct metric *dropped_slow, *dropped_queue, *dropped_size, *dropped_expired, *dropped_retained;
-    struct metric *dropped_mount;
+    struct metric *dropped_mount, *redirected;
     struct metric *denied_publish, *denied_subscribe, *refused_ingest, *kept_alive, *taken_over;
     struct metric *connected, *sessions, *subscriptions, *retained, *proto_errors, *between;
     struct metric *proxy_refused;

@@ -40,6 +40,7 @@ static void metrics_set_up(struct broker *b, struct metrics *m)
     b->m = (struct broker_metrics){
         .connects = PLAIN("connects", "CONNECT packets received"),
         .refused = PLAIN("connects_refused", "CONNECT packets refused"),
+        .redirected = PLAIN("connects_redirected", "CONNECT packets answered with another server"),
         .received = { RECEIVED(0), RECEIVED(1), RECEIVED(2) },
         .sent = { SENT(0), SENT(1), SENT(2) },
         .received_bytes = PLAIN("received_bytes", "bytes of MQTT packets received"),
@@ -153,6 +154,8 @@ const struct broker_rules *broker_rules_keep(struct broker *b, const struct brok
     k->rules = given ? *given : broker_rules_default(&b->limits);
     if (k->rules.mount_point.n > 0)
         k->rules.mount_point.p = str_dup(k->rules.mount_point);
+    if (k->rules.server_reference.n > 0)
+        k->rules.server_reference.p = str_dup(k->rules.server_reference);
     list_init(&k->link);
     list_push_back(&b->rules, &k->link);
     return &k->rules;
@@ -314,6 +317,8 @@ void broker_free(struct broker *b)
 
         if (k->rules.mount_point.n > 0)
             mem_free((char *)(uintptr_t)k->rules.mount_point.p);
+        if (k->rules.server_reference.n > 0)
+            mem_free((char *)(uintptr_t)k->rules.server_reference.p);
         mem_free(k);
     }
     gate_free(b->stopped);

@@ -106,20 +106,43 @@ void conn_login_cancel(struct conn *c)
 
 /* ---- refusing ---- */
 
+static void send_refusal(struct conn *c, uint8_t reason, struct str server_reference)
+{
+    const struct mqtt_connect *hello = &c->hello->pk;
+    struct mqtt_packet pk = { .type = MQTT_CONNACK };
+    struct buf out = buf_init(1024);
+
+    pk.connack.code = c->version == MQTT_V5 ? reason : mqtt_connack_v311(reason);
+    if (server_reference.n > 0) {
+        pk.connack.props.has = MQTT_HAS(SERVER_REFERENCE);
+        pk.connack.props.server_reference = server_reference;
+    }
+    mqtt_encode(&pk, c->version, &out);
+    if (server_reference.n > 0 && c->version == MQTT_V5 &&
+        (hello->props.has & MQTT_HAS(MAX_PACKET)) && out.n > hello->props.max_packet)
+        send_refusal(c, reason, STR_NONE); /* it would not take the whole answer */
+    else
+        conn_send(c, buf_str(&out));
+    buf_fini(&out);
+}
+
 static void refuse(struct conn *c, uint8_t reason, const char *text)
 {
-    struct mqtt_packet pk = { .type = MQTT_CONNACK };
-    struct buf out = buf_init(64);
     char peer[ADDR_TEXT_SIZE];
 
     metric_add(c->part->b->m.refused, 1);
     if (part_may_log(c->part))
         log_warn("mqtt", "connection refused", lf_text("peer", addr_format(conn_peer(c), peer)),
                  lf_str("client", c->hello->pk.client_id), lf_text("reason", text));
-    pk.connack.code = c->version == MQTT_V5 ? reason : mqtt_connack_v311(reason);
-    mqtt_encode(&pk, c->version, &out);
-    conn_send(c, buf_str(&out));
-    buf_fini(&out);
+    send_refusal(c, reason, STR_NONE);
+    conn_drop(c, ERR_REFUSED);
+}
+
+/* What such a listener is for: no refusal that anybody has to look at. */
+static void redirect(struct conn *c)
+{
+    metric_add(c->part->b->m.redirected, 1);
+    send_refusal(c, c->rules->redirect, c->rules->server_reference);
     conn_drop(c, ERR_REFUSED);
 }
 
@@ -262,6 +285,10 @@ void conn_connect(struct conn *c, const struct mqtt_connect *pk, struct str pack
     h->pk = again.connect;
     mount_will(c);
     conn_move(c, CONN_AUTHENTICATING);
+    if (c->rules->redirect) {
+        redirect(c);
+        return;
+    }
     reason = check_connect(c, &h->pk, &text);
     if (reason) {
         refuse(c, reason, text);

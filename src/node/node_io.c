@@ -284,6 +284,8 @@ static struct broker_rules rules_of(const struct node *n, const struct listener_
     r.anonymous = rule_of(ls);
     r.identity_from = (enum cert_name)ls->identity_from;
     r.mount_point = ls->mount_point;
+    r.redirect = ls->redirect;
+    r.server_reference = ls->server_reference;
     if (ls->packet_max_bytes > 0)
         r.packet_max_bytes = ls->packet_max_bytes;
     if (ls->inflight_max > 0)

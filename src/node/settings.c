@@ -8,7 +8,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/conninfo.h"
-#include "wire/mqtt_topic.h"
+#include "wire/mqtt.h"
+#include "wire/uri.h"
 
 static const struct conf_name level_names[] = {
     { "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "warn", LOG_WARN },
@@ -34,6 +35,12 @@ static const struct conf_name cert_name_names[] = {
     { "none", CERT_NAME_NONE },
     { "common_name", CERT_NAME_COMMON },
     { "subject", CERT_NAME_SUBJECT },
+    { 0 },
+};
+static const struct conf_name redirect_names[] = {
+    { "none", 0 },
+    { "temporary", MQTT_REASON_USE_ANOTHER },
+    { "permanent", MQTT_REASON_MOVED },
     { 0 },
 };
 static const struct conf_name kind_names[] = {
@@ -118,6 +125,18 @@ static void check_mount(const void *value, struct conf_say *say)
             "must be the beginning of a topic that ends with '/', such as site1/, without "
             "wildcards and without '$' in front");
 }
+static void check_reference(const void *value, struct conf_say *say)
+{
+    struct str rest = *(const struct str *)value;
+
+    while (rest.n > 0) {
+        struct str one = str_cut(&rest, ' ');
+        struct uri_authority a;
+
+        if (uri_authority_parse(one, &a, NULL))
+            conf_complain(say, NULL, "'%.*s' is no host:port", STR_ARG(one));
+    }
+}
 static void check_listener(const void *value, struct conf_say *say)
 {
     const struct listener_settings *l = value;
@@ -132,6 +151,11 @@ static void check_listener(const void *value, struct conf_say *say)
                       "needs client_ca, the authority whose certificates count");
     if (l->client_ca.n == 0 && l->client_crl.n > 0)
         conf_complain(say, "client_crl", "needs client_ca, the authority that it belongs to");
+    if (l->redirect != 0 && l->server_reference.n == 0)
+        conf_complain(say, "redirect", "to which server? give server_reference as well");
+    if (l->redirect == 0 && l->server_reference.n > 0)
+        conf_complain(say, "server_reference",
+                      "clients are told with redirect: temporary or redirect: permanent only");
     if (l->mode.n > 0 && !addr_is_unix(&l->address))
         conf_complain(say, "mode", "means something for a Unix socket only (address: unix:/path)");
     if (l->trusted_proxies.count > 0 && !l->proxy_protocol)
@@ -192,6 +216,13 @@ static const struct conf_row listener_rows[] = {
     { "topic_alias_max", CONF_UINT, LISTENER(topic_alias_max),
       CONF_HAS(struct listener_settings, has_topic_alias_max), .max = 1024,
       .help = "topic aliases that one client may use; as limits.mqtt_topic_alias_max when absent" },
+    { "redirect", CONF_ENUM, LISTENER(redirect), .def = "none", .names = redirect_names,
+      .help = "its clients are sent to another server, for now (temporary) or for good "
+              "(permanent); MQTT 3.1.1 has no word for that and is told that this one is "
+              "unavailable" },
+    { "server_reference", CONF_TEXT, LISTENER(server_reference), .max = 512,
+      .check = check_reference,
+      .help = "to which, as host:port; several with a space between them" },
     { "proxy_protocol", CONF_BOOL, LISTENER(proxy_protocol), .def = "false",
       .help = "each connection must begin with a PROXY header (version 1 or 2, before TLS), which "
               "says from where it came; connections without are closed" },

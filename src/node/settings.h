@@ -24,6 +24,8 @@ struct listener_settings {
     struct conf_texts trusted_proxies; /* as addr_net_parse() takes them */
     struct str mode;                   /* of a Unix socket: octal digits; empty: 0660 */
     struct str mount_point;
+    unsigned char redirect; /* an MQTT reason code, or 0 */
+    struct str server_reference;
     /* What its clients may; what was not given is as the limits say. */
     uint64_t connections_max, packet_max_bytes, inflight_max; /* 0: not given */
     uint64_t keepalive_max_s, qos_max, topic_alias_max;

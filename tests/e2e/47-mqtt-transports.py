@@ -1,5 +1,5 @@
 """How MQTT clients reach the broker, and what holds for them there: PROXY headers, Unix sockets, client
-certificates, rules of one listener; by raw bytes and real clients."""
+certificates, rules of one listener, redirection; by raw bytes and real clients."""
 import contextlib
 import json
 import shutil
@@ -668,6 +668,25 @@ def test_topics_of_a_mount_point_are_held_against_the_limits(box):
     assert inside().connect("w", will=("1234567890", "", 0, False))[0] == 0x90
 
 
+# ---- another server ----
+def test_clients_are_sent_to_another_server(box):
+    for word, code in (("permanent", 0x9d), ("temporary", 0x9c)):
+        hub = box.hub(name=word, mqtt=f"""    - {{address: "unix:{box.dir}/to-{word}", redirect: {word}, server_reference: "b.example:1883 [2001:db8::1]:8883"}}
+    - {{address: "127.0.0.1:0"}}
+""")
+        # Nobody is asked who he is, nor for anything else.
+        assert unix_raw(box.dir / f"to-{word}").connect(user="x", password="y", will=("w", "x", 1, True)) == \
+            (code, {0x1c: "b.example:1883 [2001:db8::1]:8883"})
+        c = unix_raw(box.dir / f"to-{word}", 4)
+        assert c.connect("") == (3, {})
+        assert c.read() == (None, b"")
+        # One that takes no more bytes is told the code alone.
+        assert unix_raw(box.dir / f"to-{word}").connect(props=b"\x27\x00\x00\x00\x20") == (code, {})
+        assert raw(hub).connect()[0] == 0
+        assert hub.metric("wayside_mqtt_connects_redirected_total") == 3
+        mosquitto("mosquitto_pub", "--unix", box.dir / f"to-{word}", "-t", "a", "-m", "x", code=1)
+
+
 def test_mistakes_in_the_settings_are_said(box):
     for text_, word in (('proxy_protocol: true, trusted_proxies: ["10.0.0.1/8"]', "bits behind its length"),
                         ('proxy_protocol: true, trusted_proxies: ["proxy.example"]', "is no address or range"),
@@ -676,6 +695,8 @@ def test_mistakes_in_the_settings_are_said(box):
                         ('identity_from: subject', "needs client_ca"), ('client_crl: /x', "needs client_ca"),
                         ("mount_point: site1", "ends with '/'"), ("mount_point: a/+/", "without wildcards"),
                         ("mount_point: $SYS/", "without '$'"), ("qos_max: 3", "qos_max"), ("packet_max: 2MiB", "listeners[0].packet_max is above"),
+                        ("redirect: permanent", "give server_reference"), ("server_reference: a:1", "redirect: temporary"),
+                        ("redirect: permanent, server_reference: 'a:b'", "is no host:port"),
                         ('mode: "0600"', "for a Unix socket only"),
                         ('address: "unix:/x", mode: "0698"', "octal digits")):
         where = "" if "address:" in text_ else 'address: "127.0.0.1:0", '
