@@ -30,6 +30,7 @@
     X(mqtt_keepalive_max_s, 0, 0, 65535, COUNT, "longest keep-alive in seconds that is granted (0: as the client asks)") \
     X(mqtt_qos_max, 2, 0, 2, COUNT, "highest QoS of a publication from a client, and of what it is sent") \
     X(mqtt_topic_alias_max, 16, 0, 1024, COUNT, "topic aliases that one client may use")           \
+    X(mqtt_alias_out_max, 16, 0, 1024, COUNT, "topic aliases used towards one client that allows them") \
     X(http_head_max_bytes, KIB(16), 512, MIB(1), BYTES, "request line and header fields together") \
     X(http_fields_max, 100, 4, 1000, COUNT, "header fields of one request")                        \
     X(http_body_max_bytes, MIB(1), 0, MIB(4096), BYTES, "body of one request")                     \

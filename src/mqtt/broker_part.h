@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "mqtt/acks.h"
+#include "mqtt/alias_out.h"
 #include "mqtt/broker.h"
 #include "mqtt/registry.h"
 #include "mqtt/retained.h"
@@ -261,8 +262,9 @@ struct conn {
     uint64_t last_read_ms;
     size_t max_out; /* Maximum Packet Size of the client; SIZE_MAX: none */
     struct acks acks;
-    struct str *aliases; /* rules->topic_alias_max heap strings, or NULL */
-    int *answers;        /* of authz for the packet at hand */
+    struct str *aliases;         /* rules->topic_alias_max heap strings, or NULL */
+    struct alias_out *alias_out; /* NULL: the client allows none */
+    int *answers;                /* of authz for the packet at hand */
     uint32_t answer_count, answer_cap;
     bool asking; /* check is under way */
     struct authz_login login;

@@ -382,6 +382,7 @@ static void take_settings(struct conn *c, struct session *s)
 {
     const struct mqtt_connect *pk = &c->hello->pk;
     uint16_t most = c->rules->keepalive_max_s;
+    uint64_t aliases = c->part->b->limits.mqtt_alias_out_max;
 
     s->expiry_s = expiry_of(pk);
     message_unref(s->will);
@@ -402,6 +403,10 @@ static void take_settings(struct conn *c, struct session *s)
         c->answers_problems = pk->props.request_problem_info != 0;
     if (pk->props.has & MQTT_HAS(MAX_PACKET))
         c->max_out = pk->props.max_packet;
+    if ((pk->props.has & MQTT_HAS(TOPIC_ALIAS_MAX)) && pk->props.topic_alias_max < aliases)
+        aliases = pk->props.topic_alias_max;
+    if ((pk->props.has & MQTT_HAS(TOPIC_ALIAS_MAX)) && aliases > 0)
+        c->alias_out = alias_out_new((uint16_t)aliases);
 }
 
 static void send_connack(struct conn *c, const struct session *s)

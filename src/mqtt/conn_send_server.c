@@ -115,6 +115,25 @@ static uint32_t expiry_left_s(const struct conn *c, uint64_t expires_ms)
     return expires_ms > now ? (uint32_t)((expires_ms - now + 999) / 1000) : 0;
 }
 
+/* With an alias instead of the topic, where the client allows that. */
+static struct alias_use use_alias(const struct conn *c, struct mqtt_publish_out *o)
+{
+    struct alias_use use = { 0 };
+
+    if (!c->alias_out)
+        return use;
+    use = alias_out_find(c->alias_out, o->topic);
+    o->topic_alias = use.alias;
+    if (use.known)
+        o->topic = STR_NONE;
+    return use;
+}
+
+static bool too_large(const struct conn *c, const struct mqtt_publish_out *o)
+{
+    return c->max_out != SIZE_MAX && mqtt_publish_size(c->version, o) > c->max_out;
+}
+
 bool conn_send_publish(struct conn *c, const struct delivery *d)
 {
     const struct message_source *src = d->src;
@@ -126,12 +145,15 @@ bool conn_send_publish(struct conn *c, const struct delivery *d)
         .retain = d->retain,
         .packet_id = d->packet_id,
     };
+    struct alias_use use = { 0 };
+    struct str topic;
     size_t header_max;
 
-    if (!mount_strip(c->rules->mount_point, &o.topic)) {
+    if (c->rules->mount_point.n > 0 && !mount_strip(c->rules->mount_point, &o.topic)) {
         metric_add(c->part->b->m.dropped_mount, 1);
         return false;
     }
+    topic = o.topic;
     if (c->version == MQTT_V5) {
         o.props = src->props;
         o.sub_ids = &d->sub_id;
@@ -140,7 +162,10 @@ bool conn_send_publish(struct conn *c, const struct delivery *d)
             o.has_expiry = true;
             o.expiry_s = expiry_left_s(c, src->expires_ms);
         }
-        if (c->max_out != SIZE_MAX && mqtt_publish_size(c->version, &o) > c->max_out) {
+        use = use_alias(c, &o);
+        if (too_large(c, &o) && use.alias != 0 && !use.known)
+            use.alias = o.topic_alias = 0; /* it may fit without */
+        if (too_large(c, &o)) {
             metric_add(c->part->b->m.dropped_size, 1);
             return false;
         }
@@ -148,10 +173,12 @@ bool conn_send_publish(struct conn *c, const struct delivery *d)
     header_max = MQTT_PUBLISH_HEADER_MAX(o.topic.n, o.props.n, o.sub_id_count);
     if (header_max + src->payload.n <= STREAM_ROOM_MAX && src->payload.n <= SEND_COPY_MAX) {
         send_copied(c, &o, src->payload, header_max + src->payload.n);
-        return true;
+    } else {
+        assert(d->m);
+        send_by_reference(c, &o, d->m, header_max);
     }
-    assert(d->m);
-    send_by_reference(c, &o, d->m, header_max);
+    if (use.alias != 0 && !use.known)
+        alias_out_told(c->alias_out, topic, use.alias);
     return true;
 }
 

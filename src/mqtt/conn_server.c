@@ -259,6 +259,7 @@ static void conn_free(struct conn *c)
     for (size_t i = 0; c->aliases && i < c->rules->topic_alias_max; i++)
         mem_free((void *)(uintptr_t)c->aliases[i].p);
     mem_free(c->aliases);
+    alias_out_free(c->alias_out);
     hello_free(c->hello);
     identity_unref(c->who);
     mem_free(c);

@@ -1,5 +1,5 @@
 """How MQTT clients reach the broker, and what holds for them there: PROXY headers, Unix sockets, client
-certificates, rules of one listener, redirection; by raw bytes and real clients."""
+certificates, rules of one listener, redirection, topic aliases towards them; by raw bytes and real clients."""
 import contextlib
 import json
 import shutil
@@ -37,7 +37,7 @@ class Raw:
     """One MQTT connection by raw bytes."""
 
     def __init__(self, s, version=5, prefix=b""):
-        self.s, self.version, self.buffer = s, version, b""
+        self.s, self.version, self.buffer, self.held = s, version, b"", []
         self.s.settimeout(20)
         if prefix:
             self.s.sendall(prefix)
@@ -83,8 +83,22 @@ class Raw:
         self.send(0x30 | qos << 1 | (1 if retain else 0),
                   text(topic) + (struct.pack(">H", packet_id) if qos else b"") + self.props(props) + payload)
 
+    def wait_for(self, first):
+        """The next packet of that first byte; what comes before it is kept for read()."""
+        between = []
+        while True:
+            got = self.read()
+            if got[0] in (first, None):
+                break
+            between.append(got)
+        self.held = between + self.held
+        assert got[0] == first, "the connection ended"
+        return got[1]
+
     def read(self):
         """(first byte, body) of the next packet; (None, b"") at the end."""
+        if self.held:
+            return self.held.pop(0)
         while True:
             if len(self.buffer) >= 2:
                 n, at = 0, 1
@@ -685,6 +699,125 @@ def test_clients_are_sent_to_another_server(box):
         assert raw(hub).connect()[0] == 0
         assert hub.metric("wayside_mqtt_connects_redirected_total") == 3
         mosquitto("mosquitto_pub", "--unix", box.dir / f"to-{word}", "-t", "a", "-m", "x", code=1)
+
+
+# ---- topic aliases towards a client ----
+ALLOWS = b"\x22\x00\x03"  # Topic Alias Maximum: 3
+LONG = "a/topic/that/is/long/enough/"
+
+
+def test_aliases_stand_for_topics_that_come_again(box):
+    hub = box.hub()
+    sub, plain, old, pub = raw(hub), raw(hub), raw(hub, 4), raw(hub)
+    assert sub.connect("sub", props=ALLOWS)[0] == plain.connect("plain")[0] == old.connect("old")[0] == pub.connect("pub")[0] == 0
+    pub.publish(LONG + "kept", b"k", qos=1, retain=True)
+    assert pub.read()[0] == 0x40
+    for c in (sub, plain, old):
+        assert c.subscribe("a/#", 2) == 2
+
+    def answer(c, got):
+        if got[2] == 1:
+            c.send(0x40, struct.pack(">H", got[6]))
+        elif got[2] == 2:
+            c.send(0x50, struct.pack(">H", got[6]))
+            c.wait_for(0x62)
+            c.send(0x70, struct.pack(">H", got[6]))
+        return got
+
+    def alias_of(got):
+        return got[5].get(0x23)
+
+    # The retained one is the first; then each QoS, by turns; a fourth topic and a short one have none.
+    got = answer(sub, sub.message())
+    assert (got[0], got[3], alias_of(got)) == (LONG + "kept", True, 1)
+    sent = [("kept", 0), ("one", 1), ("one", 0), ("kept", 2), ("two", 2), ("one", 1), ("two", 2), ("three", 1), ("kept", 1), ("three", 0)]
+    for n, (name, qos) in enumerate(sent):
+        pub.publish(LONG + name, b"%d" % n, qos=qos, packet_id=n + 1)
+        if qos == 1:
+            assert pub.read()[0] == 0x40
+        elif qos == 2:
+            assert pub.read()[0] == 0x50
+            pub.send(0x62, struct.pack(">H", n + 1))
+            assert pub.read()[0] == 0x70
+    pub.publish("a/short")
+    pub.publish("a/short")
+    names, whole = {1: LONG + "kept"}, 1
+    for n, (name, qos) in enumerate(sent):
+        got = answer(sub, sub.message())
+        if got[0] and alias_of(got):
+            assert alias_of(got) not in names, "an alias was told twice"
+            names[alias_of(got)] = got[0]
+        whole += bool(got[0])
+        assert (got[0] or names[alias_of(got)], got[1], got[2]) == (LONG + name, b"%d" % n, qos), (n, got)
+    assert names == {1: LONG + "kept", 2: LONG + "one", 3: LONG + "two"}
+    assert whole == 1 + 2 + 2, "one, two; three twice, which has no place"
+    assert [(m[0], alias_of(m)) for m in (sub.message(), sub.message())] == [("a/short", None)] * 2
+    # Who allows none gets none.
+    for c in (plain, old):
+        got = [answer(c, c.message()) for _ in range(len(sent) + 3)]
+        assert all(m[0] and 0x23 not in m[5] for m in got)
+
+
+def test_aliases_end_with_the_connection(box):
+    hub = box.hub()
+    keep = b"\x11\x00\x00\x01\x00"
+    pub, sub = raw(hub), raw(hub)
+    assert pub.connect("pub")[0] == sub.connect("sub", props=ALLOWS + keep)[0] == 0
+    assert sub.subscribe("a/#", 2) == 2
+    for n in range(4):
+        pub.publish(LONG + "x", b"%d" % n, qos=2 if n % 2 else 1, packet_id=n + 1)
+        assert pub.read()[0] in (0x40, 0x50)
+        if n % 2:
+            pub.send(0x62, struct.pack(">H", n + 1))
+            assert pub.read()[0] == 0x70
+    first = [sub.message() for _ in range(4)]
+    assert [m[0] for m in first] == [LONG + "x", "", "", ""]
+    sub.send(0x40, struct.pack(">H", first[0][6]))  # the one that told the topic is done with
+    sub.ping()
+    sub.close()
+    # What was not answered comes again: the topic is told again, and the alias used behind it.
+    sub = raw(hub)
+    assert sub.connect("sub", props=ALLOWS + keep, clean=False)[0] == 0
+    again = [sub.message() for _ in range(3)]
+    assert [(m[0], m[1], m[4], m[5][0x23]) for m in again] == \
+        [(LONG + "x", b"1", True, 1), ("", b"2", True, 1), ("", b"3", True, 1)]
+    sub.close()
+    # Without aliases this time.
+    sub = raw(hub)
+    assert sub.connect("sub", props=keep, clean=False)[0] == 0
+    assert [(m[0], m[5]) for m in (sub.message(), sub.message(), sub.message())] == [(LONG + "x", {})] * 3
+
+
+def test_an_alias_never_makes_a_packet_too_large(box):
+    hub = box.hub()
+    size = 2 + 2 + len(LONG) + 1 + 10  # fixed header, topic, no properties, payload
+    sub, pub = raw(hub), raw(hub)
+    assert sub.connect("sub", props=ALLOWS + b"\x27" + struct.pack(">I", size))[0] == pub.connect("pub")[0] == 0
+    assert sub.subscribe("a/#") == 0
+    for n in (11, 10, 7, 7, 11):
+        pub.publish(LONG, b"x" * n)
+    got = [sub.message() for _ in range(4)]
+    # 11 does not fit; 10 fits without an alias only; 7 is told with one, which then leaves room for 11.
+    assert [(m[0], m[5].get(0x23), len(m[1])) for m in got] == [(LONG, None, 10), (LONG, 1, 7), ("", 1, 7), ("", 1, 11)]
+
+
+def test_aliases_towards_clients_are_bounded(box):
+    for most, want in ((0, [None, None, None]), (1, [1, None, None]), (2, [1, 2, None])):
+        hub = box.hub(name=f"hub{most}", extra=f"limits: {{mqtt_alias_out_max: {most}}}")
+        c = raw(hub)
+        assert c.connect(props=b"\x22\xff\xff")[0] == 0
+        assert c.subscribe("a/#") == 0
+        for n in range(3):
+            c.publish(LONG + str(n))
+        assert [c.message()[5].get(0x23) for _ in range(3)] == want
+        c.close()
+    hub = box.hub(name="mounted", mqtt='    - {address: "127.0.0.1:0", mount_point: site1/}\n')
+    c = raw(hub)
+    assert c.connect(props=ALLOWS)[0] == 0
+    assert c.subscribe("a/#") == 0
+    c.publish(LONG)
+    c.publish(LONG)
+    assert [(m[0], m[5]) for m in (c.message(), c.message())] == [(LONG, {0x23: 1}), ("", {0x23: 1})]
 
 
 def test_mistakes_in_the_settings_are_said(box):
