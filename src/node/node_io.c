@@ -337,8 +337,8 @@ static int start_mqtt_listener(struct node *n, const struct listener_settings *l
     if (rc)
         return rc;
     say_listening(n, ws ? "mqtt-websocket" : "mqtt", &bound);
-    if (ls->anonymous == ANONYMOUS_LOCAL && !addr_is_local(&bound) && n->access.user_count == 0 &&
-        ls->identity_from == CERT_NAME_NONE)
+    if (ls->anonymous == ANONYMOUS_LOCAL && rules.anonymous == ANONYMOUS_DENY &&
+        n->access.user_count == 0 && ls->identity_from == CERT_NAME_NONE)
         log_warn("mqtt", "nobody can log in from the network: no users are configured",
                  lf_u64("port", addr_port(&bound)),
                  lf_text("do", "add mqtt.users, or anonymous: allow to the listener"));

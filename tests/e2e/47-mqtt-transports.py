@@ -238,6 +238,7 @@ def test_who_comes_by_a_proxy_is_not_local(box):
     hub = box.hub(mqtt='    - {address: "127.0.0.1:0", proxy_protocol: true}\n')
     for header in (proxy_v2(), proxy_v2(command=0x20), b"PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\n", b"PROXY UNKNOWN\r\n"):
         assert raw(hub, prefix=header).connect()[0] in (0x86, 0x87), header
+    assert hub.logged(msg="nobody can log in from the network: no users are configured")
 
 
 # ---- Unix sockets ----
