@@ -2,6 +2,7 @@
 #include "base/addr.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -90,6 +91,25 @@ struct addr addr_from(const struct sockaddr *sa, socklen_t len)
     a.len = len;
     memcpy(&a.ss, sa, len);
     return a;
+}
+
+struct addr addr_from_ip(struct str bytes, uint16_t port)
+{
+    struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+
+    assert(bytes.n == 4 || bytes.n == 16);
+    if (bytes.n == 4) {
+        memcpy(&in4.sin_addr, bytes.p, 4);
+        return addr_from((const struct sockaddr *)&in4, sizeof(in4));
+    }
+    memcpy(&in6.sin6_addr, bytes.p, 16);
+    return addr_from((const struct sockaddr *)&in6, sizeof(in6));
+}
+
+struct addr addr_unix_unnamed(void)
+{
+    return (struct addr){ .len = sizeof(sa_family_t), .ss = { .ss_family = AF_UNIX } };
 }
 
 static struct sockaddr_in as_in4(const struct addr *a)

@@ -17,6 +17,10 @@ MUST_USE int addr_parse(struct str host, uint16_t port, struct addr *out);
  * part must be an address, not a name. */
 MUST_USE int addr_parse_port(struct str s, uint16_t default_port, struct addr *out);
 struct addr addr_from(const struct sockaddr *sa, socklen_t len);
+/* bytes: 4 of IPv4 or 16 of IPv6, in network order. */
+struct addr addr_from_ip(struct str bytes, uint16_t port);
+/* A Unix socket without a path, as the peer of one is. */
+struct addr addr_unix_unnamed(void);
 /* "127.0.0.1:1883", "[::1]:1883", "unix:/path", "unix". Always terminated. Returns out. */
 char *addr_format(const struct addr *a, char out[ADDR_TEXT_SIZE]);
 /* Only the address, without brackets and port. */

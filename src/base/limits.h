@@ -14,6 +14,8 @@
 #define LIMITS_LIST(X)                                                                             \
     /* name, default, least, most, unit, help */                                                   \
     X(connections_max, 10000, 1, 1000000, COUNT, "open connections of all services together")      \
+    X(proxy_header_max_bytes, 1024, 232, 65551, BYTES, "PROXY header in front of a connection, with its additions") \
+    X(proxy_timeout_ms, 5000, 100, 600000, MS, "time from accept to a whole PROXY header")         \
     X(mqtt_packet_max_bytes, MIB(1), 128, MIB(256), BYTES, "largest MQTT packet from a client that is connected") \
     X(mqtt_connect_max_bytes, KIB(16), 128, MIB(1), BYTES, "largest CONNECT packet")               \
     X(mqtt_connect_timeout_ms, 10000, 100, 600000, MS, "time from accept to a whole CONNECT")      \
@@ -28,6 +30,9 @@
     X(mqtt_keepalive_max_s, 0, 0, 65535, COUNT, "longest keep-alive in seconds that is granted (0: as the client asks)") \
     X(access_file_max_bytes, MIB(1), 64, MIB(64), BYTES, "mqtt.acl_file, and mqtt.password_file")        \
     X(password_iterations_max, 10000, 1, 10000000, COUNT, "iterations of one line of mqtt.password_file; each login costs as many as its costliest line") \
+    X(mqtt_qos_max, 2, 0, 2, COUNT, "highest QoS of a publication from a client, and of what it is sent") \
+    X(mqtt_topic_alias_max, 16, 0, 1024, COUNT, "topic aliases that one client may use")           \
+    X(mqtt_alias_out_max, 16, 0, 1024, COUNT, "topic aliases used towards one client that allows them") \
     X(http_head_max_bytes, KIB(16), 512, MIB(1), BYTES, "request line and header fields together") \
     X(http_fields_max, 100, 4, 1000, COUNT, "header fields of one request")                        \
     X(http_body_max_bytes, MIB(1), 0, MIB(4096), BYTES, "body of one request")                     \

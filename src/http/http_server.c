@@ -119,6 +119,7 @@ int http_listen(struct http_server *s, const struct http_listen_options *o, stru
 {
     struct listener_options lo = {
         .addr = o->addr,
+        .proxy = o->proxy,
         .tls = o->tls,
         .alpn = o->tls ? "http/1.1" : NULL,
         .unix_mode = o->unix_mode,
@@ -130,6 +131,7 @@ int http_listen(struct http_server *s, const struct http_listen_options *o, stru
 
     assert(s->listener_count < HTTP_LISTENERS_MAX);
     make_openapi(s);
+    lo.proxy.refused = metrics_counter(s->metrics, LISTENER_PROXY_REFUSED);
     rc = listener_open(s->workers, &lo, &s->listeners[s->listener_count], f);
     if (rc)
         return rc;

@@ -19,6 +19,7 @@
 #include "http/request.h"
 #include "http/route.h"
 #include "http/static.h"
+#include "net/listener.h"
 
 struct workers;
 struct metrics;
@@ -57,9 +58,10 @@ void http_server_mount(struct http_server *s, const struct http_route *rows, siz
 
 struct http_listen_options {
     struct addr addr;
-    struct tls_context *tls;  /* NULL: plain */
-    unsigned unix_mode;       /* of a Unix socket; 0: 0660 */
-    uint64_t connections_max; /* 0: limits.connections_max */
+    struct listener_proxy proxy; /* `refused` is set by the server */
+    struct tls_context *tls;     /* NULL: plain */
+    unsigned unix_mode;          /* of a Unix socket; 0: 0660 */
+    uint64_t connections_max;    /* 0: limits.connections_max */
 };
 /* At most HTTP_LISTENERS_MAX per server. out_addr (may be NULL): the bound address. */
 #define HTTP_LISTENERS_MAX 8

@@ -408,6 +408,11 @@ bool ws_is_tls(const struct ws *w)
     return stream_is_tls(w->s);
 }
 
+int ws_cert_name(const struct ws *w, enum cert_name which, struct buf *out)
+{
+    return stream_cert_name(w->s, which, out);
+}
+
 const struct identity *ws_identity(const struct ws *w)
 {
     return w->id;

@@ -6,6 +6,7 @@
  */
 #include "base/blob.h"
 #include "base/str.h"
+#include "net/stream.h"
 
 struct ws;
 struct loop;
@@ -67,6 +68,8 @@ struct loop *ws_loop(const struct ws *w);
 const struct addr *ws_peer(const struct ws *w);
 const struct addr *ws_local(const struct ws *w);
 bool ws_is_tls(const struct ws *w);
+/* As stream_cert_name(). */
+MUST_USE int ws_cert_name(const struct ws *w, enum cert_name which, struct buf *out);
 const struct identity *ws_identity(const struct ws *w);
 void ws_set_user_timeout(struct ws *w, unsigned ms);
 

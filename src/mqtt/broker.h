@@ -13,9 +13,11 @@
 #include "base/blob.h"
 #include "base/limits.h"
 #include "base/metrics.h"
+#include "net/listener.h"
 #include "net/loop.h"
 #include "net/workers.h"
 #include "trust/authz.h"
+#include "trust/cert_name.h"
 
 struct broker;
 struct broker_token;
@@ -99,21 +101,45 @@ struct broker *broker_new(struct workers *w, const struct broker_options *o);
  * be used. */
 MUST_USE int broker_restore(struct broker *b, struct fault *f);
 
+/* What holds for the clients of one listener. */
+struct broker_rules {
+    enum authz_anonymous anonymous; /* handed to authz with each login */
+    /* The client is whom its verified certificate names; one that it does not name is refused. */
+    enum cert_name identity_from;
+    struct str mount_point; /* what its clients name lies below it (mqtt/mount.h); n 0: none */
+    size_t packet_max_bytes;
+    uint32_t inflight_max;
+    uint16_t keepalive_max_s; /* 0: as the client asks */
+    uint16_t topic_alias_max;
+    uint8_t qos_max;
+    bool retain_available;
+    /* Its clients are sent to another server: 0 no, else MQTT_REASON_USE_ANOTHER (for now) or
+     * MQTT_REASON_MOVED (for good). MQTT 5 is told to which; 3.1.1 that this one is unavailable. */
+    uint8_t redirect;
+    struct str server_reference;
+};
+/* As the limits say, for local clients without a name. */
+struct broker_rules broker_rules_default(const struct limits *l);
+
 struct broker_listen {
     const char *name; /* for logs and metrics; constant; NULL: "mqtt" */
     struct addr addr;
-    struct tls_context *tls; /* NULL: plain; borrowed */
+    struct listener_proxy proxy; /* `refused` is set by the broker */
+    struct tls_context *tls;     /* NULL: plain; borrowed */
     unsigned unix_mode;
-    uint64_t connections_max;       /* 0: limits.connections_max */
-    enum authz_anonymous anonymous; /* handed to authz with each login */
+    uint64_t connections_max;         /* 0: limits.connections_max */
+    const struct broker_rules *rules; /* copied; NULL: the default */
 };
 /* Accepts from now on. *out_addr (may be NULL): the bound address. Not from a worker's thread. */
 MUST_USE int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *out_addr,
                            struct fault *f);
 
+/* The rules as broker_ws_accept() takes them; the broker's, until it is freed. given: copied; NULL:
+ * the default. Not from a worker's thread. */
+const struct broker_rules *broker_rules_keep(struct broker *b, const struct broker_rules *given);
 /* Takes over a WebSocket whose upgrade to subprotocol "mqtt" is complete. On its worker's thread;
- * the broker sets its handler and closes it. anonymous: of its listener. */
-void broker_ws_accept(struct broker *b, struct ws *ws, enum authz_anonymous anonymous);
+ * the broker sets its handler and closes it. rules: of its listener. */
+void broker_ws_accept(struct broker *b, struct ws *ws, const struct broker_rules *rules);
 
 /* The answers of authz have changed. On a worker's thread, for what is on its loop: connections whose
  * login is no longer good are ended (MQTT 5: 0x87) and so are their sessions; subscriptions that

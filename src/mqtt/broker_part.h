@@ -19,9 +19,11 @@
  * share_server.c (shared subscriptions), keep_server.c (retained), recheck_server.c (when the rules
  * have changed), sys_server.c ($SYS, listing).
  */
+#include "base/buf.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "mqtt/acks.h"
+#include "mqtt/alias_out.h"
 #include "mqtt/broker.h"
 #include "mqtt/denials.h"
 #include "mqtt/match.h"
@@ -34,7 +36,6 @@
 #include "net/stream.h"
 #include "wire/mqtt.h"
 
-#define CONN_ALIAS_MAX     16u                  /* topic aliases that a client may use (inbound) */
 #define CONN_HIGH          ((size_t)256 * 1024) /* bytes waiting: QoS 0 is dropped, the rest queues */
 #define CONN_LOW           ((size_t)64 * 1024)
 #define SESSION_EXPIRY_MAX (30u * 86400u) /* an absent client's session ends after 30 days */
@@ -46,16 +47,21 @@
 struct broker_metrics {
     struct metric *connects, *refused, *received[3], *sent[3], *received_bytes;
     struct metric *dropped_slow, *dropped_queue, *dropped_size, *dropped_expired, *dropped_retained;
+    struct metric *dropped_mount, *redirected;
     struct metric *denied_publish, *denied_subscribe, *refused_ingest, *kept_alive, *taken_over;
     struct metric *connected, *sessions, *subscriptions, *shared, *retained, *proto_errors;
-    struct metric *between;
+    struct metric *between, *proxy_refused;
 };
 
 struct broker_listener {
     struct broker *b;
     struct listener *l;
     const char *name;
-    enum authz_anonymous anonymous;
+    const struct broker_rules *rules;
+    struct list link;
+};
+struct kept_rules {
+    struct broker_rules rules;
     struct list link;
 };
 
@@ -74,6 +80,7 @@ struct broker {
     struct broker_metrics m;
     struct metrics *own_metrics; /* when none were given: the broker asks some itself */
     struct list listeners;       /* the thread that made the broker */
+    struct list rules;           /* the same; the rules themselves never change */
     struct gate *stopped;
     struct journal *journal; /* NULL: nothing is written down */
     struct journal_cursor *cursor;
@@ -143,7 +150,8 @@ struct part {
     struct timer sys_timer;   /* worker 0 */
     uint64_t started_ms;
     struct broker_token *spare;
-    uint64_t log_second; /* part_may_log() */
+    struct buf mount_room; /* scratch: what a client of a listener with a mount point named */
+    uint64_t log_second;   /* part_may_log() */
     unsigned log_lines;
     struct denials denials;
     uint32_t rechecks; /* how often the rules have changed */
@@ -357,11 +365,13 @@ struct hello {
     struct mqtt_connect pk; /* views into bytes */
     char *bytes;
     char *assigned_id;       /* when the client left it to us */
+    char *will_topic;        /* below its mount point */
     uint32_t generation;     /* of the holding that was granted */
     struct session *session; /* granted */
     bool session_present;
     uint64_t ended; /* serial of a session that was written down and is over with this CONNECT */
     struct addr peer, local; /* for authz, which may answer later */
+    struct buf certified;    /* the name in its certificate, where that is asked for */
 };
 
 /* How a connection that is not plainly a stream reaches its peer. */
@@ -374,6 +384,7 @@ struct conn_transport {
     const struct addr *(*peer)(const struct conn *c);
     const struct addr *(*local)(const struct conn *c);
     bool (*is_tls)(const struct conn *c);
+    int (*cert_name)(const struct conn *c, enum cert_name which, struct buf *out);
 };
 
 struct conn {
@@ -381,9 +392,9 @@ struct conn {
     struct stream *stream; /* NULL: through `far` */
     const struct conn_transport *far;
     void *far_ctx;
+    const struct broker_rules *rules; /* of its listener */
     unsigned char state;
     uint8_t version;
-    uint8_t anonymous;     /* enum authz_anonymous, of its listener */
     uint8_t busy;          /* bits of enum conn_busy: why nothing is read */
     bool choked;           /* more waits than the high mark */
     bool gone;             /* the transport has closed */
@@ -403,8 +414,9 @@ struct conn {
     uint64_t last_read_ms;
     size_t max_out; /* Maximum Packet Size of the client; SIZE_MAX: none */
     struct acks acks;
-    struct str *aliases; /* CONN_ALIAS_MAX heap strings, or NULL */
-    int *answers;        /* of authz for the packet at hand */
+    struct str *aliases;         /* rules->topic_alias_max heap strings, or NULL */
+    struct alias_out *alias_out; /* NULL: the client allows none */
+    int *answers;                /* of authz for the packet at hand */
     uint32_t answer_count, answer_cap;
     bool asking; /* check is under way */
     struct authz_login login;
@@ -424,7 +436,7 @@ struct conn {
 };
 
 void conn_accepted(void *ctx, struct loop *l, struct stream *s);
-struct conn *conn_new(struct part *p, enum authz_anonymous anonymous);
+struct conn *conn_new(struct part *p, const struct broker_rules *rules);
 /* Beyond this many waiting bytes the transport cuts the connection: room for the high mark and a
  * packet of the largest size behind it, whatever limits.send_queue_max_bytes says. */
 size_t conn_send_max(const struct broker *b);
@@ -443,6 +455,8 @@ void conn_unhold(struct conn *c);
 const struct addr *conn_peer(const struct conn *c);
 const struct addr *conn_local(const struct conn *c);
 bool conn_is_tls(const struct conn *c);
+/* As stream_cert_name(). */
+MUST_USE int conn_cert_name(const struct conn *c, enum cert_name which, struct buf *out);
 static inline bool conn_is_open(const struct conn *c)
 {
     return c->state == CONN_OPEN && !c->gone;
@@ -481,7 +495,8 @@ struct delivery {
     uint8_t qos;
     bool retain, dup;
 };
-/* False: larger than the client takes; nothing was sent. */
+/* False: larger than the client takes, or outside of its mount point; nothing was sent, and that is
+ * counted. */
 MUST_USE bool conn_send_publish(struct conn *c, const struct delivery *d);
 /* A publication whose topic, properties and payload are longer together needs its message; payloads
  * above this are sent by reference. */

@@ -41,6 +41,7 @@ static void metrics_set_up(struct broker *b, struct metrics *m)
     b->m = (struct broker_metrics){
         .connects = PLAIN("connects", "CONNECT packets received"),
         .refused = PLAIN("connects_refused", "CONNECT packets refused"),
+        .redirected = PLAIN("connects_redirected", "CONNECT packets answered with another server"),
         .received = { RECEIVED(0), RECEIVED(1), RECEIVED(2) },
         .sent = { SENT(0), SENT(1), SENT(2) },
         .received_bytes = PLAIN("received_bytes", "bytes of MQTT packets received"),
@@ -49,6 +50,7 @@ static void metrics_set_up(struct broker *b, struct metrics *m)
         .dropped_size = DROPPED("size"),
         .dropped_expired = DROPPED("expired"),
         .dropped_retained = DROPPED("retained"),
+        .dropped_mount = DROPPED("mount"),
         .denied_publish = DENIED("publish"),
         .denied_subscribe = DENIED("subscribe"),
         .refused_ingest = PLAIN("publications_refused", "publications refused by ingestion"),
@@ -57,6 +59,7 @@ static void metrics_set_up(struct broker *b, struct metrics *m)
         .proto_errors = PLAIN("protocol_errors", "packets that broke the protocol"),
         .between = PLAIN("messages_between_workers", "publications posted to another worker"),
     };
+    b->m.proxy_refused = m ? metrics_counter(m, LISTENER_PROXY_REFUSED) : NULL;
     /* The count of connections is also asked by the program itself. */
     b->m.connected = metrics_gauge(m, "wayside_mqtt_connections", "", "connected MQTT clients");
     b->m.sessions = GAUGE("sessions", "MQTT sessions, connected or not");
@@ -86,6 +89,7 @@ static void part_make(void *ctx, struct loop *l)
     p->b = b;
     p->loop = l;
     p->index = loop_index(l);
+    p->mount_room = buf_init(128 * 1024); /* a prefix and a name are shorter than 64 KiB each */
     tree_init(&p->tree);
     list_init(&p->conns);
     map_init(&p->holdings);
@@ -131,10 +135,38 @@ struct broker *broker_new(struct workers *w, const struct broker_options *o)
     b->own_metrics = o->metrics ? NULL : metrics_new();
     metrics_set_up(b, o->metrics ? o->metrics : b->own_metrics);
     list_init(&b->listeners);
+    list_init(&b->rules);
     b->stopped = gate_new();
     workers_each(w, part_make, b);
     workers_each(w, part_start, b);
     return b;
+}
+
+struct broker_rules broker_rules_default(const struct limits *l)
+{
+    return (struct broker_rules){
+        .anonymous = ANONYMOUS_LOCAL,
+        .packet_max_bytes = l->mqtt_packet_max_bytes,
+        .inflight_max = (uint32_t)l->mqtt_inflight_max,
+        .keepalive_max_s = (uint16_t)l->mqtt_keepalive_max_s,
+        .topic_alias_max = (uint16_t)l->mqtt_topic_alias_max,
+        .qos_max = (uint8_t)l->mqtt_qos_max,
+        .retain_available = l->mqtt_retained_max > 0,
+    };
+}
+
+const struct broker_rules *broker_rules_keep(struct broker *b, const struct broker_rules *given)
+{
+    struct kept_rules *k = NEW(struct kept_rules);
+
+    k->rules = given ? *given : broker_rules_default(&b->limits);
+    if (k->rules.mount_point.n > 0)
+        k->rules.mount_point.p = str_dup(k->rules.mount_point);
+    if (k->rules.server_reference.n > 0)
+        k->rules.server_reference.p = str_dup(k->rules.server_reference);
+    list_init(&k->link);
+    list_push_back(&b->rules, &k->link);
+    return &k->rules;
 }
 
 int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *out_addr,
@@ -143,6 +175,7 @@ int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *
     struct broker_listener *bl = NEW(struct broker_listener);
     struct listener_options lo = {
         .addr = o->addr,
+        .proxy = o->proxy,
         .tls = o->tls,
         .unix_mode = o->unix_mode,
         .connections_max = o->connections_max ? o->connections_max : b->limits.connections_max,
@@ -152,9 +185,10 @@ int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *
     char text[ADDR_TEXT_SIZE];
     int rc;
 
+    lo.proxy.refused = b->m.proxy_refused;
     bl->b = b;
     bl->name = o->name ? o->name : "mqtt";
-    bl->anonymous = o->anonymous;
+    bl->rules = broker_rules_keep(b, o->rules);
     rc = listener_open(b->workers, &lo, &bl->l, f);
     if (rc) {
         mem_free(bl);
@@ -262,6 +296,7 @@ static void part_free(void *ctx, struct loop *l)
     assert(p->conn_count == 0);
     holding_free_all(p);
     share_free_all(p);
+    buf_fini(&p->mount_room);
     tree_fini(&p->tree);
     registry_fini(&p->registry);
     retained_fini(&p->retained);
@@ -292,6 +327,15 @@ void broker_free(struct broker *b)
 
         listener_free(bl->l);
         mem_free(bl);
+    }
+    while ((it = list_pop_front(&b->rules))) {
+        struct kept_rules *k = container_of(it, struct kept_rules, link);
+
+        if (k->rules.mount_point.n > 0)
+            mem_free((char *)(uintptr_t)k->rules.mount_point.p);
+        if (k->rules.server_reference.n > 0)
+            mem_free((char *)(uintptr_t)k->rules.server_reference.p);
+        mem_free(k);
     }
     gate_free(b->stopped);
     if (b->cursor)

@@ -13,8 +13,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/uuid.h"
+#include "mqtt/mount.h"
 
 #include <assert.h>
+
+#define CERT_NAME_MAX 1024
 
 void hello_free(struct hello *h)
 {
@@ -22,6 +25,8 @@ void hello_free(struct hello *h)
         return;
     mem_free(h->bytes);
     mem_free(h->assigned_id);
+    mem_free(h->will_topic);
+    buf_fini(&h->certified);
     mem_free(h);
 }
 
@@ -101,20 +106,43 @@ void conn_login_cancel(struct conn *c)
 
 /* ---- refusing ---- */
 
+static void send_refusal(struct conn *c, uint8_t reason, struct str server_reference)
+{
+    const struct mqtt_connect *hello = &c->hello->pk;
+    struct mqtt_packet pk = { .type = MQTT_CONNACK };
+    struct buf out = buf_init(1024);
+
+    pk.connack.code = c->version == MQTT_V5 ? reason : mqtt_connack_v311(reason);
+    if (server_reference.n > 0) {
+        pk.connack.props.has = MQTT_HAS(SERVER_REFERENCE);
+        pk.connack.props.server_reference = server_reference;
+    }
+    mqtt_encode(&pk, c->version, &out);
+    if (server_reference.n > 0 && c->version == MQTT_V5 &&
+        (hello->props.has & MQTT_HAS(MAX_PACKET)) && out.n > hello->props.max_packet)
+        send_refusal(c, reason, STR_NONE); /* it would not take the whole answer */
+    else
+        conn_send(c, buf_str(&out));
+    buf_fini(&out);
+}
+
 static void refuse(struct conn *c, uint8_t reason, const char *text)
 {
-    struct mqtt_packet pk = { .type = MQTT_CONNACK };
-    struct buf out = buf_init(64);
     char peer[ADDR_TEXT_SIZE];
 
     metric_add(c->part->b->m.refused, 1);
     if (part_may_log(c->part))
         log_warn("mqtt", "connection refused", lf_text("peer", addr_format(conn_peer(c), peer)),
                  lf_str("client", c->hello->pk.client_id), lf_text("reason", text));
-    pk.connack.code = c->version == MQTT_V5 ? reason : mqtt_connack_v311(reason);
-    mqtt_encode(&pk, c->version, &out);
-    conn_send(c, buf_str(&out));
-    buf_fini(&out);
+    send_refusal(c, reason, STR_NONE);
+    conn_drop(c, ERR_REFUSED);
+}
+
+/* What such a listener is for: no refusal that anybody has to look at. */
+static void redirect(struct conn *c)
+{
+    metric_add(c->part->b->m.redirected, 1);
+    send_refusal(c, c->rules->redirect, c->rules->server_reference);
     conn_drop(c, ERR_REFUSED);
 }
 
@@ -140,6 +168,14 @@ static uint8_t check_connect(const struct conn *c, const struct mqtt_connect *pk
         str_starts(pk->will.topic, STR("$SYS/"))) {
         *out_text = "will topic not allowed";
         return MQTT_REASON_BAD_TOPIC;
+    }
+    if (pk->will.qos > c->rules->qos_max) { /* MQTT 5, 3.2.2.3.4 */
+        *out_text = "the QoS of the will is not offered here";
+        return MQTT_REASON_BAD_QOS;
+    }
+    if (pk->will.retain && !c->rules->retain_available) { /* MQTT 5, 3.2.2.3.5 */
+        *out_text = "retained wills are not offered here";
+        return MQTT_REASON_NO_RETAIN;
     }
     return 0;
 }
@@ -167,11 +203,12 @@ static void login(struct conn *c)
 {
     const struct mqtt_connect *pk = &c->hello->pk;
     const struct authz *z = c->part->b->authz;
+    struct str certified = buf_str(&c->hello->certified);
     struct identity *id = NULL;
     int rc;
 
     if (!z || !z->login) {
-        logged_in(c, 0, identity_new(ROLE_ANONYMOUS, pk->username));
+        logged_in(c, 0, identity_new(ROLE_ANONYMOUS, certified.n > 0 ? certified : pk->username));
         return;
     }
     c->hello->peer = *conn_peer(c);
@@ -183,7 +220,8 @@ static void login(struct conn *c)
         .has_user = pk->has_username,
         .has_password = pk->has_password,
         .tls = conn_is_tls(c),
-        .anonymous = c->anonymous,
+        .certified = certified,
+        .anonymous = c->rules->anonymous,
         .peer = &c->hello->peer,
         .local = &c->hello->local,
         .loop = c->part->loop,
@@ -196,6 +234,19 @@ static void login(struct conn *c)
         logged_in(c, rc, rc ? NULL : id);
 }
 
+/* Who the client is by its certificate, where its listener wants to know. */
+static bool certify(struct conn *c)
+{
+    struct hello *h = c->hello;
+
+    h->certified = buf_init(CERT_NAME_MAX);
+    if (c->rules->identity_from == CERT_NAME_NONE ||
+        conn_cert_name(c, c->rules->identity_from, &h->certified) == 0)
+        return true;
+    refuse(c, MQTT_REASON_BAD_LOGIN, "no certificate names the client");
+    return false;
+}
+
 static void assign_id(struct hello *h)
 {
     char text[UUID_TEXT_LEN + 1];
@@ -203,6 +254,18 @@ static void assign_id(struct hello *h)
 
     h->assigned_id = str_dup(str_of(uuid_format(&u, text)));
     h->pk.client_id = str_of(h->assigned_id);
+}
+
+static void mount_will(struct conn *c)
+{
+    struct hello *h = c->hello;
+    struct str topic;
+
+    if (!h->pk.has_will || c->rules->mount_point.n == 0)
+        return;
+    topic = mount_topic(c->rules->mount_point, h->pk.will.topic, &c->part->mount_room);
+    h->will_topic = str_dup(topic);
+    h->pk.will.topic = str_from(h->will_topic, topic.n);
 }
 
 void conn_connect(struct conn *c, const struct mqtt_connect *pk, struct str packet)
@@ -220,12 +283,19 @@ void conn_connect(struct conn *c, const struct mqtt_connect *pk, struct str pack
     if (mqtt_decode(str_from(h->bytes, packet.n), pk->version, packet.n, &again, &used, NULL))
         assert(false && "a packet decodes the same twice");
     h->pk = again.connect;
+    mount_will(c);
     conn_move(c, CONN_AUTHENTICATING);
+    if (c->rules->redirect) {
+        redirect(c);
+        return;
+    }
     reason = check_connect(c, &h->pk, &text);
     if (reason) {
         refuse(c, reason, text);
         return;
     }
+    if (!certify(c))
+        return;
     if (h->pk.client_id.n == 0)
         assign_id(h);
     conn_busy_set(c, BUSY_CLAIM);
@@ -313,7 +383,8 @@ static struct session *choose_session(struct conn *c, bool in_tree)
 static void take_settings(struct conn *c, struct session *s)
 {
     const struct mqtt_connect *pk = &c->hello->pk;
-    uint64_t most = c->part->b->limits.mqtt_keepalive_max_s;
+    uint16_t most = c->rules->keepalive_max_s;
+    uint64_t aliases = c->part->b->limits.mqtt_alias_out_max;
 
     s->expiry_s = expiry_of(pk);
     message_unref(s->will);
@@ -323,7 +394,7 @@ static void take_settings(struct conn *c, struct session *s)
         s->will_delay_s = pk->will.props.will_delay_s;
     c->keep_alive_s = pk->keep_alive_s;
     if (most > 0 && (c->keep_alive_s == 0 || c->keep_alive_s > most))
-        c->keep_alive_s = most < UINT16_MAX ? (uint16_t)most : UINT16_MAX;
+        c->keep_alive_s = most;
     /* 3.1.1 has no way to tell the client, so its own choice holds. */
     if (c->version == MQTT_V311)
         c->keep_alive_s = pk->keep_alive_s;
@@ -334,13 +405,17 @@ static void take_settings(struct conn *c, struct session *s)
         c->answers_problems = pk->props.request_problem_info != 0;
     if (pk->props.has & MQTT_HAS(MAX_PACKET))
         c->max_out = pk->props.max_packet;
+    if ((pk->props.has & MQTT_HAS(TOPIC_ALIAS_MAX)) && pk->props.topic_alias_max < aliases)
+        aliases = pk->props.topic_alias_max;
+    if ((pk->props.has & MQTT_HAS(TOPIC_ALIAS_MAX)) && aliases > 0)
+        c->alias_out = alias_out_new((uint16_t)aliases);
 }
 
 /* False: larger than the client takes; without it there is no connection, and it has ended. */
 static bool send_connack(struct conn *c, const struct session *s)
 {
     const struct hello *h = c->hello;
-    const struct limits *l = &c->part->b->limits;
+    const struct broker_rules *r = c->rules;
     struct mqtt_packet pk = { .type = MQTT_CONNACK };
     struct mqtt_props *o = &pk.connack.props;
     struct buf out = buf_init(1024);
@@ -348,9 +423,17 @@ static bool send_connack(struct conn *c, const struct session *s)
 
     pk.connack.session_present = h->session_present;
     o->has = MQTT_HAS(RECEIVE_MAX) | MQTT_HAS(MAX_PACKET) | MQTT_HAS(TOPIC_ALIAS_MAX);
-    o->receive_max = (uint16_t)l->mqtt_inflight_max;
-    o->max_packet = (uint32_t)l->mqtt_packet_max_bytes;
-    o->topic_alias_max = CONN_ALIAS_MAX;
+    o->receive_max = (uint16_t)r->inflight_max;
+    o->max_packet = (uint32_t)r->packet_max_bytes;
+    o->topic_alias_max = r->topic_alias_max;
+    if (r->qos_max < 2) {
+        o->has |= MQTT_HAS(MAX_QOS);
+        o->max_qos = r->qos_max;
+    }
+    if (!r->retain_available) {
+        o->has |= MQTT_HAS(RETAIN_AVAILABLE);
+        o->retain_available = 0;
+    }
     if (h->assigned_id) {
         o->has |= MQTT_HAS(ASSIGNED_CLIENT_ID);
         o->assigned_client_id = h->pk.client_id;
@@ -386,10 +469,11 @@ static void open_now(void *ctx)
     struct conn *c = ctx;
     struct hello *h = c->hello;
     struct session *s = h->session;
-    uint32_t window = UINT16_MAX;
+    uint32_t window = c->rules->inflight_max;
     bool opened;
 
-    if (c->version == MQTT_V5 && (h->pk.props.has & MQTT_HAS(RECEIVE_MAX)))
+    if (c->version == MQTT_V5 && (h->pk.props.has & MQTT_HAS(RECEIVE_MAX)) &&
+        h->pk.props.receive_max < window)
         window = h->pk.props.receive_max;
     h->session = NULL;
     if (s)
@@ -414,7 +498,7 @@ static void open_now(void *ctx)
         conn_unhold(c);
         return;
     }
-    conn_set_read_max(c, c->part->b->limits.mqtt_packet_max_bytes);
+    conn_set_read_max(c, c->rules->packet_max_bytes);
     timer_stop(&c->timer);
     if (c->keep_alive_s > 0)
         timer_start(&c->timer, (uint64_t)c->keep_alive_s * 1500);

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "mqtt/mount.h"
 #include "mqtt/persist.h"
 
 #include <assert.h>
@@ -35,12 +36,12 @@ static int resolve_alias(struct conn *c, const struct mqtt_publish *pk, struct s
     unsigned alias = pk->props.topic_alias;
     struct str *slot;
 
-    if (alias == 0 || alias > CONN_ALIAS_MAX) {
+    if (alias == 0 || alias > c->rules->topic_alias_max) {
         conn_end(c, MQTT_REASON_BAD_ALIAS, "topic alias out of range");
         return ERR_PROTO;
     }
     if (!c->aliases)
-        c->aliases = mem_new_array(CONN_ALIAS_MAX, sizeof(*c->aliases));
+        c->aliases = mem_new_array(c->rules->topic_alias_max, sizeof(*c->aliases));
     slot = &c->aliases[alias - 1];
     if (topic->n > 0) {
         if (str_eq(*slot, *topic))
@@ -76,12 +77,12 @@ static bool within_window(struct conn *c, const struct mqtt_publish *pk)
     size_t open = c->acks.publications + c->session->received_count;
 
     if (pk->qos == 0) {
-        if (c->undecided < UNDECIDED_FACTOR * c->part->b->session_limits.inflight_max)
+        if (c->undecided < UNDECIDED_FACTOR * c->rules->inflight_max)
             return true;
         conn_busy_set(c, BUSY_ACKS);
         return false;
     }
-    if (open < c->part->b->session_limits.inflight_max ||
+    if (open < c->rules->inflight_max ||
         (pk->qos == 2 && session_is_received(c->session, pk->packet_id)))
         return true;
     if (c->version == MQTT_V5 || c->acks.count == 0) {
@@ -142,11 +143,26 @@ static bool route(struct conn *c, const struct mqtt_publish *pk, struct str topi
     return done == INGEST_DONE;
 }
 
+/* What the CONNACK said that this listener does not offer; 3.1.1 was not told, but has no other
+ * answer either. */
+static bool within_rules(struct conn *c, const struct mqtt_publish *pk)
+{
+    if (pk->qos > c->rules->qos_max)
+        conn_end(c, MQTT_REASON_BAD_QOS, "a QoS that is not offered here");
+    else if (pk->retain && !c->rules->retain_available)
+        conn_end(c, MQTT_REASON_NO_RETAIN, "retained messages are not offered here");
+    else
+        return true;
+    return false;
+}
+
 static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
 {
     struct str topic = pk->topic;
     int rc;
 
+    if (!within_rules(c, pk))
+        return true;
     if (c->version == MQTT_V5) {
         if (pk->props.has & MQTT_HAS(SUBSCRIPTION_ID)) {
             conn_end(c, MQTT_REASON_PROTOCOL, "subscription identifier from a client");
@@ -155,6 +171,7 @@ static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
         if ((pk->props.has & MQTT_HAS(TOPIC_ALIAS)) && resolve_alias(c, pk, &topic))
             return true;
     }
+    topic = mount_topic(c->rules->mount_point, topic, &c->part->mount_room);
     if (!fits(c, topic)) {
         conn_end(c, MQTT_REASON_BAD_TOPIC, "topic too long or too deep");
         return true;
@@ -217,6 +234,12 @@ static struct blob *encode_suback(struct conn *c, enum mqtt_type type, uint16_t 
     return b;
 }
 
+/* The filter as the tree knows it; good until the next is asked for. */
+static struct str mounted(struct conn *c, struct str filter)
+{
+    return mount_filter(c->rules->mount_point, filter, &c->part->mount_room);
+}
+
 /* The reason code of one entry: what is granted, or why not. ERR_MORE: answer later. */
 static int decide(struct conn *c, uint32_t at, const struct mqtt_sub *sub, uint8_t *out_code)
 {
@@ -238,7 +261,7 @@ static int decide(struct conn *c, uint32_t at, const struct mqtt_sub *sub, uint8
         log_denied(c, "subscribe", sub->filter);
         *out_code = v5 ? MQTT_REASON_NOT_AUTHORIZED : 0x80;
     } else {
-        *out_code = sub->qos;
+        *out_code = sub->qos < c->rules->qos_max ? sub->qos : c->rules->qos_max;
     }
     return 0;
 }
@@ -300,6 +323,15 @@ static bool add_subscription(struct subscribing *g, const struct mqtt_sub *sub, 
     return part_interest_add(p, sub->filter, s->written);
 }
 
+static void ask_retained(struct subscribing *g, const struct mqtt_sub *sub, uint8_t qos)
+{
+    struct conn *c = g->c;
+    struct str filter = mounted(c, sub->filter);
+
+    if (g->rechecks == c->part->rechecks || session_has_subscription(c->session, filter))
+        keep_query(c, filter, (uint8_t)(qos | (sub->no_local ? TREE_NO_LOCAL : 0)), g->sub_id);
+}
+
 /* The subscriptions stand everywhere: SUBACK, then the retained messages. */
 static void subscribed(struct subscribing *g)
 {
@@ -311,10 +343,8 @@ static void subscribed(struct subscribing *g)
     acks_settle_take(&c->acks, g->ack, 0, NULL, g->packet);
     conn_flush_acks(c);
     for (size_t i = 0; mqtt_sub_next(list, &at, &sub); i++)
-        if (conn_is_open(c) && (uint8_t)g->codes->bytes[i] <= 2 &&
-            (g->rechecks == c->part->rechecks || session_has_subscription(c->session, sub.filter)))
-            keep_query(c, sub.filter, (uint8_t)(sub.qos | (sub.no_local ? TREE_NO_LOCAL : 0)),
-                       g->sub_id);
+        if (conn_is_open(c) && (uint8_t)g->codes->bytes[i] <= 2)
+            ask_retained(g, &sub, (uint8_t)g->codes->bytes[i]);
     if (g->joins > 0)
         conn_busy_clear(c, BUSY_JOIN);
     blob_unref(g->request);
@@ -341,6 +371,7 @@ static bool on_subscribe(struct conn *c, const struct mqtt_subscribe *pk)
     bool news = false;
 
     for (uint32_t i = 0; mqtt_sub_next(pk->list, &at, &sub); i++) {
+        sub.filter = mounted(c, sub.filter);
         if (decide(c, i, &sub, (uint8_t *)&codes->bytes[i]) == ERR_MORE) {
             blob_unref(codes);
             conn_busy_set(c, BUSY_CHECK);
@@ -356,8 +387,11 @@ static bool on_subscribe(struct conn *c, const struct mqtt_subscribe *pk)
         g->sub_id = pk->props.subscription_id;
     at = 0;
     for (uint32_t i = 0; mqtt_sub_next(pk->list, &at, &sub); i++)
-        if ((uint8_t)codes->bytes[i] <= 2)
+        if ((uint8_t)codes->bytes[i] <= 2) {
+            sub.filter = mounted(c, sub.filter);
+            sub.qos = (uint8_t)codes->bytes[i];
             news |= add_subscription(g, &sub, (uint8_t *)&codes->bytes[i]);
+        }
     plain = blob_new(blob_str(codes));
     for (uint32_t i = 0; i < plain->n; i++)
         if (!(plain->bytes[i] & 0x80))
@@ -425,8 +459,10 @@ static void on_unsubscribe(struct conn *c, const struct mqtt_subscribe *pk)
     g->c = c;
     g->waiting = 1;
     for (size_t i = 0; mqtt_unsub_next(pk->list, &at, &filter); i++) {
-        bool was = remove_subscription(c, filter);
+        bool was;
 
+        filter = mounted(c, filter);
+        was = remove_subscription(c, filter);
         codes->bytes[i] = was ? MQTT_REASON_SUCCESS : MQTT_REASON_NO_SUBSCRIPTION;
         if (!was || !c->session->written)
             continue;

@@ -9,6 +9,7 @@
 #include "mqtt/broker_part.h"
 
 #include "base/mem.h"
+#include "mqtt/mount.h"
 
 #include <assert.h>
 
@@ -63,6 +64,11 @@ bool conn_is_tls(const struct conn *c)
     return c->stream ? stream_is_tls(c->stream) : c->far->is_tls(c);
 }
 
+int conn_cert_name(const struct conn *c, enum cert_name which, struct buf *out)
+{
+    return c->stream ? stream_cert_name(c->stream, which, out) : c->far->cert_name(c, which, out);
+}
+
 /* ---- PUBLISH ---- */
 
 /* The whole packet into the stream's room. room_n: an upper bound of it. */
@@ -101,6 +107,25 @@ static void send_by_reference(struct conn *c, const struct mqtt_publish_out *o, 
         mem_free(header);
 }
 
+/* With an alias instead of the topic, where the client allows that. */
+static struct alias_use use_alias(const struct conn *c, struct mqtt_publish_out *o)
+{
+    struct alias_use use = { 0 };
+
+    if (!c->alias_out)
+        return use;
+    use = alias_out_find(c->alias_out, o->topic);
+    o->topic_alias = use.alias;
+    if (use.known)
+        o->topic = STR_NONE;
+    return use;
+}
+
+static bool too_large(const struct conn *c, const struct mqtt_publish_out *o)
+{
+    return c->max_out != SIZE_MAX && mqtt_publish_size(c->version, o) > c->max_out;
+}
+
 bool conn_send_publish(struct conn *c, const struct delivery *d)
 {
     const struct message_source *src = d->src;
@@ -112,8 +137,15 @@ bool conn_send_publish(struct conn *c, const struct delivery *d)
         .retain = d->retain,
         .packet_id = d->packet_id,
     };
+    struct alias_use use = { 0 };
+    struct str topic;
     size_t header_max;
 
+    if (c->rules->mount_point.n > 0 && !mount_strip(c->rules->mount_point, &o.topic)) {
+        metric_add(c->part->b->m.dropped_mount, 1);
+        return false;
+    }
+    topic = o.topic;
     if (c->version == MQTT_V5) {
         o.props = src->props;
         o.sub_ids = &d->sub_id;
@@ -122,16 +154,23 @@ bool conn_send_publish(struct conn *c, const struct delivery *d)
             o.has_expiry = true;
             o.expiry_s = message_expiry_left_s(src->expires_ms, loop_now_ms(c->part->loop));
         }
-        if (c->max_out != SIZE_MAX && mqtt_publish_size(c->version, &o) > c->max_out)
+        use = use_alias(c, &o);
+        if (too_large(c, &o) && use.alias != 0 && !use.known)
+            use.alias = o.topic_alias = 0; /* it may fit without */
+        if (too_large(c, &o)) {
+            metric_add(c->part->b->m.dropped_size, 1);
             return false;
+        }
     }
     header_max = MQTT_PUBLISH_HEADER_MAX(o.topic.n, o.props.n, o.sub_id_count);
     if (header_max + src->payload.n <= STREAM_ROOM_MAX && src->payload.n <= SEND_COPY_MAX) {
         send_copied(c, &o, src->payload, header_max + src->payload.n);
-        return true;
+    } else {
+        assert(d->m);
+        send_by_reference(c, &o, d->m, header_max);
     }
-    assert(d->m);
-    send_by_reference(c, &o, d->m, header_max);
+    if (use.alias != 0 && !use.known)
+        alias_out_told(c->alias_out, topic, use.alias);
     return true;
 }
 
@@ -230,7 +269,6 @@ void conn_send_out(struct conn *c, const struct session_out *out)
         metric_add(m->sent[out->qos], 1);
         return;
     }
-    metric_add(m->dropped_size, 1);
     persist_item_done(c->part, c->session, out);
     session_skip(c->session, out->packet_id);
 }
@@ -273,7 +311,8 @@ static void replay_one(struct conn *c, struct replay *r, struct message *m)
             metric_add(c->part->b->m.dropped_queue, 1);
         return;
     }
-    metric_add(conn_send_publish(c, &d) ? c->part->b->m.sent[0] : c->part->b->m.dropped_size, 1);
+    if (conn_send_publish(c, &d))
+        metric_add(c->part->b->m.sent[0], 1);
 }
 
 /* One message at a time, and of QoS 1 only as the window opens, so that a large replay never fills

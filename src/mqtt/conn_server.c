@@ -140,7 +140,7 @@ size_t conn_data(struct conn *c, struct str bytes)
             return bytes.n;
         }
         rc = mqtt_decode(rest, c->version ? c->version : MQTT_V311,
-                         hello ? l->mqtt_connect_max_bytes : l->mqtt_packet_max_bytes, &pk, &used,
+                         hello ? l->mqtt_connect_max_bytes : c->rules->packet_max_bytes, &pk, &used,
                          &why);
         if (rc == ERR_MORE)
             break;
@@ -257,9 +257,10 @@ static void conn_free(struct conn *c)
     acks_fini(&c->acks);
     conn_answers_clear(c);
     mem_free(c->answers);
-    for (size_t i = 0; c->aliases && i < CONN_ALIAS_MAX; i++)
+    for (size_t i = 0; c->aliases && i < c->rules->topic_alias_max; i++)
         mem_free((void *)(uintptr_t)c->aliases[i].p);
     mem_free(c->aliases);
+    alias_out_free(c->alias_out);
     hello_free(c->hello);
     identity_unref(c->who);
     mem_free(c);
@@ -291,12 +292,12 @@ void conn_gone(struct conn *c, int code)
 
 /* ---- the beginning ---- */
 
-struct conn *conn_new(struct part *p, enum authz_anonymous anonymous)
+struct conn *conn_new(struct part *p, const struct broker_rules *rules)
 {
     struct conn *c = NEW(struct conn);
 
     c->part = p;
-    c->anonymous = (uint8_t)anonymous;
+    c->rules = rules;
     c->max_out = SIZE_MAX;
     c->replay_last = &c->replay;
     c->asks_last = &c->asks;
@@ -346,7 +347,7 @@ void conn_accepted(void *ctx, struct loop *l, struct stream *s)
 {
     struct broker_listener *bl = ctx;
     struct part *p = part_of(bl->b, l);
-    struct conn *c = conn_new(p, bl->anonymous);
+    struct conn *c = conn_new(p, bl->rules);
 
     c->stream = s;
     stream_set(s, &conn_handler, c, p->b->limits.mqtt_connect_max_bytes);

@@ -108,6 +108,11 @@ static bool far_is_tls(const struct conn *c)
     return ws_is_tls(link_of(c)->ws);
 }
 
+static int far_cert_name(const struct conn *c, enum cert_name which, struct buf *out)
+{
+    return ws_cert_name(link_of(c)->ws, which, out);
+}
+
 static const struct conn_transport ws_transport = {
     .send = far_send,
     .send_blob = far_send_blob,
@@ -117,6 +122,7 @@ static const struct conn_transport ws_transport = {
     .peer = far_peer,
     .local = far_local,
     .is_tls = far_is_tls,
+    .cert_name = far_cert_name,
 };
 
 static size_t on_data(void *ctx, struct ws *w, struct str bytes)
@@ -149,10 +155,10 @@ static const struct ws_handler ws_handler = {
     .closed = on_closed,
 };
 
-void broker_ws_accept(struct broker *b, struct ws *w, enum authz_anonymous anonymous)
+void broker_ws_accept(struct broker *b, struct ws *w, const struct broker_rules *rules)
 {
     struct part *p = part_of(b, ws_loop(w));
-    struct conn *c = conn_new(p, anonymous);
+    struct conn *c = conn_new(p, rules);
     struct ws_link *k = NEW(struct ws_link);
 
     k->ws = w;

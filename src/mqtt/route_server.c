@@ -300,8 +300,6 @@ static void deliver_qos0(struct part *p, struct conn *c, struct publication *pub
     }
     if (conn_send_publish(c, &d))
         ++*sent;
-    else
-        metric_add(p->b->m.dropped_size, 1);
 }
 
 static void deliver_one(struct part *p, struct session *s, struct publication *pub, unsigned qos,

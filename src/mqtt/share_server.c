@@ -121,7 +121,8 @@ static bool take_qos0(struct part *p, struct session *s, const struct offer *o,
 
     if (!c || c->choked)
         return false;
-    metric_add(conn_send_publish(c, &d) ? p->b->m.sent[0] : p->b->m.dropped_size, 1);
+    if (conn_send_publish(c, &d))
+        metric_add(p->b->m.sent[0], 1);
     return true;
 }
 

@@ -81,11 +81,10 @@ struct passed {
     int fd;
 };
 
-static const struct addr unix_peer = { .len = sizeof(sa_family_t), .ss = { .ss_family = AF_UNIX } };
-
 static void on_passed(struct mail *m, struct loop *l)
 {
     struct passed *p = container_of(m, struct passed, mail);
+    struct addr unix_peer = addr_unix_unnamed();
 
     stream_accept(l, p->fd, &unix_peer, p->listener);
     mem_free(p);
@@ -95,6 +94,7 @@ static void pass_on(struct acceptor *a, int fd)
 {
     struct listener *ln = a->listener;
     unsigned to = ln->next_worker++ % workers_count(ln->workers);
+    struct addr unix_peer = addr_unix_unnamed();
     struct passed *p;
 
     if (to == loop_index(a->loop)) {
@@ -162,6 +162,11 @@ struct tls_context *listener_tls(const struct listener *ln, struct str *out_alpn
 {
     *out_alpn = ln->alpn;
     return ln->o.tls;
+}
+
+const struct listener_proxy *listener_proxy_rule(const struct listener *ln)
+{
+    return &ln->o.proxy;
 }
 
 void listener_ended(struct listener *ln, bool began)
@@ -296,6 +301,17 @@ static void on_acceptor_closed(uv_handle_t *h)
     mem_free(a);
 }
 
+/* Ends those that nobody but net/ knows of yet. */
+static void stop_unbegun(void *ctx, struct loop *l)
+{
+    struct listener *ln = ctx;
+
+    if (ln->o.tls)
+        stream_tls_stop(l, ln);
+    if (ln->o.proxy.required)
+        stream_proxy_stop(l, ln);
+}
+
 static void stop_on(void *ctx, struct loop *l)
 {
     struct listener *ln = ctx;
@@ -308,18 +324,11 @@ static void stop_on(void *ctx, struct loop *l)
     /* Those that the kernel has taken for us already are not reset; a flood of them is. */
     for (i = 0; i < (ln->o.backlog > 0 ? ln->o.backlog : BACKLOG_DEFAULT) && accept_one(a); i++)
         ;
-    if (ln->o.tls)
-        stream_tls_stop(l, ln);
+    stop_unbegun(ln, l);
     timer_stop(&a->back_off);
     uv_close((uv_handle_t *)&a->poll, on_acceptor_closed);
     close(a->fd);
     a->fd = -1;
-}
-
-static void nothing(void *ctx, struct loop *l)
-{
-    (void)ctx;
-    (void)l;
 }
 
 void listener_close(struct listener *l)
@@ -330,7 +339,7 @@ void listener_close(struct listener *l)
     if (!addr_is_unix(&l->bound))
         return;
     /* Descriptors that worker 0 passed on before it stopped have arrived when this returns. */
-    workers_each(l->workers, nothing, NULL);
+    workers_each(l->workers, stop_unbegun, l);
     if (lstat(unix_path(&l->bound), &st) == 0 && st.st_dev == l->unix_dev &&
         st.st_ino == l->unix_ino)
         unlink(unix_path(&l->bound));

@@ -4,16 +4,33 @@
  * One listening address over all workers: TCP with SO_REUSEPORT, a socket per worker; a Unix
  * socket is accepted by worker 0, which passes connections on in turn.
  */
-#include "base/addr.h"
+#include "base/addr_net.h"
 #include "base/err.h"
+#include "base/metrics.h"
 #include "net/stream.h"
 #include "net/workers.h"
 
 struct listener;
 
+/* The PROXY protocol, versions 1 and 2, in front of each connection (before TLS): who connected is
+ * whom the proxy names. It is required; what comes without, late, or from elsewhere is closed. */
+/* Its counter, for metrics_counter(). */
+#define LISTENER_PROXY_REFUSED                                                                     \
+    "wayside_proxy_refused_total", "",                                                             \
+        "connections closed for want of a valid PROXY header from a trusted proxy"
+struct listener_proxy {
+    bool required;
+    const struct addr_net *trusted; /* who may speak for others; borrowed, outlives the listener */
+    size_t trusted_count;           /* 0: loopback addresses. Peers of a Unix socket always may */
+    size_t header_max_bytes;        /* limits.proxy_header_max_bytes */
+    uint64_t timeout_ms;            /* limits.proxy_timeout_ms */
+    struct metric *refused;         /* counts; may be NULL */
+};
+
 struct listener_options {
-    struct addr addr;         /* port 0: the system picks one; all workers then share it */
-    int backlog;              /* 0: 1024 */
+    struct addr addr; /* port 0: the system picks one; all workers then share it */
+    int backlog;      /* 0: 1024 */
+    struct listener_proxy proxy;
     struct tls_context *tls;  /* NULL: plain; borrowed, outlives the listener */
     const char *alpn;         /* names offered under TLS, best first: "h2,http/1.1"; NULL: none */
     unsigned unix_mode;       /* permissions of a Unix socket; 0: 0660. A stale socket file that
@@ -32,13 +49,13 @@ MUST_USE int listener_open(struct workers *w, const struct listener_options *o,
                            struct listener **out, struct fault *f);
 /* The bound address, with the port that was picked. */
 const struct addr *listener_addr(const struct listener *l);
-/* Connections open now / refused so far (connections_max) / lost in the TLS handshake so far. From
- * any thread. */
+/* Connections open now / refused so far (connections_max) / lost before they began so far, in the
+ * TLS handshake or for want of a PROXY header. From any thread. */
 uint64_t listener_open_count(const struct listener *l);
 uint64_t listener_refused_count(const struct listener *l);
 uint64_t listener_failed_count(const struct listener *l);
 /* Stops accepting on all workers and waits for it; open connections live on, unfinished TLS
- * handshakes end. Not from a worker.
+ * handshakes and PROXY headers end. Not from a worker.
  * The listener is freed with listener_free() after the last of its connections was closed. */
 void listener_close(struct listener *l);
 void listener_free(struct listener *l);

@@ -85,6 +85,7 @@ struct loop *loop_new_indexed(unsigned index)
     l->alarm_ms = UINT64_MAX;
     queue_init(&l->mail);
     list_init(&l->shaking);
+    list_init(&l->proxied);
     must(uv_loop_init(&l->uv), "loop");
     l->wake.data = l->prepare.data = l->check.data = l->alarm.data = l;
     must(uv_async_init(&l->uv, &l->wake, on_wake), "wake-up");

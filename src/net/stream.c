@@ -5,7 +5,7 @@
  *        │           └── (an alert is sent) ──► flushing            ▲
  *        └───────────┴──────────┴──────────┴───────────┴────────────┘
  *
- * Accepted streams begin at shaking (TLS) or open. The protocol is called only while open, and
+ * Accepted streams begin at shaking (PROXY header, TLS) or open. The protocol is called only while open, and
  * once at the end with closed(); everything that ends a stream goes through stream_kill(), which
  * makes no callback itself, so that no stream function calls back into its caller's protocol.
  * The memory is freed in the close callback of libuv, behind which nothing can come.
@@ -167,6 +167,10 @@ static void on_timer(struct timer *t)
         dial_timer(s);
         return;
     }
+    if (s->proxy) {
+        stream_proxy_late(s);
+        return;
+    }
     if (s->state == STREAM_SHAKING)
         s->code = -ETIMEDOUT;
     stream_kill(s, false);
@@ -234,8 +238,6 @@ void stream_opened(struct stream *s)
 void stream_accept(struct loop *l, int fd, const struct addr *peer, struct listener *from)
 {
     struct stream *s = stream_new(l);
-    struct tls_context *tls;
-    struct str alpn;
 
     s->listener = from;
     s->state = STREAM_SHAKING;
@@ -247,7 +249,17 @@ void stream_accept(struct loop *l, int fd, const struct addr *peer, struct liste
         stream_kill(s, false);
         return;
     }
-    tls = listener_tls(from, &alpn);
+    if (listener_proxy_rule(from)->required)
+        stream_proxy_begin(s);
+    else
+        stream_accepted(s);
+}
+
+void stream_accepted(struct stream *s)
+{
+    struct str alpn;
+    struct tls_context *tls = listener_tls(s->listener, &alpn);
+
     if (!tls) {
         stream_opened(s);
         return;
@@ -289,6 +301,7 @@ void stream_kill(struct stream *s, bool reset)
     chain_clear(s->loop, &s->out);
     kept_drop(&s->kept);
     stream_tls_drop(s);
+    stream_proxy_drop(s);
     dial_free(s);
     if (s->flags & STREAM_POLLED)
         stream_detach(s);
@@ -375,10 +388,15 @@ static struct addr *addr_take(struct loop *l)
     return &l->addrs[l->addr_next++ % LOOP_ADDRS];
 }
 
-void stream_set_peer(struct stream *s, const struct addr *a)
+void stream_note_peer(struct stream *s, const struct addr *a)
 {
     memset(&s->peer, 0, sizeof(s->peer));
     memcpy(&s->peer, &a->ss, a->len < sizeof(s->peer) ? a->len : sizeof(s->peer));
+}
+
+void stream_set_peer(struct stream *s, const struct addr *a)
+{
+    stream_note_peer(s, a);
     if (addr_is_unix(a))
         s->flags |= STREAM_IS_UNIX;
     else
@@ -390,7 +408,7 @@ const struct addr *stream_peer(const struct stream *s)
     struct addr *a = addr_take(s->loop);
     socklen_t n = s->peer.sa.sa_family == AF_INET    ? sizeof(s->peer.in4)
                   : s->peer.sa.sa_family == AF_INET6 ? sizeof(s->peer.in6)
-                  : s->flags & STREAM_IS_UNIX        ? sizeof(sa_family_t)
+                  : s->peer.sa.sa_family == AF_UNIX  ? sizeof(sa_family_t)
                                                      : 0;
 
     loop_assert_mine(s->loop);

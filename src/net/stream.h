@@ -8,7 +8,9 @@
 #include "base/addr.h"
 #include "base/blob.h"
 #include "net/loop.h"
+#include "trust/cert_name.h"
 
+struct buf;
 struct stream;
 struct tls_context;
 
@@ -73,12 +75,16 @@ bool stream_is_closing(const struct stream *s);
 
 struct loop *stream_loop(const struct stream *s);
 /* The addresses lie in a ring of the loop's: good until eight more were asked for; copy to keep.
- * The peer of an accepted Unix socket has no path; before a connection stands len may be 0. */
+ * Behind a proxy the peer is whom it named in its PROXY header. The peer of an accepted Unix socket has no path; before a connection stands len may be 0. */
 const struct addr *stream_peer(const struct stream *s);
 const struct addr *stream_local(const struct stream *s);
 /* Negotiated ALPN name, or empty. */
 struct str stream_alpn(const struct stream *s);
 bool stream_is_tls(const struct stream *s);
+/* The name in the certificate that the peer has proved to own, appended to out as UTF-8. ERR_UNKNOWN:
+ * it showed none, or not this name; ERR_VALUE: the name is not clear (several common names, zero
+ * bytes, no UTF-8, longer than out). */
+MUST_USE int stream_cert_name(const struct stream *s, enum cert_name which, struct buf *out);
 /* Why TLS failed, for people ("certificate has expired"); empty when it did not. Good in closed(). */
 const char *stream_tls_error(const struct stream *s);
 /* Unix sockets: the peer's credentials (SO_PEERCRED). -ENOTSUP for others. */

@@ -1,7 +1,7 @@
 #ifndef NET_STREAM_IMPL_H
 #define NET_STREAM_IMPL_H
 /* What the files of net/ know about a stream; nobody outside includes this. stream.c has the life
- * cycle, stream_in.c reading, stream_out.c writing, dial.c connecting. */
+ * cycle, stream_in.c reading, stream_out.c writing, stream_proxy.c PROXY headers, dial.c connecting. */
 #include "net/chain.h"
 #include "net/listener.h"
 #include "net/stream.h"
@@ -10,7 +10,7 @@
 
 enum stream_state {
     STREAM_DIALING,   /* client: looking up the name, connecting */
-    STREAM_SHAKING,   /* TLS handshake */
+    STREAM_SHAKING,   /* PROXY header, then TLS handshake */
     STREAM_OPEN,      /* the protocol has it */
     STREAM_FLUSHING,  /* closed by the protocol: what waits is sent, what arrives is dropped */
     STREAM_LINGERING, /* our end of it is shut, waits for the peer to shut his */
@@ -34,6 +34,7 @@ enum stream_flag {
 
 struct dial;
 struct stream_tls;
+struct stream_proxy;
 
 /* Bytes that the protocol has not used yet. p is NULL when there are none. */
 struct kept {
@@ -52,6 +53,7 @@ struct stream {
     struct timer timer; /* of the state: dial, handshake, flush, linger */
     struct dial *dial;
     struct stream_tls *tls;
+    struct stream_proxy *proxy; /* its PROXY header is not whole yet */
     struct listener *listener;
     int fd, code;
     uint32_t read_max, high, low, send_max;
@@ -75,6 +77,8 @@ MUST_USE int stream_attach(struct stream *s, int fd);
 void stream_detach(struct stream *s);
 void stream_move(struct stream *s, enum stream_state to);
 void stream_set_peer(struct stream *s, const struct addr *a);
+/* Who is said to be at the other end, whatever kind of socket it is. */
+void stream_note_peer(struct stream *s, const struct addr *a);
 /* Polls for what the state needs now. An event that is no longer wanted is taken out when it comes
  * (strict), since most pauses end before. */
 void stream_poll(struct stream *s, bool strict);
@@ -86,6 +90,19 @@ void stream_kill(struct stream *s, bool reset);
 void stream_opened(struct stream *s);
 /* A socket that a listener accepted; owns fd. */
 void stream_accept(struct loop *l, int fd, const struct addr *peer, struct listener *from);
+
+/* Its peer is known: TLS or the protocol may begin. */
+void stream_accepted(struct stream *s);
+
+/* ---- stream_proxy.c ---- */
+/* Waits for the header that the listener requires. */
+void stream_proxy_begin(struct stream *s);
+void stream_proxy_input(struct stream *s, struct str bytes);
+/* Its time is over. */
+void stream_proxy_late(struct stream *s);
+void stream_proxy_drop(struct stream *s);
+/* Ends those of the listener's connections whose header is not whole yet. */
+void stream_proxy_stop(struct loop *l, const struct listener *ln);
 
 /* ---- stream_in.c ---- */
 void stream_read(struct stream *s);
@@ -115,6 +132,7 @@ void dial_free(struct stream *s);
 void listener_began(struct listener *ln, struct loop *l, struct stream *s);
 /* began: listener_began() was called for it; else its handshake failed. */
 void listener_ended(struct listener *ln, bool began);
+const struct listener_proxy *listener_proxy_rule(const struct listener *ln);
 /* NULL: plain. */
 struct tls_context *listener_tls(const struct listener *ln, struct str *out_alpn);
 

@@ -134,7 +134,7 @@ static ssize_t receive(struct stream *s)
     struct msghdr msg = { .msg_iov = iov };
     ssize_t n;
 
-    if (s->kept.n > 0 && !s->tls) { /* under TLS what is kept is plain */
+    if (s->kept.n > 0 && !s->tls && !s->proxy) { /* under TLS what is kept is plain */
         iov[msg.msg_iovlen].iov_base = s->kept.p + s->kept.from + s->kept.n;
         iov[msg.msg_iovlen++].iov_len = s->kept.cap - s->kept.from - s->kept.n;
     }
@@ -154,6 +154,10 @@ static void received(struct stream *s, size_t n)
 
     if (s->state > STREAM_OPEN)
         return; /* read only so that the peer is not reset */
+    if (s->proxy) {
+        stream_proxy_input(s, str_from(s->loop->read_buffer, n));
+        return;
+    }
     if (s->tls) {
         stream_tls_input(s, str_from(s->loop->read_buffer, n));
         return;

@@ -19,6 +19,7 @@
  */
 #include "net/tls_impl.h"
 
+#include "base/buf.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -371,6 +372,62 @@ struct str stream_alpn(const struct stream *s)
     if (s->tls)
         SSL_get0_alpn_selected(s->tls->ssl, &p, &n);
     return str_from(p, n);
+}
+
+/* Two readers could take two common names in two ways, so such a certificate has none. */
+static int put_common_name(const X509_NAME *name, struct buf *out)
+{
+    int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1), n;
+    unsigned char *utf8 = NULL;
+    int rc = 0;
+
+    if (at < 0)
+        return ERR_UNKNOWN;
+    if (X509_NAME_get_index_by_NID(name, NID_commonName, at) >= 0)
+        return ERR_VALUE;
+    n = ASN1_STRING_to_UTF8(&utf8, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+    if (n <= 0)
+        rc = ERR_VALUE;
+    else
+        buf_put_bytes(out, utf8, (size_t)n);
+    OPENSSL_free(utf8);
+    return rc;
+}
+
+static int put_subject(const X509_NAME *name, struct buf *out)
+{
+    BIO *b = BIO_new(BIO_s_mem());
+    char *text = NULL;
+    int rc = 0;
+    long n;
+
+    assert(b); /* fails for want of memory only */
+    /* RFC 2253, but UTF-8 as it is and not byte by byte. */
+    if (X509_NAME_print_ex(b, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0)
+        rc = ERR_VALUE;
+    n = BIO_get_mem_data(b, &text);
+    if (rc == 0 && n > 0)
+        buf_put_bytes(out, text, (size_t)n);
+    else if (rc == 0)
+        rc = ERR_UNKNOWN;
+    BIO_free(b);
+    return rc;
+}
+
+int stream_cert_name(const struct stream *s, enum cert_name which, struct buf *out)
+{
+    X509 *cert = s->tls ? SSL_get0_peer_certificate(s->tls->ssl) : NULL;
+    int rc;
+
+    if (which == CERT_NAME_NONE || !cert || SSL_get_verify_result(s->tls->ssl) != X509_V_OK)
+        return ERR_UNKNOWN;
+    ERR_clear_error();
+    rc = which == CERT_NAME_SUBJECT ? put_subject(X509_get_subject_name(cert), out)
+                                    : put_common_name(X509_get_subject_name(cert), out);
+    ERR_clear_error();
+    if (rc == 0 && (buf_check(out) || !utf8_valid_mqtt(buf_str(out))))
+        rc = ERR_VALUE;
+    return rc;
 }
 
 const char *stream_tls_error(const struct stream *s)

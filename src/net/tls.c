@@ -34,7 +34,7 @@ struct tls_context {
     bool is_server;
     struct pair *pairs; /* the first is the one without a name */
     size_t pair_count;
-    char *ca_file;
+    char *ca_file, *crl_file;
     enum tls_peer peer;
 };
 
@@ -204,6 +204,24 @@ static int use_ca(SSL_CTX *ctx, const char *file, bool is_server, struct fault *
     return 0;
 }
 
+/* From then on a certificate whose issuer has no valid list is refused as well. */
+static int use_crl(SSL_CTX *ctx, const char *file, struct fault *f)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+    X509_LOOKUP *lookup;
+    int rc = readable(file, f);
+
+    if (rc)
+        return rc;
+    ERR_clear_error();
+    lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+    if (!lookup || X509_load_crl_file(lookup, file, X509_FILETYPE_PEM) < 1)
+        return fault_at(f, ERR_VALUE, file, 0, 0, "is no PEM file of revocation lists: %s",
+                        reason());
+    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+    return 0;
+}
+
 static int verify_mode(const struct tls_context *t)
 {
     if (!t->is_server)
@@ -239,6 +257,8 @@ static int make(const struct tls_context *t, const struct pair *p, SSL_CTX **out
         rc = use_ca(ctx, t->ca_file, t->is_server, f);
     else if (rc == 0 && !t->is_server && SSL_CTX_set_default_verify_paths(ctx) != 1)
         rc = fault_set(f, ERR_TLS, "the system's CA certificates cannot be read: %s", reason());
+    if (rc == 0 && t->crl_file)
+        rc = use_crl(ctx, t->crl_file, f);
     if (t->is_server) {
         SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
         SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
@@ -312,6 +332,7 @@ void tls_free(struct tls_context *t)
     }
     mem_free(t->pairs);
     mem_free(t->ca_file);
+    mem_free(t->crl_file);
     SSL_CTX_free(t->current);
     pthread_mutex_destroy(&t->lock);
     mem_free(t);
@@ -336,9 +357,12 @@ int tls_server_new(const struct tls_server_options *o, struct tls_context **out,
         return fault_set(f, ERR_VALUE, "TLS needs a certificate file and a key file");
     if (!o->ca_file && o->peer == TLS_PEER_REQUIRED)
         return fault_set(f, ERR_VALUE, "client certificates are required, but no CA file is given");
+    if (!o->ca_file && o->crl_file)
+        return fault_set(f, ERR_VALUE, "a revocation list needs the CA file that it belongs to");
     t = context_new(true);
     pair_add(t, o->cert_file, o->key_file);
     t->ca_file = o->ca_file ? str_dup(str_of(o->ca_file)) : NULL;
+    t->crl_file = o->crl_file ? str_dup(str_of(o->crl_file)) : NULL;
     t->peer = o->peer;
     return context_out(t, out, f);
 }

@@ -15,6 +15,7 @@ struct tls_server_options {
     const char *key_file;  /* PEM */
     const char *ca_file;   /* for client certificates; NULL: none are asked for */
     enum tls_peer peer;
+    const char *crl_file; /* PEM: certificates that the CA took back; NULL: none. Needs ca_file */
 };
 /* f names the file and what is wrong (missing, unreadable, key does not match, expired …). */
 MUST_USE int tls_server_new(const struct tls_server_options *o, struct tls_context **out,

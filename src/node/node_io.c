@@ -26,6 +26,7 @@
 #include "node/health_server.h"
 #include "node/status_server.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -36,7 +37,7 @@
 /* MQTT over WebSocket on one listener. */
 struct ws_door {
     struct node *node;
-    enum authz_anonymous anonymous;
+    const struct broker_rules *rules;
 };
 
 struct node {
@@ -65,6 +66,8 @@ struct node {
     size_t door_count;
     struct tls_context *tls[NODE_SERVERS_MAX];
     size_t tls_count;
+    struct addr_net *nets[NODE_SERVERS_MAX]; /* trusted proxies of the listeners that have some */
+    size_t nets_count;
     struct host *host;
     struct cell host_on;
     struct socket_server *socket;
@@ -77,6 +80,15 @@ struct node {
 static const char *or_default(struct str s, const char *fallback)
 {
     return s.n > 0 ? s.p : fallback; /* texts of the settings end with a zero */
+}
+
+static unsigned octal(struct str digits)
+{
+    unsigned mode = 0;
+
+    for (size_t i = 0; i < digits.n; i++)
+        mode = mode * 8 + (unsigned)(digits.p[i] - '0'); /* checked by the row */
+    return mode;
 }
 
 /* DATA/name as a path that lives as long as b. */
@@ -96,16 +108,15 @@ static void say_listening(struct node *n, const char *service, const struct addr
     status_service(n->status, service, text);
 }
 
-static int make_tls(struct node *n, struct str cert, struct str key, struct tls_context **out,
+static int make_tls(struct node *n, const struct tls_server_options *o, struct tls_context **out,
                     struct fault *f)
 {
-    struct tls_server_options o = { .cert_file = cert.p, .key_file = key.p };
     int rc;
 
     *out = NULL;
-    if (cert.n == 0)
+    if (!o->cert_file)
         return 0;
-    rc = tls_server_new(&o, out, f);
+    rc = tls_server_new(o, out, f);
     if (!rc)
         n->tls[n->tls_count++] = *out;
     return rc;
@@ -198,7 +209,7 @@ static void on_ws_opened(void *ctx, struct ws *w, struct http_request *r)
     const struct ws_door *d = ctx;
 
     (void)r;
-    broker_ws_accept(d->node->broker, w, d->anonymous);
+    broker_ws_accept(d->node->broker, w, d->rules);
 }
 
 static const struct ws_route mqtt_ws = { .protocols = "mqtt, mqttv3.1",
@@ -216,16 +227,16 @@ static const struct http_route mqtt_alone[] = {
 };
 
 static void mount_mqtt(struct node *n, struct http_server *s, const struct http_route *routes,
-                       size_t count, enum authz_anonymous anonymous)
+                       size_t count, const struct broker_rules *rules)
 {
     struct ws_door *d = &n->doors[n->door_count++];
 
-    *d = (struct ws_door){ n, anonymous };
+    *d = (struct ws_door){ n, broker_rules_keep(n->broker, rules) };
     http_server_mount(s, routes, count, d);
 }
 
 static int listen_websocket(struct node *n, const struct http_listen_options *o,
-                            enum authz_anonymous anonymous, struct addr *bound, struct fault *f)
+                            const struct broker_rules *rules, struct addr *bound, struct fault *f)
 {
     struct http_server_options so = { .name = "mqtt-websocket",
                                       .limits = &n->limits,
@@ -235,38 +246,100 @@ static int listen_websocket(struct node *n, const struct http_listen_options *o,
     struct http_server *s = http_server_new(n->workers, &so);
 
     n->servers[n->server_count++] = s;
-    mount_mqtt(n, s, mqtt_alone, COUNT_OF(mqtt_alone), anonymous);
+    mount_mqtt(n, s, mqtt_alone, COUNT_OF(mqtt_alone), rules);
     return http_listen(s, o, bound, f);
 }
 
 /* "local" is a matter of the listener's address, not of the client's: who reaches an open listener
- * from this machine may well be a proxy for somebody else. */
+ * from this machine may well be a proxy for somebody else, and who comes by a proxy always is. */
 static enum authz_anonymous rule_of(const struct listener_settings *ls)
 {
     if (ls->anonymous != ANONYMOUS_LOCAL)
         return ls->anonymous;
-    return addr_is_local(&ls->address) ? ANONYMOUS_ALLOW : ANONYMOUS_DENY;
+    return addr_is_local(&ls->address) && !ls->proxy_protocol ? ANONYMOUS_ALLOW : ANONYMOUS_DENY;
+}
+
+static void set_proxy(struct node *n, const struct listener_settings *ls,
+                      struct listener_proxy *out)
+{
+    struct addr_net *nets;
+
+    if (!ls->proxy_protocol)
+        return;
+    nets = mem_new_array(ls->trusted_proxies.count + 1, sizeof(*nets));
+    n->nets[n->nets_count++] = nets;
+    *out = (struct listener_proxy){ .required = true,
+                                    .trusted = nets,
+                                    .trusted_count = ls->trusted_proxies.count,
+                                    .header_max_bytes = n->limits.proxy_header_max_bytes,
+                                    .timeout_ms = n->limits.proxy_timeout_ms };
+    for (size_t i = 0; i < ls->trusted_proxies.count; i++)
+        if (addr_net_parse(ls->trusted_proxies.items[i], &nets[i]))
+            assert(false && "checked by the row");
+}
+
+static struct broker_rules rules_of(const struct node *n, const struct listener_settings *ls)
+{
+    struct broker_rules r = broker_rules_default(&n->limits);
+
+    r.anonymous = rule_of(ls);
+    r.identity_from = (enum cert_name)ls->identity_from;
+    r.mount_point = ls->mount_point;
+    r.redirect = ls->redirect;
+    r.server_reference = ls->server_reference;
+    if (ls->packet_max_bytes > 0)
+        r.packet_max_bytes = ls->packet_max_bytes;
+    if (ls->inflight_max > 0)
+        r.inflight_max = (uint32_t)ls->inflight_max;
+    if (ls->has_keepalive_max)
+        r.keepalive_max_s = (uint16_t)ls->keepalive_max_s;
+    if (ls->has_qos_max)
+        r.qos_max = (uint8_t)ls->qos_max;
+    if (ls->has_retain_available)
+        r.retain_available = ls->retain_available;
+    if (ls->has_topic_alias_max)
+        r.topic_alias_max = (uint16_t)ls->topic_alias_max;
+    return r;
 }
 
 static int start_mqtt_listener(struct node *n, const struct listener_settings *ls, struct fault *f)
 {
     bool ws = ls->protocol == MQTT_OVER_WEBSOCKET;
-    struct broker_listen bl = { .addr = ls->address, .anonymous = rule_of(ls) };
+    struct broker_rules rules = rules_of(n, ls);
+    struct broker_listen bl = { .addr = ls->address,
+                                .unix_mode = octal(ls->mode),
+                                .connections_max = ls->connections_max,
+                                .rules = &rules };
     struct addr bound;
-    int rc = make_tls(n, ls->cert, ls->key, &bl.tls, f);
+    struct tls_server_options to = {
+        .cert_file = or_default(ls->cert, NULL),
+        .key_file = or_default(ls->key, NULL),
+        .ca_file = or_default(ls->client_ca, NULL),
+        .crl_file = or_default(ls->client_crl, NULL),
+        .peer = ls->require_certificate ? TLS_PEER_REQUIRED : TLS_PEER_OPTIONAL,
+    };
+    int rc = make_tls(n, &to, &bl.tls, f);
 
     if (rc)
         return rc;
+    set_proxy(n, ls, &bl.proxy);
     if (ws)
-        rc = listen_websocket(n, &(struct http_listen_options){ .addr = bl.addr, .tls = bl.tls },
-                              rule_of(ls), &bound, f);
+        rc = listen_websocket(n,
+                              &(struct http_listen_options){
+                                  .addr = bl.addr,
+                                  .proxy = bl.proxy,
+                                  .tls = bl.tls,
+                                  .unix_mode = bl.unix_mode,
+                                  .connections_max = bl.connections_max,
+                              },
+                              &rules, &bound, f);
     else
         rc = broker_listen(n->broker, &bl, &bound, f);
     if (rc)
         return rc;
     say_listening(n, ws ? "mqtt-websocket" : "mqtt", &bound);
-    if (ls->anonymous == ANONYMOUS_LOCAL && !addr_is_local(&bound) &&
-        access_has_no_users(access_server_now(n->access)))
+    if (ls->anonymous == ANONYMOUS_LOCAL && rules.anonymous == ANONYMOUS_DENY &&
+        access_has_no_users(access_server_now(n->access)) && ls->identity_from == CERT_NAME_NONE)
         log_warn("mqtt", "nobody can log in from the network: no users are configured",
                  lf_u64("port", addr_port(&bound)),
                  lf_text("do", "add mqtt.users or mqtt.password_file, or anonymous: allow to the "
@@ -406,7 +479,9 @@ static int start_api(struct node *n, struct fault *f)
     };
     struct http_listen_options lo = { .addr = s->api.address };
     struct http_server *server = http_server_new(n->workers, &so);
-    int rc = make_tls(n, s->api.cert, s->api.key, &lo.tls, f);
+    struct tls_server_options to = { .cert_file = or_default(s->api.cert, NULL),
+                                     .key_file = or_default(s->api.key, NULL) };
+    int rc = make_tls(n, &to, &lo.tls, f);
 
     n->servers[n->server_count++] = server;
     if (rc)
@@ -414,7 +489,7 @@ static int start_api(struct node *n, struct fault *f)
     n->api = api_new(&ao);
     api_mount(n->api, server);
     health_mount_api(&n->health, server);
-    mount_mqtt(n, server, mqtt_on_api, COUNT_OF(mqtt_on_api), ANONYMOUS_LOCAL);
+    mount_mqtt(n, server, mqtt_on_api, COUNT_OF(mqtt_on_api), NULL);
     return listen_http(n, server, "api", &lo, f);
 }
 
@@ -432,15 +507,6 @@ static int start_health(struct node *n, struct fault *f)
 }
 
 /* ---- edge ---- */
-
-static unsigned octal(struct str digits)
-{
-    unsigned mode = 0;
-
-    for (size_t i = 0; i < digits.n; i++)
-        mode = mode * 8 + (unsigned)(digits.p[i] - '0'); /* checked by the row */
-    return mode;
-}
 
 static int start_socket(struct node *n, struct fault *f)
 {
@@ -702,6 +768,8 @@ void node_stop(struct node *n)
     status_free(n->status);
     for (size_t i = 0; i < n->tls_count; i++)
         tls_free(n->tls[i]);
+    for (size_t i = 0; i < n->nets_count; i++)
+        mem_free(n->nets[i]);
     metrics_free(n->metrics);
     mem_free(n->users);
     buf_fini(&n->id);

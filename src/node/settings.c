@@ -4,9 +4,12 @@
  */
 #include "node/settings.h"
 
+#include "base/addr_net.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/conninfo.h"
+#include "wire/mqtt.h"
+#include "wire/uri.h"
 
 static const struct conf_name level_names[] = {
     { "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "warn", LOG_WARN },
@@ -26,6 +29,18 @@ static const struct conf_name anonymous_names[] = {
     { "local", ANONYMOUS_LOCAL },
     { "allow", ANONYMOUS_ALLOW },
     { "deny", ANONYMOUS_DENY },
+    { 0 },
+};
+static const struct conf_name cert_name_names[] = {
+    { "none", CERT_NAME_NONE },
+    { "common_name", CERT_NAME_COMMON },
+    { "subject", CERT_NAME_SUBJECT },
+    { 0 },
+};
+static const struct conf_name redirect_names[] = {
+    { "none", 0 },
+    { "temporary", MQTT_REASON_USE_ANOTHER },
+    { "permanent", MQTT_REASON_MOVED },
     { 0 },
 };
 static const struct conf_name kind_names[] = {
@@ -75,6 +90,53 @@ static const struct conf_row log_rows[] = {
 /* ---- mqtt ---- */
 
 #define LISTENER(field) CONF_AT(struct listener_settings, field)
+static void check_mode(const void *value, struct conf_say *say)
+{
+    const struct str *mode = value;
+
+    for (size_t i = 0; i < mode->n; i++)
+        if (mode->p[i] < '0' || mode->p[i] > '7')
+            conf_complain(say, NULL, "must be octal digits, such as \"0660\"");
+}
+static void check_proxies(const void *value, struct conf_say *say)
+{
+    const struct conf_texts *t = value;
+
+    for (size_t i = 0; i < t->count; i++) {
+        struct addr_net n;
+        int rc = addr_net_parse(t->items[i], &n);
+
+        if (rc == ERR_VALUE)
+            conf_complain(say, NULL,
+                          "'%.*s' has bits behind its length: what is meant is not clear",
+                          STR_ARG(t->items[i]));
+        else if (rc)
+            conf_complain(say, NULL, "'%.*s' is no address or range, such as 10.1.0.0/16",
+                          STR_ARG(t->items[i]));
+    }
+}
+static void check_mount(const void *value, struct conf_say *say)
+{
+    const struct str *s = value;
+
+    if (s->n > 0 && (!mqtt_topic_valid(*s) || s->p[0] == '$' || s->p[s->n - 1] != '/'))
+        conf_complain(
+            say, NULL,
+            "must be the beginning of a topic that ends with '/', such as site1/, without "
+            "wildcards and without '$' in front");
+}
+static void check_reference(const void *value, struct conf_say *say)
+{
+    struct str rest = *(const struct str *)value;
+
+    while (rest.n > 0) {
+        struct str one = str_cut(&rest, ' ');
+        struct uri_authority a;
+
+        if (uri_authority_parse(one, &a, NULL))
+            conf_complain(say, NULL, "'%.*s' is no host:port", STR_ARG(one));
+    }
+}
 static void check_listener(const void *value, struct conf_say *say)
 {
     const struct listener_settings *l = value;
@@ -82,18 +144,93 @@ static void check_listener(const void *value, struct conf_say *say)
     if ((l->cert.n > 0) != (l->key.n > 0))
         conf_complain(say, l->cert.n > 0 ? "cert" : "key",
                       "cert and key belong together: give both, or none for plain TCP");
+    if (l->client_ca.n > 0 && l->cert.n == 0)
+        conf_complain(say, "client_ca", "client certificates need TLS: give cert and key as well");
+    if (l->client_ca.n == 0 && (l->require_certificate || l->identity_from != CERT_NAME_NONE))
+        conf_complain(say, l->require_certificate ? "require_certificate" : "identity_from",
+                      "needs client_ca, the authority whose certificates count");
+    if (l->client_ca.n == 0 && l->client_crl.n > 0)
+        conf_complain(say, "client_crl", "needs client_ca, the authority that it belongs to");
+    if (l->redirect != 0 && l->server_reference.n == 0)
+        conf_complain(say, "redirect", "to which server? give server_reference as well");
+    if (l->redirect == 0 && l->server_reference.n > 0)
+        conf_complain(say, "server_reference",
+                      "clients are told with redirect: temporary or redirect: permanent only");
+    if (l->mode.n > 0 && !addr_is_unix(&l->address))
+        conf_complain(say, "mode", "means something for a Unix socket only (address: unix:/path)");
+    if (l->trusted_proxies.count > 0 && !l->proxy_protocol)
+        conf_complain(say, "trusted_proxies", "means something with proxy_protocol: true only");
 }
 static const struct conf_row listener_rows[] = {
     { "address", CONF_ADDRESS, LISTENER(address), .flags = CONF_REQUIRED,
       .help =
-          "address and port, such as 127.0.0.1:1883; :1883 is all addresses; port 0 picks one" },
+          "address and port, such as 127.0.0.1:1883; :1883 is all addresses; port 0 picks one. Or a "
+          "Unix socket, unix:/path, whose folder must exist" },
+    { "mode", CONF_TEXT, LISTENER(mode), .min = 3, .max = 4, .check = check_mode,
+      .help = "permissions of a Unix socket, such as \"0600\"; 0660 when absent" },
     { "protocol", CONF_ENUM, LISTENER(protocol), .def = "mqtt", .names = protocol_names,
       .help = "mqtt, or MQTT over websocket" },
     { "anonymous", CONF_ENUM, LISTENER(anonymous), .def = "local", .names = anonymous_names,
       .help =
-          "clients without a user name: allow, deny, or only where the address is loopback (local)" },
+          "clients without a user name: allow, deny, or only where the address is loopback or a Unix "
+          "socket, and not with proxy_protocol (local)" },
     { "cert", CONF_PATH, LISTENER(cert), .help = "certificate chain in PEM: the listener is TLS" },
     { "key", CONF_PATH, LISTENER(key), .help = "its private key in PEM" },
+    { "client_ca", CONF_PATH, LISTENER(client_ca),
+      .help = "authority in PEM whose certificates clients may show" },
+    { "require_certificate", CONF_BOOL, LISTENER(require_certificate), .def = "false",
+      .help = "a client without such a certificate does not get through the handshake" },
+    { "identity_from", CONF_ENUM, LISTENER(identity_from), .def = "none", .names = cert_name_names,
+      .help = "the user's name is the certificate's common_name, or its whole subject such as "
+              "CN=t1,O=Works, and no password is asked for; a client whose certificate has no such "
+              "name is refused" },
+    { "client_crl", CONF_PATH, LISTENER(client_crl),
+      .help =
+          "revocation list of client_ca in PEM, read again by a reload; while it is expired, no "
+          "certificate counts" },
+    { "mount_point", CONF_TEXT, LISTENER(mount_point), .max = 512, .check = check_mount,
+      .help = "such as site1/: put in front of each topic and filter of its clients (behind "
+              "$share/NAME/), and taken off what they get, so that they see nothing else. $SYS is "
+              "the same for all. Rows of ingest see the whole topic" },
+    { "connections_max", CONF_UINT, LISTENER(connections_max),
+      CONF_HAS(struct listener_settings, has_connections_max), .min = 1, .max = 1000000,
+      .help = "open connections through it; as limits.connections_max when absent" },
+    { "packet_max", CONF_SIZE, LISTENER(packet_max_bytes),
+      CONF_HAS(struct listener_settings, has_packet_max), .min = 128, .max = 256 << 20,
+      .help = "largest packet from its clients; as limits.mqtt_packet_max when absent" },
+    { "inflight_max", CONF_UINT, LISTENER(inflight_max),
+      CONF_HAS(struct listener_settings, has_inflight_max), .min = 1, .max = 65535,
+      .help = "unacknowledged messages to a client, and from it; as limits.mqtt_inflight_max when "
+              "absent" },
+    { "keepalive_max_s", CONF_UINT, LISTENER(keepalive_max_s),
+      CONF_HAS(struct listener_settings, has_keepalive_max), .max = 65535,
+      .help = "longest keep-alive in seconds; as limits.mqtt_keepalive_max_s when absent" },
+    { "qos_max", CONF_UINT, LISTENER(qos_max), CONF_HAS(struct listener_settings, has_qos_max),
+      .max = 2,
+      .help = "highest QoS of its clients: what is published above ends the connection, what is "
+              "subscribed above is granted with less; as limits.mqtt_qos_max when absent" },
+    { "retain_available", CONF_BOOL, LISTENER(retain_available),
+      CONF_HAS(struct listener_settings, has_retain_available),
+      .help = "whether its clients may publish retained messages; the connection of one that does "
+              "all the same is ended. When absent they may, unless limits.mqtt_retained_max is 0" },
+    { "topic_alias_max", CONF_UINT, LISTENER(topic_alias_max),
+      CONF_HAS(struct listener_settings, has_topic_alias_max), .max = 1024,
+      .help = "topic aliases that one client may use; as limits.mqtt_topic_alias_max when absent" },
+    { "redirect", CONF_ENUM, LISTENER(redirect), .def = "none", .names = redirect_names,
+      .help = "its clients are sent to another server, for now (temporary) or for good "
+              "(permanent); MQTT 3.1.1 has no word for that and is told that this one is "
+              "unavailable" },
+    { "server_reference", CONF_TEXT, LISTENER(server_reference), .max = 512,
+      .check = check_reference,
+      .help = "to which, as host:port; several with a space between them" },
+    { "proxy_protocol", CONF_BOOL, LISTENER(proxy_protocol), .def = "false",
+      .help = "each connection must begin with a PROXY header (version 1 or 2, before TLS), which "
+              "says from where it came; connections without are closed" },
+    { "trusted_proxies", CONF_TEXTS, LISTENER(trusted_proxies), .def = "[]", .max = 64,
+      .check = check_proxies,
+      .help =
+          "addresses and ranges, such as 10.1.0.0/16, from which a PROXY header is believed; "
+          "all others are closed. Empty: loopback only. Whoever opens a Unix socket is trusted" },
     { 0 },
 };
 #define USER(field) CONF_AT(struct user_settings, field)
@@ -282,14 +419,6 @@ static const struct conf_row host_rows[] = {
     { "root", CONF_PATH, HOST(root), .def = "/", .help = "folder that holds proc and sys" },
     { 0 },
 };
-static void check_mode(const void *value, struct conf_say *say)
-{
-    const struct str *mode = value;
-
-    for (size_t i = 0; i < mode->n; i++)
-        if (mode->p[i] < '0' || mode->p[i] > '7')
-            conf_complain(say, NULL, "must be octal digits, such as \"0660\"");
-}
 static const struct conf_row socket_rows[] = {
     { "path", CONF_PATH, SOCK(path), .help = "the socket file; ingest.sock in the data folder" },
     { "mode", CONF_TEXT, SOCK(mode), .def = "0660", .min = 3, .max = 4, .check = check_mode,
@@ -358,7 +487,49 @@ static const struct conf_row rows[] = {
     { 0 },
 };
 
-const struct conf_schema settings_schema = { "wayside", rows, sizeof(struct settings), NULL };
+/* A listener may be narrower than the whole, and never wider. */
+static void check_within(struct conf_say *say, size_t i, const char *key, bool wider,
+                         const char *limit)
+{
+    if (wider)
+        conf_complain(say, "mqtt",
+                      "listeners[%zu].%s is above limits.%s, which holds for all: raise that, or "
+                      "lower this",
+                      i, key, limit);
+}
+static void check_whole(const void *root, struct conf_say *say)
+{
+    const struct settings *s = root;
+    const struct limits *l = &s->limits;
+
+    for (size_t i = 0; i < s->mqtt.listeners.count; i++) {
+        const struct listener_settings *ls =
+            CONF_ITEM_AT(s->mqtt.listeners, struct listener_settings, i);
+        uint64_t most_s = l->mqtt_keepalive_max_s;
+
+        check_within(say, i, "connections_max", ls->connections_max > l->connections_max,
+                     "connections_max");
+        check_within(say, i, "packet_max", ls->packet_max_bytes > l->mqtt_packet_max_bytes,
+                     "mqtt_packet_max");
+        check_within(say, i, "inflight_max", ls->inflight_max > l->mqtt_inflight_max,
+                     "mqtt_inflight_max");
+        check_within(say, i, "keepalive_max_s",
+                     ls->has_keepalive_max && most_s > 0 &&
+                         (ls->keepalive_max_s == 0 || ls->keepalive_max_s > most_s),
+                     "mqtt_keepalive_max_s");
+        check_within(say, i, "qos_max", ls->has_qos_max && ls->qos_max > l->mqtt_qos_max,
+                     "mqtt_qos_max");
+        check_within(say, i, "retain_available",
+                     ls->has_retain_available && ls->retain_available && l->mqtt_retained_max == 0,
+                     "mqtt_retained_max");
+        check_within(say, i, "topic_alias_max",
+                     ls->has_topic_alias_max && ls->topic_alias_max > l->mqtt_topic_alias_max,
+                     "mqtt_topic_alias_max");
+    }
+}
+
+const struct conf_schema settings_schema = { "wayside", rows, sizeof(struct settings),
+                                             check_whole };
 
 const char *settings_preset(const char *name)
 {

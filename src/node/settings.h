@@ -8,6 +8,7 @@
 #include "conf/conf.h"
 #include "ingest/topics.h"
 #include "trust/authz.h"
+#include "trust/cert_name.h"
 
 enum mqtt_protocol { MQTT_OVER_TCP, MQTT_OVER_WEBSOCKET };
 
@@ -16,6 +17,21 @@ struct listener_settings {
     unsigned char protocol;  /* enum mqtt_protocol */
     unsigned char anonymous; /* enum authz_anonymous */
     struct str cert, key;    /* both or none */
+    struct str client_ca, client_crl;
+    bool require_certificate;
+    unsigned char identity_from; /* enum cert_name */
+    bool proxy_protocol;
+    struct conf_texts trusted_proxies; /* as addr_net_parse() takes them */
+    struct str mode;                   /* of a Unix socket: octal digits; empty: 0660 */
+    struct str mount_point;
+    unsigned char redirect; /* an MQTT reason code, or 0 */
+    struct str server_reference;
+    /* What its clients may; what was not given is as the limits say. */
+    uint64_t connections_max, packet_max_bytes, inflight_max; /* 0: not given */
+    uint64_t keepalive_max_s, qos_max, topic_alias_max;
+    bool retain_available;
+    bool has_connections_max, has_packet_max, has_inflight_max, has_keepalive_max, has_qos_max;
+    bool has_topic_alias_max, has_retain_available;
 };
 struct user_settings {
     struct str name, password;

@@ -16,6 +16,7 @@ enum authz_role { ROLE_ANONYMOUS, ROLE_DEVICE, ROLE_VIEWER, ROLE_OPERATOR, ROLE_
 struct identity {
     atomic_uint refs;
     enum authz_role role;
+    bool certified;  /* by a certificate of its own, not by a password */
     struct str name; /* user or device; points behind the structure */
     char text[];
 };
@@ -45,6 +46,9 @@ struct authz_login {
     struct str client_id, user, password; /* valid until the answer */
     bool has_user, has_password;
     bool tls;
+    /* Who it is by its certificate, which was verified: no password is asked for, and what else the
+     * client says of itself does not count. n 0: the listener does not take names from there. */
+    struct str certified;
     enum authz_anonymous anonymous; /* of the listener it came through */
     const struct addr *peer, *local;
     void *loop; /* the caller's struct loop, where done() is to be delivered */

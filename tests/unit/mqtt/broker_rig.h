@@ -34,6 +34,7 @@ struct rig {
     struct broker *broker;
     struct broker_options o;
     struct addr addr;
+    const struct broker_rules *rules; /* the same as the listener's, for WebSockets */
     struct gate *gate; /* one for all questions: its opener may still be inside when we go on */
     int (*prepare)(struct broker *b, struct fault *f); /* before it listens; may be NULL */
     unsigned stop_ms;                                  /* 2 s */
@@ -63,6 +64,7 @@ static inline void rig_start(struct rig *r, unsigned workers)
         assert_int_equal(r->prepare(r->broker, &f), 0);
     rc = addr_parse(STR("127.0.0.1"), 0, &l.addr);
     assert_int_equal(rc, 0);
+    r->rules = broker_rules_keep(r->broker, NULL);
     rc = broker_listen(r->broker, &l, &r->addr, &f);
     assert_int_equal(rc, 0);
 }

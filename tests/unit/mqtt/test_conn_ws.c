@@ -20,7 +20,7 @@ static void on_opened(void *ctx, struct ws *w, struct http_request *r)
     const struct rig *rig = ctx;
 
     (void)r;
-    broker_ws_accept(rig->broker, w, ANONYMOUS_LOCAL);
+    broker_ws_accept(rig->broker, w, rig->rules);
 }
 
 static const struct ws_route mqtt_ws = { .protocols = "mqtt",

@@ -25,6 +25,9 @@ struct service {
     atomic_uint accepted, closed, by_worker[WORKERS];
     atomic_uint uid_right;
     bool close_at_once, hold;
+    bool notes_peer;           /* for tests with one connection at a time */
+    char peer[ADDR_TEXT_SIZE]; /* of the one accepted last; written before it is counted */
+    struct addr_net trusted;
     struct stream *held[WORKERS * 64];
 };
 
@@ -52,6 +55,8 @@ static void accepted(void *ctx, struct loop *l, struct stream *s)
     int32_t pid;
 
     loop_assert_mine(l);
+    if (v->notes_peer)
+        addr_format(stream_peer(s), v->peer);
     atomic_fetch_add(&v->accepted, 1);
     atomic_fetch_add(&v->by_worker[loop_index(l)], 1);
     if (stream_peer_cred(s, &uid, &gid, &pid) == 0 && uid == getuid() && pid == getpid())
@@ -429,6 +434,149 @@ static void a_file_that_is_no_socket_is_left_alone(void **state)
     workers_free(w);
 }
 
+/* ---- PROXY headers ---- */
+
+/* trusted: NULL: loopback. */
+static struct service *proxied_new(const char *at, const char *trusted, uint64_t timeout_ms)
+{
+    struct service *v = NEW(struct service);
+    struct listener_options o = {
+        .accepted = accepted,
+        .ctx = v,
+        .proxy = { .required = true, .header_max_bytes = 256, .timeout_ms = timeout_ms },
+    };
+    struct fault f = { 0 };
+
+    v->notes_peer = true;
+    if (trusted) {
+        assert_int_equal(addr_net_parse(str_of(trusted), &v->trusted), 0);
+        o.proxy.trusted = &v->trusted;
+        o.proxy.trusted_count = 1;
+    }
+    assert_int_equal(addr_parse_port(str_of(at), 0, &o.addr), 0);
+    v->w = workers_start(WORKERS);
+    if (listener_open(v->w, &o, &v->ln, &f))
+        fail_msg("%s", f.text);
+    return v;
+}
+
+static int say(const struct service *v, struct str bytes)
+{
+    int fd = client(listener_addr(v->ln));
+
+    assert_true(fd >= 0);
+    assert_int_equal(send(fd, bytes.p, bytes.n, MSG_NOSIGNAL), bytes.n);
+    return fd;
+}
+
+/* The end, or a reset: bytes of ours may have been left unread. */
+static void expect_end(int fd)
+{
+    char in[4];
+
+    assert_true(recv(fd, in, sizeof(in), 0) <= 0);
+    close(fd);
+}
+
+static void a_proxy_says_who_connected(void **state)
+{
+    struct service *v = proxied_new("127.0.0.1:0", NULL, 5000);
+    static const char local[] = "\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x03xyz";
+    int fd = say(v, STR("PROXY TCP4 192.0.2.7 198.51.100.1 56324 1883\r\nping"));
+    char in[4];
+
+    (void)state;
+    assert_int_equal(recv(fd, in, 4, MSG_WAITALL), 4); /* what came with the header was delivered */
+    assert_memory_equal(in, "ping", 4);
+    assert_int_equal(atomic_load(&v->accepted), 1);
+    assert_string_equal(v->peer, "192.0.2.7:56324");
+    expect_echo(fd);
+    close(fd);
+    fd = say(v, STR("PROXY TCP6 2001:db8::7 "));
+    assert_int_equal(send(fd, "2001:db8::1 5 6\r\n", 17, MSG_NOSIGNAL), 17);
+    expect_echo(fd);
+    assert_int_equal(atomic_load(&v->accepted), 2);
+    assert_string_equal(v->peer, "[2001:db8::7]:5");
+    close(fd);
+    fd = say(v, str_from(local, sizeof(local) - 1));
+    expect_echo(fd);
+    assert_int_equal(atomic_load(&v->accepted), 3);
+    assert_true(str_starts(str_of(v->peer), STR("127.0.0.1:")));
+    close(fd);
+    assert_int_equal(listener_failed_count(v->ln), 0);
+    service_free(v);
+}
+
+static void without_a_header_nothing_begins(void **state)
+{
+    struct service *v = proxied_new("127.0.0.1:0", NULL, 5000);
+    static const char large[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff";
+
+    (void)state;
+    expect_end(say(v, STR("GET / HTTP/1.1\r\n\r\n")));
+    expect_end(say(v, str_from(large, sizeof(large) - 1)));
+    EVENTUALLY(listener_failed_count(v->ln) == 2);
+    close(say(v, STR("PROXY TC"))); /* it goes away itself */
+    EVENTUALLY(listener_failed_count(v->ln) == 3);
+    assert_int_equal(atomic_load(&v->accepted), 0);
+    service_free(v);
+}
+
+static void a_header_that_is_late_is_not_waited_for(void **state)
+{
+    struct service *v = proxied_new("127.0.0.1:0", NULL, 100);
+
+    (void)state;
+    expect_end(say(v, STR("PROXY TCP4 192.0.2.7")));
+    service_free(v);
+}
+
+static void only_trusted_proxies_are_believed(void **state)
+{
+    static const struct {
+        const char *at, *trusted;
+        bool good;
+    } cases[] = {
+        { "127.0.0.1:0", "10.0.0.0/8", false },
+        { "127.0.0.1:0", "127.0.0.0/8", true },
+        { "[::1]:0", NULL, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct service *v = proxied_new(cases[i].at, cases[i].trusted, 5000);
+        int fd = client(listener_addr(v->ln));
+
+        assert_true(fd >= 0);
+        (void)!send(fd, "PROXY TCP4 192.0.2.7 198.51.100.1 1 2\r\n", 39, MSG_NOSIGNAL);
+        if (cases[i].good) {
+            expect_echo(fd);
+            close(fd);
+        } else {
+            expect_end(fd);
+        }
+        assert_int_equal(atomic_load(&v->accepted), cases[i].good);
+        service_free(v);
+    }
+}
+
+static void a_listener_that_closes_ends_those_that_wait(void **state)
+{
+    struct service *v;
+    int fd[6];
+
+    (void)state;
+    scratch();
+    v = proxied_new(address, NULL, 60000); /* a Unix socket's connections are on all workers */
+    for (size_t i = 0; i < COUNT_OF(fd); i++)
+        fd[i] = say(v, STR("PROXY"));
+    EVENTUALLY(listener_open_count(v->ln) == COUNT_OF(fd));
+    service_free(v); /* waits until none is open */
+    for (size_t i = 0; i < COUNT_OF(fd); i++)
+        expect_end(fd[i]);
+    rmdir(dir);
+}
+
 RUN(TEST(port_0_is_one_port_for_all_workers), TEST(a_thousand_connections_come_and_go),
     TEST(beyond_connections_max_they_are_refused), TEST(closing_at_once_is_allowed),
     TEST(a_port_in_use_is_said_in_a_sentence), TEST(open_connections_outlive_the_listener),
@@ -437,4 +585,6 @@ RUN(TEST(port_0_is_one_port_for_all_workers), TEST(a_thousand_connections_come_a
     TEST(a_graceful_stop_delivers_what_waits),
     TEST(unix_connections_go_to_all_workers_with_credentials),
     TEST(a_stale_socket_is_replaced_and_a_live_one_is_not),
-    TEST(a_file_that_is_no_socket_is_left_alone))
+    TEST(a_file_that_is_no_socket_is_left_alone), TEST(a_proxy_says_who_connected),
+    TEST(without_a_header_nothing_begins), TEST(a_header_that_is_late_is_not_waited_for),
+    TEST(only_trusted_proxies_are_believed), TEST(a_listener_that_closes_ends_those_that_wait))

@@ -66,7 +66,8 @@ struct server {
     struct tls_context *tls;
     atomic_uint accepted, closed;
     atomic_int last_code;
-    char alpn[32]; /* written before `accepted` is counted */
+    char alpn[32];                     /* written before `accepted` is counted */
+    char common_name[64], subject[64]; /* the same; "" without */
 };
 
 static size_t echo_data(void *ctx, struct stream *s, struct str bytes)
@@ -86,6 +87,15 @@ static void echo_closed(void *ctx, struct stream *s, int code)
 }
 static const struct stream_handler echo = { .data = echo_data, .closed = echo_closed };
 
+static void note_name(const struct stream *s, enum cert_name which, char out[64])
+{
+    struct buf b = buf_init(63);
+    int rc = stream_cert_name(s, which, &b);
+
+    snprintf(out, 64, "%s", rc == 0 ? buf_cstr(&b) : "");
+    buf_fini(&b);
+}
+
 static void accepted(void *ctx, struct loop *l, struct stream *s)
 {
     struct server *v = ctx;
@@ -93,6 +103,8 @@ static void accepted(void *ctx, struct loop *l, struct stream *s)
     (void)l;
     assert_true(stream_is_tls(s));
     snprintf(v->alpn, sizeof(v->alpn), "%.*s", STR_ARG(stream_alpn(s)));
+    note_name(s, CERT_NAME_COMMON, v->common_name);
+    note_name(s, CERT_NAME_SUBJECT, v->subject);
     stream_set(s, &echo, v, 1000);
     stream_set_marks(s, 4 * LARGE, LARGE, 8 * LARGE);
     atomic_fetch_add(&v->accepted, 1);
@@ -390,6 +402,25 @@ static void a_client_certificate_can_be_required(void **state)
     server_free(v);
 }
 
+static void a_certificate_names_its_owner(void **state)
+{
+    struct server *v = server_new("one.crt", "one.key", "ca.crt", TLS_PEER_OPTIONAL, NULL);
+    uint16_t port = addr_port(listener_addr(v->ln));
+    struct client *c = client_new(port, "ca.crt", "one.test", NULL, "client.crt", "client.key");
+
+    (void)state;
+    expect_echo(c, STR("x"));
+    assert_string_equal(v->common_name, "client");
+    assert_string_equal(v->subject, "CN=client");
+    client_free(c);
+    c = to_server(v, "ca.crt", "one.test");
+    expect_echo(c, STR("x"));
+    assert_string_equal(v->common_name, "");
+    assert_string_equal(v->subject, "");
+    client_free(c);
+    server_free(v);
+}
+
 static void pausing_loses_nothing(void **state)
 {
     struct server *v = server_new("one.crt", "one.key", NULL, TLS_PEER_NONE, NULL);
@@ -584,6 +615,14 @@ static void what_cannot_be_loaded_is_said(void **state)
     refused("one.crt", "secret.key", NULL, "secret.key", "without a password");
     refused("expired.crt", "expired.key", NULL, "expired.crt", "expired on ");
     refused("one.crt", "one.key", "one.key", "one.key", "no PEM file of CA");
+    o = (struct tls_server_options){ .cert_file = A("one.crt"), .key_file = B("one.key") };
+    o.ca_file = C("ca.crt");
+    o.crl_file = o.ca_file;
+    assert_int_equal(tls_server_new(&o, &t, &f), ERR_VALUE);
+    assert_non_null(strstr(f.text, "no PEM file of revocation lists"));
+    o.ca_file = NULL;
+    assert_int_equal(tls_server_new(&o, &t, &f), ERR_VALUE);
+    o = (struct tls_server_options){ 0 };
     /* Not valid yet: the clock of this machine may be the one that is wrong. */
     o.cert_file = A("early.crt");
     o.key_file = B("early.key");
@@ -602,6 +641,7 @@ int main(void)
         TEST(sni_chooses_the_certificate),
         TEST(a_reload_changes_new_connections_only),
         TEST(a_client_certificate_can_be_required),
+        TEST(a_certificate_names_its_owner),
         TEST(pausing_loses_nothing),
         TEST(bytes_that_are_no_tls_end_the_connection),
         TEST(a_handshake_that_does_not_end_is_ended),

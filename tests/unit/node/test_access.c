@@ -67,6 +67,26 @@ static void lets_in_who_may(void **state)
     access_free(a);
 }
 
+static void a_verified_certificate_needs_no_password(void **state)
+{
+    struct authz_login l = { .client_id = STR("c1"), .anonymous = ANONYMOUS_DENY };
+    struct access *a = access_of(1, NULL, NULL), *none = access_of(0, NULL, ANN);
+    struct identity *id = NULL;
+
+    (void)state;
+    l.has_user = l.has_password = true; /* what the client says of itself does not count */
+    l.user = STR("pi");
+    l.password = STR("wrong");
+    assert_int_equal(access_login(a, &l, &id), ERR_REFUSED);
+    l.certified = STR("t1");
+    assert_int_equal(access_login(a, &l, &id), 0);
+    assert_true(str_eq(id->name, STR("t1")));
+    assert_true(access_stands(a, none, id)); /* no file says who has a certificate */
+    identity_unref(id);
+    access_free(a);
+    access_free(none);
+}
+
 static void names_of_both(void **state)
 {
     struct access *a = access_of(1, NULL, ANN BOB);
@@ -226,7 +246,7 @@ static void who_stays_when_files_change(void **state)
     access_free(before);
 }
 
-RUN(TEST(lets_in_who_may), TEST(names_of_both), TEST(the_configuration_stands_above_the_file),
-    TEST(knows_when_nobody_can_log_in), TEST(without_rules_all_but_what_begins_with_dollar),
-    TEST(with_rules_only_what_they_grant), TEST(nodes_need_no_rule_but_heed_a_deny),
-    TEST(who_stays_when_files_change))
+RUN(TEST(lets_in_who_may), TEST(a_verified_certificate_needs_no_password), TEST(names_of_both),
+    TEST(the_configuration_stands_above_the_file), TEST(knows_when_nobody_can_log_in),
+    TEST(without_rules_all_but_what_begins_with_dollar), TEST(with_rules_only_what_they_grant),
+    TEST(nodes_need_no_rule_but_heed_a_deny), TEST(who_stays_when_files_change))

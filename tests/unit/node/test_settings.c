@@ -107,6 +107,16 @@ static void mistakes_have_a_place(void **state)
         "nonsense: 1",
         "store: {postgres: \"host=h password = x\"}",
         "store: {postgres: \"postgresql://u:x@h/db\"}",
+        "mqtt: {listeners: [{address: \":1\", packet_max: 2MiB}]}",
+        "mqtt: {listeners: [{address: \":1\", inflight_max: 101}]}",
+        "limits: {connections_max: 9}\nmqtt: {listeners: [{address: \":1\", connections_max: 10}]}",
+        "limits: {mqtt_qos_max: 1}\nmqtt: {listeners: [{address: \":1\", qos_max: 2}]}",
+        "limits: {mqtt_keepalive_max_s: 9}\nmqtt: {listeners: [{address: \":1\", keepalive_max_s: "
+        "0}]}",
+        "limits: {mqtt_retained_max: 0}\nmqtt: {listeners: [{address: \":1\", retain_available: "
+        "true}]}",
+        "mqtt: {listeners: [{address: \":1\", topic_alias_max: 17}]}",
+        "mqtt: {listeners: [{address: \":1\", mount_point: a}]}",
     };
 
     (void)state;
@@ -123,8 +133,7 @@ static void mistakes_have_a_place(void **state)
             conf_report_render(&r, &b);
             fail_msg("%s: %s", texts[i], buf_cstr(&b));
         }
-        assert_int_equal(r.items[0].at.line, 1);
-        assert_true(r.items[0].at.column > 0);
+        assert_true(r.items[0].at.line > 0 && r.items[0].at.column > 0);
         conf_report_fini(&r);
     }
 }

@@ -9,6 +9,7 @@
 struct vector {
     char name[128];  /* without the ending */
     char expect[16]; /* of .hex files */
+    char text[64];   /* what else they say */
     unsigned code;
     struct buf bytes;
 };
@@ -20,12 +21,14 @@ struct vector_walk {
 static void vector_hex(const char *text, struct vector *v)
 {
     struct hex_file h;
-    const char *expect, *code;
+    const char *expect, *code, *more;
 
     assert_true(hex_parse(text, &h));
     expect = hex_key(&h, "expect");
     code = hex_key(&h, "code");
     snprintf(v->expect, sizeof(v->expect), "%s", expect ? expect : "");
+    more = hex_key(&h, "text");
+    snprintf(v->text, sizeof(v->text), "%s", more ? more : "");
     v->code = code ? (unsigned)strtoul(code, NULL, 10) : 0;
     buf_put_bytes(&v->bytes, h.bytes, h.n);
     free(h.bytes);

@@ -1,0 +1,48 @@
+/*
+ * Prefixing and stripping. A mount point ends with '/', so what is below it begins a level of its
+ * own: '#' becomes "site/#", which also matches the topic "site" one level up, and mount_strip()
+ * keeps that one from the client.
+ */
+#include "mqtt/mount.h"
+
+#include "wire/mqtt_topic.h"
+
+static bool is_sys(struct str topic)
+{
+    return str_eq(topic, STR("$SYS")) || str_starts(topic, STR("$SYS/"));
+}
+
+struct str mount_topic(struct str mount, struct str topic, struct buf *room)
+{
+    if (mount.n == 0 || is_sys(topic))
+        return topic;
+    buf_clear(room);
+    buf_put(room, mount);
+    buf_put(room, topic);
+    return buf_str(room);
+}
+
+struct str mount_filter(struct str mount, struct str filter, struct buf *room)
+{
+    struct str name, inner;
+
+    if (mount.n == 0 || mqtt_share_split(filter, &name, &inner) != MQTT_SHARE_YES)
+        return mount_topic(mount, filter, room);
+    if (is_sys(inner))
+        return filter;
+    buf_clear(room);
+    buf_put(room, str_sub(filter, 0, (size_t)(inner.p - filter.p)));
+    buf_put(room, mount);
+    buf_put(room, inner);
+    return buf_str(room);
+}
+
+bool mount_strip(struct str mount, struct str *topic)
+{
+    if (mount.n == 0 || is_sys(*topic))
+        return true;
+    if (!str_starts(*topic, mount) || topic->n == mount.n)
+        return false;
+    *topic = str_skip(*topic, mount.n);
+    return true;
+}
