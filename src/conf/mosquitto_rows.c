@@ -163,17 +163,17 @@ const struct mosquitto_row mosquitto_rows[] = {
     /* ---- what is kept ---- */
     { "autosave_interval", SCOPE_GLOBAL, KIND_NUMBER, WAY_IGNORE, .say = NO_FLUSH },
     { "autosave_on_changes", SCOPE_GLOBAL, KIND_BOOL, WAY_IGNORE, .say = NO_FLUSH },
-    { "persistence", SCOPE_GLOBAL, KIND_BOOL, WAY_WARN, .only = "true",
-      .say = "readings are always kept, in the journal; sessions and retained messages last as long "
-             "as the hub runs" },
+    { "persistence", SCOPE_GLOBAL, KIND_BOOL, WAY_IGNORE,
+      .say = "sessions and retained messages are always kept, on the disk before they are "
+             "acknowledged; mqtt.durability: memory does without" },
     { "persistence_file", SCOPE_GLOBAL, KIND_TEXT, WAY_IGNORE,
       .say = "what is kept lies in the folder node.data" },
     { "persistence_location", SCOPE_GLOBAL, KIND_TEXT, WAY_IGNORE,
       .say = "what is kept lies in the folder node.data" },
     { "persistent_client_expiration", SCOPE_GLOBAL, KIND_WORD, WAY_WARN,
       .say = "the session of a client that is away lasts as long as it asks, at most 30 days" },
-    { "retained_persistence", SCOPE_GLOBAL, KIND_BOOL, WAY_WARN, .only = "true",
-      .say = "retained messages last as long as the hub runs" },
+    { "retained_persistence", SCOPE_GLOBAL, KIND_BOOL, WAY_IGNORE,
+      .say = "retained messages are always kept; mqtt.durability: memory does without" },
 
     /* ---- the process ---- */
     { "connection_messages", SCOPE_GLOBAL, KIND_BOOL, WAY_IGNORE,

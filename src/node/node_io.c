@@ -52,6 +52,7 @@ struct node {
     struct access_server *access;
     struct access_user *users;
     struct journal *journal;
+    struct journal *mqtt_log; /* the broker's */
     struct store *store;
     struct topics *topics;
     struct refused *refused;
@@ -132,6 +133,17 @@ static void on_store_state(void *ctx, int code, const char *text)
     state_set(&n->state, NOT_READY_STORE, code != 0);
 }
 
+static void look_at_mqtt_log(struct node *n, struct node_state *state)
+{
+    struct journal_status js;
+
+    if (!n->mqtt_log)
+        return;
+    journal_status(n->mqtt_log, &js);
+    state_set(state, NOT_READY_MQTT_LOG_FULL, js.error == ERR_FULL);
+    state_set(state, NOT_READY_MQTT_LOG, js.error && js.error != ERR_FULL);
+}
+
 /* A full journal is asked for room, since what was refused last says nothing about now: its sink
  * may have moved on with nobody appending. */
 static void look_at_journal(void *ctx, struct node_state *state)
@@ -140,12 +152,47 @@ static void look_at_journal(void *ctx, struct node_state *state)
     struct journal_status js;
     bool room;
 
+    look_at_mqtt_log(n, state);
     if (!n->journal)
         return;
     journal_status(n->journal, &js);
     room = (js.segments + 1) * n->settings->journal.segment_bytes <= js.quota_bytes;
     state_set(state, NOT_READY_JOURNAL_FULL, js.error == ERR_FULL && !room);
     state_set(state, NOT_READY_JOURNAL, js.error && js.error != ERR_FULL);
+}
+
+/* Segments in which the largest packet fits, and a session with a full queue. */
+static uint64_t log_segment(const struct limits *l)
+{
+    uint64_t packet = l->mqtt_packet_max_bytes + KIB(64);
+    uint64_t session = l->mqtt_queue_max_messages * 20 + l->mqtt_subscriptions_max * 256;
+    uint64_t segment = MIB(4);
+
+    while (segment < MIB(64) &&
+           journal_payload_max(segment) < (packet > session ? packet : session))
+        segment *= 2;
+    return segment;
+}
+
+static int start_mqtt_log(struct node *n, struct fault *f)
+{
+    struct journal_options o = journal_options_default();
+    struct buf path = buf_init(4096);
+    int rc;
+
+    if (!n->settings->has_mqtt || n->settings->mqtt.durability == DURABLE_MEMORY)
+        return 0;
+    o.segment_bytes = log_segment(&n->limits);
+    o.quota_bytes = n->settings->mqtt.log_quota_bytes;
+    if (o.quota_bytes < 4 * o.segment_bytes) {
+        log_warn("mqtt", "mqtt.log_quota is less than four segments, and taken as that",
+                 lf_u64("bytes", 4 * o.segment_bytes));
+        o.quota_bytes = 4 * o.segment_bytes;
+    }
+    o.free_floor_bytes = n->settings->journal.free_floor_bytes;
+    rc = journal_open(data_path(n, &path, "mqtt"), &o, &n->limits, NULL, NULL, &n->mqtt_log, f);
+    buf_fini(&path);
+    return rc;
 }
 
 static int start_journal(struct node *n, struct fault *f)
@@ -391,13 +438,17 @@ static int make_access(struct node *n, struct fault *f)
     return 0;
 }
 
-static void make_broker(struct node *n)
+static int make_broker(struct node *n, struct fault *f)
 {
+    int rc = start_mqtt_log(n, f);
     struct broker_options o = { .limits = &n->limits,
                                 .metrics = n->metrics,
+                                .journal = n->mqtt_log,
                                 .authz = access_server_authz(n->access),
                                 .version = "wayside " WAYSIDE_VERSION };
 
+    if (rc)
+        return rc;
     if (n->ingest) {
         o.on_publish = hub_ingest_publish;
         o.publish_ctx = n->ingest;
@@ -406,6 +457,7 @@ static void make_broker(struct node *n)
     access_server_set_broker(n->access, n->broker);
     if (n->ingest)
         hub_ingest_set_broker(n->ingest, n->broker);
+    return n->mqtt_log ? broker_restore(n->broker, f) : 0;
 }
 
 /* ---- hub ---- */
@@ -441,7 +493,9 @@ static int start_hub(struct node *n, struct fault *f)
     n->ingest = hub_ingest_new(&io);
     seed_senders(hub_ingest_uplink(n->ingest), n->journal, n->store);
     sink_start(n->sink);
-    make_broker(n);
+    rc = make_broker(n, f);
+    if (rc)
+        return rc;
 out:
     buf_fini(&path);
     return rc;
@@ -751,6 +805,8 @@ void node_stop(struct node *n)
         http_server_free(n->servers[i]);
     if (n->broker)
         broker_free(n->broker);
+    if (n->mqtt_log)
+        journal_close(n->mqtt_log);
     store_close(n->store);
     if (n->journal)
         journal_close(n->journal);

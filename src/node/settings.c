@@ -31,6 +31,11 @@ static const struct conf_name anonymous_names[] = {
     { "deny", ANONYMOUS_DENY },
     { 0 },
 };
+static const struct conf_name durability_names[] = {
+    { "commit", DURABLE_COMMIT },
+    { "memory", DURABLE_MEMORY },
+    { 0 },
+};
 static const struct conf_name cert_name_names[] = {
     { "none", CERT_NAME_NONE },
     { "common_name", CERT_NAME_COMMON },
@@ -256,6 +261,14 @@ static const struct conf_row mqtt_rows[] = {
       .help =
           "who may publish and subscribe what, in a file as mosquitto has it: then what no rule "
           "grants is refused. Without: whoever is let in may do everything" },
+    { "durability", CONF_ENUM, CONF_AT(struct mqtt_settings, durability), .def = "commit",
+      .names = durability_names,
+      .help = "sessions that outlive their connection, what QoS 1 and 2 owes them, and retained "
+              "messages: on the disk before they are acknowledged (commit), or only as long as the "
+              "program runs (memory). What is ingested is always committed" },
+    { "log_quota", CONF_SIZE, CONF_AT(struct mqtt_settings, log_quota_bytes), .def = "1GiB",
+      .min = 64 << 20, .max = (int64_t)1 << 44,
+      .help = "space for them; what does not fit is refused with 0x97 (quota exceeded)" },
     { "port", CONF_GONE, .help = "write listeners: [{address: \":1883\"}]" },
     { "host", CONF_GONE, .help = "write listeners: [{address: \"127.0.0.1:1883\"}]" },
     { "broker", CONF_GONE, .help = "an edge names its hub under edge.uplink.hub" },

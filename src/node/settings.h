@@ -48,7 +48,10 @@ struct ingest_settings {
     unsigned char time; /* enum topic_time */
     struct conf_list fields;
 };
+enum mqtt_durability { DURABLE_COMMIT, DURABLE_MEMORY };
 struct mqtt_settings {
+    unsigned char durability; /* enum mqtt_durability */
+    uint64_t log_quota_bytes;
     struct conf_list listeners, users;
     struct str acl_file, password_file;
 };

@@ -12,7 +12,9 @@
     X(STOPPING, "shutting down")                                                                   \
     X(STORE, "the store takes no records; the journal keeps them meanwhile")                       \
     X(JOURNAL_FULL, "the journal is full until its sink has taken some of it")                     \
-    X(JOURNAL, "the journal refuses records")
+    X(JOURNAL, "the journal refuses records")                                                      \
+    X(MQTT_LOG_FULL, "the broker's log is full: mqtt.log_quota")                                   \
+    X(MQTT_LOG, "the broker's log cannot be written")
 
 enum not_ready {
 #define NOT_READY_ENUM(name, text) NOT_READY_##name,

@@ -23,7 +23,7 @@ static const struct broker_case lines[] = {
     { "port -1\n", NULL, NULL, "not -1" },
     { "port 99999999999999999999\n", NULL, NULL, "whole number" },
     { "set_tcp_nodelay yes\n", NULL, NULL, "must be true or false, not 'yes'" },
-    { "set_tcp_nodelay 1\npersistence 0\n", "persistence 0: understood: as it is here anyway", NULL,
+    { "set_tcp_nodelay 1\npersistence 0\n", "persistence 0: ignored: sessions and retained", NULL,
       NULL },
     { "port 1884 127.0.0.1\n", NULL, NULL, "'port' takes one word, not '1884 127.0.0.1'" },
     { "max_qeued_messages 1\n", NULL, NULL, "did you mean 'max_queued_messages'?" },

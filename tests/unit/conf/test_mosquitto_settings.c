@@ -19,7 +19,7 @@ static const struct broker_case settings[] = {
     { "queue_qos0_messages false\n", "as it is here anyway", NULL, NULL },
     { "queue_qos0_messages true\n", "so the hub does not start", NULL,
       "m.conf:1:1: 'queue_qos0_messages true' is refused: messages of QoS 0" },
-    { "persistence true\n", "refused (only a warning): readings are always kept", NULL, NULL },
+    { "persistence true\n", "sessions and retained messages are always kept", NULL, NULL },
     { "connection far\n", NULL, NULL, "'connection far' is refused: there are no bridges here" },
     { "auth_plugin x.so\nauth_opt_a b\n", "!auth_opt_a", NULL, "'auth_plugin x.so' is refused" },
     { "acl_file rules\n", NULL, "mqtt:\n  acl_file: \"/etc/mosquitto/rules\"\n", NULL },
