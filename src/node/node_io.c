@@ -494,8 +494,6 @@ static int start_hub(struct node *n, struct fault *f)
     seed_senders(hub_ingest_uplink(n->ingest), n->journal, n->store);
     sink_start(n->sink);
     rc = make_broker(n, f);
-    if (rc)
-        return rc;
 out:
     buf_fini(&path);
     return rc;
