@@ -82,9 +82,10 @@ struct broker {
     struct list listeners;       /* the thread that made the broker */
     struct list rules;           /* the same; the rules themselves never change */
     struct gate *stopped;
-    struct journal *journal; /* NULL: nothing is written down */
-    struct journal_cursor *cursor;
-    struct rounds { /* part 0's */
+    struct journal *journal;            /* NULL: nothing is written down */
+    struct journal_cursor *cursor;      /* where the log begins to be of use */
+    struct journal_cursor *cursor_base; /* the base of the last round */
+    struct rounds {                     /* part 0's */
         bool running, failed;
         uint32_t number;
         unsigned waiting;

@@ -340,6 +340,8 @@ void broker_free(struct broker *b)
     gate_free(b->stopped);
     if (b->cursor)
         journal_cursor_close(b->cursor);
+    if (b->cursor_base)
+        journal_cursor_close(b->cursor_base);
     metrics_free(b->own_metrics);
     mem_free(b->version);
     mem_free(b->parts);

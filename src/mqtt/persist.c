@@ -83,10 +83,11 @@ void persist_put_end(struct buf *b, uint64_t session)
     begin(b, PERSIST_END, session);
 }
 
-void persist_put_away(struct buf *b, uint64_t session, int64_t wall_ms)
+void persist_put_away(struct buf *b, uint64_t session, int64_t wall_ms, uint32_t expiry_s)
 {
     begin(b, PERSIST_AWAY, session);
     buf_le64(b, (uint64_t)wall_ms);
+    buf_le32(b, expiry_s);
 }
 
 void persist_put_subscribe(struct buf *b, uint64_t session, const struct persist_sub *s)
@@ -252,6 +253,7 @@ static bool get_fields(struct rd *r, struct persist *out)
         return true;
     case PERSIST_AWAY:
         out->wall_ms = (int64_t)rd_le64(r);
+        out->expiry_s = rd_le32(r);
         return true;
     case PERSIST_SUBSCRIBE:
         out->sub = get_sub(r);

@@ -21,7 +21,7 @@ enum persist_op {
     PERSIST_RETAINED = 3, /* the message `seq` again, still retained for its topic */
     PERSIST_SESSION = 4,  /* a session as a whole; earlier words about it are void */
     PERSIST_END = 5,      /* it is over */
-    PERSIST_AWAY = 6,     /* its client has gone, at wall_ms */
+    PERSIST_AWAY = 6,     /* its client has gone, at wall_ms; expiry_s as it said then */
     PERSIST_SUBSCRIBE = 7, /* a subscription more, or with other options */
     PERSIST_UNSUBSCRIBE = 8,
     PERSIST_DONE = 9,      /* message `seq` is done with, in this session */
@@ -96,7 +96,7 @@ void persist_put_sub(struct buf *b, const struct persist_sub *s);
 void persist_put_received(struct buf *b, uint16_t packet_id);
 void persist_put_item(struct buf *b, const struct persist_item *i);
 void persist_put_end(struct buf *b, uint64_t session);
-void persist_put_away(struct buf *b, uint64_t session, int64_t wall_ms);
+void persist_put_away(struct buf *b, uint64_t session, int64_t wall_ms, uint32_t expiry_s);
 void persist_put_subscribe(struct buf *b, uint64_t session, const struct persist_sub *s);
 void persist_put_unsubscribe(struct buf *b, uint64_t session, struct str filter);
 void persist_put_back(struct buf *b, uint64_t session, uint32_t expiry_s);

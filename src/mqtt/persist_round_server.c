@@ -291,6 +291,7 @@ static void on_part_done(struct mail *m, struct loop *l)
         return;
     }
     journal_cursor_advance(b->cursor, r->base_before);
+    journal_cursor_advance(b->cursor_base, r->base);
     r->base_before = r->base;
     r->bytes_after = log_bytes(b);
     log_debug("mqtt", "sessions written down anew", lf_u64("bytes", r->bytes_after),
@@ -346,7 +347,7 @@ void persist_rounds_start(struct part *p)
 
     if (p->index != 0)
         return;
-    b->rounds.base_before = journal_cursor_seq(b->cursor);
+    b->rounds.base_before = journal_cursor_seq(b->cursor_base);
     b->rounds.bytes_after = 0;
     if (b->rounds.least == 0)
         b->rounds.least = ROUND_LEAST;

@@ -142,7 +142,7 @@ void persist_end(struct part *p, uint64_t serial, persist_done *done, void *ctx)
 
 void persist_away(struct part *p, const struct session *s)
 {
-    persist_put_away(persist_begin(p), s->serial, clock_wall_ns() / 1000000);
+    persist_put_away(persist_begin(p), s->serial, clock_wall_ns() / 1000000, s->expiry_s);
     persist_append(p, NULL, NULL);
 }
 

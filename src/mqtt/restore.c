@@ -410,6 +410,7 @@ static void apply_to(struct restore *r, struct restored *d, const struct persist
         d->away_seq = 0;
         break;
     case PERSIST_AWAY:
+        d->s->expiry_s = p->expiry_s;
         d->away_wall_ms = p->wall_ms;
         d->away_seq = seq;
         break;

@@ -130,6 +130,8 @@ int broker_restore(struct broker *b, struct fault *f)
     uint64_t bad = 0, start_ns = clock_mono_ns();
     int rc = journal_cursor_open(b->journal, "mqtt", &b->cursor);
 
+    if (rc == 0)
+        rc = journal_cursor_open(b->journal, "mqtt-base", &b->cursor_base);
     if (rc < 0)
         return fault_set(f, rc, "the broker's log: %s", err_text(rc));
     reader = journal_reader_new(b->journal, b->cursor, journal_cursor_seq(b->cursor), READ_BYTES);
@@ -138,8 +140,6 @@ int broker_restore(struct broker *b, struct fault *f)
     journal_reader_free(reader);
     if (rc < 0) {
         restore_free(h.r);
-        journal_cursor_close(b->cursor);
-        b->cursor = NULL;
         return fault_set(f, rc,
                          "the broker's log cannot be read (%s): mend the disk, or look at it with "
                          "wayside journal verify",

@@ -116,7 +116,7 @@ static void words(void **state)
         assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);                              \
     } while (0)
     WORD(PERSIST_END, persist_put_end(&b, 6));
-    WORD(PERSIST_AWAY, persist_put_away(&b, 6, -5));
+    WORD(PERSIST_AWAY, persist_put_away(&b, 6, -5, 8));
     WORD(PERSIST_BACK, persist_put_back(&b, 6, 9));
     WORD(PERSIST_UNSUBSCRIBE, persist_put_unsubscribe(&b, 6, STR("a/+")));
     WORD(PERSIST_SUBSCRIBE,

@@ -19,6 +19,8 @@ struct site {
     unsigned copies;
     unsigned workers;
     struct journal *journal;
+    const char *want; /* of the session with that id: expiry_s */
+    uint32_t expiry_s;
     struct rig r;
 };
 
@@ -178,8 +180,10 @@ static void each_way(void (*test)(struct site *x, bool round))
     }
 }
 
+/* What was not waited for (answers of clients that were handled) is on the disk as well. */
 static void again(struct site *x, bool round)
 {
+    journal_settle(x->journal);
     if (round) {
         round_through(x);
         round_through(x); /* now the log begins behind what was written first */
@@ -233,7 +237,7 @@ static void queue_test(struct site *x, bool round)
     again(x, round);
     c = back(x, "sub", true);
     expect_in_order(&c, all, COUNT_OF(all), false); /* it was away: none is a repetition */
-    client_expect_nothing(&c);
+    client_expect_nothing(&c);                      /* its answers were handled */
     client_close(&c);
     again(x, round);
     c = back(x, "sub", true);
@@ -417,12 +421,27 @@ static void retained_messages_are_there_again(void **state)
     each_way(retained_test);
 }
 
+static void on_expiry(void *ctx, struct loop *l)
+{
+    struct site *x = ctx;
+    struct holding *h = map_get(&part_of(x->r.broker, l)->holdings, str_of(x->want));
+
+    if (h)
+        x->expiry_s = h->s->expiry_s;
+}
+
 static void ends_test(struct site *x, bool round)
 {
     struct mqtt_packet bye = { .type = MQTT_DISCONNECT }, pk;
     struct client c = back(x, "clean", false), d = back(x, "short", false);
-    struct client old = client_dial(&x->r, MQTT_V311);
+    struct client old = client_dial(&x->r, MQTT_V311), e = back(x, "longer", false);
 
+    bye.reasoned.props.has = MQTT_HAS(SESSION_EXPIRY);
+    bye.reasoned.props.session_expiry_s = 5000;
+    client_send(&e, &bye);
+    client_expect_end(&e);
+    client_close(&e);
+    bye.reasoned.props.session_expiry_s = 0;
     client_subscribe(&c, "t", 1);
     client_close(&c);
     c = client_connect(&x->r, MQTT_V5, "clean"); /* anew, and not to last */
@@ -442,6 +461,9 @@ static void ends_test(struct site *x, bool round)
     assert_false(rig_session(&x->r, "clean").found);
     assert_false(rig_session(&x->r, "short").found);
     assert_true(rig_session(&x->r, "old").found);
+    x->want = "longer";
+    workers_each(x->r.workers, on_expiry, x);
+    assert_int_equal(x->expiry_s, 5000);
     c = back(x, "clean", false);
     client_close(&c);
     old = client_dial(&x->r, MQTT_V311);
@@ -453,6 +475,32 @@ static void what_is_over_stays_over(void **state)
 {
     (void)state;
     each_way(ends_test);
+}
+
+/* A broker that is started again before it makes a second round goes on where the one before was. */
+static void the_log_is_trimmed_across_restarts(void **state)
+{
+    struct journal_status st;
+    char payload[601];
+    struct site x;
+
+    (void)state;
+    memset(payload, 'x', sizeof(payload) - 1);
+    payload[sizeof(payload) - 1] = 0;
+    site_init(&x, 2);
+    for (int k = 0; k < 4; k++) {
+        struct client pub = client_connect(&x.r, MQTT_V5, "pub");
+
+        for (int i = 0; i < 600; i++)
+            client_publish(&pub, "r", payload, 1, true);
+        client_close(&pub);
+        round_through(&x);
+        again(&x, false);
+    }
+    journal_status(x.journal, &st);
+    assert_true(st.oldest > 600);
+    assert_true(st.bytes < 8 * KIB(256));
+    site_fini(&x);
 }
 
 /* ---- at any moment ---- */
@@ -548,4 +596,5 @@ static void any_moment(void **state)
 
 RUN(TEST(what_is_queued_is_there_again), TEST(subscriptions_are_there_again),
     TEST(qos_2_goes_on_to_a_subscriber), TEST(qos_2_of_a_publisher_is_taken_once),
-    TEST(retained_messages_are_there_again), TEST(what_is_over_stays_over), TEST(any_moment))
+    TEST(retained_messages_are_there_again), TEST(what_is_over_stays_over),
+    TEST(the_log_is_trimmed_across_restarts), TEST(any_moment))

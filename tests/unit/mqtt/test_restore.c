@@ -289,7 +289,7 @@ static void come_or_go(struct world *w, unsigned i)
     w->away[i] = !w->away[i];
     if (w->away[i]) {
         session_detach(s, 0, false);
-        persist_put_away(op(w), s->serial, 1000);
+        persist_put_away(op(w), s->serial, 1000, s->expiry_s);
     } else {
         session_attach(s, &conn, 1 + rnd(w, 6));
         persist_put_back(op(w), s->serial, 100);
