@@ -71,6 +71,12 @@ static bool copy_queue(struct part *p, const struct session *s, uint64_t *after,
     return true;
 }
 
+/* A PUBREC comes only for an id that was sent, so written down. */
+static bool has_written_id(const struct session_item *it)
+{
+    return it->written || it->state == SESSION_RELEASED;
+}
+
 static void put_items(struct buf *b, const struct session *s)
 {
     for (uint32_t i = 0; i < s->count; i++) {
@@ -80,7 +86,7 @@ static void put_items(struct buf *b, const struct session *s)
             persist_put_item(
                 b, &(struct persist_item){ .seq = it->seq,
                                            .sub_id = it->sub_id,
-                                           .packet_id = it->written ? it->packet_id : 0,
+                                           .packet_id = has_written_id(it) ? it->packet_id : 0,
                                            .qos = it->qos,
                                            .retain = it->retain,
                                            .released = it->state == SESSION_RELEASED,

@@ -243,7 +243,7 @@ static void on_released(void *ctx, int code, uint64_t seq)
     struct step *t = ctx;
 
     (void)seq;
-    if (step_over(t, code))
+    if (step_over(t, code) && session_released_written(t->c->session, t->out.packet_id, t->out.seq))
         conn_send_ack(t->c, MQTT_PUBREL, t->out.packet_id, 0, NULL);
     step_free(t);
 }

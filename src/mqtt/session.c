@@ -329,6 +329,16 @@ bool session_written(struct session *s, uint16_t packet_id, uint64_t seq, struct
     return true;
 }
 
+bool session_released_written(struct session *s, uint16_t packet_id, uint64_t seq)
+{
+    struct session_item *it = in_flight(s, packet_id);
+
+    if (!it || it->seq != seq || it->state != SESSION_RELEASED)
+        return false;
+    it->written = 1;
+    return true;
+}
+
 void session_skip(struct session *s, uint16_t packet_id)
 {
     struct session_item *it = in_flight(s, packet_id);
@@ -364,6 +374,7 @@ int session_pubrec(struct session *s, uint16_t packet_id, bool refused)
     }
     drop_message(s, it);
     it->state = SESSION_RELEASED;
+    it->written = 0;
     return 0;
 }
 

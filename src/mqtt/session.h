@@ -36,7 +36,7 @@ struct session_item {
     uint16_t packet_id;
     uint8_t qos : 2, retain : 1, state : 2;
     uint8_t maybe : 1;   /* it may have been sent before the broker was started again */
-    uint8_t written : 1; /* its packet id is written down (QoS 2) */
+    uint8_t written : 1; /* its packet id is written down, and once RELEASED its PUBREC (QoS 2) */
 };
 
 struct session_limits {
@@ -123,7 +123,7 @@ struct session_out {
     uint16_t packet_id;
     uint8_t qos;
     bool retain, dup;
-    bool written; /* its packet id is written down */
+    bool written; /* as in the item */
 };
 /* Drops what keep() says no to of the messages that were not sent yet; counted in s->dropped. Returns
  * how many. */
@@ -137,6 +137,8 @@ void session_skip(struct session *s, uint16_t packet_id);
 /* The packet id of what was to be sent is written down now: *out is what to send, again. False: it is not
  * in flight any more. */
 bool session_written(struct session *s, uint16_t packet_id, uint64_t seq, struct session_out *out);
+/* The PUBREC of what is in flight with that id is written down now. False: it is not in flight any more. */
+bool session_released_written(struct session *s, uint16_t packet_id, uint64_t seq);
 /* What is in flight with that id; false: nothing. */
 bool session_in_flight(const struct session *s, uint16_t packet_id, struct session_out *out);
 /* Answers of the client. ERR_UNKNOWN: nothing with that id is in flight; ERR_PROTO: not an answer

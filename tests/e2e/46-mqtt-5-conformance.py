@@ -746,6 +746,95 @@ def test_what_the_client_refuses_is_not_sent_again(hub):
     p.stop()
 
 
+def test_topic_aliases_of_the_server(hub):
+    topics = [f"aliases/of/the/server/{i}" for i in range(5)]
+    for most in (0, 1, 3):
+        c, p = Client(hub, V, props={"topic_alias_max": most}), Client(hub, V)
+        c.subscribe(("aliases/#", 1))
+        known = {}
+        for i, topic in enumerate(topics * 3):
+            p.publish(topic, str(i), i % 2)
+            m = c.get(PUBLISH)
+            c.acknowledge(m)
+            alias = m.props.get("topic_alias")
+            assert alias is None or 1 <= alias <= most, m
+            if m.topic and alias:
+                known[alias] = m.topic
+            assert (m.topic or known[alias]) == topic and m.payload == str(i).encode(), m
+        assert len(known) <= most
+        c.stop()
+        p.stop()
+
+
+def test_names_of_shared_subscriptions(hub):
+    for wrong in ("$share/g", "$share//t", "$share/g/", "$share/+/t", "$share/g+/t", "$share/#/t", "$share/"):
+        Client(hub, V).send(subscribe(V, 1, [(wrong, 0)])).ended(MALFORMED, 0x8F)
+    Client(hub, V).send(subscribe(V, 1, [("$share/g/t", 4)])).ended(PROTOCOL)  # no local
+    c = Client(hub, V)
+    assert c.subscribe("$share/g/names/#", ("$share/ü g/names/+", 1), "$shared/x") == [0, 1, 0]
+    assert c.unsubscribe("$share/g/names/#", "$share/ü g/names/+", "$share/h/names/#") == [0, 0, 0x11]
+    c.quiet()
+    c.stop()
+
+
+def test_a_shared_subscription_goes_to_one_with_its_qos(hub):
+    p, a, b = Client(hub, V), Client(hub, V), Client(hub, V)
+    a.subscribe(("$share/g/one/+", 0))
+    b.subscribe(("$share/g/one/+", 1))
+    for i in range(10):
+        p.publish("one/x", str(i), 2, retain=False)
+    found = {0: [m for m in a.ping() if m.kind == PUBLISH], 1: []}
+    while len(found[0]) + len(found[1]) < 10:
+        found[1].append(b.message(qos=1))
+        found[0] += [m for m in a.ping() if m.kind == PUBLISH]
+    assert all(m.qos == 0 for m in found[0])
+    assert sorted(int(m.payload) for m in found[0] + found[1]) == list(range(10)), "each to one"
+    assert (len(found[0]), len(found[1])) == (5, 5), "in turn"
+    b.quiet(p)
+    for c in (a, b, p):
+        c.stop()
+
+
+def test_shared_qos_2_stays_with_its_client(hub):
+    p = Client(hub, V)
+    a = Client(hub, V, "member-a", clean=False, props={"session_expiry": 60})
+    a.subscribe(("$share/g/two/+", 2))
+    p.publish("two/x", "begun", 2)
+    first = a.get(PUBLISH)
+    b = Client(hub, V)
+    b.subscribe(("$share/g/two/+", 2))
+    a.close()
+    p.publish("two/x", "next", 2)
+    b.message(payload="next")
+    b.quiet(p)
+    a = Client(hub, V, "member-a", clean=False, props={"session_expiry": 60})
+    again = a.message(payload="begun", dup=True)
+    assert again.id == first.id
+    p.publish("two/x", "given", 2)
+    p.publish("two/x", "given", 2)
+    lost = a.get(PUBLISH)
+    assert lost.payload == b"given"
+    a.send(disconnect(V, 0, {"session_expiry": 0})).ended()  # its session is over: nobody gets it
+    b.message(payload="given")
+    b.quiet(p)
+    b.stop()
+    p.stop()
+
+
+def test_what_a_member_refuses_goes_to_no_other(hub):
+    for qos in (1, 2):
+        p, a, b = Client(hub, V), Client(hub, V), Client(hub, V)
+        a.subscribe(("$share/g/no/+", qos))
+        p.publish("no/x", "refused", qos)
+        m = a.get(PUBLISH)
+        b.subscribe(("$share/g/no/+", qos))
+        a.send(ack(V, PUBACK if qos == 1 else PUBREC, m.id, 0x83)).quiet()
+        a.close()
+        b.quiet(p)
+        b.stop()
+        p.stop()
+
+
 def test_a_disconnect_of_the_server_is_its_last_word(hub):
     """And never comes before a CONNACK: other tests see the connection end without a word until then."""
     c = Client(hub, V)

@@ -14,8 +14,6 @@ CLIENT = "- binds the client alone; a server never sees whether it holds"
 NO_TEXT = "- no answer of this server carries a text, but PUBACK and PUBREC: those are tested"
 NO_USER = "- this server never sends user properties of its own"
 # Pending: to be replaced by tests when what they are about is finished.
-SHARED = "- shared: pending, tests come with shared subscriptions"
-ALIAS_OUT = "- pending: tests come with topic aliases of the server's own; to a client that takes none it sends none, see 3.1.2-27"
 NO_AUTH = "- extended authentication is not offered: 4.12.0-1 is tested"
 
 V311 = """
@@ -202,7 +200,7 @@ V5 = """
 3.1.2-23 a session with an expiry is kept | test_a_session_ends_when_its_time_is_over
 3.1.2-24 nothing larger than the client takes | test_maximum_packet_size_of_the_client test_no_answer_is_larger_than_the_client_takes
 3.1.2-25 a message too large counts as sent | test_maximum_packet_size_of_the_client
-3.1.2-26 no alias above the client's maximum | {ALIAS_OUT}
+3.1.2-26 no alias above the client's maximum | test_topic_aliases_of_the_server
 3.1.2-27 none where it takes none | test_topic_aliases_of_the_client
 3.1.2-28 no response information unless asked | test_connack_says_what_the_server_does
 3.1.2-29 no texts for those who want none | test_reason_strings_only_for_those_who_want_them
@@ -272,7 +270,7 @@ V5 = """
 3.3.2-8 no alias 0 | test_topic_aliases_of_the_client
 3.3.2-9 none above the server's maximum | test_topic_aliases_of_the_client
 3.3.2-10 a client takes all it allowed | {CLIENT}
-3.3.2-11 a server sends none above the client's | {ALIAS_OUT}
+3.3.2-11 a server sends none above the client's | test_topic_aliases_of_the_server
 3.3.2-12 a server takes all it allowed | test_topic_aliases_of_the_client
 3.3.2-13 the response topic is UTF-8 | test_property_values_in_their_range
 3.3.2-14 without wildcards | test_property_values_in_their_range
@@ -309,7 +307,7 @@ V5 = """
 3.8.3-1 filters are UTF-8 | test_strings_must_be_utf_8
 3.8.3-2 at least one | test_malformed_subscriptions
 3.8.3-3 no local | test_no_local
-3.8.3-4 not on a shared subscription | {SHARED}
+3.8.3-4 not on a shared subscription | test_names_of_shared_subscriptions
 3.8.3-5 reserved bits are malformed | test_malformed_subscriptions test_retain_handling
 3.8.4-1 SUBSCRIBE gets a SUBACK | test_suback_answers_each_filter_in_order
 3.8.4-2 with its id | test_answers_carry_the_packet_id
@@ -390,12 +388,12 @@ V5 = """
 4.7.3-2 no U+0000 | test_strings_must_be_utf_8
 4.7.3-3 65,535 bytes at most | test_strings_are_bounded
 4.7.3-4 no normalisation | test_strings_arrive_unaltered
-4.8.2-1 shared: $share/ and a name | {SHARED}
-4.8.2-2 shared: no wildcards in the name, a filter behind it | {SHARED}
-4.8.2-3 shared: the granted QoS | {SHARED}
-4.8.2-4 shared: QoS 2 is finished with the same client | {SHARED}
-4.8.2-5 shared: and with no other | {SHARED}
-4.8.2-6 shared: what one refuses goes to no other | {SHARED}
+4.8.2-1 shared: $share/ and a name | test_names_of_shared_subscriptions
+4.8.2-2 shared: no wildcards in the name, a filter behind it | test_names_of_shared_subscriptions
+4.8.2-3 shared: the granted QoS | test_a_shared_subscription_goes_to_one_with_its_qos
+4.8.2-4 shared: QoS 2 is finished with the same client | test_shared_qos_2_stays_with_its_client
+4.8.2-5 shared: and with no other | test_shared_qos_2_stays_with_its_client
+4.8.2-6 shared: what one refuses goes to no other | test_what_a_member_refuses_goes_to_no_other
 4.9.0-1 the first quota is the receive maximum at most | test_receive_maximum_of_the_client
 4.9.0-2 at 0 no more PUBLISH of QoS 1 or 2 | test_receive_maximum_of_the_client
 4.9.0-3 all else goes on | test_receive_maximum_of_the_client test_receive_maximum_of_the_server
@@ -423,7 +421,7 @@ TABLES = {4: V311, 5: V5}
 
 def rows(version):
     """(id, paraphrase, [test …]) or (id, paraphrase, reason)."""
-    names = {"CLIENT": CLIENT, "NO_TEXT": NO_TEXT, "NO_USER": NO_USER, "SHARED": SHARED, "ALIAS_OUT": ALIAS_OUT, "NO_AUTH": NO_AUTH}
+    names = {"CLIENT": CLIENT, "NO_TEXT": NO_TEXT, "NO_USER": NO_USER, "NO_AUTH": NO_AUTH}
     for line in TABLES[version].strip().splitlines():
         head, _, proof = line.partition(" | ")
         number, _, words = head.partition(" ")
