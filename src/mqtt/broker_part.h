@@ -20,6 +20,7 @@
  * have changed), sys_server.c ($SYS, listing).
  */
 #include "base/buf.h"
+#include "base/cell.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "mqtt/acks.h"
@@ -50,7 +51,7 @@ struct broker_metrics {
     struct metric *dropped_mount, *redirected;
     struct metric *denied_publish, *denied_subscribe, *refused_ingest, *kept_alive, *taken_over;
     struct metric *connected, *sessions, *subscriptions, *shared, *retained, *proto_errors;
-    struct metric *between, *proxy_refused;
+    struct metric *between, *proxy_refused, *unwritten;
 };
 
 struct broker_listener {
@@ -85,13 +86,16 @@ struct broker {
     struct journal *journal;            /* NULL: nothing is written down */
     struct journal_cursor *cursor;      /* where the log begins to be of use */
     struct journal_cursor *cursor_base; /* the base of the last round */
+    struct cell log_low;                /* 1: it takes no more publications for now */
     struct rounds {                     /* part 0's */
         bool running, failed;
+        bool measured; /* bytes_after is of the last round */
         uint32_t number;
         unsigned waiting;
         uint64_t base, base_before;
         uint64_t bytes_after; /* of the log, after the last round */
         uint64_t least;       /* it grows by so much between two */
+        uint64_t unwritten;   /* of the metric, when the round began */
     } rounds;
 };
 
@@ -141,7 +145,6 @@ struct part {
         lasting;    /* holdings whose sessions are written down; in a round those to come first */
     uint32_t round; /* the round that is or was under way */
     uint64_t round_base;
-    uint64_t round_after;    /* of the session whose turn it is: copied up to here */
     size_t round_left;       /* sessions to look at */
     uint32_t round_retained; /* node of the retained topics */
     struct timer round_timer, look_timer;

@@ -64,6 +64,8 @@ static void metrics_set_up(struct broker *b, struct metrics *m)
     b->m.connected = metrics_gauge(m, "wayside_mqtt_connections", "", "connected MQTT clients");
     b->m.sessions = GAUGE("sessions", "MQTT sessions, connected or not");
     b->m.subscriptions = GAUGE("subscriptions", "MQTT subscriptions");
+    b->m.unwritten =
+        PLAIN("unwritten", "operations of sessions that the broker's log did not take");
     b->m.shared = GAUGE("shared_subscriptions", "MQTT shared subscriptions, groups of members");
     b->m.retained = GAUGE("retained", "retained topics");
 #undef RECEIVED

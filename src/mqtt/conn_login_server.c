@@ -512,6 +512,8 @@ static void on_open_written(void *ctx, int code, uint64_t seq)
     struct conn *c = ctx;
 
     (void)seq;
+    if (code && c->hello->session) /* it begins nowhere, then */
+        c->hello->session->expiry_s = 0;
     if (code && c->state == CONN_CLAIMING)
         refuse(c, code == ERR_FULL ? MQTT_REASON_QUOTA : MQTT_REASON_UNAVAILABLE,
                "its session could not be written down");

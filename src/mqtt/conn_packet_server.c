@@ -308,7 +308,6 @@ static bool add_subscription(struct subscribing *g, const struct mqtt_sub *sub, 
         *code |= CODE_NO_RETAINED; /* MQTT 5, 4.8.2 */
         g->joins++;
         g->waiting++;
-        write_subscription(g, sub, options);
         share_subscribe(c, &(struct share_wish){ sub->filter, g->sub_id, options }, on_standing, g);
         return false;
     }

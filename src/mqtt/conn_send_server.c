@@ -284,8 +284,10 @@ static void pump_session(struct conn *c)
            (what = session_next(c->session, loop_now_ms(c->part->loop), &out)) != SESSION_NOTHING) {
         bool released = what == SESSION_PUBREL;
 
-        if (out.seq != 0 && out.qos == 2 && !out.written)
-            (released ? persist_released : persist_sent)(c, &out);
+        if (released && out.seq != 0 && !out.written)
+            persist_released(c, &out);
+        else if (!released && c->session->written && out.qos == 2 && !out.written)
+            persist_sent(c, &out);
         else if (released)
             conn_send_ack(c, MQTT_PUBREL, out.packet_id, 0, NULL);
         else

@@ -138,6 +138,10 @@ static void on_written(void *ctx, int code, uint64_t seq)
 /* The token has a message that is its own. */
 static void write_first(struct broker_token *t)
 {
+    if (t->conn && cell_get(&t->part->b->log_low)) {
+        finish(t, ERR_FULL, false, "the broker's log is nearly full: mqtt.log_quota");
+        return;
+    }
     if (t->conn)
         t->conn->unwritten++;
     persist_publication(t->part, &t->pub.src, t->packet_id, on_written, t);
@@ -288,7 +292,8 @@ void broker_publish_done(struct broker_token *t, int code, bool route, const cha
     loop_assert_mine(t->part->loop);
     assert(!t->waits);
     if (code == 0 && route && t->pub.m && t->part->b->journal &&
-        (t->packet_id != 0 || persist_wants(t->part, &t->pub.src)))
+        (t->packet_id != 0 || persist_wants(t->part, &t->pub.src) ||
+         (t->conn && t->qos > 0 && t->conn->unwritten > 0)))
         write_first(t);
     else
         finish(t, code, route, reason);

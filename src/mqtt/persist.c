@@ -272,7 +272,7 @@ static bool get_fields(struct rd *r, struct persist *out)
         out->seq = rd_le64(r);
         out->sub_id = rd_le32(r);
         out->packet_id = rd_le16(r);
-        return out->seq != 0 && out->packet_id != 0;
+        return out->packet_id != 0;
     case PERSIST_RELEASED:
     case PERSIST_COMPLETE:
         out->packet_id = rd_le16(r);

@@ -26,7 +26,7 @@
 
 #include <assert.h>
 
-#define ROUND_LOOK_MS  1000u
+#define ROUND_LOOK_MS  250u
 #define ROUND_LEAST    ((uint64_t)32 << 20) /* the log grows at least by so much between two */
 #define ROUND_PIECE    ((size_t)256 << 10)  /* of copies, in one turn */
 #define ROUND_RETAINED 512u                 /* topics looked at in one turn */
@@ -52,17 +52,17 @@ static bool is_told(const struct session_item *it)
     return it->seq != 0 && it->state != SESSION_DONE;
 }
 
-/* Copies of what is queued and older than the round, from number *after on; false when a piece is full. */
-static bool copy_queue(struct part *p, const struct session *s, uint64_t *after, size_t *bytes)
+/* Copies of what is queued and older than the round; false when a piece is full. What is marked was
+ * copied by an earlier piece, or for another queue. */
+static bool copy_queue(struct part *p, const struct session *s, size_t *bytes)
 {
     for (uint32_t i = 0; i < s->count; i++) {
         const struct session_item *it = item_at(s, i);
 
-        if (!is_told(it) || !it->m || it->seq <= *after || it->seq > p->round_base)
+        if (!is_told(it) || !it->m || it->seq > p->round_base)
             continue;
         if (*bytes >= ROUND_PIECE)
             return false;
-        *after = it->seq;
         if (!mark_first(&it->m->copied, p->round))
             continue;
         write_copy(p, PERSIST_COPY, it->m, it->seq);
@@ -71,10 +71,10 @@ static bool copy_queue(struct part *p, const struct session *s, uint64_t *after,
     return true;
 }
 
-/* A PUBREC comes only for an id that was sent, so written down. */
-static bool has_written_id(const struct session_item *it)
+/* Also one that is on its way to the disk: what is told here stands above what was written before. */
+static bool has_id(const struct session_item *it)
 {
-    return it->written || it->state == SESSION_RELEASED;
+    return it->qos == 2 && it->state != SESSION_WAITING;
 }
 
 static void put_items(struct buf *b, const struct session *s)
@@ -86,7 +86,7 @@ static void put_items(struct buf *b, const struct session *s)
             persist_put_item(
                 b, &(struct persist_item){ .seq = it->seq,
                                            .sub_id = it->sub_id,
-                                           .packet_id = has_written_id(it) ? it->packet_id : 0,
+                                           .packet_id = has_id(it) ? it->packet_id : 0,
                                            .qos = it->qos,
                                            .retain = it->retain,
                                            .released = it->state == SESSION_RELEASED,
@@ -123,12 +123,11 @@ void persist_whole(struct part *p, struct session *s, persist_done *done, void *
 
 void persist_catch_up(struct part *p, struct session *s)
 {
-    uint64_t after = 0;
     size_t bytes = 0;
 
     if (!s->written || s->round >= p->round)
         return;
-    while (!copy_queue(p, s, &after, &bytes))
+    while (!copy_queue(p, s, &bytes))
         bytes = 0;
     persist_whole(p, s, NULL, NULL);
 }
@@ -165,7 +164,7 @@ static size_t session_piece(struct part *p)
     size_t bytes = 0;
 
     if (h->s->round != p->round) {
-        if (!copy_queue(p, h->s, &p->round_after, &bytes))
+        if (!copy_queue(p, h->s, &bytes))
             return bytes;
         persist_whole(p, h->s, NULL, NULL);
         bytes += 256 + 32 * (size_t)(h->s->count + h->s->sub_count);
@@ -173,7 +172,6 @@ static size_t session_piece(struct part *p)
     list_remove(&h->link);
     list_push_back(&p->lasting, &h->link);
     p->round_left--;
-    p->round_after = 0;
     return bytes;
 }
 
@@ -224,7 +222,6 @@ static void on_tell_round(struct mail *m, struct loop *l)
 
     p->round = k->round;
     p->round_base = k->base;
-    p->round_after = 0;
     p->round_retained = 1;
     p->round_left = 0;
     LIST_EACH (it, &p->lasting)
@@ -235,13 +232,26 @@ static void on_tell_round(struct mail *m, struct loop *l)
 
 static void on_flushed(struct mail *m, struct loop *l);
 
+/* Whatever was completed before base has come back to this part, and is routed. */
+static void on_own_marker(void *ctx, int code, uint64_t seq)
+{
+    struct round_mail *k = ctx;
+    struct part *p = k->b->parts[k->part];
+
+    (void)seq;
+    k->code = code;
+    part_flush(p);
+    k->mail.deliver = on_flushed;
+    part_post(p, 0, &k->mail);
+}
+
 static void on_flush(struct mail *m, struct loop *l)
 {
-    struct part *p = part_of(container_of(m, struct round_mail, mail)->b, l);
+    struct round_mail *k = container_of(m, struct round_mail, mail);
+    struct part *p = part_of(k->b, l);
 
-    part_flush(p);
-    m->deliver = on_flushed;
-    part_post(p, 0, m);
+    k->part = p->index;
+    persist_end(p, 0, on_own_marker, k);
 }
 
 /* ---- part 0 leads ---- */
@@ -262,11 +272,17 @@ static void to_all(struct broker *b, void (*deliver)(struct mail *m, struct loop
 
 static void on_flushed(struct mail *m, struct loop *l)
 {
-    struct broker *b = container_of(m, struct round_mail, mail)->b;
+    struct round_mail *k = container_of(m, struct round_mail, mail);
+    struct broker *b = k->b;
 
     (void)l;
-    mem_free(container_of(m, struct round_mail, mail));
-    if (--b->rounds.waiting == 0)
+    b->rounds.failed |= k->code != 0;
+    mem_free(k);
+    if (--b->rounds.waiting > 0)
+        return;
+    if (b->rounds.failed)
+        b->rounds.running = false;
+    else
         to_all(b, on_tell_round);
 }
 
@@ -290,6 +306,8 @@ static void on_part_done(struct mail *m, struct loop *l)
     if (--r->waiting > 0)
         return;
     r->running = false;
+    /* Nobody waited for what a round writes: one that failed says that it is not whole. */
+    r->failed |= metric_value(b->m.unwritten) != r->unwritten;
     if (r->failed) {
         log_warn("mqtt",
                  "sessions could not be written down anew; the log keeps growing until they can",
@@ -299,9 +317,8 @@ static void on_part_done(struct mail *m, struct loop *l)
     journal_cursor_advance(b->cursor, r->base_before);
     journal_cursor_advance(b->cursor_base, r->base);
     r->base_before = r->base;
-    r->bytes_after = log_bytes(b);
-    log_debug("mqtt", "sessions written down anew", lf_u64("bytes", r->bytes_after),
-              lf_u64("base", r->base));
+    r->measured = false; /* segments go a little later */
+    log_debug("mqtt", "sessions written down anew", lf_u64("base", r->base));
 }
 
 static void on_marker(void *ctx, int code, uint64_t seq)
@@ -324,19 +341,36 @@ void persist_round(struct broker *b)
         return;
     r->running = true;
     r->failed = false;
+    r->unwritten = metric_value(b->m.unwritten);
     r->number++;
     persist_end(b->parts[0], 0, on_marker, b);
 }
 
-/* When the log has grown by as much as it was after the last round. */
+/* When the log has grown by as much as it was after the last round, and in time for another one to fit. */
+static uint64_t begins_at(const struct rounds *r, uint64_t quota)
+{
+    uint64_t least = r->bytes_after + r->least;
+    uint64_t twice = r->bytes_after * 2 > least ? r->bytes_after * 2 : least;
+    uint64_t half = quota / 2 > least ? quota / 2 : least;
+
+    return twice < half ? twice : half;
+}
+
 static void on_look(struct timer *t)
 {
     struct part *p = container_of(t, struct part, look_timer);
     struct rounds *r = &p->b->rounds;
-    uint64_t most = r->bytes_after + (r->bytes_after > r->least ? r->bytes_after : r->least);
+    struct journal_status st;
 
     timer_start(t, ROUND_LOOK_MS);
-    if (log_bytes(p->b) > most)
+    journal_status(p->b->journal, &st);
+    /* The rest is for rounds, and for what is done: without those it would stay full. */
+    cell_set(&p->b->log_low, st.bytes > st.quota_bytes - st.quota_bytes / 4);
+    if (!r->running && !r->measured) {
+        r->bytes_after = st.bytes;
+        r->measured = true;
+    }
+    if (st.bytes > begins_at(r, st.quota_bytes))
         persist_round(p->b);
 }
 
@@ -354,7 +388,6 @@ void persist_rounds_start(struct part *p)
     if (p->index != 0)
         return;
     b->rounds.base_before = journal_cursor_seq(b->cursor_base);
-    b->rounds.bytes_after = 0;
     if (b->rounds.least == 0)
         b->rounds.least = ROUND_LEAST;
     timer_start(&p->look_timer, ROUND_LOOK_MS);

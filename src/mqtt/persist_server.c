@@ -40,11 +40,15 @@ static void on_written(struct journal_entry *e, int code)
     mem_free(w);
 }
 
-/* On the committer's thread: nobody waits for it. */
+/* On the committer's thread: nobody waits for it; what a failure costs is said above. A round asks
+ * whether there was any. */
 static void on_written_unawaited(struct journal_entry *e, int code)
 {
-    (void)code; /* what that costs is said above; the journal's state is in /ready */
-    mem_free(container_of(e, struct writing, entry));
+    struct writing *w = container_of(e, struct writing, entry);
+
+    if (code)
+        metric_add(w->part->b->m.unwritten, 1);
+    mem_free(w);
 }
 
 void persist_append(struct part *p, persist_done *done, void *ctx)
@@ -259,10 +263,10 @@ static void on_complete(void *ctx, int code, uint64_t seq)
     struct step *t = ctx;
 
     (void)seq;
-    if (step_over(t, code)) {
-        acks_settle_take(&t->c->acks, t->ack, 0, NULL, NULL);
-        conn_flush_acks(t->c);
-    }
+    step_over(t, code);
+    acks_settle_take(&t->c->acks, t->ack, 0, NULL,
+                     NULL); /* also of one that has gone: others wait behind */
+    conn_flush_acks(t->c);
     step_free(t);
 }
 

@@ -145,7 +145,7 @@ void broker_recheck(struct broker *b, struct loop *l)
         if (recheck_holding(p, ((struct holding *)e->value)->s))
             gone[count++] = e->value;
     for (size_t i = 0; i < count; i++)
-        if (!gone[i]->s->conn && !gone[i]->claimer)
+        if (!gone[i]->s->conn && !gone[i]->claimer && !gone[i]->waiting)
             holding_end(gone[i]);
     mem_free(gone);
 }

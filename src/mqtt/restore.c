@@ -205,7 +205,7 @@ static void enqueue(struct restore *r, const struct match_slot *slot, struct mes
         .m = m, .seq = m->seq, .sub_id = slot->sub_id, .qos = slot->qos, .retain = slot->retain
     };
 
-    if (slot->qos == 0 || d->live >= r->o.limits->queue_max_messages)
+    if (slot->qos == 0)
         return;
     message_ref(m);
     queue_add(d, &q);
@@ -357,6 +357,9 @@ static void apply_session(struct restore *r, const struct persist *p)
         queue_add(d, &q);
     }
     if (before) {
+        /* It may not have been answered yet when the session was told; what was, is told behind. */
+        for (uint32_t i = 0; i < before->s->received_count; i++)
+            session_receive(d->s, before->s->received[i]);
         carry_over(d, before, w->base);
         map_remove(&r->sessions, key_of(&before->s->serial));
         map_remove(&r->clients, session_id(before->s));
@@ -380,10 +383,9 @@ static void apply_sent(struct restored *d, const struct persist *p)
 {
     struct queued *q = find_queued(d, p->seq, p->sub_id);
 
-    if (!q || find_sent(d, p->packet_id))
-        return;
-    q->packet_id = p->packet_id;
-    d->s->last_packet_id = p->packet_id;
+    d->s->last_packet_id = p->packet_id; /* whatever it was, the client may hold the id */
+    if (q && q->packet_id == 0 && !find_sent(d, p->packet_id))
+        q->packet_id = p->packet_id;
 }
 
 static void apply_released(struct restored *d, uint16_t packet_id)

@@ -80,7 +80,6 @@ static void settle_session(struct part *p, struct session *s)
 {
     struct registry_claim claim = { .worker = p->index };
     unsigned owner;
-    struct holding *h;
 
     if (registry_claim(&p->registry, session_id(s), &claim, &owner) != REGISTRY_GRANT) {
         log_warn("mqtt", "a session is not restored: more than limits.mqtt_sessions_max",
@@ -91,11 +90,26 @@ static void settle_session(struct part *p, struct session *s)
     s->generation = claim.generation;
     s->limits = &p->b->session_limits;
     s->mark = 0;
-    h = holding_add(p, s);
+    holding_add(p, s);
     holding_enter_tree(p, s);
     share_rejoin(p, s);
-    if (session_wake_at(s) != UINT64_MAX)
-        timer_start_at(&h->timer, session_wake_at(s));
+}
+
+/* Once nothing is under way for them: sessions may end from now on. */
+static void part_begin(void *ctx, struct loop *l)
+{
+    struct handing *h = ctx;
+    struct part *p = part_of(h->b, l);
+    struct map_entry *e;
+    size_t at = 0;
+
+    while ((e = map_next(&p->holdings, &at))) {
+        struct holding *k = e->value;
+
+        if (session_wake_at(k->s) != UINT64_MAX)
+            timer_start_at(&k->timer, session_wake_at(k->s));
+    }
+    persist_rounds_start(p);
 }
 
 static void nothing(void *ctx)
@@ -116,7 +130,6 @@ static void part_take(void *ctx, struct loop *l)
         if (broker_shard(h->b, message_topic(h->retained[i])) == p->index)
             keep_set(p, h->retained[i]);
     part_fence(p, nothing, NULL);
-    persist_rounds_start(p);
 }
 
 int broker_restore(struct broker *b, struct fault *f)
@@ -150,6 +163,7 @@ int broker_restore(struct broker *b, struct fault *f)
     take_retained(&h);
     workers_each(b->workers, part_take, &h);
     broker_settle(b);
+    workers_each(b->workers, part_begin, &h);
     for (size_t i = 0; i < h.retained_count; i++)
         message_unref(h.retained[i]);
     log_info("mqtt", "restored", lf_u64("sessions", h.session_count),

@@ -420,11 +420,36 @@ static bool ring_fill(struct session *s, uint16_t packet_id)
     return true;
 }
 
+/* Those with an id in the order in which ids were given out, which is not always that of the messages'
+ * numbers. They are as many as may be in flight. */
+static void sort_by_id(struct session_item *items, size_t count, uint16_t last_packet_id)
+{
+    size_t sorted = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct session_item it = items[i];
+        uint32_t age = (it.packet_id + 2 * ID_COUNT - last_packet_id - 1) % ID_COUNT;
+        size_t at = sorted;
+
+        if (it.packet_id == 0)
+            continue;
+        memmove(&items[sorted + 1], &items[sorted], (i - sorted) * sizeof(*items));
+        while (at > 0 &&
+               (items[at - 1].packet_id + 2 * ID_COUNT - last_packet_id - 1) % ID_COUNT > age) {
+            items[at] = items[at - 1];
+            at--;
+        }
+        items[at] = it;
+        sorted++;
+    }
+}
+
 void session_restore_take(struct session *s, struct session_item *items, size_t count,
                           uint16_t last_packet_id)
 {
     assert(s->count == 0);
     s->last_packet_id = last_packet_id;
+    sort_by_id(items, count, last_packet_id);
     for (size_t i = 0; i < count; i++) {
         struct session_item *it = &items[i];
 

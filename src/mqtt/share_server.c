@@ -20,6 +20,7 @@
  * at the home is bounded like a session's queue.
  */
 #include "mqtt/broker_part.h"
+#include "mqtt/persist.h"
 #include "mqtt/share.h"
 
 #include "base/mem.h"
@@ -185,7 +186,7 @@ static bool offer(struct part *p, struct share *sh, struct publication *pub, uns
 {
     struct share_member *m;
 
-    while ((m = share_pick(sh, qos > 0))) {
+    while ((m = share_pick(sh, false))) {
         struct offer o = { .b = p->b,
                            .id = sh->id,
                            .serial = m->serial,
@@ -196,6 +197,7 @@ static bool offer(struct part *p, struct share *sh, struct publication *pub, uns
 
         if (o.qos > (m->options & TREE_QOS))
             o.qos = m->options & TREE_QOS;
+        m->credit -= o.qos > 0; /* as the member counts */
         if (m->part != p->index) {
             post_offer(p, &o, m->part, publication_message(pub));
             return true;
@@ -403,6 +405,17 @@ static struct share *make_share(struct part *p, struct str key)
     return sh;
 }
 
+static void on_join_written(void *ctx, int code, uint64_t seq)
+{
+    struct join_mail *k = ctx;
+
+    (void)seq;
+    if (code)
+        conn_end(k->c, MQTT_REASON_UNSPECIFIED, "a subscription could not be written down");
+    k->done(k->ctx);
+    mem_free(k);
+}
+
 static void on_joined(struct mail *m, struct loop *l)
 {
     struct join_mail *k = container_of(m, struct join_mail, mail);
@@ -422,6 +435,11 @@ static void on_joined(struct mail *m, struct loop *l)
         }
         metric_gauge_add(p->b->m.subscriptions, added);
         share_room(p, s);
+        if (k->c && s->written) {
+            persist_subscribe(p, s, &(struct persist_sub){ key, k->sub_id, k->options },
+                              on_join_written, k);
+            return;
+        }
     } else if (k->added) { /* it has gone, or moved, and was not told of its subscription */
         leave_one(p, k->home->index, k->id, k->serial);
     }

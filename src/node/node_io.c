@@ -177,6 +177,7 @@ static uint64_t log_segment(const struct limits *l)
 static int start_mqtt_log(struct node *n, struct fault *f)
 {
     struct journal_options o = journal_options_default();
+    struct limits limits = n->limits; /* of records; what is in them has limits of its own */
     struct buf path = buf_init(4096);
     int rc;
 
@@ -190,7 +191,8 @@ static int start_mqtt_log(struct node *n, struct fault *f)
         o.quota_bytes = 4 * o.segment_bytes;
     }
     o.free_floor_bytes = n->settings->journal.free_floor_bytes;
-    rc = journal_open(data_path(n, &path, "mqtt"), &o, &n->limits, NULL, NULL, &n->mqtt_log, f);
+    limits.record_payload_max_bytes = journal_payload_max(o.segment_bytes);
+    rc = journal_open(data_path(n, &path, "mqtt"), &o, &limits, NULL, NULL, &n->mqtt_log, f);
     buf_fini(&path);
     return rc;
 }

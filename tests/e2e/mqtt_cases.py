@@ -776,6 +776,7 @@ def what_is_not_acknowledged_comes_again(hub, v):
     c.send(ack(v, PUBCOMP, m[3].id))
     for n in (0, 1, 4, 6, 7):
         c.acknowledge(m[n])
+    c.quiet(p)  # the last one has arrived
     c.close()
     c = Client(hub, v, t, clean=False, **keep)
     c.quiet(p)
