@@ -477,6 +477,41 @@ static void what_is_over_stays_over(void **state)
     each_way(ends_test);
 }
 
+/* Answers that wait for the disk behind each other, of a connection that ends meanwhile: the next one of its
+ * session is not kept waiting. */
+static void what_is_left_unanswered_holds_nobody_up(void **state)
+{
+    struct mqtt_packet pk = publish_packet("t", "x", 2, false, 3), rel = { .type = MQTT_PUBREL };
+    struct site x;
+
+    (void)state;
+    site_init(&x, 2);
+    rel.ack.packet_id = 3;
+    for (int i = 0; i < 50; i++) {
+        struct client c = back(&x, "pub", i > 0);
+        struct buf both = buf_init(10000);
+
+        pk.publish.packet_id = 3;
+        client_send(&c, &pk);
+        assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+        pk.publish.packet_id = 4;
+        mqtt_encode(&rel, MQTT_V5, &both);
+        mqtt_encode(&pk, MQTT_V5, &both);
+        client_send_bytes(&c, buf_str(&both));
+        buf_fini(&both);
+        client_close(&c); /* with both under way */
+        c = back(&x, "pub", true);
+        rel.ack.packet_id = 4;
+        client_send(&c, &rel); /* it may have arrived */
+        client_expect(&c, MQTT_PUBCOMP);
+        rel.ack.packet_id = 3;
+        client_send(&c, &rel);
+        client_expect(&c, MQTT_PUBCOMP);
+        client_close(&c);
+    }
+    site_fini(&x);
+}
+
 /* A broker that is started again before it makes a second round goes on where the one before was. */
 static void the_log_is_trimmed_across_restarts(void **state)
 {
@@ -597,4 +632,5 @@ static void any_moment(void **state)
 RUN(TEST(what_is_queued_is_there_again), TEST(subscriptions_are_there_again),
     TEST(qos_2_goes_on_to_a_subscriber), TEST(qos_2_of_a_publisher_is_taken_once),
     TEST(retained_messages_are_there_again), TEST(what_is_over_stays_over),
-    TEST(the_log_is_trimmed_across_restarts), TEST(any_moment))
+    TEST(what_is_left_unanswered_holds_nobody_up), TEST(the_log_is_trimmed_across_restarts),
+    TEST(any_moment))

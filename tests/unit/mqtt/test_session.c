@@ -449,6 +449,38 @@ static void shares_are_given_back(void **state)
     session_free(s);
 }
 
+/* Ids were given out in another order than the messages' numbers, around the end of the ids. */
+static void restored_ids_keep_their_order(void **state)
+{
+    static const uint16_t ids[] = { 2, 65534, 1, 65535 }, order[] = { 65534, 65535, 1, 2 };
+    struct session *s = session_new(STR("c"), 1, &limits);
+    struct session_item items[5] = { { 0 } };
+    struct session_out o;
+
+    (void)state;
+    for (uint32_t i = 0; i < 5; i++)
+        items[i] = (struct session_item){ .m = msg(i, 0), .seq = i + 1, .qos = 2 };
+    for (uint32_t i = 0; i < 4; i++) {
+        items[i].packet_id = ids[i];
+        items[i].state = SESSION_SENT;
+        items[i].written = 1;
+    }
+    session_restore_take(s, items, 5, 2);
+    assert_int_equal(s->count, 5);
+    session_attach(s, &conn, 10);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+        assert_int_equal(o.packet_id, order[i]);
+        assert_true(o.dup && o.written);
+    }
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    assert_int_equal(o.packet_id, 3);
+    assert_int_equal(number(o.m), 4);
+    assert_false(o.dup || o.written);
+    s->conn = NULL;
+    session_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +492,7 @@ int main(void)
         cmocka_unit_test(will_and_expiry),
         cmocka_unit_test(subscriptions_listed),
         cmocka_unit_test(shares_are_given_back),
+        cmocka_unit_test(restored_ids_keep_their_order),
         cmocka_unit_test(model_run),
     };
 

@@ -286,6 +286,27 @@ static void options_hold(void **state)
     rig_stop(&r);
 }
 
+/* Many more than the credit of one telling. */
+static void a_member_of_qos_0_is_not_used_up(void **state)
+{
+    (void)state;
+    for (unsigned workers = 1; workers <= 2; workers++) {
+        bool got[300] = { false };
+        struct client pub, c;
+        struct rig r;
+
+        rig_init(&r);
+        rig_start(&r, workers);
+        c = member(&r, "zero", 10, 0);
+        pub = client_connect(&r, MQTT_V5, "pub");
+        publish_numbers(&pub, 0, 300, 1);
+        collect(&c, got, 300, true);
+        client_close(&c);
+        client_close(&pub);
+        rig_stop(&r);
+    }
+}
+
 static void unsubscribe(struct client *c, const char *filter, uint8_t code)
 {
     struct mqtt_packet pk = { .type = MQTT_UNSUBSCRIBE,
@@ -378,5 +399,6 @@ static void a_moving_member_loses_nothing(void **state)
 
 RUN(TEST(each_message_goes_to_one_and_turns_are_fair),
     TEST(an_absent_or_stalled_member_gets_nothing), TEST(without_anybody_connected_it_waits),
-    TEST(qos_2_stays_with_its_client), TEST(a_refusal_is_final), TEST(options_hold),
-    TEST(members_leave), TEST(a_moving_member_loses_nothing))
+    TEST(qos_2_stays_with_its_client), TEST(a_refusal_is_final),
+    TEST(a_member_of_qos_0_is_not_used_up), TEST(options_hold), TEST(members_leave),
+    TEST(a_moving_member_loses_nothing))
