@@ -139,7 +139,7 @@ def test_members_of_a_shared_subscription_divide_the_work(box):
     for i in range(150):
         pub.publish(f"jobs/{i % 7}", str(i))
     until(lambda: len(done()) == 150, "every job at somebody")
-    assert [len(lines) for lines in got()] == [50, 50, 50], got()
+    assert all(35 <= len(lines) <= 65 for lines in got()), got()  # in turn, as far as each had room
     members[1].send_signal(signal.SIGSTOP)
     for i in range(150, 300):
         pub.publish(f"jobs/{i % 7}", str(i))
