@@ -234,7 +234,7 @@ static bool get_session(struct rd *r, struct persist *out)
     w->subs = rd_le32(r);
     w->received = rd_le32(r);
     w->items = rd_le32(r);
-    if (r->bad || w->client_id.n == 0 || !check_whole(*r, w))
+    if (r->bad || w->client_id.n == 0 || w->away_wall_ms < 0 || !check_whole(*r, w))
         return false;
     out->rest = rd_rest(r);
     return true;
@@ -254,7 +254,7 @@ static bool get_fields(struct rd *r, struct persist *out)
     case PERSIST_AWAY:
         out->wall_ms = (int64_t)rd_le64(r);
         out->expiry_s = rd_le32(r);
-        return true;
+        return out->wall_ms >= 0;
     case PERSIST_SUBSCRIBE:
         out->sub = get_sub(r);
         return !r->bad && filter_ok(out->sub.filter);

@@ -116,7 +116,7 @@ static void words(void **state)
         assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);                              \
     } while (0)
     WORD(PERSIST_END, persist_put_end(&b, 6));
-    WORD(PERSIST_AWAY, persist_put_away(&b, 6, -5, 8));
+    WORD(PERSIST_AWAY, persist_put_away(&b, 6, 5, 8));
     WORD(PERSIST_BACK, persist_put_back(&b, 6, 9));
     WORD(PERSIST_UNSUBSCRIBE, persist_put_unsubscribe(&b, 6, STR("a/+")));
     WORD(PERSIST_SUBSCRIBE,
@@ -128,6 +128,9 @@ static void words(void **state)
 #undef WORD
     buf_clear(&b);
     persist_put_subscribe(&b, 6, &(struct persist_sub){ STR("a/#/b"), 3, 1 });
+    assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);
+    buf_clear(&b);
+    persist_put_away(&b, 6, -5, 8);
     assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);
     buf_clear(&b);
     persist_put_released(&b, 6, 0);
