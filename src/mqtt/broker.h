@@ -197,6 +197,8 @@ enum broker_kick {
  * called once on l's thread, later and never from inside. */
 void broker_kick(struct broker *b, struct loop *l, struct str client_id,
                  void (*done)(void *ctx, enum broker_kick result), void *ctx);
+/* The log is so full that publications that would have to be written are refused. From any thread. */
+bool broker_log_is_low(const struct broker *b);
 /* Connected clients now. From any thread. */
 uint64_t broker_connected(const struct broker *b);
 

@@ -138,7 +138,7 @@ static void on_written(void *ctx, int code, uint64_t seq)
 /* The token has a message that is its own. */
 static void write_first(struct broker_token *t)
 {
-    if (t->conn && cell_get(&t->part->b->log_low)) {
+    if (t->conn && broker_log_is_low(t->part->b)) {
         finish(t, ERR_FULL, false, "the broker's log is nearly full: mqtt.log_quota");
         return;
     }

@@ -398,3 +398,8 @@ void persist_rounds_stop(struct part *p)
     timer_stop(&p->round_timer);
     timer_stop(&p->look_timer);
 }
+
+bool broker_log_is_low(const struct broker *b)
+{
+    return cell_get(&b->log_low) != 0;
+}

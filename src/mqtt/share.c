@@ -102,7 +102,7 @@ void share_stall(struct share *sh, uint64_t serial, uint32_t turn)
         m->credit = 0;
 }
 
-struct share_member *share_pick(struct share *sh, bool spend)
+struct share_member *share_pick(struct share *sh)
 {
     for (uint32_t i = 0; i < sh->count; i++) {
         uint32_t at = (sh->next + i) % sh->count;
@@ -110,7 +110,6 @@ struct share_member *share_pick(struct share *sh, bool spend)
 
         if (m->credit == 0)
             continue;
-        m->credit -= spend;
         sh->next = (at + 1) % sh->count;
         return m;
     }

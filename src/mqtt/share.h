@@ -63,8 +63,8 @@ void share_tell(struct share *sh, const struct share_told *t);
 /* The member had no room after all, when it had last told what it told in that turn. */
 void share_stall(struct share *sh, uint64_t serial, uint32_t turn);
 /* The member whose turn it is among those with credit, or NULL when none has. Valid until the next
- * call. spend: a message of QoS 1 or 2 goes to it. */
-struct share_member *share_pick(struct share *sh, bool spend);
+ * call; the caller takes from its credit what it gives it. */
+struct share_member *share_pick(struct share *sh);
 
 /* Keeps m (taking a reference) until a member has room. ERR_FULL: over a limit. */
 MUST_USE int share_wait(struct share *sh, struct message *m, unsigned qos);

@@ -186,7 +186,7 @@ static bool offer(struct part *p, struct share *sh, struct publication *pub, uns
 {
     struct share_member *m;
 
-    while ((m = share_pick(sh, false))) {
+    while ((m = share_pick(sh))) {
         struct offer o = { .b = p->b,
                            .id = sh->id,
                            .serial = m->serial,

@@ -21,6 +21,7 @@
 #include "net/tls.h"
 #include "node/access_io.h"
 #include "node/access_server.h"
+#include "node/broker_io.h"
 #include "node/control_server.h"
 #include "node/files_io.h"
 #include "node/health_server.h"
@@ -133,17 +134,6 @@ static void on_store_state(void *ctx, int code, const char *text)
     state_set(&n->state, NOT_READY_STORE, code != 0);
 }
 
-static void look_at_mqtt_log(struct node *n, struct node_state *state)
-{
-    struct journal_status js;
-
-    if (!n->mqtt_log)
-        return;
-    journal_status(n->mqtt_log, &js);
-    state_set(state, NOT_READY_MQTT_LOG_FULL, js.error == ERR_FULL);
-    state_set(state, NOT_READY_MQTT_LOG, js.error && js.error != ERR_FULL);
-}
-
 /* A full journal is asked for room, since what was refused last says nothing about now: its sink
  * may have moved on with nobody appending. */
 static void look_at_journal(void *ctx, struct node_state *state)
@@ -152,49 +142,13 @@ static void look_at_journal(void *ctx, struct node_state *state)
     struct journal_status js;
     bool room;
 
-    look_at_mqtt_log(n, state);
+    broker_io_look(n->mqtt_log, n->broker, state);
     if (!n->journal)
         return;
     journal_status(n->journal, &js);
     room = (js.segments + 1) * n->settings->journal.segment_bytes <= js.quota_bytes;
     state_set(state, NOT_READY_JOURNAL_FULL, js.error == ERR_FULL && !room);
     state_set(state, NOT_READY_JOURNAL, js.error && js.error != ERR_FULL);
-}
-
-/* Segments in which the largest packet fits, and a session with a full queue. */
-static uint64_t log_segment(const struct limits *l)
-{
-    uint64_t packet = l->mqtt_packet_max_bytes + KIB(64);
-    uint64_t session = l->mqtt_queue_max_messages * 20 + l->mqtt_subscriptions_max * 256;
-    uint64_t segment = MIB(4);
-
-    while (segment < MIB(64) &&
-           journal_payload_max(segment) < (packet > session ? packet : session))
-        segment *= 2;
-    return segment;
-}
-
-static int start_mqtt_log(struct node *n, struct fault *f)
-{
-    struct journal_options o = journal_options_default();
-    struct limits limits = n->limits; /* of records; what is in them has limits of its own */
-    struct buf path = buf_init(4096);
-    int rc;
-
-    if (!n->settings->has_mqtt || n->settings->mqtt.durability == DURABLE_MEMORY)
-        return 0;
-    o.segment_bytes = log_segment(&n->limits);
-    o.quota_bytes = n->settings->mqtt.log_quota_bytes;
-    if (o.quota_bytes < 4 * o.segment_bytes) {
-        log_warn("mqtt", "mqtt.log_quota is less than four segments, and taken as that",
-                 lf_u64("bytes", 4 * o.segment_bytes));
-        o.quota_bytes = 4 * o.segment_bytes;
-    }
-    o.free_floor_bytes = n->settings->journal.free_floor_bytes;
-    limits.record_payload_max_bytes = journal_payload_max(o.segment_bytes);
-    rc = journal_open(data_path(n, &path, "mqtt"), &o, &limits, NULL, NULL, &n->mqtt_log, f);
-    buf_fini(&path);
-    return rc;
 }
 
 static int start_journal(struct node *n, struct fault *f)
@@ -299,15 +253,6 @@ static int listen_websocket(struct node *n, const struct http_listen_options *o,
     return http_listen(s, o, bound, f);
 }
 
-/* "local" is a matter of the listener's address, not of the client's: who reaches an open listener
- * from this machine may well be a proxy for somebody else, and who comes by a proxy always is. */
-static enum authz_anonymous rule_of(const struct listener_settings *ls)
-{
-    if (ls->anonymous != ANONYMOUS_LOCAL)
-        return ls->anonymous;
-    return addr_is_local(&ls->address) && !ls->proxy_protocol ? ANONYMOUS_ALLOW : ANONYMOUS_DENY;
-}
-
 static void set_proxy(struct node *n, const struct listener_settings *ls,
                       struct listener_proxy *out)
 {
@@ -327,34 +272,10 @@ static void set_proxy(struct node *n, const struct listener_settings *ls,
             assert(false && "checked by the row");
 }
 
-static struct broker_rules rules_of(const struct node *n, const struct listener_settings *ls)
-{
-    struct broker_rules r = broker_rules_default(&n->limits);
-
-    r.anonymous = rule_of(ls);
-    r.identity_from = (enum cert_name)ls->identity_from;
-    r.mount_point = ls->mount_point;
-    r.redirect = ls->redirect;
-    r.server_reference = ls->server_reference;
-    if (ls->packet_max_bytes > 0)
-        r.packet_max_bytes = ls->packet_max_bytes;
-    if (ls->inflight_max > 0)
-        r.inflight_max = (uint32_t)ls->inflight_max;
-    if (ls->has_keepalive_max)
-        r.keepalive_max_s = (uint16_t)ls->keepalive_max_s;
-    if (ls->has_qos_max)
-        r.qos_max = (uint8_t)ls->qos_max;
-    if (ls->has_retain_available)
-        r.retain_available = ls->retain_available;
-    if (ls->has_topic_alias_max)
-        r.topic_alias_max = (uint16_t)ls->topic_alias_max;
-    return r;
-}
-
 static int start_mqtt_listener(struct node *n, const struct listener_settings *ls, struct fault *f)
 {
     bool ws = ls->protocol == MQTT_OVER_WEBSOCKET;
-    struct broker_rules rules = rules_of(n, ls);
+    struct broker_rules rules = broker_io_rules(&n->limits, ls);
     struct broker_listen bl = { .addr = ls->address,
                                 .unix_mode = octal(ls->mode),
                                 .connections_max = ls->connections_max,
@@ -442,15 +363,18 @@ static int make_access(struct node *n, struct fault *f)
 
 static int make_broker(struct node *n, struct fault *f)
 {
-    int rc = start_mqtt_log(n, f);
     struct broker_options o = { .limits = &n->limits,
                                 .metrics = n->metrics,
-                                .journal = n->mqtt_log,
                                 .authz = access_server_authz(n->access),
                                 .version = "wayside " WAYSIDE_VERSION };
+    struct buf path = buf_init(4096);
+    int rc =
+        broker_io_log_open(n->settings, &n->limits, data_path(n, &path, "mqtt"), &n->mqtt_log, f);
 
+    buf_fini(&path);
     if (rc)
         return rc;
+    o.journal = n->mqtt_log;
     if (n->ingest) {
         o.on_publish = hub_ingest_publish;
         o.publish_ctx = n->ingest;

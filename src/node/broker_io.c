@@ -1,0 +1,87 @@
+/*
+ * The broker of a node out of its settings: what holds for the clients of a listener, and the log in
+ * which it writes down what must outlive it.
+ */
+#include "node/broker_io.h"
+
+#include "base/log.h"
+#include "mqtt/broker.h"
+
+/* "local" is a matter of the listener's address, not of the client's: who reaches an open listener
+ * from this machine may well be a proxy for somebody else, and who comes by a proxy always is. */
+static enum authz_anonymous rule_of(const struct listener_settings *ls)
+{
+    if (ls->anonymous != ANONYMOUS_LOCAL)
+        return ls->anonymous;
+    return addr_is_local(&ls->address) && !ls->proxy_protocol ? ANONYMOUS_ALLOW : ANONYMOUS_DENY;
+}
+
+struct broker_rules broker_io_rules(const struct limits *l, const struct listener_settings *ls)
+{
+    struct broker_rules r = broker_rules_default(l);
+
+    r.anonymous = rule_of(ls);
+    r.identity_from = (enum cert_name)ls->identity_from;
+    r.mount_point = ls->mount_point;
+    r.redirect = ls->redirect;
+    r.server_reference = ls->server_reference;
+    if (ls->packet_max_bytes > 0)
+        r.packet_max_bytes = ls->packet_max_bytes;
+    if (ls->inflight_max > 0)
+        r.inflight_max = (uint32_t)ls->inflight_max;
+    if (ls->has_keepalive_max)
+        r.keepalive_max_s = (uint16_t)ls->keepalive_max_s;
+    if (ls->has_qos_max)
+        r.qos_max = (uint8_t)ls->qos_max;
+    if (ls->has_retain_available)
+        r.retain_available = ls->retain_available;
+    if (ls->has_topic_alias_max)
+        r.topic_alias_max = (uint16_t)ls->topic_alias_max;
+    return r;
+}
+
+/* Segments in which the largest packet fits, and a session with a full queue. */
+static uint64_t log_segment(const struct limits *l)
+{
+    uint64_t packet = l->mqtt_packet_max_bytes + KIB(64);
+    uint64_t session = l->mqtt_queue_max_messages * 20 + l->mqtt_subscriptions_max * 256;
+    uint64_t segment = MIB(4);
+
+    while (segment < MIB(64) &&
+           journal_payload_max(segment) < (packet > session ? packet : session))
+        segment *= 2;
+    return segment;
+}
+
+int broker_io_log_open(const struct settings *s, const struct limits *l, const char *dir,
+                       struct journal **out, struct fault *f)
+{
+    struct journal_options o = journal_options_default();
+    struct limits limits = *l; /* of records; what is in them has limits of its own */
+
+    *out = NULL;
+    if (!s->has_mqtt || s->mqtt.durability == DURABLE_MEMORY)
+        return 0;
+    o.segment_bytes = log_segment(l);
+    o.quota_bytes = s->mqtt.log_quota_bytes;
+    if (o.quota_bytes < 4 * o.segment_bytes) {
+        log_warn("mqtt", "mqtt.log_quota is less than four segments, and taken as that",
+                 lf_u64("bytes", 4 * o.segment_bytes));
+        o.quota_bytes = 4 * o.segment_bytes;
+    }
+    o.free_floor_bytes = s->journal.free_floor_bytes;
+    limits.record_payload_max_bytes = journal_payload_max(o.segment_bytes);
+    return journal_open(dir, &o, &limits, NULL, NULL, out, f);
+}
+
+void broker_io_look(const struct journal *log, const struct broker *b, struct node_state *state)
+{
+    struct journal_status js;
+
+    if (!log || !b)
+        return;
+    journal_status(log, &js);
+    /* What was refused last says nothing about now: whoever refuses is asked. */
+    state_set(state, NOT_READY_MQTT_LOG_FULL, broker_log_is_low(b));
+    state_set(state, NOT_READY_MQTT_LOG, js.error && js.error != ERR_FULL);
+}
