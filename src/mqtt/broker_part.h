@@ -494,7 +494,7 @@ void conn_send(struct conn *c, struct str bytes);
 struct delivery {
     const struct message_source *src;
     struct message *m; /* for payloads that go by reference; may be NULL for small ones */
-    uint32_t sub_id;
+    struct sub_ids ids;
     uint16_t packet_id;
     uint8_t qos;
     bool retain, dup;
@@ -502,9 +502,10 @@ struct delivery {
 /* False: larger than the client takes, or outside of its mount point; nothing was sent, and that is
  * counted. */
 MUST_USE bool conn_send_publish(struct conn *c, const struct delivery *d);
-/* A publication whose topic, properties and payload are longer together needs its message; payloads
- * above this are sent by reference. */
+/* A publication whose topic, properties and payload are longer together, or with more identifiers,
+ * needs its message; payloads above this are sent by reference. */
 #define SEND_COPY_MAX 1024u
+#define SEND_IDS_MAX  128u
 /* What session_next() said; counted. */
 void conn_send_out(struct conn *c, const struct session_out *out);
 void conn_send_ack(struct conn *c, enum mqtt_type type, uint16_t packet_id, uint8_t code,

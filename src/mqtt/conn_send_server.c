@@ -148,8 +148,8 @@ bool conn_send_publish(struct conn *c, const struct delivery *d)
     topic = o.topic;
     if (c->version == MQTT_V5) {
         o.props = src->props;
-        o.sub_ids = &d->sub_id;
-        o.sub_id_count = d->sub_id != 0;
+        o.sub_ids = d->ids.at;
+        o.sub_id_count = d->ids.n;
         if (src->expires_ms != 0) {
             o.has_expiry = true;
             o.expiry_s = message_expiry_left_s(src->expires_ms, loop_now_ms(c->part->loop));
@@ -259,7 +259,7 @@ void conn_send_out(struct conn *c, const struct session_out *out)
     struct message_source src = message_source_of(out->m);
     struct delivery d = { .src = &src,
                           .m = out->m,
-                          .sub_id = out->sub_id,
+                          .ids = session_sub_ids(c->session, &out->sub_ids),
                           .packet_id = out->packet_id,
                           .qos = out->qos,
                           .retain = out->retain,
@@ -300,7 +300,7 @@ static void pump_session(struct conn *c)
 static void replay_one(struct conn *c, struct replay *r, struct message *m)
 {
     struct message_source src = message_source_of(m);
-    struct delivery d = { .src = &src, .m = m, .sub_id = r->sub_id, .retain = true };
+    struct delivery d = { .src = &src, .m = m, .ids = sub_ids_one(&r->sub_id), .retain = true };
     uint8_t granted = r->options & TREE_QOS;
     uint8_t qos = m->qos < granted ? m->qos : granted;
 
@@ -309,7 +309,7 @@ static void replay_one(struct conn *c, struct replay *r, struct message *m)
     if (m->expires_ms != 0 && m->expires_ms <= loop_now_ms(c->part->loop))
         return;
     if (qos > 0) {
-        if (session_push(c->session, m, qos, true, r->sub_id))
+        if (session_push(c->session, m, qos, true, d.ids))
             metric_add(c->part->b->m.dropped_queue, 1);
         return;
     }

@@ -3,8 +3,8 @@
 /*
  * From the filters that match a message to the sessions that get it, and how: one filter may be
  * stepped through as it is; of several, a session that is met more than once gets the message once,
- * with the highest QoS that it was granted (MQTT 5, 3.3.4), and a copy more for each further
- * subscription identifier. Pure; not thread-safe.
+ * with the highest QoS that it was granted and the identifiers of all its subscriptions that match
+ * (MQTT 5, 3.3.4). Pure; not thread-safe.
  */
 #include "mqtt/session.h"
 #include "mqtt/tree.h"
@@ -29,14 +29,23 @@ static inline bool match_retain(const struct tree_entry *e, const struct message
 
 struct match_slot {
     struct session *s;
-    uint32_t sub_id;
+    uint32_t sub_id; /* the first; 0: none */
+    uint32_t id_n;
+    uint32_t more; /* further ones: a chain of struct match_id, by place + 1 */
     uint8_t qos;
     bool retain;
+};
+struct match_id {
+    uint32_t id, next;
 };
 /* Zeroed at first. */
 struct match {
     struct match_slot *slots;
     uint32_t count, cap;
+    struct match_id *more;
+    uint32_t more_count, more_cap;
+    uint32_t *ids; /* of match_ids() */
+    uint32_t ids_cap;
     uint64_t last_mark;
 };
 void match_fini(struct match *m);
@@ -44,5 +53,8 @@ void match_fini(struct match *m);
  * struct match for all sessions of a tree. */
 void match_gather(struct match *m, const struct tree_span *spans, size_t n,
                   const struct message_source *src);
+/* The identifiers of a slot, in ascending order, one twice when two subscriptions have it. Good until the
+ * next call on m. */
+struct sub_ids match_ids(struct match *m, const struct match_slot *slot);
 
 #endif

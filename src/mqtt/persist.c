@@ -12,7 +12,8 @@
 #define FLAG_RETAIN   0x04u
 #define FLAG_RELEASED 0x08u
 #define FLAG_SENT     0x10u
-#define FLAGS         (FLAG_QOS | FLAG_RETAIN | FLAG_RELEASED | FLAG_SENT)
+#define FLAG_MORE     0x20u /* further identifiers follow: their number and they */
+#define FLAGS         (FLAG_QOS | FLAG_RETAIN | FLAG_RELEASED | FLAG_SENT | FLAG_MORE)
 
 /* ---- encoding ---- */
 
@@ -70,12 +71,16 @@ void persist_put_received(struct buf *b, uint16_t packet_id)
 void persist_put_item(struct buf *b, const struct persist_item *i)
 {
     unsigned flags = i->qos | (i->retain ? FLAG_RETAIN : 0) | (i->released ? FLAG_RELEASED : 0) |
-                     (i->sent ? FLAG_SENT : 0);
+                     (i->sent ? FLAG_SENT : 0) | (i->more ? FLAG_MORE : 0);
 
     buf_le64(b, i->seq);
     buf_le32(b, i->sub_id);
     buf_le16(b, i->packet_id);
     buf_u8(b, (uint8_t)flags);
+    if (i->more > 0)
+        buf_le32(b, i->more);
+    for (uint32_t k = 0; k < i->more; k++)
+        buf_le32(b, i->more_ids[k]);
 }
 
 void persist_put_end(struct buf *b, uint64_t session)
@@ -197,15 +202,52 @@ static struct persist_item get_item(struct rd *r, uint8_t *flags)
     i.retain = (*flags & FLAG_RETAIN) != 0;
     i.released = (*flags & FLAG_RELEASED) != 0;
     i.sent = (*flags & FLAG_SENT) != 0;
+    if (*flags & FLAG_MORE) {
+        i.more = rd_le32(r);
+        i.more_bytes = rd_bytes(r, (size_t)i.more * sizeof(uint32_t));
+    }
     return i;
+}
+
+void persist_item_ids(const struct persist_item *it, uint32_t *out)
+{
+    struct rd r = rd_init(it->more_bytes);
+
+    out[0] = it->sub_id;
+    for (uint32_t i = 0; i < it->more; i++)
+        out[i + 1] = rd_le32(&r);
+}
+
+static bool id_ok(uint32_t id)
+{
+    return id <= 268435455; /* MQTT 5, 3.8.2.1.2 */
+}
+
+/* None, one, or several, and then none of them is 0. */
+static bool ids_ok(const struct persist_item *it)
+{
+    struct rd r = rd_init(it->more_bytes);
+
+    if (!id_ok(it->sub_id) || (it->more > 0 && it->sub_id == 0))
+        return false;
+    while (rd_left(&r) > 0) {
+        uint32_t id = rd_le32(&r);
+
+        if (id == 0 || !id_ok(id))
+            return false;
+    }
+    return true;
 }
 
 /* Everything that persist_next_…() will step through. */
 static bool check_whole(struct rd r, const struct persist_session *w)
 {
-    for (uint32_t i = 0; i < w->subs && !r.bad; i++)
-        if (!filter_ok(get_sub(&r).filter))
+    for (uint32_t i = 0; i < w->subs && !r.bad; i++) {
+        struct persist_sub sub = get_sub(&r);
+
+        if (!filter_ok(sub.filter) || !id_ok(sub.sub_id))
             return false;
+    }
     for (uint32_t i = 0; i < w->received && !r.bad; i++)
         if (rd_le16(&r) == 0)
             return false;
@@ -214,7 +256,8 @@ static bool check_whole(struct rd r, const struct persist_session *w)
         struct persist_item it = get_item(&r, &flags);
 
         if (it.qos < 1 || it.qos > 2 || it.seq == 0 || (flags & ~FLAGS) != 0 ||
-            (it.released && it.packet_id == 0))
+            (it.released && it.packet_id == 0) || (it.more == 0) != ((flags & FLAG_MORE) == 0) ||
+            !ids_ok(&it))
             return false;
     }
     return !r.bad && rd_left(&r) == 0;
@@ -257,7 +300,7 @@ static bool get_fields(struct rd *r, struct persist *out)
         return out->wall_ms >= 0;
     case PERSIST_SUBSCRIBE:
         out->sub = get_sub(r);
-        return !r->bad && filter_ok(out->sub.filter);
+        return !r->bad && filter_ok(out->sub.filter) && id_ok(out->sub.sub_id);
     case PERSIST_UNSUBSCRIBE:
         out->sub.filter = get_str(r);
         return !r->bad && filter_ok(out->sub.filter);

@@ -46,7 +46,10 @@ struct persist_message {
 struct persist_item {
     uint64_t seq;
     uint32_t sub_id;
-    uint16_t packet_id; /* 0: not sent yet, or of QoS 1 */
+    uint32_t more;            /* further identifiers */
+    const uint32_t *more_ids; /* encoding */
+    struct str more_bytes;    /* decoding: for persist_item_ids() */
+    uint16_t packet_id;       /* 0: not sent yet, or of QoS 1 */
     uint8_t qos;
     bool retain, released;
     bool sent; /* perhaps, at least once */
@@ -88,6 +91,8 @@ MUST_USE int persist_decode(struct str record, struct persist *out);
 struct persist_sub persist_next_sub(const struct persist *p, size_t *at);
 uint16_t persist_next_received(const struct persist *p, size_t *at);
 struct persist_item persist_next_item(const struct persist *p, size_t *at);
+/* All identifiers of an item, it->more + 1 of them, into out. */
+void persist_item_ids(const struct persist_item *it, uint32_t *out);
 
 void persist_put_message(struct buf *b, enum persist_op op, const struct persist_message *m);
 /* persist_put_sub() whole->subs times, _received(), _item() follow. */
@@ -100,7 +105,7 @@ void persist_put_away(struct buf *b, uint64_t session, int64_t wall_ms, uint32_t
 void persist_put_subscribe(struct buf *b, uint64_t session, const struct persist_sub *s);
 void persist_put_unsubscribe(struct buf *b, uint64_t session, struct str filter);
 void persist_put_back(struct buf *b, uint64_t session, uint32_t expiry_s);
-/* sub_id: a session may have a message once for each subscription identifier. */
+/* sub_id: a session may have a message twice, once of them retained; the first identifier tells which. */
 void persist_put_done(struct buf *b, uint64_t session, uint64_t seq, uint32_t sub_id);
 void persist_put_sent(struct buf *b, uint64_t session, const struct persist_item *it);
 void persist_put_released(struct buf *b, uint64_t session, uint16_t packet_id);

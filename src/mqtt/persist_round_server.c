@@ -81,11 +81,14 @@ static void put_items(struct buf *b, const struct session *s)
 {
     for (uint32_t i = 0; i < s->count; i++) {
         const struct session_item *it = item_at(s, i);
+        struct sub_ids ids = session_sub_ids(s, &it->sub_ids);
 
         if (is_told(it))
             persist_put_item(
                 b, &(struct persist_item){ .seq = it->seq,
-                                           .sub_id = it->sub_id,
+                                           .sub_id = ids.n ? ids.at[0] : 0,
+                                           .more_ids = ids.n > 1 ? &ids.at[1] : NULL,
+                                           .more = ids.n > 1 ? ids.n - 1 : 0,
                                            .packet_id = has_id(it) ? it->packet_id : 0,
                                            .qos = it->qos,
                                            .retain = it->retain,

@@ -174,7 +174,7 @@ void persist_item_done(struct part *p, const struct session *s, const struct ses
 {
     if (o->seq == 0)
         return;
-    persist_put_done(persist_begin(p), s->serial, o->seq, o->sub_id);
+    persist_put_done(persist_begin(p), s->serial, o->seq, o->sub_key);
     persist_append(p, NULL, NULL);
 }
 
@@ -235,7 +235,7 @@ static void on_sent(void *ctx, int code, uint64_t seq)
 
 void persist_sent(struct conn *c, const struct session_out *o)
 {
-    struct persist_item it = { .seq = o->seq, .sub_id = o->sub_id, .packet_id = o->packet_id };
+    struct persist_item it = { .seq = o->seq, .sub_id = o->sub_key, .packet_id = o->packet_id };
 
     persist_put_sent(persist_begin(c->part), c->session->serial, &it);
     c->session->unwritten++;

@@ -25,7 +25,7 @@
 struct queued {
     struct message *m; /* NULL: released, done, or a copy that is looked for at the end */
     uint64_t seq;      /* 0: done */
-    uint32_t sub_id;
+    uint32_t sub_ids;  /* of the session's sets */
     uint16_t packet_id;
     uint8_t qos;
     bool retain, released, sent;
@@ -110,13 +110,29 @@ void restore_free(struct restore *r)
 
 /* ---- queues ---- */
 
-/* A message may be there twice, for two subscription identifiers. */
+static uint32_t key_id(const struct restored *d, const struct queued *q)
+{
+    struct sub_ids ids = session_sub_ids(d->s, &q->sub_ids);
+
+    return ids.n ? ids.at[0] : 0;
+}
+
+/* A message may be there twice: also as a retained one, for another subscription. */
 static struct queued *find_queued(const struct restored *d, uint64_t seq, uint32_t sub_id)
 {
     for (size_t i = d->from; i < d->count; i++)
-        if (d->queue[i].seq == seq && d->queue[i].sub_id == sub_id)
+        if (d->queue[i].seq == seq && key_id(d, &d->queue[i]) == sub_id)
             return &d->queue[i];
     return NULL;
+}
+
+/* Only the first still tells which message it was. */
+static void forget_more_ids(struct restored *d, struct queued *q)
+{
+    uint32_t ref = q->sub_ids;
+
+    q->sub_ids = key_id(d, q);
+    session_drop_sub_ids(d->s, ref);
 }
 
 static struct queued *find_sent(const struct restored *d, uint16_t packet_id)
@@ -130,6 +146,7 @@ static struct queued *find_sent(const struct restored *d, uint16_t packet_id)
 static void queue_done(struct restored *d, struct queued *q)
 {
     message_unref(q->m);
+    session_drop_sub_ids(d->s, q->sub_ids);
     *q = (struct queued){ 0 };
     d->live--;
     while (d->from < d->count && d->queue[d->from].seq == 0)
@@ -201,12 +218,11 @@ static struct restored *find(const struct restore *r, uint64_t serial)
 static void enqueue(struct restore *r, const struct match_slot *slot, struct message *m)
 {
     struct restored *d = find(r, slot->s->serial);
-    struct queued q = {
-        .m = m, .seq = m->seq, .sub_id = slot->sub_id, .qos = slot->qos, .retain = slot->retain
-    };
+    struct queued q = { .m = m, .seq = m->seq, .qos = slot->qos, .retain = slot->retain };
 
     if (slot->qos == 0)
         return;
+    q.sub_ids = session_put_sub_ids(d->s, match_ids(&r->match, slot));
     message_ref(m);
     queue_add(d, &q);
 }
@@ -290,13 +306,25 @@ static void end(struct restore *r, struct restored *d)
     restored_free(d);
 }
 
+static uint32_t put_ids(struct session *s, const struct persist_item *it)
+{
+    uint32_t *ids = mem_new_array(it->more + 1, sizeof(*ids)), ref;
+
+    persist_item_ids(it, ids);
+    ref = session_put_sub_ids(s, it->more ? (struct sub_ids){ ids, it->more + 1 }
+                                          : sub_ids_one(&it->sub_id));
+    mem_free(ids);
+    return ref;
+}
+
 /* What the new word about a session names: with its message where it is in the queue so far. A copy may
  * be written later than the sessions of other workers that name it. */
-static struct queued queued_of(const struct restored *before, const struct persist_item *it)
+static struct queued queued_of(struct session *s, const struct restored *before,
+                               const struct persist_item *it)
 {
     struct message *m = NULL;
     struct queued q = { .seq = it->seq,
-                        .sub_id = it->sub_id,
+                        .sub_ids = put_ids(s, it),
                         .packet_id = it->packet_id,
                         .qos = it->qos,
                         .retain = it->retain,
@@ -317,9 +345,12 @@ static void carry_over(struct restored *to, struct restored *before, uint64_t ba
     for (size_t i = before->from; i < before->count; i++) {
         struct queued *q = &before->queue[i];
 
-        if (q->seq <= base || find_queued(to, q->seq, q->sub_id))
+        struct queued moved = *q;
+
+        if (q->seq <= base || find_queued(to, q->seq, key_id(before, q)))
             continue;
-        queue_add(to, q);
+        moved.sub_ids = session_put_sub_ids(to->s, session_sub_ids(before->s, &q->sub_ids));
+        queue_add(to, &moved);
         q->m = NULL;
     }
 }
@@ -352,7 +383,7 @@ static void apply_session(struct restore *r, const struct persist *p)
         session_receive(d->s, persist_next_received(p, &at));
     for (uint32_t i = 0; i < w->items; i++) {
         struct persist_item it = persist_next_item(p, &at);
-        struct queued q = queued_of(before, &it);
+        struct queued q = queued_of(d->s, before, &it);
 
         queue_add(d, &q);
     }
@@ -395,6 +426,7 @@ static void apply_released(struct restored *d, uint16_t packet_id)
     if (!q)
         return;
     q->released = true;
+    forget_more_ids(d, q);
     message_unref(q->m);
     q->m = NULL;
 }
@@ -513,12 +545,14 @@ static void fill_queue(const struct restore *r, struct restored *d)
 
         if (!q->m && !q->released && q->seq != 0)
             q->m = copy_of(r, q->seq);
+        if (!q->m)
+            forget_more_ids(d, q);
         if (!q->m && !q->released)
             continue;
         items[n] = (struct session_item){
             .m = q->m,
             .seq = q->seq,
-            .sub_id = q->sub_id,
+            .sub_ids = q->sub_ids,
             .packet_id = q->packet_id,
             .qos = q->qos & 3u,
             .retain = q->retain,

@@ -288,32 +288,35 @@ static void post_to_others(struct part *p, struct publication *pub)
 
 /* ---- delivery ---- */
 
-static void deliver_qos0(struct part *p, struct conn *c, struct publication *pub, uint32_t sub_id,
-                         bool retain, uint64_t *sent)
+static void deliver_qos0(struct part *p, struct conn *c, struct publication *pub,
+                         struct sub_ids ids, bool retain, uint64_t *sent)
 {
-    struct delivery d = { .src = &pub->src, .m = pub->m, .sub_id = sub_id, .retain = retain };
+    struct delivery d = { .src = &pub->src, .ids = ids, .retain = retain };
 
     if (!c || c->choked) {
         if (c)
             metric_add(p->b->m.dropped_slow, 1);
         return;
     }
+    if (ids.n > SEND_IDS_MAX)
+        publication_message(pub);
+    d.m = pub->m;
     if (conn_send_publish(c, &d))
         ++*sent;
 }
 
 static void deliver_one(struct part *p, struct session *s, struct publication *pub, unsigned qos,
-                        uint32_t sub_id, bool retain, uint64_t *sent)
+                        struct sub_ids ids, bool retain, uint64_t *sent)
 {
     struct conn *c = s->conn;
 
     if (qos == 0) {
         if (c && !c->choked)
             keep_note(c, pub);
-        deliver_qos0(p, c, pub, sub_id, retain, sent);
+        deliver_qos0(p, c, pub, ids, retain, sent);
         return;
     }
-    if (session_push(s, publication_message(pub), qos, retain, sub_id)) {
+    if (session_push(s, publication_message(pub), qos, retain, ids)) {
         metric_add(p->b->m.dropped_queue, 1);
         return;
     }
@@ -332,7 +335,7 @@ static void deliver_span(struct part *p, const struct tree_span *span, struct pu
         if (e->options & TREE_SHARED)
             share_publish(p, e->owner, pub);
         else if (!match_is_own(e, &pub->src))
-            deliver_one(p, e->owner, pub, match_qos(e, &pub->src), e->sub_id,
+            deliver_one(p, e->owner, pub, match_qos(e, &pub->src), sub_ids_one(&e->sub_id),
                         match_retain(e, &pub->src), sent);
     }
 }
@@ -347,9 +350,11 @@ static void deliver_spans(struct part *p, const struct tree_span *spans, size_t 
         for (uint32_t k = 0; k < spans[i].count; k++)
             if (spans[i].entries[k].options & TREE_SHARED)
                 share_publish(p, spans[i].entries[k].owner, pub);
-    for (uint32_t i = 0; i < m->count; i++)
-        deliver_one(p, m->slots[i].s, pub, m->slots[i].qos, m->slots[i].sub_id, m->slots[i].retain,
-                    sent);
+    for (uint32_t i = 0; i < m->count; i++) {
+        const struct match_slot *slot = &m->slots[i];
+
+        deliver_one(p, slot->s, pub, slot->qos, match_ids(m, slot), slot->retain, sent);
+    }
 }
 
 static void deliver_here(struct part *p, struct publication *pub)

@@ -53,6 +53,9 @@ void session_free(struct session *s)
         message_unref(item(s, i)->m);
     for (uint32_t i = 0; i < s->sub_count; i++)
         mem_free(s->subs[i].filter);
+    if (s->id_sets)
+        sub_id_sets_fini(s->id_sets);
+    mem_free(s->id_sets);
     mem_free(s->ring);
     mem_free(s->subs);
     for (uint32_t i = 0; i < s->share_count; i++)
@@ -124,20 +127,57 @@ static void ring_grow(struct session *s)
     s->head = 0;
 }
 
-/* The message is no longer needed; its item may be. */
+struct sub_ids session_sub_ids(const struct session *s, const uint32_t *ref)
+{
+    return s->id_sets ? sub_id_sets_get(s->id_sets, ref) : sub_ids_one(ref);
+}
+
+uint32_t session_put_sub_ids(struct session *s, struct sub_ids ids)
+{
+    if (ids.n < 2)
+        return ids.n ? ids.at[0] : 0;
+    if (!s->id_sets)
+        s->id_sets = NEW(struct sub_id_sets);
+    return sub_id_sets_put(s->id_sets, ids);
+}
+
+void session_drop_sub_ids(struct session *s, uint32_t ref)
+{
+    if (s->id_sets)
+        sub_id_sets_drop(s->id_sets, ref);
+}
+
+static uint32_t key_of(const struct session *s, const struct session_item *it)
+{
+    struct sub_ids ids = session_sub_ids(s, &it->sub_ids);
+
+    return ids.n ? ids.at[0] : 0;
+}
+
+static size_t size_of(const struct message *m, struct sub_ids ids)
+{
+    return message_size(m) + (ids.n > 1 ? ids.n * sizeof(*ids.at) : 0);
+}
+
+/* The message is no longer needed; its item may be, with what tells it from others. */
 static void drop_message(struct session *s, struct session_item *it)
 {
+    uint32_t ref = it->sub_ids;
+
     if (!it->m)
         return;
     s->queued_messages--;
-    s->queued_bytes -= message_size(it->m);
+    s->queued_bytes -= size_of(it->m, session_sub_ids(s, &it->sub_ids));
     message_unref(it->m);
     it->m = NULL;
+    it->sub_ids = key_of(s, it);
+    session_drop_sub_ids(s, ref);
 }
 
-int session_push(struct session *s, struct message *m, unsigned qos, bool retain, uint32_t sub_id)
+int session_push(struct session *s, struct message *m, unsigned qos, bool retain,
+                 struct sub_ids ids)
 {
-    size_t n = message_size(m);
+    size_t n = size_of(m, ids);
 
     if (s->queued_messages >= s->limits->queue_max_messages ||
         s->queued_bytes + n > s->limits->queue_max_bytes || s->count > UINT32_MAX / 4) {
@@ -149,7 +189,7 @@ int session_push(struct session *s, struct message *m, unsigned qos, bool retain
     *item(s, s->count++) = (struct session_item){
         .m = message_ref(m),
         .seq = s->written ? m->seq : 0,
-        .sub_id = sub_id,
+        .sub_ids = session_put_sub_ids(s, ids),
         .qos = qos & 3,
         .retain = retain,
         .state = SESSION_WAITING,
@@ -183,7 +223,8 @@ void session_absorb(struct session *s, const struct session *other, uint32_t sin
 
         for (uint32_t k = since; k < until && !known; k++)
             known = item(s, k)->m == it->m;
-        if (!known && session_push(s, it->m, it->qos, it->retain, it->sub_id))
+        if (!known &&
+            session_push(s, it->m, it->qos, it->retain, session_sub_ids(other, &it->sub_ids)))
             return; /* full: counted, and so would be the rest */
     }
 }
@@ -216,12 +257,14 @@ static void item_done(struct session *s, struct session_item *it)
     ring_trim(s);
 }
 
-static void fill_out(const struct session_item *it, bool dup, struct session_out *out)
+static void fill_out(const struct session *s, const struct session_item *it, bool dup,
+                     struct session_out *out)
 {
     *out = (struct session_out){ .m = it->m,
                                  .seq = it->seq,
                                  .written = it->written,
-                                 .sub_id = it->sub_id,
+                                 .sub_ids = it->sub_ids,
+                                 .sub_key = key_of(s, it),
                                  .packet_id = it->packet_id,
                                  .qos = it->qos,
                                  .retain = it->retain,
@@ -237,7 +280,7 @@ size_t session_drop_waiting(struct session *s, bool (*keep)(void *ctx, const str
         struct session_item *it = item(s, at);
         struct session_out out;
 
-        fill_out(it, false, &out);
+        fill_out(s, it, false, &out);
         if (keep(ctx, &out))
             *item(s, to++) = *it;
         else
@@ -258,7 +301,7 @@ static enum session_send next_again(struct session *s, struct session_out *out)
         if (it->state == SESSION_DONE)
             continue;
         s->open++;
-        fill_out(it, true, out);
+        fill_out(s, it, true, out);
         return it->state == SESSION_RELEASED ? SESSION_PUBREL : SESSION_PUBLISH;
     }
     return SESSION_NOTHING;
@@ -287,7 +330,7 @@ enum session_send session_next(struct session *s, uint64_t now_ms, struct sessio
             item_done(s, it);
             continue;
         }
-        fill_out(it, it->maybe, out);
+        fill_out(s, it, it->maybe, out);
         return SESSION_PUBLISH;
     }
     return SESSION_NOTHING;
@@ -314,7 +357,7 @@ bool session_in_flight(const struct session *s, uint16_t packet_id, struct sessi
     const struct session_item *it = in_flight(s, packet_id);
 
     if (it)
-        fill_out(it, false, out);
+        fill_out(s, it, false, out);
     return it != NULL;
 }
 
@@ -325,7 +368,7 @@ bool session_written(struct session *s, uint16_t packet_id, uint64_t seq, struct
     if (!it || it->seq != seq || it->state != SESSION_SENT)
         return false;
     it->written = 1;
-    fill_out(it, false, out);
+    fill_out(s, it, false, out);
     return true;
 }
 
@@ -400,7 +443,7 @@ static void ring_put(struct session *s, const struct session_item *it)
     if (!it->m)
         return;
     s->queued_messages++;
-    s->queued_bytes += message_size(it->m);
+    s->queued_bytes += size_of(it->m, session_sub_ids(s, &it->sub_ids));
 }
 
 /* Ids lie in turn in the ring, so what was done between two that are not leaves its place. False: they

@@ -7,6 +7,7 @@
  * on another.
  */
 #include "mqtt/message.h"
+#include "mqtt/sub_ids.h"
 
 #define SESSION_NEVER UINT32_MAX /* expiry_s: does not expire */
 
@@ -32,7 +33,7 @@ struct session_item {
     struct message *m; /* NULL once it is no longer needed */
     uint64_t share;    /* the shared subscription that it came by; 0: none */
     uint64_t seq;      /* m's, also when m is gone; 0: it is not written down for this session */
-    uint32_t sub_id;
+    uint32_t sub_ids;  /* as of sub_id_sets_put() */
     uint16_t packet_id;
     uint8_t qos : 2, retain : 1, state : 2;
     uint8_t maybe : 1;   /* it may have been sent before the broker was started again */
@@ -72,6 +73,7 @@ struct session {
     uint32_t window; /* how many may be open (the client's Receive Maximum and ours) */
     uint16_t last_packet_id;
     size_t queued_messages, queued_bytes;
+    struct sub_id_sets *id_sets; /* NULL while no message has several identifiers */
 
     uint16_t *received; /* packet ids of QoS 2 publications not yet released */
     uint32_t received_count, received_cap;
@@ -106,7 +108,7 @@ bool session_has_subscription(const struct session *s, struct str filter);
 /* ---- outgoing, QoS 1 and 2 ---- */
 /* Queues m (taking a reference). ERR_FULL: over a limit; dropped and counted in s->dropped. */
 MUST_USE int session_push(struct session *s, struct message *m, unsigned qos, bool retain,
-                          uint32_t sub_id);
+                          struct sub_ids ids);
 /* What was pushed last came by this shared subscription. */
 void session_mark_shared(struct session *s, uint64_t share);
 /* How many more messages of QoS 1 and 2 would be sent at once. */
@@ -119,7 +121,8 @@ enum session_send { SESSION_NOTHING, SESSION_PUBLISH, SESSION_PUBREL };
 struct session_out {
     struct message *m; /* PUBLISH: borrowed, valid until the next call on s */
     uint64_t seq;      /* of the item */
-    uint32_t sub_id;
+    uint32_t sub_ids;  /* for session_sub_ids() */
+    uint32_t sub_key;  /* of messages with the same seq, which one: its first identifier */
     uint16_t packet_id;
     uint8_t qos;
     bool retain, dup;
@@ -132,6 +135,11 @@ size_t session_drop_waiting(struct session *s, bool (*keep)(void *ctx, const str
 /* What is to be sent next, as far as the window allows; call until SESSION_NOTHING. Messages whose
  * time is over are dropped on the way. */
 enum session_send session_next(struct session *s, uint64_t now_ms, struct session_out *out);
+/* The identifiers of what is to be sent; good until the next call on s. */
+struct sub_ids session_sub_ids(const struct session *s, const uint32_t *ref);
+/* The 32 bits for ids in a session_item of s; and that they are not needed any more. */
+uint32_t session_put_sub_ids(struct session *s, struct sub_ids ids);
+void session_drop_sub_ids(struct session *s, uint32_t ref);
 /* The last PUBLISH of session_next() must not be sent after all (too large): it is done with. */
 void session_skip(struct session *s, uint16_t packet_id);
 /* The packet id of what was to be sent is written down now: *out is what to send, again. False: it is not

@@ -118,7 +118,9 @@ static bool take_qos0(struct part *p, struct session *s, const struct offer *o,
                       struct publication *pub)
 {
     struct conn *c = s->conn;
-    struct delivery d = { .src = &pub->src, .m = pub->m, .sub_id = o->sub_id, .retain = o->retain };
+    struct delivery d = {
+        .src = &pub->src, .m = pub->m, .ids = sub_ids_one(&o->sub_id), .retain = o->retain
+    };
 
     if (!c || c->choked)
         return false;
@@ -138,8 +140,8 @@ static bool take(struct part *p, struct offer *o, struct publication *pub)
         return false;
     if (o->qos == 0) {
         taken = take_qos0(p, s, o, pub);
-    } else if (room_of(s) > 0 &&
-               session_push(s, publication_message(pub), o->qos, o->retain, o->sub_id) == 0) {
+    } else if (room_of(s) > 0 && session_push(s, publication_message(pub), o->qos, o->retain,
+                                              sub_ids_one(&o->sub_id)) == 0) {
         session_mark_shared(s, o->id);
         sh->credit -= sh->credit > 0;
         conn_pump(s->conn);

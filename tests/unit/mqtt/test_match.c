@@ -16,11 +16,12 @@ static uint32_t gathered(struct tree *t, struct match *m, struct message_source 
     return m->count;
 }
 
-static void once_with_the_highest_qos_and_once_more_per_identifier(void **state)
+static void once_with_the_highest_qos_and_all_identifiers(void **state)
 {
     struct session *a = session_new(STR("a"), 1, &limits), *b = session_new(STR("b"), 2, &limits);
     struct message_source src = { .topic = STR("x/y"), .qos = 2, .retain = true, .publisher = 2 };
     struct match m = { 0 };
+    struct sub_ids ids;
     struct tree t;
     int group;
 
@@ -45,10 +46,16 @@ static void once_with_the_highest_qos_and_once_more_per_identifier(void **state)
         assert_ptr_equal(other->s, b);
         assert_int_equal(other->qos, 1); /* its other subscription takes none of its own */
     }
-    tree_add(&t, STR("x/y"), a, 8, 1); /* a second identifier: a copy of its own */
-    tree_add(&t, STR("x/#"), a, 8, 1); /* once */
-    tree_add(&t, STR("+/#"), a, 7, 1);
-    assert_int_equal(gathered(&t, &m, &src), 3);
+    tree_add(&t, STR("x/y"), a, 8, 1);
+    tree_add(&t, STR("x/#"), a, 8, 1);
+    tree_add(&t, STR("+/#"), a, 2, 1);
+    assert_int_equal(gathered(&t, &m, &src), 2);
+    for (uint32_t i = 0; i < m.count; i++) {
+        ids = match_ids(&m, &m.slots[i]);
+        assert_int_equal(ids.n, m.slots[i].s == a ? 4 : 0);
+        if (ids.n)
+            assert_true(ids.at[0] == 2 && ids.at[1] == 7 && ids.at[2] == 8 && ids.at[3] == 8);
+    }
     src.qos = 0;
     gathered(&t, &m, &src);
     for (uint32_t i = 0; i < m.count; i++)
@@ -61,4 +68,4 @@ static void once_with_the_highest_qos_and_once_more_per_identifier(void **state)
     session_free(b);
 }
 
-RUN(TEST(once_with_the_highest_qos_and_once_more_per_identifier))
+RUN(TEST(once_with_the_highest_qos_and_all_identifiers))

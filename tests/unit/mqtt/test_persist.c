@@ -62,12 +62,14 @@ static void sessions(void **state)
                                               .expiry_s = 60,
                                               .subs = 2,
                                               .received = 1,
-                                              .items = 2,
+                                              .items = 3,
                                               .last_packet_id = 3,
                                               .role = 4 };
     struct buf b = buf_init(10000);
     struct persist_item it;
     struct persist p;
+    const uint32_t more[] = { 268435455, 2 };
+    uint32_t ids[3];
     size_t at = 0;
 
     (void)state;
@@ -78,6 +80,8 @@ static void sessions(void **state)
     persist_put_item(
         &b, &(struct persist_item){
                 .seq = 7, .sub_id = 1, .packet_id = 2, .qos = 2, .released = true, .sent = true });
+    persist_put_item(
+        &b, &(struct persist_item){ .seq = 9, .sub_id = 5, .more_ids = more, .more = 2, .qos = 1 });
     persist_put_item(&b, &(struct persist_item){ .seq = 8, .qos = 1, .retain = true });
     p = read_back(&b);
     assert_int_equal(p.session, 5);
@@ -93,7 +97,10 @@ static void sessions(void **state)
     assert_int_equal(persist_next_received(&p, &at), 4);
     it = persist_next_item(&p, &at);
     assert_true(it.seq == 7 && it.sub_id == 1 && it.packet_id == 2 && it.qos == 2 && it.released &&
-                it.sent && !it.retain);
+                it.sent && !it.retain && it.more == 0);
+    it = persist_next_item(&p, &at);
+    persist_item_ids(&it, ids);
+    assert_true(it.seq == 9 && it.more == 2 && ids[0] == 5 && ids[1] == more[0] && ids[2] == 2);
     it = persist_next_item(&p, &at);
     assert_true(it.seq == 8 && it.qos == 1 && it.packet_id == 0 && !it.released && it.retain);
     buf_fini(&b);

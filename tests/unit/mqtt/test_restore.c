@@ -60,10 +60,14 @@ static void topic_text(unsigned topic, char out[16])
 
 /* ---- what sessions do ---- */
 
-static struct persist_item item_of(const struct session_item *it)
+static struct persist_item item_of(const struct session *s, const struct session_item *it)
 {
+    struct sub_ids ids = session_sub_ids(s, &it->sub_ids);
+
     return (struct persist_item){ .seq = it->seq,
-                                  .sub_id = it->sub_id,
+                                  .sub_id = ids.n ? ids.at[0] : 0,
+                                  .more = ids.n > 1 ? ids.n - 1 : 0,
+                                  .more_ids = ids.n > 1 ? ids.at + 1 : NULL,
                                   .packet_id = it->qos == 2 && it->state != SESSION_WAITING
                                                    ? it->packet_id
                                                    : 0,
@@ -118,7 +122,7 @@ static void write_whole(struct world *w, unsigned i)
     for (uint32_t k = 0; k < s->received_count; k++)
         persist_put_received(b, s->received[k]);
     for (uint32_t k = 0; k < s->count; k++) {
-        struct persist_item it = item_of(ring_item(s, k));
+        struct persist_item it = item_of(s, ring_item(s, k));
 
         if (ring_item(s, k)->state != SESSION_DONE)
             persist_put_item(b, &it);
@@ -229,7 +233,8 @@ static void publish(struct world *w, struct session *from)
         const struct match_slot *slot = &w->match.slots[i];
 
         if (slot->qos > 0)
-            assert_int_equal(session_push(slot->s, m, slot->qos, slot->retain, slot->sub_id), 0);
+            assert_int_equal(
+                session_push(slot->s, m, slot->qos, slot->retain, match_ids(&w->match, slot)), 0);
     }
     if (src.retain) {
         message_unref(w->retained[topic]);
@@ -246,7 +251,7 @@ static void send_next(struct world *w, struct session *s)
         return;
     persist_put_sent(
         op(w), s->serial,
-        &(struct persist_item){ .seq = o.seq, .sub_id = o.sub_id, .packet_id = o.packet_id });
+        &(struct persist_item){ .seq = o.seq, .sub_id = o.sub_key, .packet_id = o.packet_id });
     assert_true(session_written(s, o.packet_id, o.seq, &o));
 }
 
@@ -254,7 +259,7 @@ static void answer(struct world *w, struct session *s)
 {
     const struct session_item *it;
     uint16_t id;
-    struct session_out o;
+    struct session_out o = { 0 };
     uint64_t seq;
 
     if (s->sent == 0)
@@ -263,13 +268,13 @@ static void answer(struct world *w, struct session *s)
     id = it->packet_id;
     seq = session_in_flight(s, id, &o) ? o.seq : 0;
     if (it->state == SESSION_SENT && it->qos == 1) {
-        persist_put_done(op(w), s->serial, seq, it->sub_id);
+        persist_put_done(op(w), s->serial, seq, o.sub_key);
         assert_int_equal(session_puback(s, id), 0);
     } else if (it->state == SESSION_SENT) {
         persist_put_released(op(w), s->serial, id);
         assert_int_equal(session_pubrec(s, id, false), 0);
     } else if (it->state == SESSION_RELEASED) {
-        persist_put_done(op(w), s->serial, seq, it->sub_id);
+        persist_put_done(op(w), s->serial, seq, o.sub_key);
         assert_int_equal(session_pubcomp(s, id), 0);
     }
 }
@@ -357,6 +362,13 @@ static void step(struct world *w)
 
 /* ---- the comparison ---- */
 
+static void check_ids(struct sub_ids was, struct sub_ids now)
+{
+    assert_int_equal(was.n, now.n);
+    for (uint32_t i = 0; i < was.n; i++)
+        assert_int_equal(was.at[i], now.at[i]);
+}
+
 static void check_session(const struct session *was, struct session *now)
 {
     uint32_t k = 0;
@@ -389,7 +401,7 @@ static void check_session(const struct session *was, struct session *now)
             b = ring_item(now, k++);
             assert_int_equal(a->seq, b->seq);
             assert_int_equal(a->qos, b->qos);
-            assert_int_equal(a->sub_id, b->sub_id);
+            check_ids(session_sub_ids(was, &a->sub_ids), session_sub_ids(now, &b->sub_ids));
             assert_int_equal(a->retain, b->retain);
             if (ids) {
                 assert_int_equal(a->packet_id, b->packet_id);

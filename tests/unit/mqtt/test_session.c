@@ -38,7 +38,7 @@ static uint32_t number(const struct message *m)
 static int push(struct session *s, uint32_t n, unsigned qos)
 {
     struct message *m = msg(n, 0);
-    int rc = session_push(s, m, qos, false, 0);
+    int rc = session_push(s, m, qos, false, (struct sub_ids){ 0 });
 
     message_unref(m);
     return rc;
@@ -174,8 +174,8 @@ static void expired_messages_are_not_sent(void **state)
     struct session_out o;
 
     (void)state;
-    assert_int_equal(session_push(s, a, 1, false, 0), 0);
-    assert_int_equal(session_push(s, b, 1, false, 0), 0);
+    assert_int_equal(session_push(s, a, 1, false, (struct sub_ids){ 0 }), 0);
+    assert_int_equal(session_push(s, b, 1, false, (struct sub_ids){ 0 }), 0);
     session_attach(s, &conn, 5);
     assert_int_equal(session_next(s, 1000, &o), SESSION_PUBLISH);
     assert_int_equal(number(o.m), 2);
@@ -481,6 +481,53 @@ static void restored_ids_keep_their_order(void **state)
     session_free(s);
 }
 
+/* A message for several subscriptions: its identifiers go along, count for the queue, and one of them stays
+ * when the message is gone. */
+static void identifiers_stay_with_their_message(void **state)
+{
+    const uint32_t three[] = { 3, 5, 5 };
+    struct sub_ids ids = { three, 3 };
+    struct session *s = session_new(STR("c"), 1, &limits), *other;
+    struct message_source src = { .topic = STR("t"), .qos = 2 };
+    struct message *m = message_new(&src);
+    struct session_out o;
+    size_t one;
+
+    (void)state;
+    assert_int_equal(session_push(s, m, 1, false, (struct sub_ids){ 0 }), 0);
+    one = s->queued_bytes;
+    assert_int_equal(session_push(s, m, 2, false, ids), 0);
+    assert_int_equal(s->queued_bytes, 2 * one + sizeof(three));
+    assert_int_equal(session_push(s, m, 1, false, ids), 0);
+    assert_int_equal(s->id_sets->count, 1);
+    other = session_new(STR("c"), 1, &limits);
+    session_absorb(other, s, 0);
+    assert_int_equal(other->count, 3);
+    session_attach(s, s, 10);
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    assert_int_equal(session_sub_ids(s, &o.sub_ids).n, 0);
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    ids = session_sub_ids(s, &o.sub_ids);
+    assert_true(ids.n == 3 && ids.at[0] == 3 && ids.at[2] == 5 && o.sub_key == 3);
+    assert_int_equal(session_pubrec(s, o.packet_id, false), 0);
+    assert_true(session_in_flight(s, o.packet_id, &o));
+    assert_int_equal(o.sub_key, 3);
+    assert_int_equal(session_pubcomp(s, o.packet_id), 0);
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    assert_int_equal(session_puback(s, o.packet_id), 0);
+    assert_int_equal(s->id_sets->free, 1); /* nobody needs it any more */
+    assert_int_equal(s->queued_bytes, one);
+    s->conn = NULL;
+    session_free(s);
+    session_attach(other, other, 10);
+    session_next(other, 0, &o);
+    session_next(other, 0, &o);
+    assert_int_equal(session_sub_ids(other, &o.sub_ids).n, 3);
+    other->conn = NULL;
+    session_free(other);
+    message_unref(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +540,7 @@ int main(void)
         cmocka_unit_test(subscriptions_listed),
         cmocka_unit_test(shares_are_given_back),
         cmocka_unit_test(restored_ids_keep_their_order),
+        cmocka_unit_test(identifiers_stay_with_their_message),
         cmocka_unit_test(model_run),
     };
 
