@@ -15,7 +15,7 @@
  * (CONNECT to OPEN), conn_packet_server.c (packets of an open connection), conn_send_server.c
  * (everything that leaves), conn_ws_server.c (over WebSocket), persist_server.c and
  * persist_round_server.c (writing down), restore_server.c (the start out of that), route_server.c
- * (publications), ingest_server.c (on_publish and its tokens), holding_server.c (sessions),
+ * (publications), outbox_server.c (between parts), ingest_server.c (on_publish and its tokens), holding_server.c (sessions),
  * share_server.c (shared subscriptions), keep_server.c (retained), recheck_server.c (when the rules
  * have changed), sys_server.c ($SYS, listing).
  */
@@ -122,7 +122,7 @@ struct part {
     bool stopping;
     size_t letters; /* sent by us and not yet answered: claims, queries, fences, rounds */
 
-    /* route_server.c */
+    /* route_server.c, outbox_server.c */
     struct interest_counts any, lasting_any;
     struct interest interest;   /* both as bits */
     struct interest told;       /* what the last fence said */
@@ -131,8 +131,10 @@ struct part {
     struct interest *others;    /* of the other parts, by index */
     struct interest others_all; /* all of them together */
     struct outbox **outboxes;   /* by index; NULL while empty */
+    struct outbox *spare_outbox;
     struct later flush;
-    struct match match; /* sessions that several filters led to */
+    uint64_t last_stamp; /* of a publication from here */
+    struct match match;  /* sessions that several filters led to */
 
     struct map sharers; /* serial -> session of ours that is a member of a shared subscription */
     struct map shares;  /* shard: key -> struct share */
@@ -173,6 +175,14 @@ struct publication {
 /* The counted form, made at the first call; borrowed. */
 struct message *publication_message(struct publication *p);
 void publication_fini(struct publication *p);
+static inline size_t publication_size(const struct publication *p)
+{
+    return p->src.topic.n + p->src.props.n + p->src.payload.n;
+}
+/* To those who subscribed here. */
+void part_deliver(struct part *p, struct publication *pub);
+/* The time, as a stamp that no other part gives. */
+uint64_t part_stamp(const struct part *p);
 /* To all who subscribed, here and on other workers, and to the retained topics. Sets the stamp. */
 void part_publish(struct part *p, struct publication *pub);
 
@@ -189,6 +199,9 @@ void part_fence(struct part *p, void (*done)(void *ctx), void *ctx);
 void part_post(struct part *from, unsigned to, struct mail *m);
 /* Sends the messages collected for other parts now. */
 void part_flush(struct part *p);
+/* Collects it for another part. */
+void outbox_put(struct part *p, unsigned to, struct publication *pub);
+void outbox_fini(struct part *p);
 static inline struct part *part_of(struct broker *b, const struct loop *l)
 {
     return b->parts[loop_index(l)];

@@ -102,6 +102,7 @@ static void part_make(void *ctx, struct loop *l)
     persist_rounds_init(p);
     p->others = mem_new_array(b->count, sizeof(*p->others));
     p->outboxes = mem_new_array(b->count, sizeof(struct outbox *));
+    p->last_stamp = part_stamp(p);
     registry_init(&p->registry, b->limits.mqtt_sessions_max / b->count + 1);
     retained_init(&p->retained, b->limits.mqtt_retained_max / b->count + 1);
     b->parts[p->index] = p;
@@ -302,9 +303,7 @@ static void part_free(void *ctx, struct loop *l)
     tree_fini(&p->tree);
     registry_fini(&p->registry);
     retained_fini(&p->retained);
-    for (unsigned i = 0; i < b->count; i++)
-        assert(!p->outboxes[i]);
-    mem_free(p->outboxes);
+    outbox_fini(p);
     mem_free(p->others);
     match_fini(&p->match);
     buf_fini(&p->writing);

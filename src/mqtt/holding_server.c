@@ -11,7 +11,7 @@
  *
  * Nothing is lost on the way: until it hands over, O queues for the session; W queues in a
  * stand-in, a session of the same subscriptions, and asks O only when every other part knows of
- * W's interest. What both have is the same struct message and is kept once (session_absorb). A
+ * W's interest. What both have is the same publication and is kept once (session_absorb). A
  * session that ends with its connection, or is to begin anew, has nothing to lose and is given up
  * at once; one that stays on its worker does not leave the tree.
  *

@@ -109,7 +109,7 @@ void keep_note(struct conn *c, struct publication *pub)
 {
     struct seen *s;
 
-    if (pub->src.stamp == 0 || (c->queries == 0 && !c->asks))
+    if (!pub->src.retain || (c->queries == 0 && !c->asks))
         return;
     if (!c->seen) {
         c->seen = NEW(struct map);

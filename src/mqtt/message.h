@@ -8,7 +8,7 @@
 #include "base/blob.h"
 
 struct message {
-    uint64_t stamp;      /* order among retained messages of one topic (ns); 0: not retained */
+    uint64_t stamp; /* names the publication, orders the retained of a topic (ns); 0: none yet */
     uint64_t expires_ms; /* monotonic, the first at which it is over; 0: never (5, 3.3.2.3.3) */
     uint64_t publisher;  /* serial of the publishing session, for no-local; 0: from inside */
     uint64_t seq;        /* its number in what the broker writes down; 0: it is not there */
@@ -67,6 +67,11 @@ static inline size_t message_payload_at(const struct message *m)
 static inline size_t message_size(const struct message *m)
 {
     return sizeof(struct blob) + sizeof(*m) + m->topic_n + m->props_n + m->payload_n;
+}
+/* The same publication; each worker may have a copy of its own. */
+static inline bool message_is_same(const struct message *a, const struct message *b)
+{
+    return a == b || (a->stamp != 0 && a->stamp == b->stamp);
 }
 /* The Message Expiry Interval that is left (MQTT 5, 3.3.2-6), in seconds rounded up, so that what has hardly
  * waited says what it was given; and not more where our turn began before that of the publisher's

@@ -71,8 +71,8 @@ static void take_retained(struct handing *h)
             cap = cap ? cap * 2 : 64;
             h->retained = mem_resize(h->retained, cap * sizeof(struct message *));
         }
-        m->stamp = 1; /* older than whatever comes now */
         h->retained[h->retained_count++] = m;
+        m->stamp = h->retained_count; /* older than whatever comes now */
     }
 }
 

@@ -7,9 +7,6 @@
  * is set. A part whose interest grows waits for every other part's word that it knows before it
  * tells the client that the subscription stands (part_fence): from then on nothing is missed.
  *
- * Outboxes. Messages for another part are collected during a turn and go as one mail. Any other
- * mail to that part goes behind them (part_post), so what one part sends another keeps its order.
- *
  * Delivery. One filter matched: its subscribers are served straight from the tree's array. Several:
  * mqtt/match.h says who gets what.
  */
@@ -202,73 +199,6 @@ void part_fence(struct part *p, void (*done)(void *ctx), void *ctx)
 
 /* ---- between parts ---- */
 
-struct outbox {
-    struct mail mail;
-    struct broker *b;
-    uint32_t count;
-    struct message *messages[OUTBOX_MESSAGES];
-};
-
-static void deliver_here(struct part *p, struct publication *pub);
-
-static void on_outbox(struct mail *m, struct loop *l)
-{
-    struct outbox *o = container_of(m, struct outbox, mail);
-    struct part *p = part_of(o->b, l);
-
-    for (uint32_t i = 0; i < o->count; i++) {
-        struct publication pub = { .src = message_source_of(o->messages[i]), .m = o->messages[i] };
-
-        deliver_here(p, &pub);
-        publication_fini(&pub);
-    }
-    mem_free(o);
-}
-
-static void outbox_post(struct part *p, unsigned to)
-{
-    struct outbox *o = p->outboxes[to];
-
-    if (!o)
-        return;
-    p->outboxes[to] = NULL;
-    loop_post(p->b->parts[to]->loop, &o->mail);
-}
-
-void part_flush(struct part *p)
-{
-    for (unsigned i = 0; i < p->b->count; i++)
-        outbox_post(p, i);
-}
-
-static void on_flush(struct later *d)
-{
-    part_flush(container_of(d, struct part, flush));
-}
-
-static void outbox_put(struct part *p, unsigned to, struct message *m)
-{
-    struct outbox *o = p->outboxes[to];
-
-    if (!o) {
-        o = p->outboxes[to] = mem_resize(NULL, sizeof(*o));
-        o->mail.deliver = on_outbox;
-        o->b = p->b;
-        o->count = 0;
-        p->flush.run = on_flush;
-        loop_later(p->loop, &p->flush);
-    }
-    o->messages[o->count++] = message_ref(m);
-    if (o->count == OUTBOX_MESSAGES)
-        outbox_post(p, to);
-}
-
-void part_post(struct part *from, unsigned to, struct mail *m)
-{
-    outbox_post(from, to);
-    loop_post(from->b->parts[to]->loop, m);
-}
-
 static void post_to_others(struct part *p, struct publication *pub)
 {
     uint64_t bit;
@@ -281,7 +211,7 @@ static void post_to_others(struct part *p, struct publication *pub)
     for (unsigned i = 0; i < p->b->count; i++) {
         if (!(p->others[i].any & bit))
             continue;
-        outbox_put(p, i, publication_message(pub));
+        outbox_put(p, i, pub);
         metric_add(p->b->m.between, 1);
     }
 }
@@ -357,7 +287,7 @@ static void deliver_spans(struct part *p, const struct tree_span *spans, size_t 
     }
 }
 
-static void deliver_here(struct part *p, struct publication *pub)
+void part_deliver(struct part *p, struct publication *pub)
 {
     const struct tree_span *spans;
     size_t n = tree_match(&p->tree, pub->src.topic, &spans);
@@ -366,7 +296,7 @@ static void deliver_here(struct part *p, struct publication *pub)
     if (n == 0)
         return;
     /* What may be too large to be copied into a stream's room is sent from the counted form. */
-    if (pub->src.topic.n + pub->src.props.n + pub->src.payload.n > SEND_COPY_MAX)
+    if (publication_size(pub) > SEND_COPY_MAX)
         publication_message(pub);
     if (n == 1)
         deliver_span(p, spans, pub, &sent);
@@ -375,16 +305,32 @@ static void deliver_here(struct part *p, struct publication *pub)
     metric_add(p->b->m.sent[0], sent);
 }
 
+/* Stamps of one part rise, and no two parts give the same. Those of retained messages are the time,
+ * so that the later of two parts' is the larger. */
+static uint64_t next_stamp(struct part *p, bool retain)
+{
+    uint64_t now = retain ? part_stamp(p) : 0;
+
+    p->last_stamp += p->b->count;
+    if (now > p->last_stamp)
+        p->last_stamp = now;
+    return p->last_stamp;
+}
+
+uint64_t part_stamp(const struct part *p)
+{
+    return clock_mono_ns() / p->b->count * p->b->count + p->index;
+}
+
 void part_publish(struct part *p, struct publication *pub)
 {
+    pub->src.stamp = next_stamp(p, pub->src.retain);
+    if (pub->m)
+        pub->m->stamp = pub->src.stamp;
     if (pub->src.retain) {
-        /* The stamp orders the messages of one topic for its shard; it must be in the message. */
-        pub->src.stamp = clock_mono_ns();
-        if (pub->m)
-            pub->m->stamp = pub->src.stamp;
         persist_retained(p, &pub->src);
         keep_set(p, publication_message(pub));
     }
     post_to_others(p, pub);
-    deliver_here(p, pub);
+    part_deliver(p, pub);
 }

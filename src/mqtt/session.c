@@ -222,7 +222,7 @@ void session_absorb(struct session *s, const struct session *other, uint32_t sin
         bool known = false;
 
         for (uint32_t k = since; k < until && !known; k++)
-            known = item(s, k)->m == it->m;
+            known = item(s, k)->m && message_is_same(item(s, k)->m, it->m);
         if (!known &&
             session_push(s, it->m, it->qos, it->retain, session_sub_ids(other, &it->sub_ids)))
             return; /* full: counted, and so would be the rest */

@@ -114,7 +114,7 @@ void session_mark_shared(struct session *s, uint64_t share);
 /* How many more messages of QoS 1 and 2 would be sent at once. */
 uint32_t session_room(const struct session *s);
 /* What `other` has queued and s has not goes behind what s has: other took messages in the place
- * of s while s was on its way, and may have some that s got as well (the same struct message, among
+ * of s while s was on its way, and may have some that s got as well (message_is_same(), among
  * those of s from the since-th on). other keeps its references. */
 void session_absorb(struct session *s, const struct session *other, uint32_t since);
 enum session_send { SESSION_NOTHING, SESSION_PUBLISH, SESSION_PUBREL };

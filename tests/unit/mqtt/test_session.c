@@ -189,6 +189,40 @@ static void expired_messages_are_not_sent(void **state)
     session_free(s);
 }
 
+/* The worker that had it so far and the one that takes it may each have a copy of one publication. */
+static void what_both_have_is_kept_once(void **state)
+{
+    struct session *s = session_new(STR("c"), 1, &limits), *t = session_new(STR("c"), 1, &limits);
+    const uint64_t mine[] = { 7, 8, 9 }, others[] = { 8, 10, 9, 11 }, all[] = { 7, 8, 9, 10, 11 };
+    struct session_out o;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(mine); i++) {
+        struct message *m = msg(0, 0);
+
+        m->stamp = mine[i];
+        assert_int_equal(session_push(s, m, 1, false, 0), 0);
+        message_unref(m);
+    }
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        struct message *m = msg(0, 0);
+
+        m->stamp = others[i];
+        assert_int_equal(session_push(t, m, 1, false, 0), 0);
+        message_unref(m);
+    }
+    session_absorb(s, t, 0);
+    session_free(t);
+    session_attach(s, &conn, 5);
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+        assert_int_equal(o.m->stamp, all[i]);
+    }
+    assert_int_equal(s->count, COUNT_OF(all));
+    session_detach(s, 0, false);
+    session_free(s);
+}
+
 static void will_and_expiry(void **state)
 {
     struct session *s = session_new(STR("c"), 1, &limits);
@@ -536,6 +570,7 @@ int main(void)
         cmocka_unit_test(what_waits_can_be_dropped),
         cmocka_unit_test(limits_drop_the_newest),
         cmocka_unit_test(expired_messages_are_not_sent),
+        cmocka_unit_test(what_both_have_is_kept_once),
         cmocka_unit_test(will_and_expiry),
         cmocka_unit_test(subscriptions_listed),
         cmocka_unit_test(shares_are_given_back),
