@@ -41,9 +41,17 @@ void persist_put_message(struct buf *b, enum persist_op op, const struct persist
     buf_put(b, m->payload);
 }
 
-void persist_put_session(struct buf *b, uint64_t session, const struct persist_session *w)
+static void put_counts(struct buf *b, const struct persist_session *w)
 {
-    begin(b, PERSIST_SESSION, session);
+    buf_le32(b, w->subs);
+    buf_le32(b, w->received);
+    buf_le32(b, w->items);
+}
+
+void persist_put_session(struct buf *b, enum persist_op op, uint64_t session,
+                         const struct persist_session *w)
+{
+    begin(b, op, session);
     put_str(b, w->client_id);
     put_str(b, w->user);
     buf_le64(b, w->base);
@@ -51,9 +59,16 @@ void persist_put_session(struct buf *b, uint64_t session, const struct persist_s
     buf_le32(b, w->expiry_s);
     buf_le16(b, w->last_packet_id);
     buf_u8(b, w->role);
-    buf_le32(b, w->subs);
-    buf_le32(b, w->received);
-    buf_le32(b, w->items);
+    put_counts(b, w);
+}
+
+void persist_put_session_more(struct buf *b, uint64_t session, const struct persist_session *w,
+                              uint32_t part, bool last)
+{
+    begin(b, PERSIST_SESSION_MORE, session);
+    buf_le32(b, part);
+    buf_u8(b, last);
+    put_counts(b, w);
 }
 
 void persist_put_sub(struct buf *b, const struct persist_sub *s)
@@ -263,6 +278,19 @@ static bool check_whole(struct rd r, const struct persist_session *w)
     return !r.bad && rd_left(&r) == 0;
 }
 
+static bool get_rest(struct rd *r, struct persist *out)
+{
+    struct persist_session *w = &out->whole;
+
+    w->subs = rd_le32(r);
+    w->received = rd_le32(r);
+    w->items = rd_le32(r);
+    if (r->bad || !check_whole(*r, w))
+        return false;
+    out->rest = rd_rest(r);
+    return true;
+}
+
 static bool get_session(struct rd *r, struct persist *out)
 {
     struct persist_session *w = &out->whole;
@@ -274,13 +302,17 @@ static bool get_session(struct rd *r, struct persist *out)
     w->expiry_s = rd_le32(r);
     w->last_packet_id = rd_le16(r);
     w->role = rd_u8(r);
-    w->subs = rd_le32(r);
-    w->received = rd_le32(r);
-    w->items = rd_le32(r);
-    if (r->bad || w->client_id.n == 0 || w->away_wall_ms < 0 || !check_whole(*r, w))
-        return false;
-    out->rest = rd_rest(r);
-    return true;
+    return !r->bad && w->client_id.n > 0 && w->away_wall_ms >= 0 && get_rest(r, out);
+}
+
+static bool get_session_more(struct rd *r, struct persist *out)
+{
+    uint8_t last;
+
+    out->part = rd_le32(r);
+    last = rd_u8(r);
+    out->last = last != 0;
+    return !r->bad && out->part > 0 && last <= 1 && get_rest(r, out);
 }
 
 static bool get_fields(struct rd *r, struct persist *out)
@@ -291,7 +323,10 @@ static bool get_fields(struct rd *r, struct persist *out)
     case PERSIST_RETAINED:
         return get_message(r, out);
     case PERSIST_SESSION:
+    case PERSIST_SESSION_BEGIN:
         return get_session(r, out);
+    case PERSIST_SESSION_MORE:
+        return get_session_more(r, out);
     case PERSIST_END:
         return true;
     case PERSIST_AWAY:

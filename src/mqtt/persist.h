@@ -29,6 +29,9 @@ enum persist_op {
     PERSIST_RELEASED = 11, /* its PUBREC came */
     PERSIST_COMPLETE = 12, /* the PUBREL of the incoming packet_id came */
     PERSIST_BACK = 13,     /* its client has come back, with this expiry_s */
+    /* As PERSIST_SESSION, for one that is too large for a record: it holds once the last part is there. */
+    PERSIST_SESSION_BEGIN = 14,
+    PERSIST_SESSION_MORE = 15,
 };
 
 /* A message with what its publisher needs. expires_wall_ms: UTC; 0: never. */
@@ -59,7 +62,8 @@ struct persist_sub {
     uint32_t sub_id;
     uint8_t options;
 };
-/* Header of PERSIST_SESSION; what it holds is stepped through. */
+/* Header of PERSIST_SESSION and _BEGIN; what it holds is stepped through. _MORE has the three counts
+ * only. */
 struct persist_session {
     struct str client_id, user;
     uint64_t
@@ -81,8 +85,10 @@ struct persist {
     uint64_t seq;
     uint32_t expiry_s;
     uint32_t sub_id;
+    uint32_t part; /* PERSIST_SESSION_MORE: 1, 2 … */
+    bool last;     /* the same */
     uint16_t packet_id;
-    struct str rest; /* PERSIST_SESSION: what persist_next_…() step through, checked already */
+    struct str rest; /* PERSIST_SESSION…: what persist_next_…() step through, checked already */
 };
 
 /* Views into record. ERR_VALUE: not an operation, or damaged. */
@@ -95,8 +101,11 @@ struct persist_item persist_next_item(const struct persist *p, size_t *at);
 void persist_item_ids(const struct persist_item *it, uint32_t *out);
 
 void persist_put_message(struct buf *b, enum persist_op op, const struct persist_message *m);
-/* persist_put_sub() whole->subs times, _received(), _item() follow. */
-void persist_put_session(struct buf *b, uint64_t session, const struct persist_session *whole);
+/* persist_put_sub() whole->subs times, _received(), _item() follow. op: PERSIST_SESSION or _BEGIN. */
+void persist_put_session(struct buf *b, enum persist_op op, uint64_t session,
+                         const struct persist_session *whole);
+void persist_put_session_more(struct buf *b, uint64_t session, const struct persist_session *whole,
+                              uint32_t part, bool last);
 void persist_put_sub(struct buf *b, const struct persist_sub *s);
 void persist_put_received(struct buf *b, uint16_t packet_id);
 void persist_put_item(struct buf *b, const struct persist_item *i);

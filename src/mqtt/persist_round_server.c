@@ -26,10 +26,12 @@
 
 #include <assert.h>
 
-#define ROUND_LOOK_MS  250u
-#define ROUND_LEAST    ((uint64_t)32 << 20) /* the log grows at least by so much between two */
-#define ROUND_PIECE    ((size_t)256 << 10)  /* of copies, in one turn */
-#define ROUND_RETAINED 512u                 /* topics looked at in one turn */
+#define ROUND_LOOK_MS 250u
+#define ROUND_LEAST   ((uint64_t)32 << 20) /* the log grows at least by so much between two */
+#define ROUND_PIECE   ((size_t)256 << 10)  /* of copies, in one turn */
+#define ROUND_RECORD                                                                               \
+    ((size_t)64 << 10)      /* of a session: what is longer is told in several records */
+#define ROUND_RETAINED 512u /* topics looked at in one turn */
 
 /* ---- writing sessions and messages ---- */
 
@@ -77,26 +79,73 @@ static bool has_id(const struct session_item *it)
     return it->qos == 2 && it->state != SESSION_WAITING;
 }
 
-static void put_items(struct buf *b, const struct session *s)
-{
-    for (uint32_t i = 0; i < s->count; i++) {
-        const struct session_item *it = item_at(s, i);
-        struct sub_ids ids = session_sub_ids(s, &it->sub_ids);
+/* How far a session is written, over the records that it takes. */
+struct telling {
+    struct session *s;
+    uint32_t sub, received, item;
+};
 
-        if (is_told(it))
-            persist_put_item(
-                b, &(struct persist_item){ .seq = it->seq,
-                                           .sub_id = ids.n ? ids.at[0] : 0,
-                                           .more_ids = ids.n > 1 ? &ids.at[1] : NULL,
-                                           .more = ids.n > 1 ? ids.n - 1 : 0,
-                                           .packet_id = has_id(it) ? it->packet_id : 0,
-                                           .qos = it->qos,
-                                           .retain = it->retain,
-                                           .released = it->state == SESSION_RELEASED,
-                                           .sent = it->maybe || it->state == SESSION_SENT });
+/* What goes into the next record, in counts; it may grow a little beyond ROUND_RECORD. True: that is all. */
+static bool measure(const struct telling *t, struct persist_session *w)
+{
+    const struct session *s = t->s;
+    uint32_t sub = t->sub, received = t->received, item = t->item;
+    size_t bytes = 0;
+
+    w->items = 0;
+    for (; sub < s->sub_count && bytes < ROUND_RECORD; sub++)
+        bytes += 9 + s->subs[sub].filter_n;
+    for (; received < s->received_count && bytes < ROUND_RECORD; received++)
+        bytes += 2;
+    for (; item < s->count && bytes < ROUND_RECORD; item++) {
+        if (!is_told(item_at(s, item)))
+            continue;
+        bytes += 15 + 4 * (size_t)session_sub_ids(s, &item_at(s, item)->sub_ids).n;
+        w->items++;
+    }
+    w->subs = sub - t->sub;
+    w->received = received - t->received;
+    return sub == s->sub_count && received == s->received_count && item == s->count;
+}
+
+static void put_item(struct buf *b, const struct session *s, const struct session_item *it)
+{
+    struct sub_ids ids = session_sub_ids(s, &it->sub_ids);
+
+    persist_put_item(b, &(struct persist_item){ .seq = it->seq,
+                                                .sub_id = ids.n ? ids.at[0] : 0,
+                                                .more_ids = ids.n > 1 ? &ids.at[1] : NULL,
+                                                .more = ids.n > 1 ? ids.n - 1 : 0,
+                                                .packet_id = has_id(it) ? it->packet_id : 0,
+                                                .qos = it->qos,
+                                                .retain = it->retain,
+                                                .released = it->state == SESSION_RELEASED,
+                                                .sent = it->maybe || it->state == SESSION_SENT });
+}
+
+/* So much of the session as was measured; then t stands behind it. */
+static void put_measured(struct buf *b, struct telling *t, const struct persist_session *w)
+{
+    const struct session *s = t->s;
+    uint32_t items = 0;
+
+    for (uint32_t n = 0; n < w->subs; n++, t->sub++)
+        persist_put_sub(b,
+                        &(struct persist_sub){ { s->subs[t->sub].filter, s->subs[t->sub].filter_n },
+                                               s->subs[t->sub].sub_id,
+                                               s->subs[t->sub].options });
+    for (uint32_t n = 0; n < w->received; n++)
+        persist_put_received(b, s->received[t->received++]);
+    for (; t->item < s->count && (items < w->items || !is_told(item_at(s, t->item))); t->item++) {
+        if (!is_told(item_at(s, t->item)))
+            continue;
+        put_item(b, s, item_at(s, t->item));
+        items++;
     }
 }
 
+/* A record that grows with a queue would not fit one day, so a large session is told in several; all in
+ * one turn, so that they are of one moment. */
 void persist_whole(struct part *p, struct session *s, persist_done *done, void *ctx)
 {
     struct persist_session w = { .client_id = session_id(s),
@@ -105,22 +154,21 @@ void persist_whole(struct part *p, struct session *s, persist_done *done, void *
                                  .base = p->round_base,
                                  .away_wall_ms = s->conn ? 0 : s->away_wall_ms,
                                  .expiry_s = s->expiry_s,
-                                 .last_packet_id = s->last_packet_id,
-                                 .subs = s->sub_count,
-                                 .received = s->received_count };
+                                 .last_packet_id = s->last_packet_id };
+    struct telling t = { .s = s };
     struct buf *b = persist_begin(p);
+    bool last = measure(&t, &w);
 
-    for (uint32_t i = 0; i < s->count; i++)
-        w.items += is_told(item_at(s, i));
-    persist_put_session(b, s->serial, &w);
-    for (uint32_t i = 0; i < s->sub_count; i++)
-        persist_put_sub(b, &(struct persist_sub){ { s->subs[i].filter, s->subs[i].filter_n },
-                                                  s->subs[i].sub_id,
-                                                  s->subs[i].options });
-    for (uint32_t i = 0; i < s->received_count; i++)
-        persist_put_received(b, s->received[i]);
-    put_items(b, s);
     s->round = p->round;
+    persist_put_session(b, last ? PERSIST_SESSION : PERSIST_SESSION_BEGIN, s->serial, &w);
+    put_measured(b, &t, &w);
+    for (uint32_t part = 1; !last; part++) {
+        persist_append(p, NULL, NULL);
+        b = persist_begin(p);
+        last = measure(&t, &w);
+        persist_put_session_more(b, s->serial, &w, part, last);
+        put_measured(b, &t, &w);
+    }
     persist_append(p, done, ctx);
 }
 

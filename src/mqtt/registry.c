@@ -39,6 +39,26 @@ static void hold(struct registry *r, struct entry *e, struct registry_claim *cla
     e->generation = claim->generation = ++r->generation;
 }
 
+static struct entry *add(struct registry *r, struct str client_id)
+{
+    struct entry *e = mem_new(sizeof(*e) + client_id.n);
+
+    e->last = &e->first;
+    e->id_n = client_id.n;
+    memcpy(e->id, client_id.p, client_id.n);
+    map_put(&r->entries, str_from(e->id, e->id_n), e);
+    return e;
+}
+
+uint32_t registry_restore(struct registry *r, struct str client_id, unsigned worker)
+{
+    struct registry_claim claim = { .worker = worker };
+
+    assert(!map_get(&r->entries, client_id));
+    hold(r, add(r, client_id), &claim);
+    return claim.generation;
+}
+
 enum registry_act registry_claim(struct registry *r, struct str client_id,
                                  struct registry_claim *claim, unsigned *out_owner)
 {
@@ -49,12 +69,7 @@ enum registry_act registry_claim(struct registry *r, struct str client_id,
     if (!e) {
         if (r->entries.count >= r->max)
             return REGISTRY_FULL;
-        e = mem_new(sizeof(*e) + client_id.n);
-        e->last = &e->first;
-        e->id_n = client_id.n;
-        memcpy(e->id, client_id.p, client_id.n);
-        hold(r, e, claim);
-        map_put(&r->entries, str_from(e->id, e->id_n), e);
+        hold(r, add(r, client_id), claim);
         return REGISTRY_GRANT;
     }
     *e->last = claim;

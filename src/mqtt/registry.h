@@ -35,6 +35,8 @@ void registry_fini(struct registry *r);
 
 enum registry_act registry_claim(struct registry *r, struct str client_id,
                                  struct registry_claim *claim, unsigned *out_owner);
+/* A session that was there before the registry: also beyond max. Returns its generation. */
+uint32_t registry_restore(struct registry *r, struct str client_id, unsigned worker);
 /* The owner has given the session up (or had none any more). Returns the claim to be granted.
  * *out_next: the claim that waits behind it, for which the new owner is to be asked at once; or
  * NULL. */

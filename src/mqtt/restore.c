@@ -3,8 +3,8 @@
  * tree, the same matching as when they were routed (mqtt/match.h), but only sessions that are written
  * down are in it. So each message costs one look-up, and whatever is not queued is freed at once.
  *
- * A queue is an array in the order of the messages' numbers; what is done leaves a hole, and holes at
- * its front are skipped, which is where nearly all of them are.
+ * A session that is told in several records takes the place of what was told of it before with the last of
+ * them: until then messages come to what was there before, and are carried over.
  *
  * Copies (of messages whose own record is gone) are kept until the end, since any session told later may
  * name them. A retained topic whose message was deleted is remembered, so that a copy of an older one
@@ -17,26 +17,20 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "mqtt/match.h"
+#include "mqtt/restore_queue.h"
+#include "mqtt/seq_map.h"
 #include "mqtt/tree.h"
 #include "trust/authz.h"
 
 #include <assert.h>
 
-struct queued {
-    struct message *m; /* NULL: released, done, or a copy that is looked for at the end */
-    uint64_t seq;      /* 0: done */
-    uint32_t sub_ids;  /* of the session's sets */
-    uint16_t packet_id;
-    uint8_t qos;
-    bool retain, released, sent;
-};
 struct restored {
     struct session *s;
     int64_t away_wall_ms; /* 0: its client was there */
     uint64_t away_seq;    /* what came before may have been sent; 0: all, its client is there */
-    struct queued *queue;
-    size_t from, count, cap; /* from: all before are done */
-    size_t live;
+    uint64_t base;        /* what the record of the whole said */
+    uint32_t parts;       /* of the whole, so far */
+    struct restore_queue queue;
 };
 struct restore {
     struct restore_options o;
@@ -44,9 +38,9 @@ struct restore {
     struct match match;
     struct map sessions; /* serial -> struct restored */
     struct map clients;  /* client id -> the same */
-    struct map copies;   /* number -> struct message */
+    struct map partial;  /* serial -> struct restored that is not told to its end yet */
+    struct seq_map copies;
     struct map retained; /* topic -> struct message, its seq; an empty payload: deleted */
-    size_t retained_count;
     uint64_t last_serial;
     size_t session_at, retained_at;
 };
@@ -64,25 +58,18 @@ struct restore *restore_new(const struct restore_options *o)
     tree_init(&r->tree);
     map_init(&r->sessions);
     map_init(&r->clients);
-    map_init(&r->copies);
+    map_init(&r->partial);
     map_init(&r->retained);
     return r;
-}
-
-static void queue_free(struct restored *d)
-{
-    for (size_t i = d->from; i < d->count; i++)
-        message_unref(d->queue[i].m);
-    mem_free(d->queue);
-    d->queue = NULL;
-    d->from = d->count = d->cap = d->live = 0;
 }
 
 static void restored_free(void *value)
 {
     struct restored *d = value;
 
-    queue_free(d);
+    restore_queue_fini(&d->queue);
+    if (d->s)
+        d->s->conn = NULL;
     session_free(d->s);
     mem_free(d);
 }
@@ -99,77 +86,14 @@ void restore_free(struct restore *r)
     tree_fini(&r->tree);
     match_fini(&r->match);
     map_fini(&r->clients);
+    map_empty(&r->partial, restored_free);
     map_empty(&r->sessions, restored_free);
-    map_empty(&r->copies, drop_message);
+    seq_map_fini(&r->copies);
     map_empty(&r->retained, drop_message);
+    map_fini(&r->partial);
     map_fini(&r->sessions);
-    map_fini(&r->copies);
     map_fini(&r->retained);
     mem_free(r);
-}
-
-/* ---- queues ---- */
-
-static uint32_t key_id(const struct restored *d, const struct queued *q)
-{
-    struct sub_ids ids = session_sub_ids(d->s, &q->sub_ids);
-
-    return ids.n ? ids.at[0] : 0;
-}
-
-/* A message may be there twice: also as a retained one, for another subscription. */
-static struct queued *find_queued(const struct restored *d, uint64_t seq, uint32_t sub_id)
-{
-    for (size_t i = d->from; i < d->count; i++)
-        if (d->queue[i].seq == seq && key_id(d, &d->queue[i]) == sub_id)
-            return &d->queue[i];
-    return NULL;
-}
-
-/* Only the first still tells which message it was. */
-static void forget_more_ids(struct restored *d, struct queued *q)
-{
-    uint32_t ref = q->sub_ids;
-
-    q->sub_ids = key_id(d, q);
-    session_drop_sub_ids(d->s, ref);
-}
-
-static struct queued *find_sent(const struct restored *d, uint16_t packet_id)
-{
-    for (size_t i = d->from; i < d->count; i++)
-        if (d->queue[i].seq != 0 && d->queue[i].packet_id == packet_id)
-            return &d->queue[i];
-    return NULL;
-}
-
-static void queue_done(struct restored *d, struct queued *q)
-{
-    message_unref(q->m);
-    session_drop_sub_ids(d->s, q->sub_ids);
-    *q = (struct queued){ 0 };
-    d->live--;
-    while (d->from < d->count && d->queue[d->from].seq == 0)
-        d->from++;
-    if (d->from == d->count)
-        d->from = d->count = 0;
-}
-
-/* q->m is taken. */
-static void queue_add(struct restored *d, const struct queued *q)
-{
-    if (d->count == d->cap) {
-        if (d->from > d->cap / 2) {
-            memmove(d->queue, d->queue + d->from, (d->count - d->from) * sizeof(*d->queue));
-            d->count -= d->from;
-            d->from = 0;
-        } else {
-            d->cap = d->cap ? d->cap * 2 : 8;
-            d->queue = mem_resize(d->queue, d->cap * sizeof(*d->queue));
-        }
-    }
-    d->queue[d->count++] = *q;
-    d->live++;
 }
 
 /* ---- messages ---- */
@@ -215,27 +139,31 @@ static struct restored *find(const struct restore *r, uint64_t serial)
     return map_get(&r->sessions, key_of(&serial));
 }
 
+/* The session of an entry of the tree: while there is no connection, it names what is restored with it. */
 static void enqueue(struct restore *r, const struct match_slot *slot, struct message *m)
 {
-    struct restored *d = find(r, slot->s->serial);
-    struct queued q = { .m = m, .seq = m->seq, .qos = slot->qos, .retain = slot->retain };
+    struct restored *d = slot->s->conn;
 
     if (slot->qos == 0)
         return;
-    q.sub_ids = session_put_sub_ids(d->s, match_ids(&r->match, slot));
-    message_ref(m);
-    queue_add(d, &q);
+    restore_queue_add_take(&d->queue, &(struct session_item){ .m = message_ref(m),
+                                                              .seq = m->seq,
+                                                              .sub_ids = session_put_sub_ids(
+                                                                  d->s, match_ids(&r->match, slot)),
+                                                              .qos = slot->qos & 3u,
+                                                              .retain = slot->retain,
+                                                              .state = SESSION_WAITING });
 }
 
 static void apply_message(struct restore *r, const struct persist_message *pm, uint64_t seq)
 {
     struct message *m = make(r, pm, seq);
-    struct restored *from = find(r, pm->publisher);
+    struct restored *from = pm->packet_id != 0 ? find(r, pm->publisher) : NULL;
     struct message_source src = message_source_of(m);
     const struct tree_span *spans;
     size_t n = tree_match(&r->tree, src.topic, &spans);
 
-    if (from && pm->packet_id != 0)
+    if (from)
         session_receive(from->s, pm->packet_id);
     match_gather(&r->match, spans, n, &src);
     for (uint32_t i = 0; i < r->match.count; i++)
@@ -245,12 +173,11 @@ static void apply_message(struct restore *r, const struct persist_message *pm, u
     message_unref(m);
 }
 
+/* Rounds tell the same again. */
 static void apply_copy(struct restore *r, const struct persist_message *pm)
 {
-    struct message *m = make(r, pm, pm->seq);
-    struct message *before = map_put(&r->copies, key_of(&m->seq), m);
-
-    message_unref(before);
+    if (!seq_map_get(&r->copies, pm->seq))
+        seq_map_add_take(&r->copies, make(r, pm, pm->seq));
 }
 
 static void apply_retained(struct restore *r, const struct persist_message *pm)
@@ -268,9 +195,14 @@ static bool is_shared(struct str filter)
     return str_starts(filter, STR("$share/"));
 }
 
+static uint8_t options_of(const struct persist_sub *sub)
+{
+    return sub->options & (TREE_QOS | TREE_NO_LOCAL | TREE_AS_PUBLISHED);
+}
+
 static void subscribe(struct restore *r, struct session *s, const struct persist_sub *sub)
 {
-    uint8_t options = sub->options & (TREE_QOS | TREE_NO_LOCAL | TREE_AS_PUBLISHED);
+    uint8_t options = options_of(sub);
     bool added;
 
     if ((options & TREE_QOS) > 2)
@@ -291,6 +223,22 @@ static void unsubscribe(struct restore *r, struct session *s, struct str filter)
     session_unsubscribe(s, filter);
 }
 
+/* The list of a session's subscriptions was told; they hold from now on. */
+static void enter_tree(struct restore *r, struct session *s)
+{
+    for (uint32_t i = 0; i < s->sub_count; i++) {
+        struct session_sub *sub = &s->subs[i];
+        struct str filter = str_from(sub->filter, sub->filter_n);
+
+        if (!(sub->options & TREE_SHARED) &&
+            !tree_add(&r->tree, filter, s, sub->sub_id, sub->options)) {
+            mem_free(sub->filter); /* it was told twice */
+            *sub = s->subs[--s->sub_count];
+            i--;
+        }
+    }
+}
+
 static void leave_tree(struct restore *r, struct session *s)
 {
     for (uint32_t i = 0; i < s->sub_count; i++)
@@ -308,127 +256,179 @@ static void end(struct restore *r, struct restored *d)
 
 static uint32_t put_ids(struct session *s, const struct persist_item *it)
 {
-    uint32_t *ids = mem_new_array(it->more + 1, sizeof(*ids)), ref;
+    uint32_t *ids, ref;
 
+    if (it->more == 0)
+        return it->sub_id;
+    ids = mem_new_array(it->more + 1, sizeof(*ids));
     persist_item_ids(it, ids);
-    ref = session_put_sub_ids(s, it->more ? (struct sub_ids){ ids, it->more + 1 }
-                                          : sub_ids_one(&it->sub_id));
+    ref = session_put_sub_ids(s, (struct sub_ids){ ids, it->more + 1 });
     mem_free(ids);
     return ref;
 }
 
-/* What the new word about a session names: with its message where it is in the queue so far. A copy may
- * be written later than the sessions of other workers that name it. */
-static struct queued queued_of(struct session *s, const struct restored *before,
-                               const struct persist_item *it)
+/* Item of a session as it was told. A copy of its message may be written later than the sessions of other
+ * workers that name it, so it is looked for at the end. */
+static void add_item(struct restored *d, const struct persist_item *it)
 {
-    struct message *m = NULL;
-    struct queued q = { .seq = it->seq,
-                        .sub_ids = put_ids(s, it),
-                        .packet_id = it->packet_id,
-                        .qos = it->qos,
-                        .retain = it->retain,
-                        .released = it->released,
-                        .sent = it->sent };
+    unsigned state = it->released    ? SESSION_RELEASED
+                     : it->packet_id ? SESSION_SENT
+                                     : SESSION_WAITING;
 
-    for (size_t i = before ? before->from : 0; before && !m && i < before->count; i++)
-        if (before->queue[i].seq == it->seq)
-            m = before->queue[i].m;
-    if (m && !it->released)
-        q.m = message_ref(m);
-    return q;
+    restore_queue_add_take(&d->queue, &(struct session_item){ .seq = it->seq,
+                                                              .sub_ids = put_ids(d->s, it),
+                                                              .packet_id = it->packet_id,
+                                                              .qos = it->qos & 3u,
+                                                              .retain = it->retain,
+                                                              .state = state & 3u,
+                                                              .maybe = it->sent });
 }
 
-/* What it does not name and may have come only after it was told. */
-static void carry_over(struct restored *to, struct restored *before, uint64_t base)
+/* What one record of a whole holds. */
+static void add_part(struct restored *d, const struct persist *p)
 {
-    for (size_t i = before->from; i < before->count; i++) {
-        struct queued *q = &before->queue[i];
+    const struct persist_session *w = &p->whole;
+    size_t at = 0;
 
-        struct queued moved = *q;
+    d->parts++;
+    for (uint32_t i = 0; i < w->subs; i++) {
+        struct persist_sub sub = persist_next_sub(p, &at);
+        uint8_t options = options_of(&sub);
 
-        if (q->seq <= base || find_queued(to, q->seq, key_id(before, q)))
+        if ((options & TREE_QOS) > 2)
             continue;
-        moved.sub_ids = session_put_sub_ids(to->s, session_sub_ids(before->s, &q->sub_ids));
-        queue_add(to, &moved);
-        q->m = NULL;
+        if (is_shared(sub.filter))
+            options |= TREE_SHARED;
+        session_subscribe(d->s, sub.filter, sub.sub_id, options,
+                          !(options & TREE_SHARED) || !session_has_subscription(d->s, sub.filter));
+    }
+    for (uint32_t i = 0; i < w->received; i++)
+        session_receive(d->s, persist_next_received(p, &at));
+    restore_queue_reserve(&d->queue, w->items);
+    for (uint32_t i = 0; i < w->items; i++) {
+        struct persist_item it = persist_next_item(p, &at);
+
+        add_item(d, &it);
     }
 }
 
-static void apply_session(struct restore *r, const struct persist *p)
+static struct restored *restored_new(const struct restore *r, const struct persist *p)
 {
     const struct persist_session *w = &p->whole;
-    struct restored *other = map_get(&r->clients, w->client_id);
-    struct restored *before, *d = NEW(struct restored);
-    size_t at = 0;
+    struct restored *d = NEW(struct restored);
 
-    if (other && other->s->serial != p->session)
-        end(r, other);
-    before = find(r, p->session);
     d->s = session_new(w->client_id, p->session, r->o.limits);
+    d->s->conn = d;
+    restore_queue_init(&d->queue, d->s);
     d->s->who = identity_new((enum authz_role)w->role, w->user);
     d->s->written = true;
     d->s->expiry_s = w->expiry_s;
     d->s->last_packet_id = w->last_packet_id;
     d->away_wall_ms = w->away_wall_ms;
     d->away_seq = w->away_wall_ms ? 1 : 0; /* its items say it themselves */
-    if (before)
-        leave_tree(r, before->s);
-    for (uint32_t i = 0; i < w->subs; i++) {
-        struct persist_sub sub = persist_next_sub(p, &at);
+    d->base = w->base;
+    return d;
+}
 
-        subscribe(r, d->s, &sub);
-    }
-    for (uint32_t i = 0; i < w->received; i++)
-        session_receive(d->s, persist_next_received(p, &at));
-    for (uint32_t i = 0; i < w->items; i++) {
-        struct persist_item it = persist_next_item(p, &at);
-        struct queued q = queued_of(d->s, before, &it);
+/* With their messages where those are in the queue so far. */
+static void take_messages(struct restored *d, const struct restored *before)
+{
+    for (uint32_t i = 0; i < d->queue.count; i++) {
+        struct session_item *it = &d->queue.items[i];
+        const struct session_item *was;
 
-        queue_add(d, &q);
+        if (it->m || it->state == SESSION_RELEASED)
+            continue;
+        was = restore_queue_find_any(&before->queue, it->seq);
+        if (was && was->m)
+            it->m = message_ref(was->m);
     }
+}
+
+/* The session is told to its end: it takes the place of what was told of it before. */
+static void replace(struct restore *r, struct restored *d)
+{
+    struct restored *before = find(r, d->s->serial);
+    struct restored *other = map_get(&r->clients, session_id(d->s));
+
+    if (other && other != before)
+        end(r, other);
     if (before) {
+        leave_tree(r, before->s);
+        take_messages(d, before);
         /* It may not have been answered yet when the session was told; what was, is told behind. */
         for (uint32_t i = 0; i < before->s->received_count; i++)
             session_receive(d->s, before->s->received[i]);
-        carry_over(d, before, w->base);
+        restore_queue_carry_over(&d->queue, &before->queue, d->base);
         map_remove(&r->sessions, key_of(&before->s->serial));
         map_remove(&r->clients, session_id(before->s));
         restored_free(before);
     }
+    enter_tree(r, d->s);
     map_put(&r->sessions, key_of(&d->s->serial), d);
     map_put(&r->clients, session_id(d->s), d);
-    if (p->session > r->last_serial)
-        r->last_serial = p->session;
+    if (d->s->serial > r->last_serial)
+        r->last_serial = d->s->serial;
+}
+
+static void apply_session(struct restore *r, const struct persist *p)
+{
+    struct restored *d = restored_new(r, p), *unfinished;
+
+    unfinished = map_remove(&r->partial, key_of(&p->session));
+    if (unfinished)
+        restored_free(unfinished);
+    add_part(d, p);
+    if (p->op == PERSIST_SESSION)
+        replace(r, d);
+    else
+        map_put(&r->partial, key_of(&d->s->serial), d);
+}
+
+/* One that does not follow the one before it was not taken whole: then the session is as it was told before. */
+static void apply_more(struct restore *r, const struct persist *p)
+{
+    struct restored *d = map_get(&r->partial, key_of(&p->session));
+
+    if (!d)
+        return;
+    if (p->part != d->parts) {
+        map_remove(&r->partial, key_of(&p->session));
+        restored_free(d);
+        return;
+    }
+    add_part(d, p);
+    if (!p->last)
+        return;
+    map_remove(&r->partial, key_of(&p->session));
+    replace(r, d);
 }
 
 static void apply_done(struct restored *d, const struct persist *p)
 {
-    struct queued *q = find_queued(d, p->seq, p->sub_id);
+    struct session_item *it = restore_queue_find(&d->queue, p->seq, p->sub_id);
 
-    if (q)
-        queue_done(d, q);
+    if (it)
+        restore_queue_done(&d->queue, it);
 }
 
 static void apply_sent(struct restored *d, const struct persist *p)
 {
-    struct queued *q = find_queued(d, p->seq, p->sub_id);
+    struct session_item *it = restore_queue_find(&d->queue, p->seq, p->sub_id);
 
     d->s->last_packet_id = p->packet_id; /* whatever it was, the client may hold the id */
-    if (q && q->packet_id == 0 && !find_sent(d, p->packet_id))
-        q->packet_id = p->packet_id;
+    if (it && it->packet_id == 0 && !restore_queue_find_id(&d->queue, p->packet_id))
+        restore_queue_set_id(&d->queue, it, p->packet_id);
 }
 
 static void apply_released(struct restored *d, uint16_t packet_id)
 {
-    struct queued *q = find_sent(d, packet_id);
+    struct session_item *it = restore_queue_find_id(&d->queue, packet_id);
 
-    if (!q)
+    if (!it)
         return;
-    q->released = true;
-    forget_more_ids(d, q);
-    message_unref(q->m);
-    q->m = NULL;
+    it->state = SESSION_RELEASED;
+    restore_queue_drop_message(&d->queue, it);
 }
 
 /* Words about one session that is there. */
@@ -470,6 +470,8 @@ static void apply_to(struct restore *r, struct restored *d, const struct persist
     case PERSIST_COPY:
     case PERSIST_RETAINED:
     case PERSIST_SESSION:
+    case PERSIST_SESSION_BEGIN:
+    case PERSIST_SESSION_MORE:
         assert(false && "these are not about one session that is there");
     }
 }
@@ -493,7 +495,11 @@ int restore_apply(struct restore *r, uint64_t seq, struct str record)
         apply_retained(r, &p.message);
         return 0;
     case PERSIST_SESSION:
+    case PERSIST_SESSION_BEGIN:
         apply_session(r, &p);
+        return 0;
+    case PERSIST_SESSION_MORE:
+        apply_more(r, &p);
         return 0;
     default:
         break;
@@ -521,52 +527,37 @@ static void settle_expiry(const struct restore *r, struct restored *d)
 
 static struct message *copy_of(const struct restore *r, uint64_t seq)
 {
-    struct message *m = map_get(&r->copies, key_of(&seq));
+    struct message *m = seq_map_get(&r->copies, seq);
 
     return m ? message_ref(m) : NULL;
-}
-
-static unsigned state_of(const struct queued *q)
-{
-    if (q->released)
-        return SESSION_RELEASED;
-    return q->packet_id ? SESSION_SENT : SESSION_WAITING;
 }
 
 /* QoS 1 without a written packet id may have been sent: as many as may be in flight, of those that came
  * before the client had gone. */
 static void fill_queue(const struct restore *r, struct restored *d)
 {
-    struct session_item *items = d->live ? mem_new_array(d->live, sizeof(*items)) : NULL;
-    size_t n = 0;
+    struct restore_queue *q = &d->queue;
+    uint32_t n = 0;
 
-    for (size_t i = d->from; i < d->count; i++) {
-        struct queued *q = &d->queue[i];
+    restore_queue_pack(q);
+    for (uint32_t i = 0; i < q->count; i++) {
+        struct session_item *it = &q->items[i];
 
-        if (!q->m && !q->released && q->seq != 0)
-            q->m = copy_of(r, q->seq);
-        if (!q->m)
-            forget_more_ids(d, q);
-        if (!q->m && !q->released)
+        if (!it->m && it->state != SESSION_RELEASED)
+            it->m = copy_of(r, it->seq);
+        if (!it->m)
+            restore_queue_drop_message(q, it);
+        if (!it->m && it->state != SESSION_RELEASED)
             continue;
-        items[n] = (struct session_item){
-            .m = q->m,
-            .seq = q->seq,
-            .sub_ids = q->sub_ids,
-            .packet_id = q->packet_id,
-            .qos = q->qos & 3u,
-            .retain = q->retain,
-            .state = state_of(q) & 3,
-            .maybe = q->qos == 1 && (q->sent || (n < r->o.limits->inflight_max &&
-                                                 (d->away_seq == 0 || q->seq < d->away_seq))),
-            .written = q->packet_id != 0,
-        };
-        n++;
-        q->m = NULL;
+        it->maybe = it->qos == 1 && (it->maybe || (n < r->o.limits->inflight_max &&
+                                                   (d->away_seq == 0 || it->seq < d->away_seq)));
+        it->written = it->packet_id != 0;
+        q->items[n++] = *it;
     }
-    session_restore_take(d->s, items, n, d->s->last_packet_id);
-    mem_free(items);
-    queue_free(d);
+    session_restore_take(d->s, q->items, n, q->cap, d->s->last_packet_id);
+    q->items = NULL;
+    q->count = 0;
+    restore_queue_fini(q);
 }
 
 void restore_finish(struct restore *r)
@@ -577,7 +568,7 @@ void restore_finish(struct restore *r)
     while ((e = map_next(&r->sessions, &at))) {
         struct restored *d = e->value;
 
-        leave_tree(r, d->s);
+        d->s->conn = NULL;
         settle_expiry(r, d);
         fill_queue(r, d);
     }
@@ -603,12 +594,11 @@ struct message *restore_take_retained(struct restore *r)
 {
     struct map_entry *e;
 
-    while (r->retained_count < r->o.retained_max && (e = map_next(&r->retained, &r->retained_at))) {
+    while ((e = map_next(&r->retained, &r->retained_at))) {
         struct message *m = e->value;
 
         if (m->payload_n == 0 || (m->expires_ms != 0 && m->expires_ms <= r->o.now_ms))
             continue;
-        r->retained_count++;
         return message_ref(m);
     }
     return NULL;

@@ -13,8 +13,7 @@ struct restore;
 
 struct restore_options {
     const struct session_limits *limits; /* outlives the sessions */
-    size_t retained_max;
-    int64_t wall_ms; /* now, both */
+    int64_t wall_ms;                     /* now, both */
     uint64_t now_ms;
 };
 struct restore *restore_new(const struct restore_options *o);

@@ -76,18 +76,10 @@ static void take_retained(struct handing *h)
     }
 }
 
+/* However many there are, here or on all workers: a limit holds for what is new. */
 static void settle_session(struct part *p, struct session *s)
 {
-    struct registry_claim claim = { .worker = p->index };
-    unsigned owner;
-
-    if (registry_claim(&p->registry, session_id(s), &claim, &owner) != REGISTRY_GRANT) {
-        log_warn("mqtt", "a session is not restored: more than limits.mqtt_sessions_max",
-                 lf_str("client", session_id(s)));
-        session_free(s);
-        return;
-    }
-    s->generation = claim.generation;
+    s->generation = registry_restore(&p->registry, session_id(s), p->index);
     s->limits = &p->b->session_limits;
     s->mark = 0;
     holding_add(p, s);
@@ -121,21 +113,23 @@ static void part_take(void *ctx, struct loop *l)
 {
     struct handing *h = ctx;
     struct part *p = part_of(h->b, l);
+    size_t max = p->retained.max;
 
     p->last_serial = (restore_last_serial(h->r) >> 16) + 1;
     for (size_t i = 0; i < h->session_count; i++)
         if (broker_shard(h->b, session_id(h->sessions[i])) == p->index)
             settle_session(p, h->sessions[i]);
+    p->retained.max = SIZE_MAX; /* the limit is for new ones */
     for (size_t i = 0; i < h->retained_count; i++)
         if (broker_shard(h->b, message_topic(h->retained[i])) == p->index)
             keep_set(p, h->retained[i]);
+    p->retained.max = max;
     part_fence(p, nothing, NULL);
 }
 
 int broker_restore(struct broker *b, struct fault *f)
 {
     struct restore_options o = { .limits = &b->session_limits,
-                                 .retained_max = b->limits.mqtt_retained_max,
                                  .wall_ms = clock_wall_ns() / 1000000,
                                  .now_ms = clock_mono_ns() / 1000000 };
     struct handing h = { .b = b };

@@ -487,13 +487,21 @@ static void sort_by_id(struct session_item *items, size_t count, uint16_t last_p
     }
 }
 
-void session_restore_take(struct session *s, struct session_item *items, size_t count,
-                          uint16_t last_packet_id)
+/* They become the ring as they are. */
+static void ring_adopt(struct session *s, struct session_item *items, uint32_t count, uint32_t cap)
 {
-    assert(s->count == 0);
-    s->last_packet_id = last_packet_id;
-    sort_by_id(items, count, last_packet_id);
-    for (size_t i = 0; i < count; i++) {
+    assert(cap >= count && (cap & (cap - 1)) == 0);
+    s->ring = items;
+    s->cap = cap;
+    s->count = count;
+    for (uint32_t i = 0; i < count; i++)
+        s->queued_bytes += size_of(items[i].m, session_sub_ids(s, &items[i].sub_ids));
+    s->queued_messages = count;
+}
+
+static void ring_put_all(struct session *s, struct session_item *items, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
         struct session_item *it = &items[i];
 
         if (it->packet_id == 0)
@@ -506,12 +514,30 @@ void session_restore_take(struct session *s, struct session_item *items, size_t 
         s->last_packet_id = it->packet_id;
     }
     s->sent = s->resend_at = s->count;
-    for (size_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         if (items[i].packet_id == 0 && items[i].m) {
             items[i].state = SESSION_WAITING;
             ring_put(s, &items[i]);
         }
     }
+}
+
+void session_restore_take(struct session *s, struct session_item *items, uint32_t count,
+                          uint32_t cap, uint16_t last_packet_id)
+{
+    bool waiting = true;
+
+    assert(s->count == 0 && !s->ring);
+    s->last_packet_id = last_packet_id;
+    for (uint32_t i = 0; i < count; i++)
+        waiting &= items[i].packet_id == 0 && items[i].state == SESSION_WAITING;
+    if (waiting) {
+        ring_adopt(s, items, count, cap);
+        return;
+    }
+    sort_by_id(items, count, last_packet_id);
+    ring_put_all(s, items, count);
+    mem_free(items);
 }
 
 /* ---- shared subscriptions ---- */

@@ -163,10 +163,11 @@ bool session_is_received(const struct session *s, uint16_t packet_id);
 bool session_release(struct session *s, uint16_t packet_id);
 
 /* ---- after a restart ---- */
-/* Fills a new session's queue: each item with its reference to m, which is taken, its packet id where it
- * has one, and the state SENT, RELEASED or WAITING. Those with an id are sent again under it, first. */
-void session_restore_take(struct session *s, struct session_item *items, size_t count,
-                          uint16_t last_packet_id);
+/* Fills a new session's queue: each item with its reference to m, its packet id where it has one, and the
+ * state SENT, RELEASED or WAITING. Those with an id are sent again under it, first. The heap array is taken;
+ * cap: a power of two, or 0. */
+void session_restore_take(struct session *s, struct session_item *items, uint32_t count,
+                          uint32_t cap, uint16_t last_packet_id);
 
 /* ---- shared subscriptions ---- */
 /* The membership, or NULL. Valid until the next call of these. */

@@ -40,15 +40,13 @@ struct broker_rules broker_io_rules(const struct limits *l, const struct listene
     return r;
 }
 
-/* Segments in which the largest packet fits, and a session with a full queue. */
+/* Segments in which the largest packet fits. */
 static uint64_t log_segment(const struct limits *l)
 {
     uint64_t packet = l->mqtt_packet_max_bytes + KIB(64);
-    uint64_t session = l->mqtt_queue_max_messages * 20 + l->mqtt_subscriptions_max * 256;
     uint64_t segment = MIB(4);
 
-    while (segment < MIB(64) &&
-           journal_payload_max(segment) < (packet > session ? packet : session))
+    while (segment < MIB(64) && journal_payload_max(segment) < packet)
         segment *= 2;
     return segment;
 }

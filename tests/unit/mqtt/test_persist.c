@@ -73,7 +73,7 @@ static void sessions(void **state)
     size_t at = 0;
 
     (void)state;
-    persist_put_session(&b, 5, &w);
+    persist_put_session(&b, PERSIST_SESSION, 5, &w);
     persist_put_sub(&b, &(struct persist_sub){ STR("x/#"), 268435455, 2 });
     persist_put_sub(&b, &(struct persist_sub){ STR("$share/g/y"), 0, 1 });
     persist_put_received(&b, 4);
@@ -103,6 +103,39 @@ static void sessions(void **state)
     assert_true(it.seq == 9 && it.more == 2 && ids[0] == 5 && ids[1] == more[0] && ids[2] == 2);
     it = persist_next_item(&p, &at);
     assert_true(it.seq == 8 && it.qos == 1 && it.packet_id == 0 && !it.released && it.retain);
+    buf_fini(&b);
+}
+
+static void large_sessions(void **state)
+{
+    static const struct persist_session w = { .client_id = { "c", 1 }, .items = 1 };
+    struct buf b = buf_init(10000);
+    struct persist p;
+    size_t at = 0;
+
+    (void)state;
+    persist_put_session(&b, PERSIST_SESSION_BEGIN, 5, &w);
+    persist_put_item(&b, &(struct persist_item){ .seq = 8, .qos = 1 });
+    p = read_back(&b);
+    assert_int_equal(p.op, PERSIST_SESSION_BEGIN);
+    assert_str(p.whole.client_id, "c");
+    assert_int_equal(persist_next_item(&p, &at).seq, 8);
+    buf_clear(&b);
+    persist_put_session_more(&b, 5, &(struct persist_session){ .subs = 1, .received = 1 }, 3, true);
+    persist_put_sub(&b, &(struct persist_sub){ STR("x/#"), 1, 2 });
+    persist_put_received(&b, 9);
+    p = read_back(&b);
+    assert_int_equal(p.session, 5);
+    assert_int_equal(p.part, 3);
+    assert_true(p.last);
+    at = 0;
+    assert_str(persist_next_sub(&p, &at).filter, "x/#");
+    assert_int_equal(persist_next_received(&p, &at), 9);
+    b.p[13] = 2; /* neither the last nor not */
+    assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);
+    buf_clear(&b);
+    persist_put_session_more(&b, 5, &(struct persist_session){ 0 }, 0, true);
+    assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);
     buf_fini(&b);
 }
 
@@ -145,4 +178,4 @@ static void words(void **state)
     buf_fini(&b);
 }
 
-RUN(TEST(messages), TEST(sessions), TEST(words))
+RUN(TEST(messages), TEST(sessions), TEST(large_sessions), TEST(words))

@@ -19,7 +19,8 @@ struct site {
     unsigned copies;
     unsigned workers;
     struct journal *journal;
-    const char *want; /* of the session with that id: expiry_s */
+    void (*tune)(struct limits *l); /* as the next one begins; may be NULL */
+    const char *want;               /* of the session with that id: expiry_s */
     uint32_t expiry_s;
     struct rig r;
 };
@@ -34,6 +35,8 @@ static void begin(struct site *x)
     o.segment_bytes = KIB(256);
     snprintf(dir, sizeof(dir), "%s/%u", x->root, x->copies);
     rig_init(&x->r);
+    if (x->tune)
+        x->tune(&x->r.limits);
     assert_int_equal(journal_open(dir, &o, &x->r.limits, NULL, NULL, &x->journal, &f), 0);
     x->r.o.journal = x->journal;
     x->r.prepare = broker_restore;
@@ -538,6 +541,106 @@ static void the_log_is_trimmed_across_restarts(void **state)
     site_fini(&x);
 }
 
+static void post_all(struct site *x, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++) {
+        char payload[16];
+        struct blob *b;
+
+        snprintf(payload, sizeof(payload), "%u", i);
+        b = blob_new(str_of(payload));
+        assert_int_equal(broker_post(x->r.broker, STR("t"), b, 1, 0), 0);
+        blob_unref(b);
+    }
+}
+
+static void await_queued(const struct site *x, size_t want)
+{
+    int64_t limit = now_ms() + RIG_WAIT_MS;
+
+    while (rig_session(&x->r, "sub").info.queued < want)
+        assert_true(now_ms() < limit);
+}
+
+static void large_queues(struct limits *l)
+{
+    l->mqtt_queue_max_messages = 100000;
+}
+
+/* A session with more than a record takes is told in several. */
+static void a_long_queue_is_written_down(void **state)
+{
+    enum { COUNT = 12000 }; /* of 15 bytes each: in three records */
+    struct site x = { 0 };
+    struct mqtt_packet pk;
+    struct client c;
+
+    (void)state;
+    site_init(&x, 2);
+    x.tune = large_queues;
+    crash(&x);
+    c = back(&x, "sub", false);
+    client_subscribe(&c, "t", 1);
+    client_close(&c);
+    rig_await_connected(&x.r, "sub", false);
+    post_all(&x, 0, COUNT - 10);
+    await_queued(&x, COUNT - 10);
+    again(&x, true);
+    post_all(&x, COUNT - 10, COUNT);
+    await_queued(&x, COUNT);
+    again(&x, true);
+    c = back(&x, "sub", true);
+    for (unsigned i = 0; i < COUNT; i++) {
+        uint64_t number;
+
+        pk = client_expect(&c, MQTT_PUBLISH);
+        assert_int_equal(str_to_u64(pk.publish.payload, &number), 0);
+        assert_int_equal(number, i);
+        client_answer(&c, &pk.publish);
+    }
+    client_close(&c);
+    site_fini(&x);
+}
+
+static void hardly_any(struct limits *l)
+{
+    l->mqtt_sessions_max = l->mqtt_retained_max = 2;
+}
+
+/* The limits are for what is new, whatever the shards that the names fall into this time. */
+static void a_start_takes_all_that_is_there(void **state)
+{
+    enum { COUNT = 30 };
+    char name[16];
+    struct mqtt_packet pk = lasting("another");
+    struct client c;
+    struct site x;
+
+    (void)state;
+    site_init(&x, 3);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof(name), "c/%d", i);
+        c = back(&x, name, false);
+        client_publish(&c, name, "kept", 1, true);
+        client_close(&c);
+    }
+    x.tune = hardly_any;
+    again(&x, false);
+    again(&x, true);
+    again(&x, false);
+    c = client_dial(&x.r, MQTT_V5);
+    assert_int_equal(client_hello(&c, &pk).code, MQTT_REASON_QUOTA);
+    client_close(&c);
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof(name), "c/%d", i);
+        c = back(&x, name, true);
+        client_subscribe(&c, name, 1);
+        client_expect_publish(&c, name, "kept", 1);
+        client_close(&c);
+    }
+    site_fini(&x);
+}
+
 /* ---- at any moment ---- */
 
 struct number_seen {
@@ -633,4 +736,4 @@ RUN(TEST(what_is_queued_is_there_again), TEST(subscriptions_are_there_again),
     TEST(qos_2_goes_on_to_a_subscriber), TEST(qos_2_of_a_publisher_is_taken_once),
     TEST(retained_messages_are_there_again), TEST(what_is_over_stays_over),
     TEST(what_is_left_unanswered_holds_nobody_up), TEST(the_log_is_trimmed_across_restarts),
-    TEST(any_moment))
+    TEST(a_long_queue_is_written_down), TEST(a_start_takes_all_that_is_there), TEST(any_moment))

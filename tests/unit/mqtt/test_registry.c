@@ -49,11 +49,29 @@ static void full(void **state)
     registry_fini(&r);
 }
 
+static void what_was_there_before_is_beyond_the_limit(void **state)
+{
+    struct registry r;
+    struct registry_claim a = { .worker = 1 };
+    unsigned owner = 0;
+    uint32_t first;
+
+    (void)state;
+    registry_init(&r, 1);
+    first = registry_restore(&r, STR("x"), 2);
+    assert_int_not_equal(registry_restore(&r, STR("y"), 0), first);
+    assert_int_equal(registry_claim(&r, STR("z"), &a, &owner), REGISTRY_FULL);
+    assert_int_equal(registry_claim(&r, STR("x"), &a, &owner), REGISTRY_TAKE);
+    assert_int_equal(owner, 2);
+    registry_fini(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(granted_taken_gone),
         cmocka_unit_test(full),
+        cmocka_unit_test(what_was_there_before_is_beyond_the_limit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

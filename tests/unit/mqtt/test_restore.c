@@ -15,9 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SESSIONS 5
-#define TOPICS   6
-#define OPS_MAX  20000
+#define SESSIONS  5
+#define TOPICS    6
+#define OPS_MAX   100000
+#define PARTS_MAX 2000
 
 static const struct session_limits limits = { .subscriptions_max = 100,
                                               .inflight_max = 6,
@@ -30,6 +31,7 @@ struct world {
     struct session *s[SESSIONS];
     bool away[SESSIONS], told[SESSIONS]; /* told: in the round that is under way */
     bool round, retained_told;
+    bool publishing; /* one at a time */
     uint64_t base, base_before;
     struct message *retained[TOPICS];
     struct tree tree;
@@ -93,6 +95,90 @@ static void write_copy(struct world *w, enum persist_op how, const struct messag
                                                    .retain = m->retain });
 }
 
+static void put_sub(struct buf *b, const struct session_sub *sub)
+{
+    persist_put_sub(
+        b, &(struct persist_sub){ { sub->filter, sub->filter_n }, sub->sub_id, sub->options });
+}
+
+static void put_all(struct buf *b, const struct session *s, const struct persist_session *p)
+{
+    persist_put_session(b, PERSIST_SESSION, s->serial, p);
+    for (uint32_t k = 0; k < s->sub_count; k++)
+        put_sub(b, &s->subs[k]);
+    for (uint32_t k = 0; k < s->received_count; k++)
+        persist_put_received(b, s->received[k]);
+    for (uint32_t k = 0; k < s->count; k++) {
+        struct persist_item it = item_of(s, ring_item(s, k));
+
+        if (ring_item(s, k)->state != SESSION_DONE)
+            persist_put_item(b, &it);
+    }
+}
+
+static struct buf *more(const struct session *s, struct buf *parts, unsigned *count,
+                        const struct persist_session *what, bool last)
+{
+    struct buf *b = &parts[*count];
+
+    *b = buf_init(1 << 20);
+    persist_put_session_more(b, s->serial, what, (*count)++, last);
+    assert_true(*count < PARTS_MAX);
+    return b;
+}
+
+/* As many records as there can be: each holds one thing, the last nothing. */
+static void put_parts(const struct session *s, const struct persist_session *p, struct buf *parts,
+                      unsigned *count)
+{
+    struct persist_session head = *p;
+
+    head.subs = head.received = head.items = 0;
+    parts[0] = buf_init(1 << 20);
+    persist_put_session(&parts[0], PERSIST_SESSION_BEGIN, s->serial, &head);
+    *count = 1;
+    for (uint32_t k = 0; k < s->sub_count; k++)
+        put_sub(more(s, parts, count, &(struct persist_session){ .subs = 1 }, false), &s->subs[k]);
+    for (uint32_t k = 0; k < s->received_count; k++)
+        persist_put_received(
+            more(s, parts, count, &(struct persist_session){ .received = 1 }, false),
+            s->received[k]);
+    for (uint32_t k = 0; k < s->count; k++) {
+        struct persist_item it = item_of(s, ring_item(s, k));
+
+        if (ring_item(s, k)->state != SESSION_DONE)
+            persist_put_item(more(s, parts, count, &(struct persist_session){ .items = 1 }, false),
+                             &it);
+    }
+    more(s, parts, count, &(struct persist_session){ 0 }, true);
+}
+
+static void emit(struct world *w, const struct buf *part)
+{
+    buf_put(op(w), buf_str(part));
+}
+
+static void publish(struct world *w, struct session *from);
+
+/* What other workers write comes between them. Before that, the log may have taken only some: those must
+ * say nothing. */
+static void emit_parts(struct world *w, struct buf *parts, unsigned count)
+{
+    if (rnd(w, 3) == 0) {
+        unsigned missing = rnd(w, count);
+
+        for (unsigned k = 0; k < count; k++)
+            if (k != missing)
+                emit(w, &parts[k]);
+    }
+    for (unsigned k = 0; k < count; k++) {
+        emit(w, &parts[k]);
+        if (!w->publishing && k + 1 < count && rnd(w, 8) == 0)
+            publish(w, NULL);
+        buf_fini(&parts[k]);
+    }
+}
+
 static void write_whole(struct world *w, unsigned i)
 {
     const struct session *s = w->s[i];
@@ -104,7 +190,8 @@ static void write_whole(struct world *w, unsigned i)
                                  .last_packet_id = s->last_packet_id,
                                  .subs = s->sub_count,
                                  .received = s->received_count };
-    struct buf *b;
+    struct buf parts[PARTS_MAX];
+    unsigned count = 0;
 
     for (uint32_t k = 0; k < s->count; k++) {
         if (ring_item(s, k)->state == SESSION_DONE)
@@ -113,21 +200,13 @@ static void write_whole(struct world *w, unsigned i)
         if (ring_item(s, k)->m)
             write_copy(w, PERSIST_COPY, ring_item(s, k)->m);
     }
-    b = op(w);
-    persist_put_session(b, s->serial, &p);
-    for (uint32_t k = 0; k < s->sub_count; k++)
-        persist_put_sub(b, &(struct persist_sub){ { s->subs[k].filter, s->subs[k].filter_n },
-                                                  s->subs[k].sub_id,
-                                                  s->subs[k].options });
-    for (uint32_t k = 0; k < s->received_count; k++)
-        persist_put_received(b, s->received[k]);
-    for (uint32_t k = 0; k < s->count; k++) {
-        struct persist_item it = item_of(s, ring_item(s, k));
-
-        if (ring_item(s, k)->state != SESSION_DONE)
-            persist_put_item(b, &it);
-    }
     w->told[i] = true;
+    if (rnd(w, 2)) {
+        put_all(op(w), s, &p);
+        return;
+    }
+    put_parts(s, &p, parts, &count);
+    emit_parts(w, parts, count);
 }
 
 static void begin(struct world *w, unsigned i)
@@ -206,6 +285,7 @@ static void publish(struct world *w, struct session *from)
     struct message *m;
     size_t n;
 
+    w->publishing = true;
     topic_text(topic, text);
     snprintf(payload, sizeof(payload), "%llu", (unsigned long long)w->seq);
     src.topic = str_of(text);
@@ -241,6 +321,7 @@ static void publish(struct world *w, struct session *from)
         w->retained[topic] = src.payload.n > 0 ? message_ref(m) : NULL;
     }
     message_unref(m);
+    w->publishing = false;
 }
 
 static void send_next(struct world *w, struct session *s)
@@ -446,9 +527,7 @@ static void check_goes_on(struct session *s)
 
 static void check(struct world *w)
 {
-    struct restore_options o = {
-        .limits = &limits, .retained_max = 100, .wall_ms = 2000, .now_ms = 9
-    };
+    struct restore_options o = { .limits = &limits, .wall_ms = 2000, .now_ms = 9 };
     struct restore *r = restore_new(&o);
     struct session *s;
     struct message *m;
@@ -523,7 +602,7 @@ static struct session *only(struct restore *r, int64_t away_ms, uint32_t expiry_
 {
     struct buf b = buf_init(1000);
 
-    persist_put_session(&b, 1,
+    persist_put_session(&b, PERSIST_SESSION, 1,
                         &(struct persist_session){
                             .client_id = STR("c"), .away_wall_ms = away_ms, .expiry_s = expiry_s });
     assert_int_equal(restore_apply(r, 1, buf_str(&b)), 0);

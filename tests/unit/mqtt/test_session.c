@@ -488,7 +488,7 @@ static void restored_ids_keep_their_order(void **state)
 {
     static const uint16_t ids[] = { 2, 65534, 1, 65535 }, order[] = { 65534, 65535, 1, 2 };
     struct session *s = session_new(STR("c"), 1, &limits);
-    struct session_item items[5] = { { 0 } };
+    struct session_item *items = mem_new_array(8, sizeof(*items));
     struct session_out o;
 
     (void)state;
@@ -499,7 +499,7 @@ static void restored_ids_keep_their_order(void **state)
         items[i].state = SESSION_SENT;
         items[i].written = 1;
     }
-    session_restore_take(s, items, 5, 2);
+    session_restore_take(s, items, 5, 8, 2);
     assert_int_equal(s->count, 5);
     session_attach(s, &conn, 10);
     for (uint32_t i = 0; i < 4; i++) {

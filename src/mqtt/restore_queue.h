@@ -1,0 +1,50 @@
+#ifndef MQTT_RESTORE_QUEUE_H
+#define MQTT_RESTORE_QUEUE_H
+/*
+ * The queue of a session that is being restored: items in the order of their messages' numbers, found by
+ * that number, or by packet id. Pure; one thread.
+ *
+ * An item without a message is RELEASED, or its message is looked for at the end. What is done stays in
+ * its place (SESSION_DONE) until so much is that they are moved together.
+ */
+#include "mqtt/session.h"
+
+/* One item that has a packet id. */
+struct restore_id {
+    uint64_t seq;
+    uint16_t packet_id;
+};
+struct restore_queue {
+    struct session *s;          /* its sets of identifiers are used */
+    struct session_item *items; /* cap: a power of two, or 0 */
+    uint32_t from, count, cap;  /* from: all before are done */
+    uint32_t live;
+    struct restore_id *ids; /* in no order; as many as are in flight */
+    uint32_t id_count, id_cap;
+};
+void restore_queue_init(struct restore_queue *q, struct session *s);
+/* Before its session goes. */
+void restore_queue_fini(struct restore_queue *q);
+/* Room for so many more. */
+void restore_queue_reserve(struct restore_queue *q, uint32_t count);
+/* Behind those with its number. Its reference to a message is taken. An id that another has already stays
+ * with that one. */
+void restore_queue_add_take(struct restore_queue *q, const struct session_item *it);
+/* A message may be there twice, once of them retained; its first identifier (0: none) tells which. NULL:
+ * not there. Items are valid until the next add or done. */
+struct session_item *restore_queue_find(const struct restore_queue *q, uint64_t seq,
+                                        uint32_t sub_key);
+/* The item of that message, for whichever subscription. */
+struct session_item *restore_queue_find_any(const struct restore_queue *q, uint64_t seq);
+struct session_item *restore_queue_find_id(const struct restore_queue *q, uint16_t packet_id);
+/* It is in flight under that id, which no other has. */
+void restore_queue_set_id(struct restore_queue *q, struct session_item *it, uint16_t packet_id);
+/* It needs no message any more, nor more identifiers than tell which it was. */
+void restore_queue_drop_message(struct restore_queue *q, struct session_item *it);
+void restore_queue_done(struct restore_queue *q, struct session_item *it);
+/* What `before` has of numbers above base, and q has not, goes into q. */
+void restore_queue_carry_over(struct restore_queue *q, struct restore_queue *before, uint64_t base);
+/* Only what lives, from the beginning of the array on. */
+void restore_queue_pack(struct restore_queue *q);
+
+#endif
