@@ -230,13 +230,13 @@ static void put_session(const struct json_t *s, struct buf *out)
     put_cell(out, get_str(s, "client"), 24);
     put_cell(out, get_str(s, "user"), 12);
     put_cell(out, get_bool(s, "connected") ? get_str(s, "peer") : STR("(away)"), 22);
-    buf_printf(out, "%-9.*s %-5s %6llu %8llu %8llu  %.*s\n", STR_ARG(get_str(s, "transport")),
+    buf_printf(out, "%-9.*s %-5s %6llu %8llu %8llu %8llu  %.*s\n", STR_ARG(get_str(s, "transport")),
                !get_bool(s, "connected")    ? ""
                : get_u64(s, "version") == 5 ? "5"
                                             : "3.1.1",
                (unsigned long long)get_u64(s, "subscriptions"),
                (unsigned long long)get_u64(s, "queued"), (unsigned long long)get_u64(s, "inflight"),
-               STR_ARG(get_str(s, "since")));
+               (unsigned long long)get_u64(s, "dropped"), STR_ARG(get_str(s, "since")));
 }
 
 int show_sessions(struct str json, struct buf *out)
@@ -260,8 +260,8 @@ int show_sessions(struct str json, struct buf *out)
     for (size_t i = 0; i < count; i++)
         sorted[i] = json_element(all, i);
     qsort(sorted, count, sizeof(*sorted), by_client);
-    buf_printf(out, "%-24s %-12s %-22s %-9s %-5s %6s %8s %8s  %s\n", "CLIENT", "USER", "PEER",
-               "TRANSPORT", "MQTT", "SUBS", "QUEUED", "INFLIGHT", "SINCE");
+    buf_printf(out, "%-24s %-12s %-22s %-9s %-5s %6s %8s %8s %8s  %s\n", "CLIENT", "USER", "PEER",
+               "TRANSPORT", "MQTT", "SUBS", "QUEUED", "INFLIGHT", "DROPPED", "SINCE");
     for (size_t i = 0; i < count; i++)
         put_session(sorted[i], out);
     mem_free(sorted);

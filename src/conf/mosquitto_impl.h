@@ -45,6 +45,7 @@ enum mosquitto_id {
     ID_CERTFILE,
     ID_CONNECTION,
     ID_CRLFILE,
+    ID_EXPIRATION,
     ID_INCLUDE_DIR,
     ID_KEYFILE,
     ID_LISTENER,

@@ -150,15 +150,14 @@ const struct mosquitto_row mosquitto_rows[] = {
     /* ---- messages ---- */
     { "allow_duplicate_messages", SCOPE_GLOBAL, KIND_BOOL, WAY_IGNORE,
       .say = "a client gets a message once, however many of its subscriptions match" },
-    { "queue_qos0_messages", SCOPE_GLOBAL, KIND_BOOL, WAY_REFUSE, .only = "true",
-      .say = "messages of QoS 0 are not kept for clients that are away: they would be lost",
-      .mend = "publish with QoS 1 what must arrive, and leave it out" },
+    { "queue_qos0_messages", SCOPE_GLOBAL, KIND_BOOL, WAY_SET, .none = "false",
+      .to = "mqtt.queue_qos0_messages" },
     { "retain_available", SCOPE_GLOBAL, KIND_BOOL, WAY_SET, .none = "true",
       .to = ON_LISTENER("retain_available") },
     { "upgrade_outgoing_qos", SCOPE_GLOBAL, KIND_BOOL, WAY_WARN, .only = "true",
       .say = "a message goes out with the QoS with which it came, as MQTT has it" },
-    { "sys_interval", SCOPE_GLOBAL, KIND_NUMBER, WAY_WARN, .least = 0, .most = 65535, .none = "10",
-      .say = "the topics below $SYS are written every 10 s" },
+    { "sys_interval", SCOPE_GLOBAL, KIND_NUMBER, WAY_SET, .flags = ROW_SOFT, .least = 0, .most = 65535, .none = "10",
+      .to = "mqtt.sys_interval_s" },
 
     /* ---- what is kept ---- */
     { "autosave_interval", SCOPE_GLOBAL, KIND_NUMBER, WAY_IGNORE, .say = NO_FLUSH },
@@ -170,8 +169,8 @@ const struct mosquitto_row mosquitto_rows[] = {
       .say = "what is kept lies in the folder node.data" },
     { "persistence_location", SCOPE_GLOBAL, KIND_TEXT, WAY_IGNORE,
       .say = "what is kept lies in the folder node.data" },
-    { "persistent_client_expiration", SCOPE_GLOBAL, KIND_WORD, WAY_WARN,
-      .say = "the session of a client that is away lasts as long as it asks, at most 30 days" },
+    { "persistent_client_expiration", SCOPE_GLOBAL, KIND_WORD, WAY_OWN, ID_EXPIRATION,
+      .to = "limits.mqtt_session_expiry_max_ms" },
     { "retained_persistence", SCOPE_GLOBAL, KIND_BOOL, WAY_IGNORE,
       .say = "retained messages are always kept; mqtt.durability: memory does without" },
 

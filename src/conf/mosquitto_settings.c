@@ -420,6 +420,45 @@ static void decide_sizes(struct mosquitto *m)
                                "limit: limits.mqtt_packet_max\n"));
 }
 
+/* ---- how long sessions last ---- */
+
+/* A number with h, d, w, m (of 30 days) or y (of 365 days) behind it, in hours; 0: something else. */
+static uint64_t hours_of(struct str s)
+{
+    static const struct {
+        char unit;
+        unsigned hours;
+    } units[] = { { 'h', 1 }, { 'd', 24 }, { 'w', 7 * 24 }, { 'm', 30 * 24 }, { 'y', 365 * 24 } };
+    uint64_t n;
+
+    for (size_t i = 0; s.n > 1 && i < COUNT_OF(units); i++)
+        if (s.p[s.n - 1] == units[i].unit && str_to_u64(str_sub(s, 0, s.n - 1), &n) == 0 &&
+            n <= 1000000)
+            return n * units[i].hours;
+    return 0;
+}
+
+static void decide_expiration(struct mosquitto *m)
+{
+    struct mosquitto_line *l = m->has[ID_EXPIRATION];
+    uint64_t hours, most_h = UINT32_MAX / 3600;
+    struct str value;
+
+    if (!l || l->done)
+        return;
+    hours = hours_of(l->value);
+    if (hours == 0) {
+        mosquitto_mistake(m, l, NULL,
+                          "'%s' is a number above 0 and h, d, w, m or y, such as 14d, not %.*s",
+                          l->row->name, STR_ARG(l->value));
+        return;
+    }
+    value = arena_printf(&m->arena, "%lluh", (unsigned long long)(hours < most_h ? hours : most_h));
+    mosquitto_set(m, NULL, l->row->to, value, l);
+    mosquitto_fate(m, l, FATE_UNDERSTOOD, "%.*s: %.*s", STR_ARG(shown_path(m, l->row->to)),
+                   STR_ARG(value));
+}
+
 void mosquitto_decide(struct mosquitto *m)
 {
     bool standard =
@@ -437,6 +476,7 @@ void mosquitto_decide(struct mosquitto *m)
     }
     decide_log(m);
     decide_sizes(m);
+    decide_expiration(m);
     mosquitto_decide_listeners(m);
     for (const struct mosquitto_line *l = m->lines; l; l = l->next)
         assert(l->done && "a row without a function");

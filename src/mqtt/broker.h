@@ -15,6 +15,7 @@
 #include "base/metrics.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "mqtt/session.h"
 #include "net/workers.h"
 #include "trust/authz.h"
 #include "trust/cert_name.h"
@@ -89,8 +90,10 @@ struct broker_options {
     /* Where sessions that last, what is acknowledged to their senders, and retained messages are written
      * down; NULL: they end with the broker. Borrowed, outlives it; broker_restore() must follow. */
     struct journal *journal;
-    const char *version;      /* what $SYS/broker/version says; NULL: no $SYS topics */
-    uint64_t sys_interval_ms; /* 0: 10 s */
+    const char *version;          /* what $SYS/broker/version says; NULL: no $SYS topics */
+    uint64_t sys_interval_ms;     /* 0: 10 s */
+    enum session_full queue_full; /* when a client's queue is full */
+    bool queue_qos0;              /* QoS 0 is kept, too, for clients that are away */
 };
 
 /* The broker on all workers. Not from a worker's thread. authz, metrics and ctx outlive it. */
@@ -113,6 +116,11 @@ struct broker_rules {
     uint16_t topic_alias_max;
     uint8_t qos_max;
     bool retain_available;
+    bool offline_messages;         /* QoS 1 and 2 are kept while a client is away */
+    uint64_t message_rate_max;     /* of one client, a second; 0: no limit */
+    uint64_t byte_rate_max;        /* the same */
+    uint32_t session_expiry_max_s; /* UINT32_MAX: as the client asks */
+    uint32_t will_delay_max_s;
     /* Its clients are sent to another server: 0 no, else MQTT_REASON_USE_ANOTHER (for now) or
      * MQTT_REASON_MOVED (for good). MQTT 5 is told to which; 3.1.1 that this one is unavailable. */
     uint8_t redirect;
@@ -180,6 +188,8 @@ struct broker_session_info {
     uint8_t version;
     unsigned worker;
     size_t subscriptions, queued, inflight;
+    uint64_t dropped;      /* messages, of the session, for whatever reason */
+    uint64_t throttled;    /* pauses, of the connection */
     int64_t since_wall_ns; /* of the connection, or of the disconnection */
 };
 /* Asks every worker; done() is called once on l's thread with all sessions (valid during the

@@ -12,7 +12,8 @@
  *                        struct message only if somebody has to keep it
  *
  * Files: broker_server.c (life), conn_server.c (a connection's states), conn_login_server.c
- * (CONNECT to OPEN), conn_packet_server.c (packets of an open connection), conn_send_server.c
+ * (CONNECT to OPEN), conn_rate_server.c (not faster than allowed),
+ * conn_packet_server.c (packets of an open connection), conn_send_server.c
  * (everything that leaves), conn_ws_server.c (over WebSocket), persist_server.c and
  * persist_round_server.c (writing down), restore_server.c (the start out of that), route_server.c
  * (publications), outbox_server.c (between parts), ingest_server.c (on_publish and its tokens), holding_server.c (sessions),
@@ -35,20 +36,21 @@
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/stream.h"
+#include "resil/bucket.h"
 #include "wire/mqtt.h"
 
-#define CONN_HIGH          ((size_t)256 * 1024) /* bytes waiting: QoS 0 is dropped, the rest queues */
-#define CONN_LOW           ((size_t)64 * 1024)
-#define SESSION_EXPIRY_MAX (30u * 86400u) /* an absent client's session ends after 30 days */
-#define OUTBOX_MESSAGES    64u            /* one mail to another worker carries at most these */
-#define LOG_LINES_MAX      20u            /* about misbehaving peers, per worker and second */
-#define UNDECIDED_FACTOR   8u   /* what has no window (QoS 0, SUBSCRIBE): at most so many of ours */
-#define RETRY_FULL_MS      250u /* a 3.1.1 client whose PUBLISH found no room waits */
+#define CONN_HIGH        ((size_t)256 * 1024) /* bytes waiting: QoS 0 is dropped, the rest queues */
+#define CONN_LOW         ((size_t)64 * 1024)
+#define OUTBOX_MESSAGES  64u  /* one mail to another worker carries at most these */
+#define LOG_LINES_MAX    20u  /* about misbehaving peers, per worker and second */
+#define UNDECIDED_FACTOR 8u   /* what has no window (QoS 0, SUBSCRIBE): at most so many of ours */
+#define RETRY_FULL_MS    250u /* a 3.1.1 client whose PUBLISH found no room waits */
 
 struct broker_metrics {
     struct metric *connects, *refused, *received[3], *sent[3], *received_bytes;
     struct metric *dropped_slow, *dropped_queue, *dropped_size, *dropped_expired, *dropped_retained;
-    struct metric *dropped_mount, *redirected;
+    struct metric *dropped_mount, *dropped_oldest, *dropped_offline, *redirected;
+    struct metric *overfull, *throttled;
     struct metric *denied_publish, *denied_subscribe, *refused_ingest, *kept_alive, *taken_over;
     struct metric *connected, *sessions, *subscriptions, *shared, *retained, *proto_errors;
     struct metric *between, *proxy_refused, *unwritten;
@@ -197,6 +199,8 @@ bool part_lasting_interest(const struct part *p, struct str topic);
 void part_fence(struct part *p, void (*done)(void *ctx), void *ctx);
 /* All mail to other parts goes this way: behind the messages routed to them before. */
 void part_post(struct part *from, unsigned to, struct mail *m);
+/* What session_push() said is counted; a connection whose queue is full may be ended for it, soon. */
+void part_queued(struct part *p, struct session *s, int rc);
 /* Sends the messages collected for other parts now. */
 void part_flush(struct part *p);
 /* Collects it for another part. */
@@ -374,7 +378,8 @@ enum conn_busy {
     BUSY_WAIT = 4,
     BUSY_CLAIM = 8,
     BUSY_ACKS = 16,
-    BUSY_JOIN = 32
+    BUSY_JOIN = 32,
+    BUSY_RATE = 64
 };
 
 /* The CONNECT packet, kept until the connection is open. */
@@ -404,6 +409,14 @@ struct conn_transport {
     int (*cert_name)(const struct conn *c, enum cert_name which, struct buf *out);
 };
 
+/* What a client has taken of its rates (conn_rate_server.c); only where its listener has any. */
+struct conn_rate {
+    struct bucket messages, bytes;
+    struct timer timer; /* it is read again */
+    struct conn *c;
+    uint64_t pauses;
+};
+
 struct conn {
     struct part *part;
     struct stream *stream; /* NULL: through `far` */
@@ -417,7 +430,7 @@ struct conn {
     bool gone;             /* the transport has closed */
     bool will_off;         /* DISCONNECT said so */
     bool answers_problems; /* Request Problem Information */
-    bool pumping;
+    bool overfull;         /* ends soon: its queue is full */
     uint16_t keep_alive_s;
     unsigned holds;     /* requests under way whose answers come to this structure */
     unsigned undecided; /* BROKER_LATER that has not come back */
@@ -444,9 +457,10 @@ struct conn {
     struct keep_ask *asks,
         **asks_last; /* filters whose retained messages are yet to be asked for */
     size_t ask_count;
-    uint32_t queries;  /* retained shards that have not answered */
-    uint64_t last_ask; /* number of the filter that was added last */
-    struct map *seen;  /* retained topics delivered live meanwhile -> struct seen (keep_server.c) */
+    uint32_t queries;       /* retained shards that have not answered */
+    uint64_t last_ask;      /* number of the filter that was added last */
+    struct conn_rate *rate; /* NULL: no limit */
+    struct map *seen; /* retained topics delivered live meanwhile -> struct seen (keep_server.c) */
     struct timer retry;
     int64_t since_wall_ns;
     uint64_t since_uptime_ns; /* of its CONNACK */
@@ -473,6 +487,9 @@ const struct addr *conn_peer(const struct conn *c);
 const struct addr *conn_local(const struct conn *c);
 bool conn_is_tls(const struct conn *c);
 /* As stream_cert_name(). */
+/* How long its session may live on without it, in seconds: what it asks for, and no longer than its
+ * listener allows. */
+uint32_t conn_expiry_s(const struct conn *c, uint32_t asked_s);
 MUST_USE int conn_cert_name(const struct conn *c, enum cert_name which, struct buf *out);
 static inline bool conn_is_open(const struct conn *c)
 {
@@ -498,6 +515,12 @@ void hello_free(struct hello *h);
  * at: which question of the packet this is. */
 int conn_ask(struct conn *c, uint32_t at, enum authz_action action, struct str object);
 void conn_answers_clear(struct conn *c);
+
+/* conn_rate_server.c. The session is open: its listener's rates hold from now on. */
+void conn_rate_begin(struct conn *c);
+/* A packet of n bytes was taken; the connection may be busy afterwards. */
+void conn_rate_count(struct conn *c, enum mqtt_type type, size_t n);
+void conn_rate_end(struct conn *c);
 
 /* conn_packet_server.c. False: the packet was not taken and comes again. */
 bool conn_packet(struct conn *c, const struct mqtt_packet *pk);

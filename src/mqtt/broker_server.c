@@ -49,6 +49,8 @@ static void metrics_set_up(struct broker *b, struct metrics *m)
         .dropped_queue = DROPPED("queue"),
         .dropped_size = DROPPED("size"),
         .dropped_expired = DROPPED("expired"),
+        .dropped_oldest = DROPPED("oldest_qos0"),
+        .dropped_offline = DROPPED("offline"),
         .dropped_retained = DROPPED("retained"),
         .dropped_mount = DROPPED("mount"),
         .denied_publish = DENIED("publish"),
@@ -56,6 +58,8 @@ static void metrics_set_up(struct broker *b, struct metrics *m)
         .refused_ingest = PLAIN("publications_refused", "publications refused by ingestion"),
         .kept_alive = PLAIN("keep_alive_timeouts", "connections ended by keep-alive"),
         .taken_over = PLAIN("sessions_taken_over", "connections ended by a newer one"),
+        .overfull = PLAIN("queue_disconnects", "connections ended because their queue was full"),
+        .throttled = PLAIN("throttled", "pauses of clients that were faster than allowed"),
         .proto_errors = PLAIN("protocol_errors", "packets that broke the protocol"),
         .between = PLAIN("messages_between_workers", "publications posted to another worker"),
     };
@@ -124,6 +128,8 @@ struct broker *broker_new(struct workers *w, const struct broker_options *o)
     b->limits = *o->limits;
     b->session_limits = (struct session_limits){
         .subscriptions_max = (uint32_t)o->limits->mqtt_subscriptions_max,
+        .full = o->queue_full,
+        .queue_qos0 = o->queue_qos0,
         .inflight_max = (uint32_t)o->limits->mqtt_inflight_max,
         .queue_max_messages = o->limits->mqtt_queue_max_messages,
         .queue_max_bytes = o->limits->mqtt_queue_max_bytes,
@@ -155,6 +161,11 @@ struct broker_rules broker_rules_default(const struct limits *l)
         .topic_alias_max = (uint16_t)l->mqtt_topic_alias_max,
         .qos_max = (uint8_t)l->mqtt_qos_max,
         .retain_available = l->mqtt_retained_max > 0,
+        .offline_messages = true,
+        .message_rate_max = l->mqtt_message_rate_max,
+        .byte_rate_max = l->mqtt_byte_rate_max_bytes,
+        .session_expiry_max_s = (uint32_t)(l->mqtt_session_expiry_max_ms / 1000),
+        .will_delay_max_s = (uint32_t)(l->mqtt_will_delay_max_ms / 1000),
     };
 }
 

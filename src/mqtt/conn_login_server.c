@@ -342,14 +342,26 @@ static struct message *make_will(struct conn *c)
     return m;
 }
 
-static uint32_t expiry_of(const struct mqtt_connect *pk)
+uint32_t conn_expiry_s(const struct conn *c, uint32_t asked_s)
 {
+    return asked_s < c->rules->session_expiry_max_s ? asked_s : c->rules->session_expiry_max_s;
+}
+
+static uint32_t expiry_of(const struct conn *c)
+{
+    const struct mqtt_connect *pk = &c->hello->pk;
+
     if (pk->version == MQTT_V311)
-        return pk->clean_start ? 0 : SESSION_EXPIRY_MAX;
+        return conn_expiry_s(c, pk->clean_start ? 0 : SESSION_NEVER);
     if (!(pk->props.has & MQTT_HAS(SESSION_EXPIRY)))
         return 0;
-    return pk->props.session_expiry_s < SESSION_EXPIRY_MAX ? pk->props.session_expiry_s
-                                                           : SESSION_EXPIRY_MAX;
+    return conn_expiry_s(c, pk->props.session_expiry_s);
+}
+
+static bool keep_none(void *ctx, const struct session_out *o)
+{
+    (void)ctx, (void)o;
+    return false;
 }
 
 /* The session that was granted, or a new one where there is none to continue. */
@@ -375,6 +387,10 @@ static struct session *choose_session(struct conn *c, bool in_tree)
                         &p->b->session_limits);
     s->generation = h->generation;
     s->limits = &p->b->session_limits;
+    s->no_offline = !c->rules->offline_messages;
+    /* Also what was kept while the broker was away, or by another listener's rules. */
+    if (s->no_offline)
+        metric_add(p->b->m.dropped_offline, session_drop_waiting(s, keep_none, NULL));
     identity_unref(s->who);
     s->who = identity_ref(c->who);
     return s;
@@ -386,12 +402,14 @@ static void take_settings(struct conn *c, struct session *s)
     uint16_t most = c->rules->keepalive_max_s;
     uint64_t aliases = c->part->b->limits.mqtt_alias_out_max;
 
-    s->expiry_s = expiry_of(pk);
+    s->expiry_s = expiry_of(c);
     message_unref(s->will);
     s->will = pk->has_will ? make_will(c) : NULL;
     s->will_delay_s = 0;
     if (pk->has_will && c->version == MQTT_V5 && (pk->will.props.has & MQTT_HAS(WILL_DELAY)))
-        s->will_delay_s = pk->will.props.will_delay_s;
+        s->will_delay_s = pk->will.props.will_delay_s < c->rules->will_delay_max_s
+                              ? pk->will.props.will_delay_s
+                              : c->rules->will_delay_max_s;
     c->keep_alive_s = pk->keep_alive_s;
     if (most > 0 && (c->keep_alive_s == 0 || c->keep_alive_s > most))
         c->keep_alive_s = most;
@@ -498,6 +516,7 @@ static void open_now(void *ctx)
         conn_unhold(c);
         return;
     }
+    conn_rate_begin(c);
     conn_set_read_max(c, c->rules->packet_max_bytes);
     timer_stop(&c->timer);
     if (c->keep_alive_s > 0)
@@ -527,18 +546,18 @@ static void write_open(void *ctx)
     struct hello *h = c->hello;
     struct session *s = h->session;
     struct part *p = c->part;
-    bool begins = s && p->b->journal && !s->written && expiry_of(&h->pk) > 0;
+    bool begins = s && p->b->journal && !s->written && expiry_of(c) > 0;
 
     if (h->ended)
         persist_end(p, h->ended, begins ? NULL : on_open_written, c);
     if (begins) {
-        s->expiry_s = expiry_of(&h->pk);
+        s->expiry_s = expiry_of(c);
         s->round = p->round;
         holding_lasts(holding_of(p, s));
         persist_whole(p, s, on_open_written, c);
     } else if (!h->ended) {
         if (s && s->written)
-            persist_back(p, s, expiry_of(&h->pk));
+            persist_back(p, s, expiry_of(c));
         open_now(c);
     }
 }

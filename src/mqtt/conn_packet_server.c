@@ -546,7 +546,7 @@ static void on_disconnect(struct conn *c, const struct mqtt_reasoned *pk)
             conn_end(c, MQTT_REASON_PROTOCOL, "session expiry set at the end");
             return;
         }
-        c->session->expiry_s = s < SESSION_EXPIRY_MAX ? s : SESSION_EXPIRY_MAX;
+        c->session->expiry_s = conn_expiry_s(c, s);
     }
     c->will_off = pk->code == MQTT_REASON_SUCCESS; /* MQTT 5, 3.14.4-3 */
     conn_drop(c, 0);

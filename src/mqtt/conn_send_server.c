@@ -267,6 +267,12 @@ void conn_send_out(struct conn *c, const struct session_out *out)
 
     if (conn_send_publish(c, &d)) {
         metric_add(m->sent[out->qos], 1);
+        if (out->qos == 0)
+            session_passed(c->session);
+        return;
+    }
+    if (out->qos == 0) {
+        session_passed(c->session);
         return;
     }
     persist_item_done(c->part, c->session, out);
@@ -309,8 +315,7 @@ static void replay_one(struct conn *c, struct replay *r, struct message *m)
     if (m->expires_ms != 0 && m->expires_ms <= loop_now_ms(c->part->loop))
         return;
     if (qos > 0) {
-        if (session_push(c->session, m, qos, true, d.ids))
-            metric_add(c->part->b->m.dropped_queue, 1);
+        part_queued(c->part, c->session, session_push(c->session, m, qos, true, d.ids));
         return;
     }
     if (conn_send_publish(c, &d))

@@ -63,7 +63,7 @@ static void on_timer(struct timer *t)
     }
     end = c->last_read_ms + keep_alive_ms(c);
     /* While we do not read, the client's silence is our own doing. */
-    if (c->busy & (BUSY_WAIT | BUSY_CHECK | BUSY_ACKS))
+    if (c->busy & (BUSY_WAIT | BUSY_CHECK | BUSY_ACKS | BUSY_RATE))
         end = loop_now_ms(c->part->loop) + keep_alive_ms(c);
     if (end > loop_now_ms(c->part->loop)) {
         timer_start_at(t, end);
@@ -77,6 +77,11 @@ static void on_retry(struct timer *t)
 {
     struct conn *c = container_of(t, struct conn, retry);
 
+    if (c->overfull) {
+        metric_add(c->part->b->m.overfull, 1);
+        conn_end(c, MQTT_REASON_QUOTA, "its queue is full");
+        return;
+    }
     conn_busy_clear(c, BUSY_WAIT);
 }
 
@@ -151,6 +156,8 @@ size_t conn_data(struct conn *c, struct str bytes)
         if (!one_packet(c, &pk, str_sub(rest, 0, used)))
             break;
         at += used;
+        if (c->rate)
+            conn_rate_count(c, pk.type, used);
     }
     metric_add(c->part->b->m.received_bytes, at);
     return c->state == CONN_CLOSING ? bytes.n : at;
@@ -177,6 +184,7 @@ static void leave(struct conn *c, bool send_will)
     conn_login_cancel(c);
     timer_stop(&c->timer);
     timer_stop(&c->retry);
+    conn_rate_end(c);
     keep_forget(c);
     c->session = NULL;
     if (!s)
@@ -259,6 +267,7 @@ static void conn_free(struct conn *c)
     mem_free(c->answers);
     for (size_t i = 0; c->aliases && i < c->rules->topic_alias_max; i++)
         mem_free((void *)(uintptr_t)c->aliases[i].p);
+    mem_free(c->rate);
     mem_free(c->aliases);
     alias_out_free(c->alias_out);
     hello_free(c->hello);

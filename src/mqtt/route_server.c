@@ -223,9 +223,9 @@ static void deliver_qos0(struct part *p, struct conn *c, struct publication *pub
 {
     struct delivery d = { .src = &pub->src, .ids = ids, .retain = retain };
 
-    if (!c || c->choked) {
-        if (c)
-            metric_add(p->b->m.dropped_slow, 1);
+    if (c->choked) {
+        c->session->dropped++;
+        metric_add(p->b->m.dropped_slow, 1);
         return;
     }
     if (ids.n > SEND_IDS_MAX)
@@ -235,22 +235,46 @@ static void deliver_qos0(struct part *p, struct conn *c, struct publication *pub
         ++*sent;
 }
 
+void part_queued(struct part *p, struct session *s, int rc)
+{
+    struct conn *c = s->conn;
+
+    if (rc > 0)
+        metric_add(p->b->m.dropped_oldest, (uint64_t)rc);
+    if (rc >= 0)
+        return;
+    metric_add(p->b->m.dropped_queue, 1);
+    if (s->limits->full != SESSION_DISCONNECT || !c || c->overfull)
+        return;
+    /* Not now: whoever goes through the subscriptions must not find a session gone. */
+    c->overfull = true;
+    timer_start(&c->retry, 0);
+}
+
 static void deliver_one(struct part *p, struct session *s, struct publication *pub, unsigned qos,
                         struct sub_ids ids, bool retain, uint64_t *sent)
 {
     struct conn *c = s->conn;
 
-    if (qos == 0) {
-        if (c && !c->choked)
+    int rc;
+
+    if (qos == 0 && c && s->waiting0 == 0) {
+        if (!c->choked)
             keep_note(c, pub);
         deliver_qos0(p, c, pub, ids, retain, sent);
         return;
     }
-    if (session_push(s, publication_message(pub), qos, retain, ids)) {
-        metric_add(p->b->m.dropped_queue, 1);
-        return;
+    if (!c && (s->no_offline || qos == 0)) {
+        if (s->no_offline && qos > 0) {
+            s->dropped++;
+            metric_add(p->b->m.dropped_offline, 1);
+        }
+        if (s->no_offline || !s->limits->queue_qos0)
+            return;
     }
-    if (!c)
+    rc = session_push(s, publication_message(pub), qos, retain, ids);
+    part_queued(p, s, rc);
+    if (rc < 0 || !c)
         return;
     keep_note(c, pub);
     conn_pump(c);

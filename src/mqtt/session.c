@@ -12,7 +12,9 @@
  * behind a head that is not stays until then, and the ring never spans more ids than there are.
  *
  * At a limit the newest message is dropped and counted: what was accepted earlier is not given up
- * for what comes later. QoS 0 never enters a session.
+ * for what comes later, unless older ones of QoS 0 are to make room. QoS 0 enters a session only while its
+ * client is away, where that is wanted, and behind such messages; it needs no packet id, so it leaves its
+ * place among those that wait when its turn has come.
  *
  * MQTT 3.1.1 4.1, 4.3, 4.4; MQTT 5 3.1.2.11.2 (expiry), 3.1.3.2.2 (will delay), 4.4 (resending only
  * after a new connection), 4.9 (flow control).
@@ -167,6 +169,7 @@ static void drop_message(struct session *s, struct session_item *it)
     if (!it->m)
         return;
     s->queued_messages--;
+    s->waiting0 -= it->qos == 0;
     s->queued_bytes -= size_of(it->m, session_sub_ids(s, &it->sub_ids));
     message_unref(it->m);
     it->m = NULL;
@@ -174,29 +177,62 @@ static void drop_message(struct session *s, struct session_item *it)
     session_drop_sub_ids(s, ref);
 }
 
+static bool has_room(const struct session *s, size_t n)
+{
+    return s->queued_messages < s->limits->queue_max_messages &&
+           s->queued_bytes + n <= s->limits->queue_max_bytes && s->count <= UINT32_MAX / 4;
+}
+
+/* Out of the ring, its message gone; what is in front of it moves. */
+static void take_out(struct session *s, uint32_t at)
+{
+    assert(at >= s->sent);
+    drop_message(s, item(s, at));
+    for (uint32_t i = at; i > 0; i--)
+        *item(s, i) = *item(s, i - 1);
+    s->head = (s->head + 1) & (s->cap - 1);
+    s->count--;
+}
+
+static void drop_oldest_qos0(struct session *s)
+{
+    uint32_t at = s->sent;
+
+    while (item(s, at)->qos != 0)
+        at++;
+    take_out(s, at);
+    s->dropped++;
+}
+
 int session_push(struct session *s, struct message *m, unsigned qos, bool retain,
                  struct sub_ids ids)
 {
     size_t n = size_of(m, ids);
+    int gone = 0;
 
-    if (s->queued_messages >= s->limits->queue_max_messages ||
-        s->queued_bytes + n > s->limits->queue_max_bytes || s->count > UINT32_MAX / 4) {
-        s->dropped++;
-        return ERR_FULL;
+    while (!has_room(s, n)) {
+        if (s->limits->full != SESSION_DROP_OLDEST_QOS0 || s->waiting0 == 0 ||
+            n > s->limits->queue_max_bytes) {
+            s->dropped++;
+            return ERR_FULL;
+        }
+        drop_oldest_qos0(s);
+        gone++;
     }
     if (s->count == s->cap)
         ring_grow(s);
     *item(s, s->count++) = (struct session_item){
         .m = message_ref(m),
-        .seq = s->written ? m->seq : 0,
+        .seq = s->written && qos > 0 ? m->seq : 0,
         .sub_ids = session_put_sub_ids(s, ids),
         .qos = qos & 3,
         .retain = retain,
         .state = SESSION_WAITING,
     };
     s->queued_messages++;
+    s->waiting0 += qos == 0;
     s->queued_bytes += n;
-    return 0;
+    return gone;
 }
 
 void session_mark_shared(struct session *s, uint64_t share)
@@ -220,12 +256,17 @@ void session_absorb(struct session *s, const struct session *other, uint32_t sin
     for (uint32_t i = 0; i < other->count; i++) {
         const struct session_item *it = item(other, i);
         bool known = false;
+        int gone;
 
         for (uint32_t k = since; k < until && !known; k++)
             known = item(s, k)->m && message_is_same(item(s, k)->m, it->m);
-        if (!known &&
-            session_push(s, it->m, it->qos, it->retain, session_sub_ids(other, &it->sub_ids)))
+        if (known)
+            continue;
+        gone = session_push(s, it->m, it->qos, it->retain, session_sub_ids(other, &it->sub_ids));
+        if (gone < 0)
             return; /* full: counted, and so would be the rest */
+        until -= (uint32_t)gone;
+        since -= since < (uint32_t)gone ? since : (uint32_t)gone;
     }
 }
 
@@ -307,6 +348,18 @@ static enum session_send next_again(struct session *s, struct session_out *out)
     return SESSION_NOTHING;
 }
 
+static bool is_over(const struct message *m, uint64_t now_ms)
+{
+    return m->expires_ms != 0 && m->expires_ms <= now_ms;
+}
+
+void session_passed(struct session *s)
+{
+    assert(s->sent < s->count && item(s, s->sent)->qos == 0);
+    take_out(s, s->sent);
+    ring_trim(s);
+}
+
 enum session_send session_next(struct session *s, uint64_t now_ms, struct session_out *out)
 {
     enum session_send again = next_again(s, out);
@@ -316,15 +369,25 @@ enum session_send session_next(struct session *s, uint64_t now_ms, struct sessio
     while (s->sent < s->count && s->open < s->window && s->sent < ID_COUNT) {
         struct session_item *it = item(s, s->sent);
 
-        if (s->unwritten > 0 && it->qos == 1)
+        if (s->unwritten > 0 && it->qos < 2)
             break;
+        if (it->qos == 0 && is_over(it->m, now_ms)) {
+            s->dropped++;
+            s->expired++;
+            session_passed(s);
+            continue;
+        }
+        if (it->qos == 0) {
+            fill_out(s, it, false, out);
+            return SESSION_PUBLISH;
+        }
         s->last_packet_id = (uint16_t)(s->last_packet_id % ID_COUNT + 1);
         it->packet_id = s->last_packet_id;
         it->state = SESSION_SENT;
         s->sent++;
         s->resend_at = s->sent;
         s->open++;
-        if (it->m->expires_ms != 0 && it->m->expires_ms <= now_ms) {
+        if (is_over(it->m, now_ms)) {
             s->dropped++;
             s->expired++;
             item_done(s, it);

@@ -40,8 +40,16 @@ struct session_item {
     uint8_t written : 1; /* its packet id is written down, and once RELEASED its PUBREC (QoS 2) */
 };
 
+/* What happens at the end of a queue's room. */
+enum session_full {
+    SESSION_DROP_NEWEST,
+    SESSION_DROP_OLDEST_QOS0, /* waiting ones of QoS 0 make room; without any, the newest is dropped */
+    SESSION_DISCONNECT,       /* as DROP_NEWEST, and the caller ends the connection */
+};
 struct session_limits {
     uint32_t subscriptions_max;
+    enum session_full full;
+    bool queue_qos0;       /* for clients that are away */
     uint32_t inflight_max; /* ours, both ways */
     size_t queue_max_messages, queue_max_bytes;
 };
@@ -52,6 +60,7 @@ struct session {
     uint64_t serial;      /* names this session in messages (no-local); never 0 */
     uint32_t generation;  /* of its registry entry */
     bool written;         /* its state is written down (mqtt/persist.h) */
+    bool no_offline;      /* nothing is kept for its client while it is away */
     uint32_t round;       /* the last in which it was written down as a whole */
     struct identity *who; /* a reference; of the last login */
     void *conn;           /* the connection that has it, or NULL */
@@ -69,8 +78,9 @@ struct session {
     uint32_t open;      /* sent on this connection and not done */
     uint32_t resend_at; /* of those sent: from here on they go out again; == sent: nothing to do */
     uint32_t
-        unwritten;   /* QoS 2 whose packet ids are on their way to the disk: QoS 1 waits behind */
-    uint32_t window; /* how many may be open (the client's Receive Maximum and ours) */
+        unwritten;     /* QoS 2 whose packet ids are on their way to the disk: QoS 1 waits behind */
+    uint32_t waiting0; /* of those that wait, of QoS 0 */
+    uint32_t window;   /* how many may be open (the client's Receive Maximum and ours) */
     uint16_t last_packet_id;
     size_t queued_messages, queued_bytes;
     struct sub_id_sets *id_sets; /* NULL while no message has several identifiers */
@@ -105,8 +115,9 @@ void session_subscribe(struct session *s, struct str filter, uint32_t sub_id, ui
 void session_unsubscribe(struct session *s, struct str filter);
 bool session_has_subscription(const struct session *s, struct str filter);
 
-/* ---- outgoing, QoS 1 and 2 ---- */
-/* Queues m (taking a reference). ERR_FULL: over a limit; dropped and counted in s->dropped. */
+/* ---- outgoing: QoS 1 and 2, and QoS 0 that came while the client was away ---- */
+/* Queues m (taking a reference). Else how many of QoS 0 made room for it, counted in s->dropped; ERR_FULL:
+ * over a limit, dropped and counted in s->dropped. */
 MUST_USE int session_push(struct session *s, struct message *m, unsigned qos, bool retain,
                           struct sub_ids ids);
 /* What was pushed last came by this shared subscription. */
@@ -140,6 +151,9 @@ struct sub_ids session_sub_ids(const struct session *s, const uint32_t *ref);
 /* The 32 bits for ids in a session_item of s; and that they are not needed any more. */
 uint32_t session_put_sub_ids(struct session *s, struct sub_ids ids);
 void session_drop_sub_ids(struct session *s, uint32_t ref);
+/* The last PUBLISH of session_next() was of QoS 0, and is sent or dropped now. Before anything else is
+ * asked of s. */
+void session_passed(struct session *s);
 /* The last PUBLISH of session_next() must not be sent after all (too large): it is done with. */
 void session_skip(struct session *s, uint16_t packet_id);
 /* The packet id of what was to be sent is written down now: *out is what to send, again. False: it is not

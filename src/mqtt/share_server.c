@@ -141,7 +141,7 @@ static bool take(struct part *p, struct offer *o, struct publication *pub)
     if (o->qos == 0) {
         taken = take_qos0(p, s, o, pub);
     } else if (room_of(s) > 0 && session_push(s, publication_message(pub), o->qos, o->retain,
-                                              sub_ids_one(&o->sub_id)) == 0) {
+                                              sub_ids_one(&o->sub_id)) >= 0) {
         session_mark_shared(s, o->id);
         sh->credit -= sh->credit > 0;
         conn_pump(s->conn);

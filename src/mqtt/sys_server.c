@@ -40,6 +40,8 @@ static void add_info(struct round_mail *r, const struct holding *h)
         .subscriptions = s->sub_count,
         .queued = s->queued_messages,
         .inflight = s->open,
+        .dropped = s->dropped,
+        .throttled = c && c->rate ? c->rate->pauses : 0,
         .since_wall_ns = h->since_wall_ns,
     };
     if (!c)

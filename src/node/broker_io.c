@@ -35,6 +35,15 @@ struct broker_rules broker_io_rules(const struct limits *l, const struct listene
         r.qos_max = (uint8_t)ls->qos_max;
     if (ls->has_retain_available)
         r.retain_available = ls->retain_available;
+    r.offline_messages = ls->offline_messages;
+    if (ls->has_message_rate_max)
+        r.message_rate_max = ls->message_rate_max;
+    if (ls->has_byte_rate_max)
+        r.byte_rate_max = ls->byte_rate_max_bytes;
+    if (ls->has_session_expiry_max)
+        r.session_expiry_max_s = (uint32_t)(ls->session_expiry_max_ms / 1000);
+    if (ls->has_will_delay_max)
+        r.will_delay_max_s = (uint32_t)(ls->will_delay_max_ms / 1000);
     if (ls->has_topic_alias_max)
         r.topic_alias_max = (uint16_t)ls->topic_alias_max;
     return r;

@@ -366,7 +366,12 @@ static int make_broker(struct node *n, struct fault *f)
     struct broker_options o = { .limits = &n->limits,
                                 .metrics = n->metrics,
                                 .authz = access_server_authz(n->access),
-                                .version = "wayside " WAYSIDE_VERSION };
+                                .version = n->settings->mqtt.sys_interval_s > 0
+                                               ? "wayside " WAYSIDE_VERSION
+                                               : NULL,
+                                .sys_interval_ms = n->settings->mqtt.sys_interval_s * 1000,
+                                .queue_full = (enum session_full)n->settings->mqtt.queue_policy,
+                                .queue_qos0 = n->settings->mqtt.queue_qos0_messages };
     struct buf path = buf_init(4096);
     int rc =
         broker_io_log_open(n->settings, &n->limits, data_path(n, &path, "mqtt"), &n->mqtt_log, f);

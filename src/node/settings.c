@@ -7,9 +7,12 @@
 #include "base/addr_net.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "mqtt/session.h"
 #include "store/conninfo.h"
 #include "wire/mqtt.h"
 #include "wire/uri.h"
+
+#include <stdio.h>
 
 static const struct conf_name level_names[] = {
     { "debug", LOG_DEBUG }, { "info", LOG_INFO }, { "warn", LOG_WARN },
@@ -34,6 +37,12 @@ static const struct conf_name anonymous_names[] = {
 static const struct conf_name durability_names[] = {
     { "commit", DURABLE_COMMIT },
     { "memory", DURABLE_MEMORY },
+    { 0 },
+};
+static const struct conf_name queue_names[] = {
+    { "drop_newest", SESSION_DROP_NEWEST },
+    { "drop_oldest_qos0", SESSION_DROP_OLDEST_QOS0 },
+    { "disconnect", SESSION_DISCONNECT },
     { 0 },
 };
 static const struct conf_name cert_name_names[] = {
@@ -221,6 +230,22 @@ static const struct conf_row listener_rows[] = {
     { "topic_alias_max", CONF_UINT, LISTENER(topic_alias_max),
       CONF_HAS(struct listener_settings, has_topic_alias_max), .max = 1024,
       .help = "topic aliases that one client may use; as limits.mqtt_topic_alias_max when absent" },
+    { "message_rate_max", CONF_UINT, LISTENER(message_rate_max),
+      CONF_HAS(struct listener_settings, has_message_rate_max), .max = 1000000000,
+      .help = "packets a second from one client; as limits.mqtt_message_rate_max when absent" },
+    { "byte_rate_max", CONF_SIZE, LISTENER(byte_rate_max_bytes),
+      CONF_HAS(struct listener_settings, has_byte_rate_max), .max = (int64_t)1 << 40,
+      .help = "bytes a second from one client; as limits.mqtt_byte_rate_max when absent" },
+    { "offline_messages", CONF_BOOL, LISTENER(offline_messages), .def = "true",
+      .help = "whether messages of QoS 1 and 2 are kept for its clients while they are away; their "
+              "subscriptions are in any case" },
+    { "session_expiry_max", CONF_DURATION, LISTENER(session_expiry_max_ms),
+      CONF_HAS(struct listener_settings, has_session_expiry_max), .max = (int64_t)UINT32_MAX * 1000,
+      .help = "longest life of a session whose client is away, and 0: none; MQTT 5 is told. As "
+              "limits.mqtt_session_expiry_max when absent" },
+    { "will_delay_max", CONF_DURATION, LISTENER(will_delay_max_ms),
+      CONF_HAS(struct listener_settings, has_will_delay_max), .max = (int64_t)UINT32_MAX * 1000,
+      .help = "longest delay of a will; as limits.mqtt_will_delay_max when absent" },
     { "redirect", CONF_ENUM, LISTENER(redirect), .def = "none", .names = redirect_names,
       .help = "its clients are sent to another server, for now (temporary) or for good "
               "(permanent); MQTT 3.1.1 has no word for that and is told that this one is "
@@ -269,6 +294,18 @@ static const struct conf_row mqtt_rows[] = {
     { "log_quota", CONF_SIZE, CONF_AT(struct mqtt_settings, log_quota_bytes), .def = "1GiB",
       .min = 64 << 20, .max = (int64_t)1 << 44,
       .help = "space for them; what does not fit is refused with 0x97 (quota exceeded)" },
+    { "queue_policy", CONF_ENUM, CONF_AT(struct mqtt_settings, queue_policy), .def = "drop_newest",
+      .names = queue_names,
+      .help =
+          "when limits.mqtt_queue_max_messages or limits.mqtt_queue_max is reached for a client: "
+          "the newest message goes (drop_newest), or what waits of QoS 0, the oldest first "
+          "(drop_oldest_qos0), or the newest and the connection with it (disconnect)" },
+    { "queue_qos0_messages", CONF_BOOL, CONF_AT(struct mqtt_settings, queue_qos0_messages),
+      .def = "false",
+      .help = "messages of QoS 0 wait, too, for clients that are away; in memory only" },
+    { "sys_interval_s", CONF_UINT, CONF_AT(struct mqtt_settings, sys_interval_s), .def = "10",
+      .max = 65535,
+      .help = "seconds between two looks at the topics below $SYS; 0: there are none" },
     { "port", CONF_GONE, .help = "write listeners: [{address: \":1883\"}]" },
     { "host", CONF_GONE, .help = "write listeners: [{address: \"127.0.0.1:1883\"}]" },
     { "broker", CONF_GONE, .help = "an edge names its hub under edge.uplink.hub" },
@@ -510,6 +547,15 @@ static void check_within(struct conf_say *say, size_t i, const char *key, bool w
                       "lower this",
                       i, key, limit);
 }
+/* 0: no limit. */
+static void check_rate(struct conf_say *say, size_t i, const char *key, bool has, uint64_t rate,
+                       uint64_t most)
+{
+    char limit[40];
+
+    snprintf(limit, sizeof(limit), "mqtt_%s", key);
+    check_within(say, i, key, has && most > 0 && (rate == 0 || rate > most), limit);
+}
 static void check_whole(const void *root, struct conf_say *say)
 {
     const struct settings *s = root;
@@ -530,6 +576,15 @@ static void check_whole(const void *root, struct conf_say *say)
                      ls->has_keepalive_max && most_s > 0 &&
                          (ls->keepalive_max_s == 0 || ls->keepalive_max_s > most_s),
                      "mqtt_keepalive_max_s");
+        check_rate(say, i, "message_rate_max", ls->has_message_rate_max, ls->message_rate_max,
+                   l->mqtt_message_rate_max);
+        check_rate(say, i, "byte_rate_max", ls->has_byte_rate_max, ls->byte_rate_max_bytes,
+                   l->mqtt_byte_rate_max_bytes);
+        check_within(say, i, "session_expiry_max",
+                     ls->session_expiry_max_ms > l->mqtt_session_expiry_max_ms,
+                     "mqtt_session_expiry_max");
+        check_within(say, i, "will_delay_max", ls->will_delay_max_ms > l->mqtt_will_delay_max_ms,
+                     "mqtt_will_delay_max");
         check_within(say, i, "qos_max", ls->has_qos_max && ls->qos_max > l->mqtt_qos_max,
                      "mqtt_qos_max");
         check_within(say, i, "retain_available",

@@ -29,7 +29,9 @@ struct listener_settings {
     /* What its clients may; what was not given is as the limits say. */
     uint64_t connections_max, packet_max_bytes, inflight_max; /* 0: not given */
     uint64_t keepalive_max_s, qos_max, topic_alias_max;
-    bool retain_available;
+    uint64_t message_rate_max, byte_rate_max_bytes, session_expiry_max_ms, will_delay_max_ms;
+    bool retain_available, offline_messages;
+    bool has_message_rate_max, has_byte_rate_max, has_session_expiry_max, has_will_delay_max;
     bool has_connections_max, has_packet_max, has_inflight_max, has_keepalive_max, has_qos_max;
     bool has_topic_alias_max, has_retain_available;
 };
@@ -51,7 +53,9 @@ struct ingest_settings {
 enum mqtt_durability { DURABLE_COMMIT, DURABLE_MEMORY };
 struct mqtt_settings {
     unsigned char durability; /* enum mqtt_durability */
-    uint64_t log_quota_bytes;
+    uint64_t log_quota_bytes, sys_interval_s;
+    unsigned char queue_policy; /* enum session_full */
+    bool queue_qos0_messages;
     struct conf_list listeners, users;
     struct str acl_file, password_file;
 };

@@ -206,6 +206,8 @@ static void on_session_list(void *ctx, const struct broker_session_info *all, si
         json_put_u64(&w, "version", all[i].version);
         json_put_u64(&w, "subscriptions", all[i].subscriptions);
         json_put_u64(&w, "queued", all[i].queued);
+        json_put_u64(&w, "dropped", all[i].dropped);
+        json_put_u64(&w, "throttled", all[i].throttled);
         json_put_u64(&w, "inflight", all[i].inflight);
         json_key(&w, "since");
         json_time(&w, all[i].since_wall_ns);

@@ -86,7 +86,7 @@ static void sessions_of_strangers(void **state)
         show_sessions(
             STR("{\"sessions\":[{\"client\":\"z\",\"user\":null,\"peer\":\"\",\"connected\":false,"
                 "\"transport\":null,\"version\":0,\"subscriptions\":1,\"queued\":5,\"inflight\":0,"
-                "\"since\":\"2026-01-01T00:00:00Z\"},"
+                "\"dropped\":7,\"since\":\"2026-01-01T00:00:00Z\"},"
                 "{\"client\":\"\\u001b[2J\",\"user\":\"müller-lüdenscheid\",\"peer\":\"10.0.0.1:2\","
                 "\"connected\":true,\"transport\":\"wss\",\"version\":5,\"subscriptions\":2,"
                 "\"queued\":0,\"inflight\":3,\"since\":\"2026-01-02T00:00:00Z\"}]}"),
@@ -95,11 +95,11 @@ static void sessions_of_strangers(void **state)
     assert_str(
         buf_str(&b),
         "CLIENT                   USER         PEER                   TRANSPORT MQTT    SUBS   QUEUED"
-        " INFLIGHT  SINCE\n"
+        " INFLIGHT  DROPPED  SINCE\n"
         "\\e[2J                    müller-lüden 10.0.0.1:2             wss       5          2        0"
-        "        3  2026-01-02T00:00:00Z\n"
+        "        3        0  2026-01-02T00:00:00Z\n"
         "z                                     (away)                                      1        5"
-        "        0  2026-01-01T00:00:00Z\n");
+        "        0        7  2026-01-01T00:00:00Z\n");
     buf_fini(&b);
 }
 

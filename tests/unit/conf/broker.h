@@ -18,6 +18,8 @@ struct broker_listener {
 struct broker_mqtt {
     struct conf_list listeners;
     struct str acl_file, password_file;
+    bool queue_qos0;
+    uint64_t sys_interval_s;
 };
 struct broker {
     int level;
@@ -96,6 +98,10 @@ static const struct conf_row broker_mqtt_rows[] = {
       CONF_ITEM(struct broker_listener, broker_listener_rows), .max = 6, .def = "[]", .help = "x" },
     { "acl_file", CONF_PATH, CONF_AT(struct broker_mqtt, acl_file), .help = "x" },
     { "password_file", CONF_PATH, CONF_AT(struct broker_mqtt, password_file), .help = "x" },
+    { "queue_qos0_messages", CONF_BOOL, CONF_AT(struct broker_mqtt, queue_qos0), .def = "false",
+      .help = "x" },
+    { "sys_interval_s", CONF_UINT, CONF_AT(struct broker_mqtt, sys_interval_s), .def = "10",
+      .max = 65535, .help = "x" },
     { 0 },
 };
 static const struct conf_row broker_rows[] = BROKER_ROWS(broker_mqtt_rows);

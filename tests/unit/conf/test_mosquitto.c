@@ -85,7 +85,7 @@ static void test_certificates(void **state)
 static void test_refused(void **state)
 {
     (void)state;
-    check_file("refused", &broker_schema, 10);
+    check_file("refused", &broker_schema, 9);
 }
 
 static void test_mistakes(void **state)
