@@ -6,6 +6,8 @@
 
 #include "base/mem.h"
 #include "cli/backlog_io.h"
+#include "cli/bench_args.h"
+#include "cli/bench_io.h"
 #include "cli/journal_io.h"
 #include "cli/mqtt_io.h"
 #include "cli/show.h"
@@ -530,6 +532,8 @@ static const struct command rows[] = {
       mqtt_pub },
     { "mqtt sub", "[URL] [FILTER…]", "Print what an MQTT server sends", mqtt_sub_more,
       mqtt_sub_options, mqtt_sub },
+    { "bench mqtt", "MODE [URL]", "Measure an MQTT server under load", bench_more, bench_options,
+      bench_mqtt },
     { "journal ls", "[DIR]", "List the segments and cursors of a journal",
       "Reads only, and only headers and the newest segment, also while a node runs on it. DIR is the\n"
       "folder `journal` in the data folder; without it that of the hub or edge that runs here by\n"

@@ -5,30 +5,18 @@
  */
 #include "cli/mqtt_args.h"
 
+#include "cli/values.h"
+
 #include <stdio.h>
 
-#define YEAR_MS            (UINT64_C(365) * 86400000)
 #define PUB_TIMEOUT_MS     30000
 #define PUB_EXPIRY_S_MAX   UINT32_MAX
 #define REPEAT_EVERY_MS    1000
 #define PROPERTY_BYTES_MAX 65535 /* of one text; and all of them together */
 
 /* clang-format off */
-#define OPTIONS_SERVER                                                                             \
-    { "host", 'H', "HOST", "server: name, address or the path of a Unix socket (127.0.0.1); or write a URL" }, \
-    { "port", 'p', "PORT", "its port; 1883, with TLS 8883" }
-#define OPTIONS_LOGIN                                                                              \
-    { "user", 'u', "NAME", "user name" },                                                          \
-    { "password-file", 'P', "FILE", "file whose first line is the password; or set WAYSIDE_MQTT_PASSWORD" }, \
-    { "tls", 0, NULL, "encrypted, as with mqtts://; the server's name must be that of its certificate" }, \
-    { "ca", 0, "FILE", "who signs the server's certificate (PEM); else the system decides. Implies --tls" }, \
-    { "cert", 0, "FILE", "our own certificate (PEM), with --key" },                                \
-    { "key", 0, "FILE", "its key (PEM)" },                                                         \
-    { "id", 'i', "ID", "client id; one is made up" },                                              \
-    { "protocol", 'V', "VERSION", "5 (default) or 3.1.1" }
-
 const struct command_option mqtt_pub_options[] = {
-    OPTIONS_SERVER,
+    MQTT_OPTIONS_SERVER,
     { "topic", 't', "TOPIC", "where to" },
     { "message", 'm', "TEXT", "what; may be empty" },
     { "file", 'f', "FILE", "the content of a file" },
@@ -47,11 +35,11 @@ const struct command_option mqtt_pub_options[] = {
     { "every", 0, "TIME", "pause between two messages; with --repeat 1 s" },
     { "timeout", 0, "TIME", "give up when nothing was acknowledged for so long; 30 s" },
     { "verbose", 'v', NULL, "say what the server answered to each message" },
-    OPTIONS_LOGIN,
+    MQTT_OPTIONS_LOGIN,
     { 0 },
 };
 const struct command_option mqtt_sub_options[] = {
-    OPTIONS_SERVER,
+    MQTT_OPTIONS_SERVER,
     { "topic", 't', "FILTER", "what to listen to; may be repeated. + is one level, # all that follow" },
     { "qos", 'q', "QOS", "highest QoS that the server may use (0; with --keep-session 1)" },
     { "json", 0, NULL, "one JSON object for each message" },
@@ -64,7 +52,7 @@ const struct command_option mqtt_sub_options[] = {
     { "keep-session", 'c', NULL, "the server keeps the session, and what comes at QoS 1 meanwhile; needs --id" },
     { "session-expiry", 'x', "TIME", "for how long (a day); implies --keep-session" },
     { "color", 0, "WHEN", "auto (default: on a terminal, unless NO_COLOR is set), always, never" },
-    OPTIONS_LOGIN,
+    MQTT_OPTIONS_LOGIN,
     { 0 },
 };
 /* clang-format on */
@@ -97,203 +85,6 @@ const char mqtt_sub_more[] =
     "says so. Ctrl-C ends it with a summary. Status 1: the server refused, or --count was not reached.\n\n"
     "The URL may come from WAYSIDE_MQTT_URL. Times are written 250ms, 1.5s, 2m, 1h; without a unit they\n"
     "are seconds.";
-
-/* ---- values ---- */
-
-int mqtt_args_ms(struct str s, uint64_t *out)
-{
-    static const struct {
-        struct str unit;
-        double ms;
-    } units[] = {
-        { STR("ms"), 1 }, { STR("s"), 1000 }, { STR("m"), 60000 }, { STR("h"), 3600000 }
-    };
-    double factor = 1000, v;
-
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (str_ends(s, units[i].unit)) {
-            factor = units[i].ms;
-            s = str_sub(s, 0, s.n - units[i].unit.n);
-            break;
-        }
-    }
-    if (s.n == 0 || s.p[0] == '-' || str_to_double(s, &v))
-        return ERR_SYNTAX;
-    if (v * factor > (double)YEAR_MS)
-        return ERR_LIMIT;
-    *out = (uint64_t)(v * factor + 0.5);
-    return 0;
-}
-
-static int get_ms(const struct command_call *c, const char *name, uint64_t least, uint64_t *out,
-                  struct fault *f)
-{
-    const char *text = command_value(c, name);
-    uint64_t ms;
-
-    if (!text)
-        return 0;
-    if (mqtt_args_ms(str_of(text), &ms) || ms < least)
-        return fault_set(f, ERR_VALUE, "--%s: '%s' is no time; 250ms, 1.5s, 2m, 1h, or seconds",
-                         name, text);
-    *out = ms;
-    return 0;
-}
-
-/* Whole seconds, at least 1: what MQTT counts in. */
-static int get_seconds(const struct command_call *c, const char *name, uint32_t *out,
-                       struct fault *f)
-{
-    uint64_t ms = 0;
-    int rc = get_ms(c, name, 1, &ms, f);
-
-    if (rc == 0 && ms > 0)
-        *out = (uint32_t)((ms + 999) / 1000);
-    return rc;
-}
-
-static int get_number(const struct command_call *c, const char *name, uint64_t least, uint64_t *out,
-                      struct fault *f)
-{
-    const char *text = command_value(c, name);
-    uint64_t v;
-
-    if (!text)
-        return 0;
-    if (str_to_u64(str_of(text), &v) || v < least)
-        return fault_set(f, ERR_VALUE, "--%s: '%s' is no whole number from %llu on", name, text,
-                         (unsigned long long)least);
-    *out = v;
-    return 0;
-}
-
-static int get_qos(const struct command_call *c, uint8_t *out, struct fault *f)
-{
-    const char *text = command_value(c, "qos");
-
-    if (!text)
-        return 0;
-    if (text[0] < '0' || text[0] > '2' || text[1])
-        return fault_set(f, ERR_VALUE, "--qos: '%s' is none; 0, 1 or 2", text);
-    *out = (uint8_t)(text[0] - '0');
-    return 0;
-}
-
-/* ---- the server ---- */
-
-static int get_host(const struct command_call *c, struct mqtt_target *to, struct fault *f)
-{
-    const char *host = command_value(c, "host");
-    size_t n;
-
-    if (!host)
-        return 0;
-    if (mqtt_target_is_url(str_of(host)))
-        return mqtt_target_parse(str_of(host), to, f);
-    n = strlen(host);
-    if (n == 0 || n + 6 > sizeof(to->host))
-        return fault_set(f, ERR_VALUE, "--host: this is no name of a host");
-    snprintf(to->host, sizeof(to->host), host[0] == '/' ? "unix:%s" : "%s", host);
-    if (host[0] == '/')
-        return mqtt_target_parse(str_of(to->host), to, f);
-    return 0;
-}
-
-static int get_port(const struct command_call *c, struct mqtt_target *to, struct fault *f)
-{
-    const char *text = command_value(c, "port");
-    uint64_t port;
-
-    if (text) {
-        if (str_to_u64(str_of(text), &port) || port == 0 || port > UINT16_MAX)
-            return fault_set(f, ERR_VALUE, "--port: '%s' is no port; 1 to 65535", text);
-        to->port = (uint16_t)port;
-    }
-    if (to->port == 0)
-        to->port = to->tls ? MQTT_PORT_TLS : MQTT_PORT;
-    return 0;
-}
-
-static int get_user(const struct command_call *c, const struct mqtt_env *env, struct mqtt_login *l,
-                    struct fault *f)
-{
-    const char *user = command_value(c, "user");
-    struct mqtt_target *to = &l->to;
-
-    l->password_file = command_value(c, "password-file");
-    if (user) {
-        if (!*user || strlen(user) >= sizeof(to->user))
-            return fault_set(f, ERR_VALUE, "--user: 1 to %d characters", MQTT_TARGET_TEXT_MAX - 1);
-        snprintf(to->user, sizeof(to->user), "%s", user);
-        to->has_user = true;
-    }
-    if (!l->password_file && env->password && !to->has_password) {
-        if (strlen(env->password) >= sizeof(to->password))
-            return fault_set(f, ERR_VALUE, "WAYSIDE_MQTT_PASSWORD is longer than %d characters",
-                             MQTT_TARGET_TEXT_MAX - 1);
-        snprintf(to->password, sizeof(to->password), "%s", env->password);
-        to->has_password = true;
-    }
-    /* The variable may be set for everything: without a user it is not meant. */
-    if (!to->has_user && !l->password_file)
-        to->has_password = false;
-    if (l->password_file && !to->has_user)
-        return fault_set(f, ERR_VALUE, "--password-file: whose password is it? Add --user NAME");
-    return 0;
-}
-
-static int get_tls(const struct command_call *c, struct mqtt_login *l, struct fault *f)
-{
-    l->ca = command_value(c, "ca");
-    l->cert = command_value(c, "cert");
-    l->key = command_value(c, "key");
-    if (!l->cert != !l->key)
-        return fault_set(f, ERR_VALUE, "--cert and --key belong together");
-    if (command_value(c, "tls") || l->ca || l->cert)
-        l->to.tls = true;
-    if (l->to.tls && str_starts(str_of(l->to.host), STR("unix:")))
-        return fault_set(f, ERR_VALUE,
-                         "a Unix socket needs no TLS: leave --tls, --ca and --cert out");
-    return 0;
-}
-
-/* url: of the command line, or NULL. */
-static int read_login(const struct command_call *c, const struct mqtt_env *env, const char *url,
-                      struct mqtt_login *l, struct fault *f)
-{
-    const char *version = command_value(c, "protocol");
-    struct fault why = { 0 };
-    int rc = 0;
-
-    *l = (struct mqtt_login){ .to = { .host = "127.0.0.1" }, .version = MQTT_V5 };
-    if (url && command_value(c, "host"))
-        return fault_set(f, ERR_VALUE, "a URL and --host: one of them is meant");
-    if (url && mqtt_target_parse(str_of(url), &l->to, &why))
-        return fault_set(f, ERR_VALUE, "%s", why.text);
-    if (url && l->to.has_password)
-        return fault_set(
-            f, ERR_VALUE,
-            "everybody on this machine can read a password on the command line (ps); use "
-            "--password-file FILE, or set WAYSIDE_MQTT_PASSWORD or WAYSIDE_MQTT_URL");
-    if (!url && !command_value(c, "host") && env->url && *env->url &&
-        mqtt_target_parse(str_of(env->url), &l->to, &why))
-        return fault_set(f, ERR_VALUE, "WAYSIDE_MQTT_URL: %s", why.text);
-    if (version && strcmp(version, "3.1.1") == 0)
-        l->version = MQTT_V311;
-    else if (version && strcmp(version, "5") != 0)
-        return fault_set(f, ERR_VALUE, "--protocol: '%s' is not known; 5 or 3.1.1", version);
-    l->id = command_value(c, "id");
-    if (l->id && (!utf8_valid_mqtt(str_of(l->id)) || strlen(l->id) > UINT16_MAX))
-        return fault_set(f, ERR_VALUE, "--id: this is no text");
-    rc = get_host(c, &l->to, f);
-    if (!rc)
-        rc = get_tls(c, l, f);
-    if (!rc)
-        rc = get_port(c, &l->to, f);
-    if (!rc)
-        rc = get_user(c, env, l, f);
-    return rc;
-}
 
 /* Words that are no URL are topics: they are put behind those of -t. */
 static const char *split_words(const struct command_call *c, struct str *topics, size_t *count)
@@ -356,7 +147,7 @@ static int read_props(const struct command_call *c, struct mqtt_pub_args *a, str
     if (!rc)
         rc = get_text_property(c, "correlation", MQTT_PROP_CORRELATION_DATA, &a->props, f);
     if (!rc)
-        rc = get_seconds(c, "expiry", &expiry_s, f);
+        rc = values_seconds(c, "expiry", &expiry_s, f);
     if (rc)
         return rc;
     if (expiry_s > 0)
@@ -435,13 +226,13 @@ static int read_repeat(const struct command_call *c, struct mqtt_pub_args *a, st
     if (repeat && (a->from == PUB_LINES || a->from == PUB_CLEAR))
         return fault_set(f, ERR_VALUE, "--repeat is for one message: -m, -f or --stdin");
     a->repeat = 1;
-    rc = get_number(c, "repeat", 0, &a->repeat, f);
+    rc = values_number(c, "repeat", 0, &a->repeat, f);
     a->every_ms = repeat ? REPEAT_EVERY_MS : 0;
     if (!rc)
-        rc = get_ms(c, "every", 0, &a->every_ms, f);
+        rc = values_ms(c, "every", 0, &a->every_ms, f);
     a->timeout_ms = PUB_TIMEOUT_MS;
     if (!rc)
-        rc = get_ms(c, "timeout", 1, &a->timeout_ms, f);
+        rc = values_ms(c, "timeout", 1, &a->timeout_ms, f);
     return rc;
 }
 
@@ -456,13 +247,13 @@ int mqtt_pub_args_read(const struct command_call *c, const struct mqtt_env *env,
                                  .yes = command_value(c, "yes") != NULL,
                                  .verbose = command_value(c, "verbose") != NULL };
     url = split_words(c, a->filters, &a->filter_count);
-    rc = read_login(c, env, url, &a->login, f);
+    rc = mqtt_login_read(c, env, url, &a->login, f);
     if (!rc)
         rc = read_source(c, a, f);
     if (!rc)
         rc = check_topic(a, f);
     if (!rc)
-        rc = get_qos(c, &a->qos, f);
+        rc = values_qos(c, &a->qos, f);
     if (!rc)
         rc = read_repeat(c, a, f);
     if (!rc)
@@ -499,7 +290,7 @@ static int read_output(const struct command_call *c, struct mqtt_sub_args *a, st
 
 static int read_session(const struct command_call *c, struct mqtt_sub_args *a, struct fault *f)
 {
-    int rc = get_seconds(c, "session-expiry", &a->session_expiry_s, f);
+    int rc = values_seconds(c, "session-expiry", &a->session_expiry_s, f);
 
     if (rc)
         return rc;
@@ -526,17 +317,17 @@ int mqtt_sub_args_read(const struct command_call *c, const struct mqtt_env *env,
 
     *a = (struct mqtt_sub_args){ 0 };
     url = split_words(c, a->filters, &a->filter_count);
-    rc = read_login(c, env, url, &a->login, f);
+    rc = mqtt_login_read(c, env, url, &a->login, f);
     if (!rc && a->filter_count == 0)
         rc = fault_set(f, ERR_VALUE, "which topics? Add filters, as 'sensor/#'; '#' is all");
     if (!rc)
         rc = check_filters(a->filters, a->filter_count, f);
     if (!rc)
-        rc = get_qos(c, &a->qos, f);
+        rc = values_qos(c, &a->qos, f);
     if (!rc)
-        rc = get_number(c, "count", 1, &a->count, f);
+        rc = values_number(c, "count", 1, &a->count, f);
     if (!rc)
-        rc = get_ms(c, "timeout", 1, &a->timeout_ms, f);
+        rc = values_ms(c, "timeout", 1, &a->timeout_ms, f);
     if (!rc)
         rc = read_session(c, a, f);
     if (!rc)

@@ -5,7 +5,7 @@
  * environment comes in as values, files are named and not read.
  */
 #include "cli/command.h"
-#include "cli/mqtt_target.h"
+#include "cli/mqtt_login.h"
 #include "cli/mqtt_template.h"
 #include "wire/mqtt.h"
 
@@ -14,18 +14,6 @@ extern const char mqtt_pub_more[], mqtt_sub_more[];
 
 /* What MQTT allows in one packet, less room for topic and properties. */
 #define MQTT_ARGS_PAYLOAD_MAX (MQTT_VARINT_MAX - (1u << 20))
-
-struct mqtt_env {
-    const char *url, *password; /* WAYSIDE_MQTT_URL, WAYSIDE_MQTT_PASSWORD; NULL: not set */
-};
-
-/* How to reach the server: both commands. */
-struct mqtt_login {
-    struct mqtt_target to; /* port set */
-    const char *password_file, *ca, *cert, *key;
-    const char *id; /* NULL: one is made */
-    enum mqtt_version version;
-};
 
 struct mqtt_pub_args {
     struct mqtt_login login;
@@ -62,8 +50,5 @@ void mqtt_pub_args_fini(struct mqtt_pub_args *a);
 MUST_USE int mqtt_sub_args_read(const struct command_call *c, const struct mqtt_env *env,
                                 struct mqtt_sub_args *out, struct fault *f);
 void mqtt_sub_args_fini(struct mqtt_sub_args *a);
-
-/* "250ms", "1.5s", "2m", "1h", or seconds without a unit. ERR_SYNTAX, ERR_LIMIT beyond a year. */
-MUST_USE int mqtt_args_ms(struct str s, uint64_t *out);
 
 #endif

@@ -9,8 +9,8 @@
 #include "base/mem.h"
 #include "base/uuid.h"
 #include "cli/mqtt_io.h"
+#include "cli/mqtt_login_io.h"
 #include "cli/mqtt_reasons.h"
-#include "conf/conf_io.h"
 #include "net/tls.h"
 
 #include <signal.h>
@@ -19,8 +19,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define PASSWORD_FILE_MAX 4096
-#define SAY_MAX           4096
+#define SAY_MAX 4096
 /* Two clients of one id throw each other out; each comes back within the client's retry. */
 #define SHORT_SESSION_MS 5000
 #define SHORT_SESSIONS   3
@@ -37,42 +36,6 @@ void mqtt_link_say(const struct mqtt_link *l, const char *fmt, ...)
 }
 
 /* ---- opening ---- */
-
-/* The first line of the file, without its line end. */
-static int read_password(const struct mqtt_link *l, struct buf *out)
-{
-    struct fault f = { 0 };
-    struct str rest, line;
-
-    if (conf_io_read(l->login->password_file, out, &f)) {
-        mqtt_link_say(l, "--password-file: %s", f.text);
-        return EXIT_FAILED;
-    }
-    rest = buf_str(out);
-    line = str_cut(&rest, '\n');
-    if (str_ends(line, STR("\r")))
-        line.n--;
-    if (line.n == 0) {
-        mqtt_link_say(l, "--password-file: the first line of %s is empty", l->login->password_file);
-        return EXIT_FAILED;
-    }
-    out->n = line.n;
-    return EXIT_DONE;
-}
-
-static int open_tls(struct mqtt_link *l)
-{
-    struct tls_client_options o = { .ca_file = l->login->ca,
-                                    .cert_file = l->login->cert,
-                                    .key_file = l->login->key };
-    struct fault f = { 0 };
-    char text[1024];
-
-    if (!l->login->to.tls || !tls_client_new(&o, &l->tls, &f))
-        return EXIT_DONE;
-    mqtt_link_say(l, "%s", fault_text(&f, text, sizeof(text)));
-    return EXIT_FAILED;
-}
 
 static void make_id(struct mqtt_link *l)
 {
@@ -110,8 +73,9 @@ int mqtt_link_open(struct mqtt_link *l, const struct mqtt_link_options *o)
 {
     static const int numbers[] = { SIGINT, SIGTERM };
     struct sigaction ignore = { .sa_handler = SIG_IGN };
-    struct buf password = buf_init(PASSWORD_FILE_MAX), server = buf_init(sizeof(l->server) - 1);
-    int rc = EXIT_DONE;
+    struct buf password = buf_init(MQTT_PASSWORD_MAX), server = buf_init(sizeof(l->server) - 1);
+    struct fault f = { 0 };
+    int rc;
 
     *l = (struct mqtt_link){
         .command = o->command, .login = o->login, .all_came = o->all_came, .ctx = o->ctx
@@ -123,20 +87,17 @@ int mqtt_link_open(struct mqtt_link *l, const struct mqtt_link_options *o)
     make_id(l);
     l->loop = loop_new();
     timer_init(&l->quiet, l->loop, on_quiet);
-    if (o->login->password_file)
-        rc = read_password(l, &password);
-    else if (o->login->to.has_password)
-        buf_put(&password, str_of(o->login->to.password));
-    if (rc == EXIT_DONE)
-        rc = open_tls(l);
-    if (rc == EXIT_DONE) {
+    rc = mqtt_login_open(o->login, &password, &l->tls, &f);
+    if (rc) {
+        mqtt_link_say(l, "%s", f.text);
+    } else {
         for (size_t i = 0; i < COUNT_OF(numbers); i++)
             l->signals[i] = loop_signal_open(l->loop, numbers[i], o->stop, o->ctx);
         open_client(l, o, buf_str(&password));
     }
     buf_fini(&server);
     buf_fini(&password);
-    return rc;
+    return rc ? EXIT_FAILED : EXIT_DONE;
 }
 
 /* ---- running ---- */

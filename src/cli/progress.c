@@ -31,10 +31,13 @@ bool progress_line(struct progress *p, uint64_t done, uint64_t now_ms, struct bu
     if (rate == 0)
         return true;
     buf_put(out, STR("  "));
-    show_bytes(rate, out);
-    buf_put(out, STR("/s"));
+    if (p->unit == PROGRESS_BYTES)
+        show_bytes(rate, out);
+    else if (p->unit == PROGRESS_COUNT)
+        buf_printf(out, "%llu", (unsigned long long)rate);
+    buf_put(out, p->unit == PROGRESS_MS ? STR("") : STR("/s"));
     if (done < p->all) {
-        buf_put(out, STR("  "));
+        buf_put(out, p->unit == PROGRESS_MS ? STR("") : STR("  "));
         show_seconds((p->all - done) / rate, out);
         buf_put(out, STR(" left"));
     }

@@ -13,6 +13,9 @@ struct loop;
  * worker. loop_free() asserts that everything on it was closed. */
 struct loop *loop_new(void);
 void loop_free(struct loop *l);
+/* The calling thread is the loop's from now on: for a loop that was made on another thread and does not
+ * run yet. */
+void loop_adopt(struct loop *l);
 /* Runs until loop_stop() and then returns. */
 void loop_run(struct loop *l);
 /* One turn, waiting for at most what the timers allow, or not at all. For tests and clients. */

@@ -52,8 +52,6 @@ struct loop {
 };
 
 struct loop *loop_new_indexed(unsigned index);
-/* The calling thread is the loop's from now on. */
-void loop_adopt(struct loop *l);
 
 void timers_arm(struct loop *l);
 void timers_fire(struct loop *l);

@@ -202,30 +202,6 @@ static void subscriptions(void **state)
     assert_non_null(strstr(f.text, "column 1"));
 }
 
-static void times(void **state)
-{
-    static const struct {
-        struct str text;
-        uint64_t ms;
-        int rc;
-    } cases[] = {
-        { STR("250ms"), 250, 0 },        { STR("1.5s"), 1500, 0 },
-        { STR("2m"), 120000, 0 },        { STR("1h"), 3600000, 0 },
-        { STR("3"), 3000, 0 },           { STR("0"), 0, 0 },
-        { STR(""), 0, ERR_SYNTAX },      { STR("ms"), 0, ERR_SYNTAX },
-        { STR("-1s"), 0, ERR_SYNTAX },   { STR("1d"), 0, ERR_SYNTAX },
-        { STR("99999h"), 0, ERR_LIMIT },
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        uint64_t ms = 0;
-
-        assert_int_equal(mqtt_args_ms(cases[i].text, &ms), cases[i].rc);
-        assert_int_equal(ms, cases[i].ms);
-    }
-}
-
 /* The tables fit what the parser can hold, and no letter means two things. */
 static void tables(void **state)
 {
@@ -252,7 +228,6 @@ int main(void)
         cmocka_unit_test_setup(publications, set_up),
         cmocka_unit_test_setup(properties, set_up),
         cmocka_unit_test_setup(subscriptions, set_up),
-        cmocka_unit_test_setup(times, set_up),
         cmocka_unit_test_setup(tables, set_up),
     };
 
