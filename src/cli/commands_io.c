@@ -5,6 +5,8 @@
 #include "cli/commands_io.h"
 
 #include "base/mem.h"
+#include "cli/access_io.h"
+#include "cli/ask_io.h"
 #include "cli/backlog_io.h"
 #include "cli/bench_args.h"
 #include "cli/bench_io.h"
@@ -261,54 +263,6 @@ static int config_manual(const struct command_call *c)
 
 /* ---- asking a running node ---- */
 
-/* The control socket that is named, or that of the hub or edge that runs here by default. */
-static int ask(const struct command_call *c, const char *request, struct buf *out)
-{
-    static const char *const presets[] = { "hub", "edge", "run" };
-    const char *path = command_value(c, "control");
-    struct fault f = { 0 };
-    int rc = -ENOENT;
-
-    if (!path)
-        path = getenv("WAYSIDE_CONTROL");
-    if (path) {
-        rc = control_ask(path, str_of(request), 10000, out, &f);
-        return rc ? fail(&f) : EXIT_DONE;
-    }
-    for (size_t i = 0; i < COUNT_OF(presets) && rc; i++) {
-        char *standard = run_control_path(presets[i]);
-        struct fault other = { 0 };
-
-        buf_clear(out);
-        rc = control_ask(standard, str_of(request), 10000, out, &other);
-        if (i == 0 || (rc != -ENOENT && rc != -ECONNREFUSED))
-            f = other;
-        mem_free(standard);
-    }
-    return rc ? fail(&f) : EXIT_DONE;
-}
-
-static int show(const struct command_call *c, const char *request,
-                int (*text)(struct str json, struct buf *out))
-{
-    struct buf answer = buf_init(CONTROL_ANSWER_MAX), b = buf_init(TEXT_MAX);
-    int rc = ask(c, request, &answer);
-
-    if (rc == EXIT_DONE && command_value(c, "json")) {
-        buf_put(&b, buf_str(&answer));
-        buf_u8(&b, '\n');
-    } else if (rc == EXIT_DONE && text(buf_str(&answer), &b)) {
-        fprintf(stderr, "wayside: %.*s\n", STR_ARG(buf_str(&b)));
-        buf_clear(&b);
-        rc = EXIT_FAILED;
-    }
-    if (rc == EXIT_DONE)
-        rc = print(&b);
-    buf_fini(&b);
-    buf_fini(&answer);
-    return rc;
-}
-
 /* What the node says, and what waits in its journal by device. */
 static int status_text(struct str json, struct buf *out)
 {
@@ -323,7 +277,7 @@ static int status_text(struct str json, struct buf *out)
 
 static int run_status(const struct command_call *c)
 {
-    return show(c, "{\"cmd\":\"status\"}", status_text);
+    return ask_show(c, "{\"cmd\":\"status\"}", status_text);
 }
 
 static int kick(const struct command_call *c, const char *client)
@@ -339,7 +293,7 @@ static int kick(const struct command_call *c, const char *client)
     json_key(&w, "client");
     json_text(&w, client);
     json_end_object(&w);
-    rc = ask(c, buf_cstr(&request), &answer);
+    rc = ask_node(c, buf_cstr(&request), &answer);
     if (rc == EXIT_DONE && show_error(buf_str(&answer), &text)) {
         fprintf(stderr, "wayside: %.*s\n", STR_ARG(buf_str(&text)));
         rc = EXIT_FAILED;
@@ -358,13 +312,13 @@ static int run_sessions(const struct command_call *c)
 
     if (client)
         return kick(c, client);
-    return show(c, "{\"cmd\":\"sessions\"}", show_sessions);
+    return ask_show(c, "{\"cmd\":\"sessions\"}", show_sessions);
 }
 
 static int run_reload(const struct command_call *c)
 {
     struct buf answer = buf_init(CONTROL_ANSWER_MAX);
-    int rc = ask(c, "{\"cmd\":\"reload\"}", &answer);
+    int rc = ask_node(c, "{\"cmd\":\"reload\"}", &answer);
 
     if (rc == EXIT_DONE)
         printf("reloading; the log says what changed\n");
@@ -527,6 +481,22 @@ static const struct command rows[] = {
       "  wayside sessions --json | jq -r '.sessions[] | select(.queued > 0) | .client'\n"
       "  wayside sessions --kick camera-7",
       sessions_options, run_sessions },
+    { "user list", "", "List who may log in by name", user_list_more, user_list_options,
+      user_list },
+    { "user add", "NAME", "Add a user to the password file", user_add_more, user_add_options,
+      user_add },
+    { "user passwd", "NAME", "Give a user another password", user_passwd_more, user_add_options,
+      user_passwd },
+    { "user remove", "NAME", "Take a user out of the password file", user_remove_more,
+      user_change_options, user_remove },
+    { "acl list", "[NAME]", "List the rules of the access file", acl_list_more, acl_list_options,
+      acl_list },
+    { "acl check", "USER TOPIC", "Say what a user may do with a topic, and by which rule",
+      acl_check_more, acl_check_options, acl_check },
+    { "acl add", "WHO ACCESS FILTER", "Add a rule to the access file", acl_add_more,
+      acl_change_options, acl_add },
+    { "acl remove", "WHO ACCESS FILTER", "Take a rule out of the access file", acl_remove_more,
+      acl_change_options, acl_remove },
     { "reload", "", "Have a running node read its file again", NULL, reload_options, run_reload },
     { "mqtt pub", "[URL] [TOPIC…]", "Publish to an MQTT server", mqtt_pub_more, mqtt_pub_options,
       mqtt_pub },

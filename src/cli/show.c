@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "cli/safe_text.h"
-#include "wire/json.h"
+#include "cli/show_json.h"
 
 #include <stdlib.h>
 
@@ -35,8 +35,7 @@ void show_seconds(uint64_t s, struct buf *out)
         buf_printf(out, "%llu d %llu h", n / 86400, n / 3600 % 24);
 }
 
-/* Numbers and texts that are not there read as 0 and "". */
-static uint64_t get_u64(const struct json_t *v, const char *name)
+uint64_t show_u64(const struct json_t *v, const char *name)
 {
     const struct json_t *m = json_member(v, name);
 
@@ -44,21 +43,21 @@ static uint64_t get_u64(const struct json_t *v, const char *name)
                                                                         : 0;
 }
 
-static struct str get_str(const struct json_t *v, const char *name)
+struct str show_str(const struct json_t *v, const char *name)
 {
     const struct json_t *m = json_member(v, name);
 
     return m && json_kind(m) == JSON_KIND_STRING ? json_to_str(m) : STR("");
 }
 
-static bool get_bool(const struct json_t *v, const char *name)
+bool show_bool(const struct json_t *v, const char *name)
 {
     const struct json_t *m = json_member(v, name);
 
     return m && json_kind(m) == JSON_KIND_BOOL && json_to_bool(m);
 }
 
-static int parse(struct str json, struct json_t **v, struct buf *out)
+int show_parse(struct str json, struct json_t **v, struct buf *out)
 {
     static const struct json_limits limits = { .depth_max = 16, .values_max = 2000000 };
 
@@ -67,7 +66,7 @@ static int parse(struct str json, struct json_t **v, struct buf *out)
         return ERR_SYNTAX;
     }
     if (json_member(*v, "error")) {
-        buf_put(out, get_str(*v, "error"));
+        buf_put(out, show_str(*v, "error"));
         json_free(*v);
         return ERR_VALUE;
     }
@@ -76,34 +75,34 @@ static int parse(struct str json, struct json_t **v, struct buf *out)
 
 static void put_journal(const struct json_t *j, struct buf *out)
 {
-    struct str error = get_str(j, "error");
+    struct str error = show_str(j, "error");
 
     buf_printf(out, "journal   records %llu to %llu in %llu segments, ",
-               (unsigned long long)get_u64(j, "oldest"), (unsigned long long)get_u64(j, "head"),
-               (unsigned long long)get_u64(j, "segments"));
-    show_bytes(get_u64(j, "bytes"), out);
+               (unsigned long long)show_u64(j, "oldest"), (unsigned long long)show_u64(j, "head"),
+               (unsigned long long)show_u64(j, "segments"));
+    show_bytes(show_u64(j, "bytes"), out);
     buf_put(out, STR(" of "));
-    show_bytes(get_u64(j, "quota_bytes"), out);
+    show_bytes(show_u64(j, "quota_bytes"), out);
     buf_printf(out, "\n          dropped %llu, damaged %llu\n",
-               (unsigned long long)get_u64(j, "dropped"),
-               (unsigned long long)get_u64(j, "damaged"));
+               (unsigned long long)show_u64(j, "dropped"),
+               (unsigned long long)show_u64(j, "damaged"));
     if (error.n > 0)
         buf_printf(out, "          refuses records: %.*s\n", STR_ARG(error));
 }
 
 static void put_uplink(const struct json_t *u, struct buf *out)
 {
-    struct str oldest = get_str(u, "oldest");
+    struct str oldest = show_str(u, "oldest");
 
     buf_printf(out, "uplink    %s %.*s, %llu records to send",
-               get_bool(u, "connected") ? "connected to" : "NOT connected to",
-               STR_ARG(get_str(u, "hub")), (unsigned long long)get_u64(u, "backlog"));
+               show_bool(u, "connected") ? "connected to" : "NOT connected to",
+               STR_ARG(show_str(u, "hub")), (unsigned long long)show_u64(u, "backlog"));
     if (oldest.n > 0)
         buf_printf(out, ", the oldest of %.*s", STR_ARG(oldest));
     buf_put(out, STR("\n"));
-    if (get_u64(u, "rewinds") > 0)
+    if (show_u64(u, "rewinds") > 0)
         buf_printf(out, "          the hub had lost what it had acknowledged %llu times\n",
-                   (unsigned long long)get_u64(u, "rewinds"));
+                   (unsigned long long)show_u64(u, "rewinds"));
 }
 
 /* Nodes that send their journals here. */
@@ -114,13 +113,13 @@ static void put_nodes(const struct json_t *nodes, struct buf *out)
                    "LAST CONTACT");
     for (size_t i = 0; i < json_count(nodes); i++) {
         const struct json_t *n = json_element(nodes, i), *m = json_member(n, "clock_error_ms");
-        struct str name = get_str(n, "name"), when = get_str(n, "last_contact");
+        struct str name = show_str(n, "name"), when = show_str(n, "last_contact");
         int64_t error_ms = m && json_kind(m) == JSON_KIND_INTEGER ? json_to_i64(m) : 0;
 
         buf_printf(out, "%-24.*s %10llu %10llu %+7llds  %.*s\n",
-                   STR_ARG(name.n > 0 ? name : get_str(n, "journal")),
-                   (unsigned long long)get_u64(n, "backlog"),
-                   (unsigned long long)get_u64(n, "dropped"), (long long)(error_ms / 1000),
+                   STR_ARG(name.n > 0 ? name : show_str(n, "journal")),
+                   (unsigned long long)show_u64(n, "backlog"),
+                   (unsigned long long)show_u64(n, "dropped"), (long long)(error_ms / 1000),
                    STR_ARG(when.n > 0 ? when : STR("not since this hub's start")));
     }
 }
@@ -128,7 +127,7 @@ static void put_nodes(const struct json_t *nodes, struct buf *out)
 int show_error(struct str json, struct buf *out)
 {
     struct json_t *v = NULL;
-    int rc = parse(json, &v, out);
+    int rc = show_parse(json, &v, out);
 
     if (rc == 0)
         json_free(v);
@@ -141,18 +140,18 @@ int show_waiting(struct str json, char *dir, size_t cap, uint64_t *out_after)
     struct buf waste = buf_init(4096);
     const struct json_t *u;
     struct str path;
-    int rc = parse(json, &v, &waste);
+    int rc = show_parse(json, &v, &waste);
 
     buf_fini(&waste);
     if (rc)
         return rc;
     u = json_member(v, "uplink");
-    path = get_str(json_member(v, "journal"), "path");
-    rc = u && get_u64(u, "backlog") > 0 && path.n > 0 && path.n < cap ? 0 : ERR_UNKNOWN;
+    path = show_str(json_member(v, "journal"), "path");
+    rc = u && show_u64(u, "backlog") > 0 && path.n > 0 && path.n < cap ? 0 : ERR_UNKNOWN;
     if (rc == 0) {
         memcpy(dir, path.p, path.n);
         dir[path.n] = '\0';
-        *out_after = get_u64(u, "acked");
+        *out_after = show_u64(u, "acked");
     }
     json_free(v);
     return rc;
@@ -162,36 +161,37 @@ int show_status(struct str json, struct buf *out)
 {
     struct json_t *v = NULL;
     const struct json_t *services, *part;
-    int rc = parse(json, &v, out);
+    int rc = show_parse(json, &v, out);
 
     if (rc)
         return rc;
-    buf_printf(out, "%.*s      wayside %.*s, process %llu, up ", STR_ARG(get_str(v, "id")),
-               STR_ARG(get_str(v, "version")), (unsigned long long)get_u64(v, "pid"));
-    show_seconds(get_u64(v, "uptime_s"), out);
-    buf_printf(out, "\nstate     %s%s%.*s\n", get_bool(v, "ready") ? "ready" : "NOT READY",
-               get_bool(v, "ready") ? "" : ": ", STR_ARG(get_str(v, "reason")));
+    buf_printf(out, "%.*s      wayside %.*s, process %llu, up ", STR_ARG(show_str(v, "id")),
+               STR_ARG(show_str(v, "version")), (unsigned long long)show_u64(v, "pid"));
+    show_seconds(show_u64(v, "uptime_s"), out);
+    buf_printf(out, "\nstate     %s%s%.*s\n", show_bool(v, "ready") ? "ready" : "NOT READY",
+               show_bool(v, "ready") ? "" : ": ", STR_ARG(show_str(v, "reason")));
     services = json_member(v, "services");
     for (size_t i = 0; i < json_count(services); i++) {
         const struct json_t *s = json_element(services, i);
 
         buf_printf(out, "%s%-16.*s %.*s\n", i == 0 ? "services  " : "          ",
-                   STR_ARG(get_str(s, "name")), STR_ARG(get_str(s, "address")));
+                   STR_ARG(show_str(s, "name")), STR_ARG(show_str(s, "address")));
     }
     part = json_member(v, "journal");
     if (part)
         put_journal(part, out);
     part = json_member(v, "store");
     if (part) {
-        uint64_t head = get_u64(json_member(v, "journal"), "head");
-        uint64_t position = get_u64(part, "position"); /* asked for later, so it may be ahead */
+        uint64_t head = show_u64(json_member(v, "journal"), "head");
+        uint64_t position = show_u64(part, "position"); /* asked for later, so it may be ahead */
 
         buf_printf(out, "store     has records up to %llu (%llu behind)\n",
                    (unsigned long long)position,
                    (unsigned long long)(head > position ? head - position : 0));
     }
     if (json_member(v, "mqtt_clients"))
-        buf_printf(out, "clients   %llu by MQTT\n", (unsigned long long)get_u64(v, "mqtt_clients"));
+        buf_printf(out, "clients   %llu by MQTT\n",
+                   (unsigned long long)show_u64(v, "mqtt_clients"));
     part = json_member(v, "uplink");
     if (part)
         put_uplink(part, out);
@@ -200,8 +200,7 @@ int show_status(struct str json, struct buf *out)
     return 0;
 }
 
-/* A stranger's text in a column: cut to it, and nothing in it commands the terminal. */
-static void put_cell(struct buf *out, struct str s, size_t width)
+void show_cell(struct buf *out, struct str s, size_t width)
 {
     struct buf cell = buf_init(8 * 65536);
     struct str text;
@@ -222,21 +221,22 @@ static int by_client(const void *a, const void *b)
 {
     const struct json_t *const *x = a, *const *y = b;
 
-    return str_cmp(get_str(*x, "client"), get_str(*y, "client"));
+    return str_cmp(show_str(*x, "client"), show_str(*y, "client"));
 }
 
 static void put_session(const struct json_t *s, struct buf *out)
 {
-    put_cell(out, get_str(s, "client"), 24);
-    put_cell(out, get_str(s, "user"), 12);
-    put_cell(out, get_bool(s, "connected") ? get_str(s, "peer") : STR("(away)"), 22);
-    buf_printf(out, "%-9.*s %-5s %6llu %8llu %8llu %8llu  %.*s\n", STR_ARG(get_str(s, "transport")),
-               !get_bool(s, "connected")    ? ""
-               : get_u64(s, "version") == 5 ? "5"
-                                            : "3.1.1",
-               (unsigned long long)get_u64(s, "subscriptions"),
-               (unsigned long long)get_u64(s, "queued"), (unsigned long long)get_u64(s, "inflight"),
-               (unsigned long long)get_u64(s, "dropped"), STR_ARG(get_str(s, "since")));
+    show_cell(out, show_str(s, "client"), 24);
+    show_cell(out, show_str(s, "user"), 12);
+    show_cell(out, show_bool(s, "connected") ? show_str(s, "peer") : STR("(away)"), 22);
+    buf_printf(
+        out, "%-9.*s %-5s %6llu %8llu %8llu %8llu  %.*s\n", STR_ARG(show_str(s, "transport")),
+        !show_bool(s, "connected")    ? ""
+        : show_u64(s, "version") == 5 ? "5"
+                                      : "3.1.1",
+        (unsigned long long)show_u64(s, "subscriptions"), (unsigned long long)show_u64(s, "queued"),
+        (unsigned long long)show_u64(s, "inflight"), (unsigned long long)show_u64(s, "dropped"),
+        STR_ARG(show_str(s, "since")));
 }
 
 int show_sessions(struct str json, struct buf *out)
@@ -245,7 +245,7 @@ int show_sessions(struct str json, struct buf *out)
     struct json_t *v = NULL;
     const struct json_t *all;
     size_t count;
-    int rc = parse(json, &v, out);
+    int rc = show_parse(json, &v, out);
 
     if (rc)
         return rc;

@@ -169,3 +169,16 @@ int access_check(const struct access *a, const struct authz_check *c)
     }
     return may ? 0 : ERR_REFUSED;
 }
+
+bool access_has_user(const struct access *a, struct str user)
+{
+    bool known;
+
+    (void)in_configuration(a, user, STR_NONE, &known);
+    return known || passwd_same(a->passwd, a->passwd, user);
+}
+
+bool access_is_nodes(struct str object, bool publish)
+{
+    return publish ? is_node_topic(object) : is_node_filter(object);
+}

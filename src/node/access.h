@@ -43,4 +43,9 @@ MUST_USE int access_check(const struct access *a, const struct authz_check *c);
 bool access_stands(const struct access *before, const struct access *now,
                    const struct identity *who);
 
+/* Somebody may log in by that name, with a password. */
+bool access_has_user(const struct access *a, struct str user);
+/* What nodes publish, or (publish false) subscribe to, without a rule. */
+bool access_is_nodes(struct str object, bool publish);
+
 #endif

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,36 +49,132 @@ static int write_all(int fd, struct str s)
     return fsync(fd) ? -errno : 0;
 }
 
-int files_write(const char *path, struct str text, unsigned mode, struct fault *f)
+/* The name is durable with its folder only. */
+static int sync_folder(const char *path)
+{
+    char *dir = str_dup(str_of(path)), *slash = strrchr(dir, '/');
+    int fd, rc = 0;
+
+    if (slash)
+        slash[slash == dir] = '\0';
+    fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd))
+        rc = -errno;
+    if (fd >= 0)
+        close(fd);
+    mem_free(dir);
+    return rc;
+}
+
+/* Puts text in the place of path. like: whose owner the new file gets; NULL: ours. */
+static int replace(const char *path, struct str text, unsigned mode, const struct stat *like)
 {
     size_t n = strlen(path);
-    char *tmp = mem_new(n + 8), *slash;
+    char *tmp = mem_new(n + 8);
     int fd, rc;
 
     memcpy(tmp, path, n);
     memcpy(tmp + n, ".tmp", 5);
-    fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, (mode_t)mode);
+    fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
     if (fd < 0) {
         rc = -errno;
         goto out;
     }
     rc = write_all(fd, text);
+    if (!rc && like && (fchown(fd, like->st_uid, like->st_gid) || fchmod(fd, (mode_t)mode)))
+        rc = -errno;
     close(fd);
     if (!rc && rename(tmp, path))
         rc = -errno;
-    if (!rc) { /* the name is durable with its folder only */
-        slash = strrchr(tmp, '/');
-        if (slash)
-            *slash = '\0';
-        fd = open(slash ? tmp : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd < 0 || fsync(fd))
-            rc = -errno;
-        if (fd >= 0)
-            close(fd);
-    }
+    if (rc)
+        unlink(tmp);
+    else
+        rc = sync_folder(path);
 out:
     mem_free(tmp);
+    return rc;
+}
+
+int files_write(const char *path, struct str text, unsigned mode, struct fault *f)
+{
+    int rc = replace(path, text, mode, NULL);
+
     return rc ? fault_set(f, rc, "%s: %s", path, err_text(rc)) : 0;
+}
+
+/* ---- changing a file ---- */
+
+/* Opens and locks path; another may have put a new file there while we waited. */
+static int lock(const char *path, bool create, int *out_fd, struct stat *out_st)
+{
+    for (;;) {
+        struct stat now;
+        int fd = open(path, O_RDONLY | O_CLOEXEC | (create ? O_CREAT : 0), 0600), rc = 0;
+
+        if (fd < 0)
+            return -errno;
+        while (flock(fd, LOCK_EX) && !rc)
+            rc = errno == EINTR ? 0 : -errno;
+        if (!rc && fstat(fd, out_st))
+            rc = -errno;
+        if (!rc && !S_ISREG(out_st->st_mode))
+            rc = -EISDIR;
+        if (!rc && stat(path, &now) == 0 && now.st_dev == out_st->st_dev &&
+            now.st_ino == out_st->st_ino) {
+            *out_fd = fd;
+            return 0;
+        }
+        close(fd);
+        if (rc)
+            return rc;
+    }
+}
+
+static int explain(struct fault *f, int rc, const char *path)
+{
+    if (rc == -EACCES || rc == -EPERM || rc == -EROFS)
+        return fault_set(f, rc,
+                         "%s cannot be replaced: %s; whoever changes it must be able to write its "
+                         "folder and to give the file back to its owner",
+                         path, err_text(rc));
+    if (rc == -ENOENT)
+        return fault_set(f, rc, "there is no file %s", path);
+    return fault_set(f, rc, "%s: %s", path, err_text(rc));
+}
+
+int files_edit(const char *path, size_t max, bool create, files_change *change, void *ctx,
+               struct fault *f)
+{
+    struct buf old = buf_init(max), fresh = buf_init(max);
+    char *real = realpath(path, NULL);
+    const char *at = real ? real : path;
+    struct stat st;
+    int fd = -1, rc = lock(at, create && !real, &fd, &st);
+
+    if (rc) {
+        rc = explain(f, rc, path);
+        goto out;
+    }
+    rc = conf_io_read(at, &old, f);
+    if (!rc)
+        rc = change(ctx, buf_str(&old), &fresh, f);
+    if (!rc && buf_check(&fresh))
+        rc = fault_set(f, ERR_LIMIT, "%s would be larger than %zu bytes (limits.access_file_max)",
+                       path, max);
+    if (rc)
+        goto out;
+    rc = replace(at, buf_str(&fresh), st.st_mode & 07777, &st);
+    if (rc)
+        rc = explain(f, rc, path);
+out:
+    if (rc && fd >= 0 && !real)
+        unlink(at); /* it was made for this */
+    if (fd >= 0)
+        close(fd);
+    free(real);
+    buf_fini(&old);
+    buf_fini(&fresh);
+    return rc;
 }
 
 /* The host's name with everything that an id may not hold left out. */

@@ -19,6 +19,7 @@
 #include "hub/seed_io.h"
 #include "hub/sink_io.h"
 #include "net/tls.h"
+#include "node/access_desk_server.h"
 #include "node/access_io.h"
 #include "node/access_server.h"
 #include "node/broker_io.h"
@@ -28,6 +29,7 @@
 #include "node/status_server.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -52,6 +54,7 @@ struct node {
     struct workers *workers;
     struct access_server *access;
     struct access_user *users;
+    struct access_desk *desk;
     struct journal *journal;
     struct journal *mqtt_log; /* the broker's */
     struct store *store;
@@ -340,6 +343,13 @@ static void log_access(const struct settings *s, const struct access *a)
                  lf_u64("users", passwd_users(a->passwd)));
 }
 
+/* The main thread waits for signals (node/run_io.c). */
+static void wake_main(void *ctx)
+{
+    (void)ctx;
+    kill(getpid(), NODE_SIGNAL);
+}
+
 static int make_access(struct node *n, struct fault *f)
 {
     const struct settings *s = n->settings;
@@ -358,6 +368,13 @@ static int make_access(struct node *n, struct fault *f)
         return rc;
     log_access(s, first);
     n->access = access_server_new(n->workers, first);
+    n->desk = access_desk_new(&(struct access_desk_options){ .workers = n->workers,
+                                                             .server = n->access,
+                                                             .limits = &n->limits,
+                                                             .users = n->users,
+                                                             .user_count = s->mqtt.users.count,
+                                                             .wake = wake_main });
+    access_desk_files(n->desk, &s->mqtt);
     return 0;
 }
 
@@ -639,6 +656,7 @@ static int start_status(struct node *n, struct fault *f)
             .journal_dir = buf_cstr(&n->journal_dir),
             .store = n->store,
             .broker = n->broker,
+            .desk = n->desk,
             .uplink = n->uplink,
             .senders = n->ingest ? uplink_server_senders(hub_ingest_uplink(n->ingest)) : NULL });
     rc = status_listen(n->status, &o, f);
@@ -708,6 +726,8 @@ static void settled(void *ctx, struct loop *l)
 void node_stop(struct node *n)
 {
     state_set(&n->state, NOT_READY_STOPPING, true);
+    if (n->desk) /* before those whose questions wait there */
+        access_desk_stop(n->desk);
     if (n->socket)
         socket_server_close(n->socket);
     if (n->ingest)
@@ -745,6 +765,7 @@ void node_stop(struct node *n)
             hub_ingest_free(n->ingest);
         workers_free(n->workers);
     }
+    access_desk_free(n->desk);
     access_server_free(n->access);
     if (n->refused)
         refused_close(n->refused);
@@ -775,12 +796,14 @@ int node_load_access(const struct node *n, const struct conf *fresh, struct acce
     return access_io_load(&s->mqtt, &n->limits, n->users, n->settings->mqtt.users.count, out, f);
 }
 
-void node_reload_access(struct node *n, struct access *fresh)
+void node_reload_access(struct node *n, const struct conf *conf, struct access *fresh)
 {
+    const struct settings *s = conf_root(conf);
     const struct access *now = n->access ? access_server_now(n->access) : NULL;
 
     if (!fresh)
         return;
+    access_desk_files(n->desk, &s->mqtt);
     if (fresh->acl || fresh->passwd || now->acl || now->passwd)
         access_server_change(n->access, fresh);
     else
@@ -795,4 +818,10 @@ void node_reload_tls(struct node *n)
         if (tls_reload(n->tls[i], &f))
             log_error("tls", "the old certificate stays in use", lf_text("why", f.text));
     }
+}
+
+void node_serve(struct node *n)
+{
+    if (n->desk)
+        access_desk_serve(n->desk);
 }

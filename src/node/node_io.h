@@ -5,6 +5,8 @@
  * that end or reload are blocked before (node/run_io.h does that). */
 #include "node/settings.h"
 
+#include <signal.h>
+
 struct node;
 
 /* Starts everything; it is ready when this returns. The configuration (of settings_schema)
@@ -17,8 +19,11 @@ void node_stop(struct node *n);
 struct access;
 MUST_USE int node_load_access(const struct node *n, const struct conf *fresh, struct access **out,
                               struct fault *f);
-/* Takes what node_load_access() made (NULL: none): it holds from now on, for open connections too. */
-void node_reload_access(struct node *n, struct access *fresh);
+/* Takes what node_load_access() made of conf (NULL: none): it holds from now on, for open connections too. */
+void node_reload_access(struct node *n, const struct conf *conf, struct access *fresh);
+/* Blocked like the others; it asks the main thread to call node_serve(), which may block. */
+#define NODE_SIGNAL SIGUSR1
+void node_serve(struct node *n);
 /* Reads all certificates again. Those that fail stay as they are, and the log says why. */
 void node_reload_tls(struct node *n);
 

@@ -139,7 +139,7 @@ static void reload(const char *preset, const struct run_files *files, const stru
 
         apply_log(fresh);
         node_reload_tls(n);
-        node_reload_access(n, access);
+        node_reload_access(n, fresh, access);
         log_info("config", "reloaded", lf_u64("changes", changes));
         conf_free(*latest);
         *latest = fresh;
@@ -157,6 +157,7 @@ static void block_signals(sigset_t *out)
     sigaddset(out, SIGTERM);
     sigaddset(out, SIGINT);
     sigaddset(out, SIGHUP);
+    sigaddset(out, NODE_SIGNAL);
     sigprocmask(SIG_BLOCK, out, NULL);
 }
 
@@ -197,6 +198,10 @@ int run_node(const char *preset, const struct run_files *files, struct fault *f)
         goto out;
     for (;;) {
         sig = wait_signal(preset, &signals);
+        if (sig == NODE_SIGNAL) {
+            node_serve(n);
+            continue;
+        }
         if (sig != SIGHUP)
             break;
         reload(preset, files, conf, &reloaded, n);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "hub/render.h"
+#include "node/access_desk_server.h"
 #include "node/control_server.h"
 #include "wire/json.h"
 
@@ -259,6 +260,54 @@ static void on_kick(void *ctx, struct control_call *call)
                     call);
 }
 
+/* ---- users and rules ---- */
+
+static void on_access_answer(void *ctx, const struct access_answer *a)
+{
+    struct control_call *call = ctx;
+    char text[sizeof(struct fault) + 32];
+
+    if (a->code)
+        control_fail(call, fault_text(&a->blame->fault, text, sizeof(text)));
+    else
+        control_answer_take(call, a->json);
+}
+
+static void ask_desk(struct status_server *s, struct control_call *call, enum access_op op)
+{
+    struct str user = control_arg(call, "user");
+    const struct access_ask ask = {
+        .op = op,
+        .has_user = user.p != NULL,
+        .pattern = control_arg(call, "pattern").p != NULL,
+        .user = user,
+        .password = control_arg(call, "password"),
+        .access = control_arg(call, "access"),
+        .topic = control_arg(call, "topic"),
+        .client = control_arg(call, "client"),
+    };
+
+    if (!s->from.desk)
+        control_fail(call, "this node runs no MQTT broker, so nobody logs in");
+    else
+        access_desk_ask(s->from.desk, control_loop(call), &ask, "control socket", on_access_answer,
+                        call);
+}
+
+#define DESK_COMMAND(name, op)                                                                     \
+    static void name(void *ctx, struct control_call *call)                                         \
+    {                                                                                              \
+        ask_desk(ctx, call, op);                                                                   \
+    }
+DESK_COMMAND(on_users, ACCESS_USERS)
+DESK_COMMAND(on_user_add, ACCESS_USER_ADD)
+DESK_COMMAND(on_user_passwd, ACCESS_USER_PASSWD)
+DESK_COMMAND(on_user_remove, ACCESS_USER_REMOVE)
+DESK_COMMAND(on_rules, ACCESS_RULES)
+DESK_COMMAND(on_rule_add, ACCESS_RULE_ADD)
+DESK_COMMAND(on_rule_remove, ACCESS_RULE_REMOVE)
+DESK_COMMAND(on_why, ACCESS_WHY)
+
 /* The main thread reloads, as it does on SIGHUP. */
 static void on_reload(void *ctx, struct control_call *call)
 {
@@ -275,6 +324,14 @@ static const struct control_command commands[] = {
     { "sessions", on_sessions },
     { "kick", on_kick },
     { "reload", on_reload },
+    { "user list", on_users },
+    { "user add", on_user_add },
+    { "user passwd", on_user_passwd },
+    { "user remove", on_user_remove },
+    { "acl list", on_rules },
+    { "acl add", on_rule_add },
+    { "acl remove", on_rule_remove },
+    { "acl check", on_why },
 };
 
 int status_listen(struct status_server *s, const struct status_options *o, struct fault *f)

@@ -7,6 +7,7 @@
 #include "node/state.h"
 #include "store/store.h"
 
+struct access_desk;
 struct status_server;
 
 struct status_options {
@@ -25,6 +26,7 @@ struct status_sources {
     struct store *store;
     struct broker *broker;
     struct uplink_client *uplink;
+    struct access_desk *desk;
     const struct senders *senders;
 };
 void status_set_sources(struct status_server *s, const struct status_sources *from);

@@ -11,9 +11,8 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "trust/acl_line.h"
 #include "trust/acl_tree.h"
-#include "trust/textfile.h"
-#include "wire/mqtt_topic.h"
 
 struct user {
     struct str name;
@@ -22,6 +21,8 @@ struct user {
 
 struct acl {
     char *text;
+    size_t text_n;
+    char *name;
     struct map users;
     struct acl_node anonymous, patterns;
     size_t rules;
@@ -82,127 +83,32 @@ bool acl_may_subscribe(const struct acl *a, const struct acl_who *who, struct st
 
 /* ---- reading ---- */
 
-static bool access_of(struct str word, unsigned *out)
+static struct acl_node *tree_for(struct acl *a, struct str name)
 {
-    static const struct {
-        const char *word;
-        unsigned access;
-    } all[] = { { "read", ACL_READ },
-                { "write", ACL_WRITE },
-                { "readwrite", ACL_READ | ACL_WRITE },
-                { "deny", ACL_DENY } };
+    struct user *u = map_get(&a->users, name);
 
-    for (size_t i = 0; i < COUNT_OF(all); i++) {
-        if (str_eq(word, str_of(all[i].word))) {
-            *out = all[i].access;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The first wildcard that is no whole level, or a # that is not the last; NULL: all is well. */
-static const char *bad_wildcard(struct str filter)
-{
-    for (size_t i = 0; i < filter.n; i++) {
-        bool whole =
-            (i == 0 || filter.p[i - 1] == '/') && (i + 1 == filter.n || filter.p[i + 1] == '/');
-
-        if ((filter.p[i] == '+' && !whole) || (filter.p[i] == '#' && (!whole || i + 1 != filter.n)))
-            return filter.p + i;
-    }
-    return NULL;
-}
-
-static int check_filter(const struct textfile *t, struct str filter, struct fault *f)
-{
-    const char *bad = bad_wildcard(filter);
-
-    if (bad)
-        return textfile_fault(t, f, bad,
-                              "'%s' is no topic filter: + and # stand for whole levels, # only for "
-                              "the last",
-                              textfile_show(filter).text);
-    if (!mqtt_filter_valid(filter))
-        return textfile_fault(t, f, filter.p,
-                              "the filter is not UTF-8 text of at most 65535 bytes; save the file "
-                              "as UTF-8");
-    if (mqtt_levels(filter) > ACL_LEVELS_MAX)
-        return textfile_fault(t, f, filter.p, "the filter has %zu levels; at most %u are possible",
-                              mqtt_levels(filter), ACL_LEVELS_MAX);
-    return 0;
-}
-
-/* What stands behind `topic` or `pattern`: [ACCESS] FILTER. */
-static int read_rule(const struct textfile *t, struct str word, struct str rest, unsigned *access,
-                     struct str *filter, struct fault *f)
-{
-    const struct textfile_shown shown = textfile_show(word);
-    const char *kind = shown.text;
-    struct str first;
-
-    *filter = rest;
-    first = textfile_word(&rest);
-    if (first.n == 0)
-        return textfile_fault(t, f, word.p,
-                              "'%s' without a filter; write: %s [read|write|readwrite|deny] FILTER",
-                              kind, kind);
-    if (access_of(first, access)) {
-        *filter = rest;
-        if (rest.n == 0)
-            return textfile_fault(t, f, first.p,
-                                  "'%s %s' without a filter; write: %s %s FILTER (for a topic of "
-                                  "that name: %s readwrite %s)",
-                                  kind, textfile_show(first).text, kind, textfile_show(first).text,
-                                  kind, textfile_show(first).text);
-    } else {
-        *access = ACL_READ | ACL_WRITE;
-        if (rest.n > 0)
-            return textfile_fault(t, f, first.p,
-                                  "'%s' is no access; write read, write, readwrite or deny (also "
-                                  "in front of a filter with spaces)",
-                                  textfile_show(first).text);
-    }
-    return check_filter(t, *filter, f);
-}
-
-static int read_user(struct acl *a, const struct textfile *t, struct str word, struct str name,
-                     struct acl_node **out, struct fault *f)
-{
-    struct user *u;
-
-    if (name.n == 0)
-        return textfile_fault(t, f, word.p, "'user' without a name; write: user NAME");
-    if (!utf8_valid_mqtt(name))
-        return textfile_fault(t, f, name.p, "the name is not UTF-8 text; save the file as UTF-8");
-    u = map_get(&a->users, name);
     if (!u) {
         u = NEW(struct user);
         u->name = name;
         map_put(&a->users, u->name, u);
     }
-    *out = &u->rules;
-    return 0;
+    return &u->rules;
 }
 
-static int read_line(struct acl *a, const struct textfile *t, struct str line, struct acl_node **at,
+static int read_line(struct acl *a, const struct textfile *t, struct str text, struct acl_node **at,
                      struct fault *f)
 {
-    struct str word = textfile_word(&line), filter;
-    bool pattern = str_eq(word, STR("pattern"));
-    unsigned access = 0;
-    int rc;
+    struct acl_line l;
+    int rc = acl_line_read(t, text, &l, f);
 
-    if (str_eq(word, STR("user")))
-        return read_user(a, t, word, line, at, f);
-    if (!pattern && !str_eq(word, STR("topic")))
-        return textfile_fault(t, f, word.p,
-                              "'%s' is unknown; a line begins with user, topic, pattern or #",
-                              textfile_show(word).text);
-    rc = read_rule(t, word, line, &access, &filter, f);
     if (rc)
         return rc;
-    acl_tree_grow(pattern ? &a->patterns : *at, filter, pattern, access);
+    if (l.kind == ACL_LINE_USER) {
+        *at = tree_for(a, l.text);
+        return 0;
+    }
+    acl_tree_grow(l.kind == ACL_LINE_PATTERN ? &a->patterns : *at, l.text,
+                  l.kind == ACL_LINE_PATTERN, l.access);
     a->rules++;
     return 0;
 }
@@ -217,6 +123,8 @@ int acl_read(struct str text, const char *name, struct acl **out, struct fault *
 
     map_init(&a->users);
     a->text = mem_dup(text.p ? text.p : "", text.n);
+    a->text_n = text.n;
+    a->name = str_dup(str_of(name));
     t = textfile_of(str_from(a->text, text.n), name);
     while (!rc && textfile_next(&t, &line))
         rc = read_line(a, &t, line, &at, f);
@@ -244,10 +152,21 @@ void acl_free(struct acl *a)
     acl_tree_fini(&a->anonymous);
     acl_tree_fini(&a->patterns);
     mem_free(a->text);
+    mem_free(a->name);
     mem_free(a);
 }
 
 size_t acl_rules(const struct acl *a)
 {
     return a->rules;
+}
+
+struct str acl_text(const struct acl *a)
+{
+    return str_from(a->text, a->text_n);
+}
+
+const char *acl_name(const struct acl *a)
+{
+    return a->name;
 }

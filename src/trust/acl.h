@@ -34,6 +34,9 @@ struct acl_who {
 MUST_USE int acl_read(struct str text, const char *name, struct acl **out, struct fault *f);
 void acl_free(struct acl *a); /* NULL is legal */
 size_t acl_rules(const struct acl *a);
+/* What was read, and from where. Valid as long as a. */
+struct str acl_text(const struct acl *a);
+const char *acl_name(const struct acl *a);
 
 /* topic: a valid name. */
 bool acl_may_publish(const struct acl *a, const struct acl_who *who, struct str topic);

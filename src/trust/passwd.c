@@ -31,6 +31,8 @@ struct entry {
 
 struct passwd {
     char *text; /* names */
+    size_t text_n;
+    char *name;
     struct map users;
     struct entry nobody; /* what an unknown user is compared with */
     unsigned most;       /* iterations of the costliest line */
@@ -215,6 +217,8 @@ int passwd_read(struct str text, const char *name, uint64_t iterations_max, stru
 
     map_init(&p->users);
     p->text = mem_dup(text.p ? text.p : "", text.n);
+    p->text_n = text.n;
+    p->name = str_dup(str_of(name));
     t = textfile_of(str_from(p->text, text.n), name);
     while (!rc && textfile_next(&t, &line))
         rc = read_line(p, &t, line, iterations_max, f);
@@ -234,5 +238,16 @@ void passwd_free(struct passwd *p)
     map_empty(&p->users, mem_free);
     map_fini(&p->users);
     mem_free(p->text);
+    mem_free(p->name);
     mem_free(p);
+}
+
+struct str passwd_text(const struct passwd *p)
+{
+    return str_from(p->text, p->text_n);
+}
+
+const char *passwd_name(const struct passwd *p)
+{
+    return p->name;
 }

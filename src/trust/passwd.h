@@ -20,6 +20,9 @@ MUST_USE int passwd_read(struct str text, const char *name, uint64_t iterations_
                          struct passwd **out, struct fault *f);
 void passwd_free(struct passwd *p); /* NULL is legal */
 size_t passwd_users(const struct passwd *p);
+/* What was read, and from where. Valid as long as p. */
+struct str passwd_text(const struct passwd *p);
+const char *passwd_name(const struct passwd *p);
 
 /* Is it the password of that user? Costs the same for every user and for nobody: as much as the
  * costliest line of the file. */
