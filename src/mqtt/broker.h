@@ -182,30 +182,76 @@ int broker_post(struct broker *b, struct str topic, struct blob *payload, unsign
 
 /* ---- looking at it ---- */
 struct broker_session_info {
-    struct str client_id, user;
-    char peer[ADDR_TEXT_SIZE]; /* "" when not connected */
-    bool connected, websocket, tls;
+    struct str client_id, user; /* user: p NULL without a name */
+    char peer[ADDR_TEXT_SIZE];  /* "" when not connected */
+    bool connected, websocket, tls, will;
     uint8_t version;
     unsigned worker;
-    size_t subscriptions, queued, inflight;
-    uint64_t dropped;      /* messages, of the session, for whatever reason */
-    uint64_t throttled;    /* pauses, of the connection */
+    uint16_t keep_alive_s;
+    uint32_t expiry_s; /* UINT32_MAX: never */
+    /* Publications from and to it since it connected; they wrap, and differences tell rates. */
+    uint32_t received, sent;
+    size_t subscriptions, queued, queued_bytes, inflight;
+    uint64_t dropped;      /* on their way to it, since its session began here */
+    uint64_t throttled;    /* pauses of the connection */
     int64_t since_wall_ns; /* of the connection, or of the disconnection */
 };
-/* Asks every worker; done() is called once on l's thread with all sessions (valid during the
- * call), later and never from inside. */
-void broker_sessions(struct broker *b, struct loop *l,
-                     void (*done)(void *ctx, const struct broker_session_info *all, size_t count),
-                     void *ctx);
+struct broker_subscription_info {
+    struct str client_id, filter;
+    uint32_t at;     /* its place among those of the client */
+    uint32_t sub_id; /* 0: none */
+    uint8_t options; /* the byte of SUBSCRIBE (MQTT 5, 3.8.3.1) */
+};
+enum broker_presence { BROKER_ANY, BROKER_CONNECTED, BROKER_AWAY };
+/* What to look for. Texts that are not asked for have p NULL. */
+struct broker_look {
+    struct str client; /* exactly this one */
+    struct str
+        search; /* in the client id, the user or the peer; in filters too when those are asked for */
+    struct str topic; /* subscriptions that match this name */
+    enum broker_presence presence;
+    bool subscriptions; /* they are asked for, not the sessions; with `client` both */
+    /* A page, in the order of client ids: behind this one (and, of its subscriptions, behind this place),
+     * so many; 0: all, in no order. */
+    struct str after;
+    uint32_t after_at;
+    size_t limit;
+};
+struct broker_looked {
+    const struct broker_session_info *sessions;
+    size_t session_count;
+    const struct broker_subscription_info *subscriptions;
+    size_t subscription_count;
+    size_t total; /* that there are on all pages */
+    bool more;    /* there are some behind this page */
+};
+/* Asks every worker; done() is called once on l's thread with what was found (valid during the call),
+ * later and never from inside. what: copied. */
+void broker_look(struct broker *b, struct loop *l, const struct broker_look *what,
+                 void (*done)(void *ctx, const struct broker_looked *found), void *ctx);
+
+/* Counts since the start, and what there is now. From any thread. */
+struct broker_stats {
+    uint64_t connected, sessions, subscriptions, shared, retained;
+    uint64_t received[3], sent[3]; /* publications by QoS */
+    uint64_t received_bytes;
+    uint64_t dropped_slow, dropped_queue, dropped_size, dropped_expired, dropped_retained,
+        dropped_mount;
+    uint64_t denied_publish, denied_subscribe, refused_ingest, connects, connects_refused,
+        keep_alive_timeouts, taken_over, protocol_errors;
+};
+void broker_stats(const struct broker *b, struct broker_stats *out);
+
 enum broker_kick {
     BROKER_KICK_DONE,
     BROKER_KICK_AWAY,    /* there is a session, and nobody connected to it */
     BROKER_KICK_UNKNOWN, /* there is no such client */
 };
 /* Ends the connection of a client: MQTT 5 is told 0x98 (administrative action), its will is sent, its
- * session lives on as long as it would after any broken connection. client_id is copied. done() is
- * called once on l's thread, later and never from inside. */
-void broker_kick(struct broker *b, struct loop *l, struct str client_id,
+ * session lives on as long as it would after any broken connection; end_session: not at all, whether it
+ * was connected or not. client_id is copied. done() is called once on l's thread, later and never from
+ * inside. */
+void broker_kick(struct broker *b, struct loop *l, struct str client_id, bool end_session,
                  void (*done)(void *ctx, enum broker_kick result), void *ctx);
 /* The log is so full that publications that would have to be written are refused. From any thread. */
 bool broker_log_is_low(const struct broker *b);

@@ -18,7 +18,7 @@
  * persist_round_server.c (writing down), restore_server.c (the start out of that), route_server.c
  * (publications), outbox_server.c (between parts), ingest_server.c (on_publish and its tokens), holding_server.c (sessions),
  * share_server.c (shared subscriptions), keep_server.c (retained), recheck_server.c (when the rules
- * have changed), sys_server.c ($SYS, listing).
+ * have changed), look_server.c (listing, ending), sys_server.c ($SYS).
  */
 #include "base/buf.h"
 #include "base/cell.h"
@@ -238,8 +238,8 @@ void holding_detach(struct part *p, struct session *s, bool send_will);
 void holding_decided(struct holding *h);
 /* Ends the session here for good; its will is published first if it is still there. */
 void holding_end(struct holding *h);
-/* Ends the connection to the session of that client id, if this part has it. */
-enum broker_kick holding_kick(struct part *p, struct str client_id);
+/* Ends the connection to the session of that client id, if this part has it, and the session on wish. */
+enum broker_kick holding_kick(struct part *p, struct str client_id, bool end_session);
 /* No session here begins anything by itself any more; then they can be freed. */
 void holding_quiet_all(struct part *p);
 void holding_free_all(struct part *p);
@@ -442,7 +442,8 @@ struct conn {
     struct hello *hello;
     struct timer timer;
     uint64_t last_read_ms;
-    size_t max_out; /* Maximum Packet Size of the client; SIZE_MAX: none */
+    uint32_t received, sent; /* publications; for whoever looks */
+    size_t max_out;          /* Maximum Packet Size of the client; SIZE_MAX: none */
     struct acks acks;
     struct str *aliases;         /* rules->topic_alias_max heap strings, or NULL */
     struct alias_out *alias_out; /* NULL: the client allows none */

@@ -195,6 +195,7 @@ static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
     if (rc) {
         conn_answers_clear(c);
         metric_add(c->part->b->m.received[pk->qos], 1);
+        c->received++;
         deny(c, pk, topic);
         return true;
     }
@@ -202,6 +203,7 @@ static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
         return false;
     conn_answers_clear(c);
     metric_add(c->part->b->m.received[pk->qos], 1);
+    c->received++;
     return true;
 }
 

@@ -171,6 +171,7 @@ bool conn_send_publish(struct conn *c, const struct delivery *d)
     }
     if (use.alias != 0 && !use.known)
         alias_out_told(c->alias_out, topic, use.alias);
+    c->sent++;
     return true;
 }
 

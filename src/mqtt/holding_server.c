@@ -205,15 +205,22 @@ static void cut_connection(struct holding *h, uint8_t reason, const char *text)
     }
 }
 
-enum broker_kick holding_kick(struct part *p, struct str client_id)
+enum broker_kick holding_kick(struct part *p, struct str client_id, bool end_session)
 {
     struct holding *h = find(p, client_id);
+    bool connected;
 
     if (!h)
         return BROKER_KICK_UNKNOWN;
-    if (!h->claimer && !h->s->conn)
+    connected = h->claimer || h->s->conn;
+    if (!connected && !end_session)
         return BROKER_KICK_AWAY;
+    if (end_session)
+        h->s->expiry_s = 0;
     cut_connection(h, MQTT_REASON_ADMINISTRATIVE, "ended by the operator");
+    h = find(p, client_id);
+    if (end_session && h && !h->s->conn && !h->claimer && !h->waiting)
+        holding_end(h);
     return BROKER_KICK_DONE;
 }
 

@@ -16,9 +16,11 @@
 #include "edge/uplink_client.h"
 #include "http/ws_server.h"
 #include "hub/api_server.h"
+#include "hub/mqtt_api_server.h"
 #include "hub/seed_io.h"
 #include "hub/sink_io.h"
 #include "net/tls.h"
+#include "node/access_api_server.h"
 #include "node/access_desk_server.h"
 #include "node/access_io.h"
 #include "node/access_server.h"
@@ -64,6 +66,7 @@ struct node {
     struct sink *sink;
     struct broker *broker;
     struct api *api;
+    struct mqtt_api *mqtt_api;
     struct health health;
     struct http_server *servers[NODE_SERVERS_MAX]; /* api, health, MQTT over WebSocket */
     size_t server_count;
@@ -488,6 +491,9 @@ static int start_api(struct node *n, struct fault *f)
         return rc;
     n->api = api_new(&ao);
     api_mount(n->api, server);
+    n->mqtt_api = mqtt_api_new(n->workers, n->broker, n->mqtt_log);
+    mqtt_api_mount(n->mqtt_api, server);
+    access_api_mount(n->desk, server);
     health_mount_api(&n->health, server);
     mount_mqtt(n, server, mqtt_on_api, COUNT_OF(mqtt_on_api), NULL);
     return listen_http(n, server, "api", &lo, f);
@@ -752,6 +758,7 @@ void node_stop(struct node *n)
         sink_stop(n->sink);
     for (size_t i = 0; i < n->server_count; i++)
         http_server_free(n->servers[i]);
+    mqtt_api_free(n->mqtt_api);
     if (n->broker)
         broker_free(n->broker);
     if (n->mqtt_log)

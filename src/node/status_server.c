@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "hub/render.h"
+#include "hub/render_mqtt.h"
 #include "node/access_desk_server.h"
 #include "node/control_server.h"
 #include "wire/json.h"
@@ -170,19 +171,7 @@ static void on_status(void *ctx, struct control_call *call)
     control_answer_take(call, &b);
 }
 
-/* NULL when it is not connected. */
-static const char *transport_of(const struct broker_session_info *s)
-{
-    if (!s->connected)
-        return NULL;
-    if (s->websocket)
-        return s->tls ? "wss" : "ws";
-    if (s->tls)
-        return "tls";
-    return str_starts(str_of(s->peer), STR("unix")) ? "unix" : "tcp";
-}
-
-static void on_session_list(void *ctx, const struct broker_session_info *all, size_t count)
+static void on_session_list(void *ctx, const struct broker_looked *found)
 {
     struct control_call *call = ctx;
     struct buf b = buf_init(STATUS_ANSWER_MAX);
@@ -191,29 +180,8 @@ static void on_session_list(void *ctx, const struct broker_session_info *all, si
     json_begin_object(&w);
     json_key(&w, "sessions");
     json_begin_array(&w);
-    for (size_t i = 0; i < count; i++) {
-        json_begin_object(&w);
-        json_key(&w, "client");
-        json_str(&w, all[i].client_id);
-        json_key(&w, "user");
-        json_str(&w, all[i].user);
-        json_key(&w, "peer");
-        json_text(&w, all[i].peer);
-        json_put_bool(&w, "connected", all[i].connected);
-        json_key(&w, "transport");
-        json_text(&w, transport_of(&all[i]));
-        json_put_bool(&w, "websocket", all[i].websocket);
-        json_put_bool(&w, "tls", all[i].tls);
-        json_put_u64(&w, "version", all[i].version);
-        json_put_u64(&w, "subscriptions", all[i].subscriptions);
-        json_put_u64(&w, "queued", all[i].queued);
-        json_put_u64(&w, "dropped", all[i].dropped);
-        json_put_u64(&w, "throttled", all[i].throttled);
-        json_put_u64(&w, "inflight", all[i].inflight);
-        json_key(&w, "since");
-        json_time(&w, all[i].since_wall_ns);
-        json_end_object(&w);
-    }
+    for (size_t i = 0; i < found->session_count; i++)
+        render_mqtt_session(&w, &found->sessions[i], NULL);
     json_end_array(&w);
     json_end_object(&w);
     control_answer_take(call, &b);
@@ -227,7 +195,8 @@ static void on_sessions(void *ctx, struct control_call *call)
         control_fail(call, "this node runs no MQTT broker");
         return;
     }
-    broker_sessions(s->from.broker, control_loop(call), on_session_list, call);
+    broker_look(s->from.broker, control_loop(call), &(struct broker_look){ 0 }, on_session_list,
+                call);
 }
 
 static void on_kicked(void *ctx, enum broker_kick result)
@@ -256,8 +225,8 @@ static void on_kick(void *ctx, struct control_call *call)
     if (!s->from.broker)
         control_fail(call, "this node runs no MQTT broker");
     else
-        broker_kick(s->from.broker, control_loop(call), control_arg(call, "client"), on_kicked,
-                    call);
+        broker_kick(s->from.broker, control_loop(call), control_arg(call, "client"),
+                    control_arg(call, "session").p != NULL, on_kicked, call);
 }
 
 /* ---- users and rules ---- */

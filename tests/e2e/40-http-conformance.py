@@ -5,6 +5,7 @@ import json
 import socket
 
 from harness import main, until
+from mqtt_raw import Client
 
 
 class Raw:
@@ -242,6 +243,8 @@ def test_http_1_0_is_answered_and_closed(box):
 def test_openapi_lists_every_route_and_each_get_answers(box):
     hub = box.hub()
     hub.request("POST", "/sensor-data", {"device_id": "t1", "temperature": 1, "humidity": 2, "timestamp": "2026-01-01T00:00:00Z"})
+    client = Client(hub, 5, "c")
+    given = {"device_id": "t1", "client": "c", "topic": "x"}
     doc = hub.get("/openapi.json")
     assert doc["openapi"].startswith("3."), doc
     assert {"/api/v1/devices", "/api/v1/readings", "/api/v1/data", "/sensor-data", "/sensor-data/{device_id}", "/health", "/ready",
@@ -252,8 +255,13 @@ def test_openapi_lists_every_route_and_each_get_answers(box):
             for p in what.get("parameters", []):
                 assert p["name"] and p["in"] in ("path", "query", "header") and p["schema"], p
             if method == "get" and path != "/mqtt":
-                status, _, _ = hub.request("GET", path.replace("{device_id}", "t1"))
-                assert status == 200, (path, status)
+                needed = {p["name"]: (p["in"], given[p["name"]]) for p in what.get("parameters", []) if p.get("required")}
+                for name, (_, value) in needed.items():
+                    path = path.replace("{" + name + "}", value)
+                more = "&".join(f"{name}={value}" for name, (where, value) in needed.items() if where == "query")
+                status, _, _ = hub.request("GET", path + ("?" + more if more else ""))
+                assert status == 200, (path, more, status)
+    client.close()
 
 
 def test_wrong_parameters_are_named(box):

@@ -153,7 +153,7 @@ def test_a_record_that_fits_into_no_segment_is_refused_at_the_door(box):
     info = c.publish("wayside/d/reading/env", json.dumps(large), qos=1)
     info.wait_for_publish(10)
     until(lambda: hub.metric("wayside_ingest_refused_total") >= 1, "the refusal to be counted")
-    assert "wayside/d/reading/env" in (box.dir / hub.name / "data" / "refused.jsonl").read_text()
+    until(lambda: "wayside/d/reading/env" in (box.dir / hub.name / "data" / "refused.jsonl").read_text(), "it to be written down")
     assert hub.request("POST", "/api/v1/data", {"device_id": "d", "n": 1})[0] == 200
     end(c)
 

@@ -326,15 +326,15 @@ struct rig_look {
     size_t count;
 };
 
-static inline void rig_on_sessions(void *ctx, const struct broker_session_info *all, size_t count)
+static inline void rig_on_sessions(void *ctx, const struct broker_looked *found)
 {
     struct rig_look *k = ctx;
 
-    k->count = count;
-    for (size_t i = 0; i < count; i++)
-        if (str_eq(all[i].client_id, str_of(k->id))) {
+    k->count = found->session_count;
+    for (size_t i = 0; i < found->session_count; i++)
+        if (str_eq(found->sessions[i].client_id, str_of(k->id))) {
             k->found = true;
-            k->info = all[i];
+            k->info = found->sessions[i];
         }
     gate_open(k->r->gate);
 }
@@ -344,7 +344,7 @@ static inline void rig_ask_sessions(void *ctx, struct loop *l)
     struct rig_look *k = ctx;
 
     if (loop_index(l) == 0)
-        broker_sessions(k->r->broker, l, rig_on_sessions, k);
+        broker_look(k->r->broker, l, &(struct broker_look){ 0 }, rig_on_sessions, k);
 }
 
 static inline struct rig_look rig_session(const struct rig *r, const char *id)
@@ -359,6 +359,7 @@ static inline struct rig_look rig_session(const struct rig *r, const char *id)
 struct rig_kick {
     const struct rig *r;
     const char *id;
+    bool end_session;
     enum broker_kick result;
 };
 
@@ -375,16 +376,21 @@ static inline void rig_ask_kick(void *ctx, struct loop *l)
     struct rig_kick *k = ctx;
 
     if (loop_index(l) == 0)
-        broker_kick(k->r->broker, l, str_of(k->id), rig_on_kicked, k);
+        broker_kick(k->r->broker, l, str_of(k->id), k->end_session, rig_on_kicked, k);
 }
 
-static inline enum broker_kick rig_kick(const struct rig *r, const char *id)
+static inline enum broker_kick rig_kick_with(const struct rig *r, const char *id, bool end_session)
 {
-    struct rig_kick k = { .r = r, .id = id };
+    struct rig_kick k = { .r = r, .id = id, .end_session = end_session };
 
     workers_each(r->workers, rig_ask_kick, &k);
     assert_true(gate_wait(r->gate, RIG_WAIT_MS));
     return k.result;
+}
+
+static inline enum broker_kick rig_kick(const struct rig *r, const char *id)
+{
+    return rig_kick_with(r, id, false);
 }
 
 /* Waits until the session is (not) connected. */
