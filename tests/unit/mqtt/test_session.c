@@ -201,14 +201,14 @@ static void what_both_have_is_kept_once(void **state)
         struct message *m = msg(0, 0);
 
         m->stamp = mine[i];
-        assert_int_equal(session_push(s, m, 1, false, 0), 0);
+        assert_int_equal(session_push(s, m, 1, false, (struct sub_ids){ 0 }), 0);
         message_unref(m);
     }
     for (size_t i = 0; i < COUNT_OF(others); i++) {
         struct message *m = msg(0, 0);
 
         m->stamp = others[i];
-        assert_int_equal(session_push(t, m, 1, false, 0), 0);
+        assert_int_equal(session_push(t, m, 1, false, (struct sub_ids){ 0 }), 0);
         message_unref(m);
     }
     session_absorb(s, t, 0);
