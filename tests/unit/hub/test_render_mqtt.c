@@ -40,11 +40,11 @@ static void clients(void **state)
         "{\"items\":[{\"client\":\"a\\\"1\",\"user\":null,\"peer\":\"127.0.0.1:5\",\"connected\":true,"
         "\"transport\":\"tls\",\"websocket\":false,\"tls\":true,\"version\":5,"
         "\"since\":\"1970-01-01T00:00:00.000Z\",\"subscriptions\":2,\"queued\":1,\"queued_bytes\":9,"
-        "\"inflight\":1,\"received\":3,\"sent\":4,\"dropped\":7,\"keep_alive_s\":60,\"expiry_s\":0,"
+        "\"inflight\":1,\"received\":3,\"sent\":4,\"dropped\":7,\"throttled\":0,\"keep_alive_s\":60,\"expiry_s\":0,"
         "\"will\":true},{\"client\":\"b\",\"user\":\"ann\",\"peer\":\"\",\"connected\":false,"
         "\"transport\":null,\"websocket\":false,\"tls\":false,\"version\":0,"
         "\"since\":\"1970-01-01T00:00:00.000Z\",\"subscriptions\":0,\"queued\":0,\"queued_bytes\":0,"
-        "\"inflight\":0,\"received\":0,\"sent\":0,\"dropped\":0,\"keep_alive_s\":0,\"expiry_s\":null,"
+        "\"inflight\":0,\"received\":0,\"sent\":0,\"dropped\":0,\"throttled\":0,\"keep_alive_s\":0,\"expiry_s\":null,"
         "\"will\":false}],\"next\":\"b\",\"total\":5}");
     found = (struct broker_looked){ 0 };
     render_mqtt_sessions(&out, &found);
