@@ -106,9 +106,7 @@ static bool attempt(struct stream *s, const struct addr *a)
         close(fd);
         return false;
     }
-    d->error = stream_attach(s, fd);
-    if (d->error)
-        return false;
+    stream_attach(s, fd);
     if (rc == 0)
         connected(s);
     else
@@ -153,7 +151,7 @@ void dial_timer(struct stream *s)
     d->error = -ETIMEDOUT;
     if (loop_now_ms(s->loop) >= d->deadline_ms)
         fail(s, -ETIMEDOUT);
-    else if (s->flags & STREAM_POLLED)
+    else if (s->fd >= 0)
         stream_detach(s);
 }
 

@@ -5,10 +5,13 @@
 #include "net/loop.h"
 
 #include <pthread.h>
+#include <sys/epoll.h>
 #include <uv.h>
 
 /* One read of a socket; also the most that one stream may take out of a turn. */
 #define LOOP_READ_SIZE ((size_t)64 * 1024)
+/* How many sockets are asked about at a time. */
+#define LOOP_EVENTS 512
 /* Addresses that stream_peer() and stream_local() have out at a time. */
 #define LOOP_ADDRS 8
 
@@ -25,7 +28,10 @@ struct loop {
     uv_async_t wake;
     uv_prepare_t prepare;
     uv_check_t check;
-    uv_timer_t alarm; /* one for the whole heap */
+    uv_timer_t alarm;           /* one for the whole heap */
+    uv_poll_t ready;            /* streams has events */
+    int streams;                /* an epoll of all streams' sockets */
+    struct epoll_event *events; /* LOOP_EVENTS */
     pthread_t owner;
     unsigned index;
     unsigned turn; /* counts; wraps */
@@ -34,6 +40,7 @@ struct loop {
     size_t open_count;
     struct queue mail;
     struct later *later_first, **later_last;
+    struct later *ended_first, **ended_last; /* streams whose closed() is to come */
     struct timer_slot *heap;
     size_t heap_count, heap_cap;
     uint64_t alarm_ms; /* what `alarm` is set to; UINT64_MAX: not set */
@@ -51,7 +58,12 @@ struct loop {
     unsigned addr_next;
 };
 
+/* Runs once at the end of the turn, behind all that was put off: d is in no list. */
+void loop_at_end(struct loop *l, struct later *d);
 struct loop *loop_new_indexed(unsigned index);
+
+/* The sockets in l->streams that are ready, at most LOOP_EVENTS of them (stream.c). */
+void streams_ready(struct loop *l);
 
 void timers_arm(struct loop *l);
 void timers_fire(struct loop *l);

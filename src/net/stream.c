@@ -8,7 +8,8 @@
  * Accepted streams begin at shaking (PROXY header, TLS) or open. The protocol is called only while open, and
  * once at the end with closed(); everything that ends a stream goes through stream_kill(), which
  * makes no callback itself, so that no stream function calls back into its caller's protocol.
- * The memory is freed in the close callback of libuv, behind which nothing can come.
+ * closed() comes at the very end of a turn, behind everything that was put off in it, and then the
+ * memory is freed.
  *
  * Invariants: flushing and later states: nothing is delivered, stream_send does nothing. closing:
  * no socket, no timer, no bytes. A stream without output and without kept bytes holds no buffer.
@@ -32,7 +33,7 @@
 #define LOW_DEFAULT      ((uint32_t)64 * 1024)
 #define SEND_MAX_DEFAULT ((uint32_t)4 * 1024 * 1024)
 
-static_assert(sizeof(struct stream) <= 400, "a stream stays small: there may be 100,000");
+static_assert(sizeof(struct stream) <= 240, "a stream stays small: there may be 100,000");
 
 static const struct sm_row rows[] = {
     [STREAM_DIALING] = { "dialing", TO(STREAM_SHAKING) | TO(STREAM_OPEN) | TO(STREAM_CLOSING) },
@@ -56,26 +57,23 @@ static unsigned wanted(const struct stream *s)
     unsigned want = 0;
 
     if (s->state == STREAM_DIALING)
-        return UV_WRITABLE;
+        return EPOLLOUT;
     if (!(s->flags & STREAM_EOF) && (s->state != STREAM_OPEN || !(s->flags & STREAM_PAUSED)))
-        want |= UV_READABLE;
+        want |= EPOLLIN;
     if (s->flags & STREAM_BLOCKED)
-        want |= UV_WRITABLE;
+        want |= EPOLLOUT;
     return want;
 }
 
-static void on_poll(uv_poll_t *h, int status, int events)
+static void on_events(struct stream *s, uint32_t events)
 {
-    struct stream *s = container_of(h, struct stream, poll);
-
     if (s->state == STREAM_DIALING) {
         dial_event(s);
         return;
     }
-    if (status < 0) { /* libuv stops polling at POLLERR; whoever reads or writes finds out why */
-        s->have = 0;
-        events = UV_READABLE | UV_WRITABLE;
-        if (!(wanted(s) & UV_READABLE)) {
+    if (events & (EPOLLERR | EPOLLHUP)) { /* whoever reads or writes finds out why */
+        events |= EPOLLIN | EPOLLOUT;
+        if (events & EPOLLERR && !(wanted(s) & EPOLLIN)) {
             int e = sock_error(s->fd);
 
             if (s->state == STREAM_OPEN)
@@ -84,43 +82,54 @@ static void on_poll(uv_poll_t *h, int status, int events)
             return;
         }
     }
-    if (events & UV_WRITABLE && s->flags & STREAM_BLOCKED) {
+    if (events & EPOLLOUT && s->flags & STREAM_BLOCKED) {
         s->flags &= (unsigned short)~STREAM_BLOCKED;
         stream_flush(s);
         stream_flushed(s);
     }
-    if (s->state != STREAM_CLOSING && events & UV_READABLE && wanted(s) & UV_READABLE)
+    if (s->state != STREAM_CLOSING && events & EPOLLIN && wanted(s) & EPOLLIN)
         stream_read(s);
     if (s->state != STREAM_CLOSING)
         stream_poll(s, true);
 }
 
+/* None of them is freed before the end of the turn, so an event of one that another has ended is
+ * only passed over. */
+void streams_ready(struct loop *l)
+{
+    int n = epoll_wait(l->streams, l->events, LOOP_EVENTS, 0);
+
+    for (int i = 0; i < n; i++) {
+        struct stream *s = l->events[i].data.ptr;
+
+        if (s->fd >= 0)
+            on_events(s, l->events[i].events);
+    }
+}
+
+/* What nothing is wanted of is not in the epoll, which would tell errors and the end all the same. */
 void stream_poll(struct stream *s, bool strict)
 {
     unsigned want = wanted(s);
-    bool surplus = s->have & ~want & (strict ? ~0u : (unsigned)UV_WRITABLE);
+    bool surplus = s->have & ~want & (strict ? ~0u : (unsigned)EPOLLOUT);
+    struct epoll_event e = { .events = want, .data.ptr = s };
+    int op = s->have == 0 ? EPOLL_CTL_ADD : want == 0 ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
     int rc;
 
-    if (!(s->flags & STREAM_POLLED) || (!(want & ~(unsigned)s->have) && !surplus))
+    if (s->fd < 0 || (!(want & ~(unsigned)s->have) && !surplus))
         return;
     s->have = (unsigned char)want;
-    rc = uv_poll_start(&s->poll, (int)want, on_poll);
+    rc = epoll_ctl(s->loop->streams, op, s->fd, &e);
     assert(rc == 0 && "a socket is polled twice");
 }
 
-static void on_unpolled(uv_handle_t *h)
+/* It has ended, and all that was put off in that turn is done. */
+static void run_ended(struct later *d)
 {
-    struct stream *s = container_of((uv_poll_t *)h, struct stream, poll);
-    const struct stream_handler *handler = s->h;
+    struct stream *s = container_of(d, struct stream, later);
 
-    s->flags &= (unsigned short)~STREAM_UNPOLLING;
-    if (s->state != STREAM_CLOSING) {
-        dial_next(s);
-        return;
-    }
-    assert(!s->later.queued);
-    if (handler && handler->closed)
-        handler->closed(s->ctx, s, s->code);
+    if (s->h && s->h->closed)
+        s->h->closed(s->ctx, s, s->code);
     if (s->listener)
         listener_ended(s->listener, s->flags & STREAM_BEGAN);
     stream_tls_free(s);
@@ -135,12 +144,17 @@ static void run_later(struct later *d)
     struct stream *s = container_of(d, struct stream, later);
 
     if (s->state == STREAM_CLOSING) {
-        if (!(s->flags & STREAM_UNPOLLING)) /* it never had a socket */
-            on_unpolled((uv_handle_t *)&s->poll);
+        d->run = run_ended;
+        loop_at_end(s->loop, d);
         return;
     }
     if (s->state == STREAM_DIALING) {
-        dial_start(s);
+        if (!(s->flags & STREAM_DETACHED)) {
+            dial_start(s);
+            return;
+        }
+        s->flags &= (unsigned short)~STREAM_DETACHED;
+        dial_next(s);
         return;
     }
     if (s->flags & STREAM_AGAIN) {
@@ -193,30 +207,21 @@ struct stream *stream_new(struct loop *l)
     return s;
 }
 
-int stream_attach(struct stream *s, int fd)
+void stream_attach(struct stream *s, int fd)
 {
-    int rc = uv_poll_init(&s->loop->uv, &s->poll, fd);
-
-    if (rc) {
-        close(fd);
-        return rc;
-    }
     s->fd = fd;
     s->have = 0;
-    s->flags |= STREAM_POLLED;
     if (s->user_timeout_ms && !(s->flags & STREAM_IS_UNIX))
         sock_user_timeout(fd, s->user_timeout_ms);
-    return 0;
 }
 
 void stream_detach(struct stream *s)
 {
-    s->flags &= (unsigned short)~STREAM_POLLED;
-    s->flags |= STREAM_UNPOLLING;
+    s->flags |= STREAM_DETACHED;
     s->have = 0;
-    uv_close((uv_handle_t *)&s->poll, on_unpolled);
-    close(s->fd);
+    close(s->fd); /* and out of the epoll: nobody else has it */
     s->fd = -1;
+    loop_later(s->loop, &s->later);
 }
 
 void stream_opened(struct stream *s)
@@ -244,11 +249,7 @@ void stream_accept(struct loop *l, int fd, const struct addr *peer, struct liste
     stream_set_peer(s, peer);
     if (!(s->flags & STREAM_IS_UNIX))
         sock_tune(fd);
-    s->code = stream_attach(s, fd);
-    if (s->code) {
-        stream_kill(s, false);
-        return;
-    }
+    stream_attach(s, fd);
     if (listener_proxy_rule(from)->required)
         stream_proxy_begin(s);
     else
@@ -303,9 +304,9 @@ void stream_kill(struct stream *s, bool reset)
     stream_tls_drop(s);
     stream_proxy_drop(s);
     dial_free(s);
-    if (s->flags & STREAM_POLLED)
+    if (s->fd >= 0)
         stream_detach(s);
-    else if (!(s->flags & STREAM_UNPOLLING))
+    else
         loop_later(s->loop, &s->later);
 }
 

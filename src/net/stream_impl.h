@@ -18,13 +18,12 @@ enum stream_state {
 };
 
 enum stream_flag {
-    STREAM_POLLED = 1,       /* `poll` is initialised and not being closed */
-    STREAM_UNPOLLING = 2,    /* `poll` is being closed */
-    STREAM_PAUSED = 4,       /* the protocol wants no bytes */
-    STREAM_EOF = 8,          /* the peer ended its side */
-    STREAM_BLOCKED = 16,     /* the kernel takes no more, or it is others' turn: wait for POLLOUT */
-    STREAM_SAID_ENOUGH = 32, /* stream_send returned false: drained() is owed */
-    STREAM_AGAIN = 64,       /* kept bytes are offered again at the end of the turn */
+    STREAM_DETACHED = 1, /* its socket was taken away; the next address, or the end, is to come */
+    STREAM_PAUSED = 4,   /* the protocol wants no bytes */
+    STREAM_EOF = 8,      /* the peer ended its side */
+    STREAM_BLOCKED = 16, /* the kernel takes no more, or it is others' turn: wait for POLLOUT */
+    STREAM_SAID_ENOUGH = 32,   /* stream_send returned false: drained() is owed */
+    STREAM_AGAIN = 64,         /* kept bytes are offered again at the end of the turn */
     STREAM_WRITE_FAILED = 128, /* the peer takes nothing any more; read what is left, then close */
     STREAM_SWITCHED = 256,     /* stream_set() was called meanwhile */
     STREAM_IS_UNIX = 512,
@@ -43,7 +42,6 @@ struct kept {
 };
 
 struct stream {
-    uv_poll_t poll;
     struct loop *loop;
     const struct stream_handler *h;
     void *ctx;
@@ -71,9 +69,9 @@ struct stream {
 /* ---- stream.c ---- */
 /* A stream without a socket. */
 struct stream *stream_new(struct loop *l);
-/* Gives it the socket. On failure the socket is closed. */
-MUST_USE int stream_attach(struct stream *s, int fd);
-/* Takes the socket away again; then(s) comes when that is done. */
+/* Gives it the socket. */
+void stream_attach(struct stream *s, int fd);
+/* Takes the socket away again and closes it; what follows comes at the end of the turn. */
 void stream_detach(struct stream *s);
 void stream_move(struct stream *s, enum stream_state to);
 void stream_set_peer(struct stream *s, const struct addr *a);
