@@ -158,6 +158,7 @@ struct part {
     struct timer sys_timer;   /* worker 0 */
     uint64_t started_ms;
     struct broker_token *spare;
+    struct questions *spare_questions;
     struct buf mount_room; /* scratch: what a client of a listener with a mount point named */
     uint64_t log_second;   /* part_may_log() */
     unsigned log_lines;
@@ -341,9 +342,22 @@ void keep_note(struct conn *c, struct publication *pub);
 /* Asks for the next, when nothing is being asked and not too much waits to be sent. */
 void keep_next(struct conn *c);
 void keep_forget(struct conn *c);
+/* Gives c->keep back when nothing is on its way any more. */
+void keep_done(struct conn *c);
 /* The rules have changed: what may not be received is not sent. */
 void keep_recheck(struct conn *c);
 
+/* What is retained and wanted by a connection, from the SUBSCRIBE until all of it was sent. */
+struct keep {
+    struct replay *replay, **replay_last;
+    size_t replay_pending; /* messages in them */
+    struct keep_ask *asks,
+        **asks_last; /* filters whose retained messages are yet to be asked for */
+    size_t ask_count;
+    uint32_t queries;  /* retained shards that have not answered */
+    uint64_t last_ask; /* number of the filter that was added last */
+    struct map *seen;  /* retained topics delivered live meanwhile -> struct seen (keep_server.c) */
+};
 /* Retained messages on their way to a new subscriber, sent as fast as it takes them. */
 struct replay {
     struct replay *next;
@@ -392,8 +406,25 @@ struct hello {
     struct session *session; /* granted */
     bool session_present;
     uint64_t ended; /* serial of a session that was written down and is over with this CONNECT */
+    struct conn *c;
+    struct authz_login login;
     struct addr peer, local; /* for authz, which may answer later */
     struct buf certified;    /* the name in its certificate, where that is asked for */
+};
+
+/* What is asked of authz about one packet. A part keeps one for whoever asks next. */
+struct questions {
+    struct conn *c;
+    struct authz_check check;
+    char *object; /* while an answer is to come; NULL: none is */
+    int *answers;
+    uint32_t count, cap;
+};
+
+/* To go on reading, or to end: not inside of what found that out. */
+struct conn_retry {
+    struct timer timer;
+    struct conn *c;
 };
 
 /* How a connection that is not plainly a stream reaches its peer. */
@@ -447,22 +478,10 @@ struct conn {
     struct acks acks;
     struct str *aliases;         /* rules->topic_alias_max heap strings, or NULL */
     struct alias_out *alias_out; /* NULL: the client allows none */
-    int *answers;                /* of authz for the packet at hand */
-    uint32_t answer_count, answer_cap;
-    bool asking; /* check is under way */
-    struct authz_login login;
-    struct authz_check check;
-    char *check_object;
-    struct replay *replay, **replay_last;
-    size_t replay_pending; /* messages in them */
-    struct keep_ask *asks,
-        **asks_last; /* filters whose retained messages are yet to be asked for */
-    size_t ask_count;
-    uint32_t queries;       /* retained shards that have not answered */
-    uint64_t last_ask;      /* number of the filter that was added last */
-    struct conn_rate *rate; /* NULL: no limit */
-    struct map *seen; /* retained topics delivered live meanwhile -> struct seen (keep_server.c) */
-    struct timer retry;
+    struct questions *questions; /* to authz about the packet at hand; NULL: none */
+    struct keep *keep;           /* retained messages on their way to it; NULL: none */
+    struct conn_rate *rate;      /* NULL: no limit */
+    struct conn_retry *retry;    /* made when it is first needed */
     int64_t since_wall_ns;
     uint64_t since_uptime_ns; /* of its CONNACK */
 };
@@ -482,6 +501,8 @@ void conn_end(struct conn *c, uint8_t reason, const char *text);
 void conn_drop(struct conn *c, int err);
 void conn_busy_set(struct conn *c, enum conn_busy why);
 void conn_busy_clear(struct conn *c, enum conn_busy why);
+/* on_retry() after that time: ends it when it is overfull, or clears BUSY_WAIT. */
+void conn_retry_in(struct conn *c, uint64_t after_ms);
 /* One request less whose answer comes here; frees c if it was the last and the transport closed. */
 void conn_unhold(struct conn *c);
 const struct addr *conn_peer(const struct conn *c);
@@ -516,6 +537,7 @@ void hello_free(struct hello *h);
  * at: which question of the packet this is. */
 int conn_ask(struct conn *c, uint32_t at, enum authz_action action, struct str object);
 void conn_answers_clear(struct conn *c);
+void questions_free(struct questions *q);
 
 /* conn_rate_server.c. The session is open: its listener's rates hold from now on. */
 void conn_rate_begin(struct conn *c);

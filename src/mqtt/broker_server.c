@@ -319,6 +319,7 @@ static void part_free(void *ctx, struct loop *l)
     match_fini(&p->match);
     buf_fini(&p->writing);
     mem_free(p->spare);
+    questions_free(p->spare_questions);
     mem_free(p);
 }
 

@@ -36,12 +36,12 @@ static void check_will(struct conn *c);
 
 static void on_checked(struct authz_check *k, int code)
 {
-    struct conn *c = container_of(k, struct conn, check);
+    struct questions *q = container_of(k, struct questions, check);
+    struct conn *c = q->c;
 
-    c->asking = false;
-    mem_free(c->check_object);
-    c->check_object = NULL;
-    c->answers[c->answer_count - 1] = code;
+    mem_free(q->object);
+    q->object = NULL;
+    q->answers[q->count - 1] = code;
     if (c->state == CONN_CLOSING)
         return;
     if (c->state == CONN_OPEN)
@@ -50,17 +50,40 @@ static void on_checked(struct authz_check *k, int code)
         check_will(c);
 }
 
+static struct questions *questions_of(struct conn *c)
+{
+    struct part *p = c->part;
+
+    if (c->questions)
+        return c->questions;
+    c->questions = p->spare_questions ? p->spare_questions : NEW(struct questions);
+    p->spare_questions = NULL;
+    c->questions->c = c;
+    return c->questions;
+}
+
+void questions_free(struct questions *q)
+{
+    if (!q)
+        return;
+    assert(!q->object);
+    mem_free(q->answers);
+    mem_free(q);
+}
+
 int conn_ask(struct conn *c, uint32_t at, enum authz_action action, struct str object)
 {
     const struct authz *z = c->part->b->authz;
+    struct questions *q;
     int rc;
 
     if (!z || !z->check)
         return 0;
-    if (at < c->answer_count)
-        return c->answers[at];
-    assert(!c->asking);
-    c->check = (struct authz_check){
+    q = questions_of(c);
+    if (at < q->count)
+        return q->answers[at];
+    assert(!q->object);
+    q->check = (struct authz_check){
         .who = c->who,
         .action = action,
         .object = object,
@@ -68,40 +91,51 @@ int conn_ask(struct conn *c, uint32_t at, enum authz_action action, struct str o
         .loop = c->part->loop,
         .done = on_checked,
     };
-    rc = z->check(z->ctx, &c->check);
+    rc = z->check(z->ctx, &q->check);
     if (rc != AUTHZ_LATER && action == AUTHZ_PUBLISH)
         return rc; /* the only question of its packet: nothing to keep */
-    assert(c->answer_count == at);
-    if (c->answer_count == c->answer_cap) {
-        c->answer_cap = c->answer_cap ? c->answer_cap * 2 : 4;
-        c->answers = mem_resize(c->answers, c->answer_cap * sizeof(*c->answers));
+    assert(q->count == at);
+    if (q->count == q->cap) {
+        q->cap = q->cap ? q->cap * 2 : 4;
+        q->answers = mem_resize(q->answers, q->cap * sizeof(*q->answers));
     }
-    c->answers[c->answer_count++] = rc == AUTHZ_LATER ? ERR_REFUSED : rc;
+    q->answers[q->count++] = rc == AUTHZ_LATER ? ERR_REFUSED : rc;
     if (rc != AUTHZ_LATER)
         return rc;
-    c->asking = true;
-    c->check_object = str_dup(object);
-    c->check.object.p = c->check_object;
+    q->object = str_dup(object);
+    q->check.object.p = q->object;
     return ERR_MORE;
 }
 
 void conn_answers_clear(struct conn *c)
 {
-    c->answer_count = 0;
+    struct questions *q = c->questions;
+    struct part *p = c->part;
+
+    if (!q)
+        return;
+    q->count = 0;
+    c->questions = NULL;
+    if (p->spare_questions)
+        questions_free(q);
+    else
+        p->spare_questions = q;
 }
 
 void conn_login_cancel(struct conn *c)
 {
     const struct authz *z = c->part->b->authz;
+    struct questions *q = c->questions;
 
     if ((c->busy & BUSY_LOGIN) && z->cancel_login)
-        z->cancel_login(z->ctx, &c->login);
+        z->cancel_login(z->ctx, &c->hello->login);
     c->busy &= (uint8_t)~BUSY_LOGIN;
-    if (c->asking && z->cancel_check)
-        z->cancel_check(z->ctx, &c->check);
-    c->asking = false;
-    mem_free(c->check_object);
-    c->check_object = NULL;
+    if (!q || !q->object)
+        return;
+    if (z->cancel_check)
+        z->cancel_check(z->ctx, &q->check);
+    mem_free(q->object);
+    q->object = NULL;
 }
 
 /* ---- refusing ---- */
@@ -193,7 +227,7 @@ static void logged_in(struct conn *c, int code, struct identity *id)
 
 static void on_login(struct authz_login *l, int code, struct identity *id)
 {
-    struct conn *c = container_of(l, struct conn, login);
+    struct conn *c = container_of(l, struct hello, login)->c;
 
     c->busy &= (uint8_t)~BUSY_LOGIN;
     logged_in(c, code, id);
@@ -213,7 +247,7 @@ static void login(struct conn *c)
     }
     c->hello->peer = *conn_peer(c);
     c->hello->local = *conn_local(c);
-    c->login = (struct authz_login){
+    c->hello->login = (struct authz_login){
         .client_id = pk->client_id,
         .user = pk->username,
         .password = pk->password,
@@ -227,7 +261,7 @@ static void login(struct conn *c)
         .loop = c->part->loop,
         .done = on_login,
     };
-    rc = z->login(z->ctx, &c->login, &id);
+    rc = z->login(z->ctx, &c->hello->login, &id);
     if (rc == AUTHZ_LATER)
         c->busy |= BUSY_LOGIN;
     else
@@ -278,6 +312,7 @@ void conn_connect(struct conn *c, const struct mqtt_connect *pk, struct str pack
 
     metric_add(c->part->b->m.connects, 1);
     c->hello = h;
+    h->c = c;
     c->version = (uint8_t)pk->version;
     h->bytes = mem_dup(packet.p, packet.n);
     if (mqtt_decode(str_from(h->bytes, packet.n), pk->version, packet.n, &again, &used, NULL))

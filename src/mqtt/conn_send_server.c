@@ -327,21 +327,23 @@ static void replay_one(struct conn *c, struct replay *r, struct message *m)
  * the session's queue. */
 static bool pump_replay(struct conn *c)
 {
-    struct replay *r = c->replay;
+    struct keep *k = c->keep;
+    struct replay *r = k ? k->replay : NULL;
 
     if (!r || c->choked || c->session->count > c->session->sent)
         return false;
     if (r->at < r->count) {
         replay_one(c, r, r->messages[r->at]);
         message_unref(r->messages[r->at++]);
-        c->replay_pending--;
+        k->replay_pending--;
         return true;
     }
-    c->replay = r->next;
-    if (!c->replay)
-        c->replay_last = &c->replay;
+    k->replay = r->next;
+    if (!k->replay)
+        k->replay_last = &k->replay;
     mem_free(r);
     keep_next(c);
+    keep_done(c);
     return true;
 }
 

@@ -75,7 +75,7 @@ static void on_timer(struct timer *t)
 
 static void on_retry(struct timer *t)
 {
-    struct conn *c = container_of(t, struct conn, retry);
+    struct conn *c = container_of(t, struct conn_retry, timer)->c;
 
     if (c->overfull) {
         metric_add(c->part->b->m.overfull, 1);
@@ -83,6 +83,25 @@ static void on_retry(struct timer *t)
         return;
     }
     conn_busy_clear(c, BUSY_WAIT);
+}
+
+void conn_retry_in(struct conn *c, uint64_t after_ms)
+{
+    if (!c->retry) {
+        c->retry = NEW(struct conn_retry);
+        c->retry->c = c;
+        timer_init(&c->retry->timer, c->part->loop, on_retry);
+    }
+    timer_start(&c->retry->timer, after_ms);
+}
+
+static void retry_drop(struct conn *c)
+{
+    if (!c->retry)
+        return;
+    timer_stop(&c->retry->timer);
+    mem_free(c->retry);
+    c->retry = NULL;
 }
 
 /* ---- reading ---- */
@@ -183,7 +202,7 @@ static void leave(struct conn *c, bool send_will)
     conn_move(c, CONN_CLOSING);
     conn_login_cancel(c);
     timer_stop(&c->timer);
-    timer_stop(&c->retry);
+    retry_drop(c);
     conn_rate_end(c);
     keep_forget(c);
     c->session = NULL;
@@ -261,10 +280,8 @@ static void conn_free(struct conn *c)
 {
     assert(!c->left);
     timer_stop(&c->timer);
-    timer_stop(&c->retry);
     acks_fini(&c->acks);
     conn_answers_clear(c);
-    mem_free(c->answers);
     for (size_t i = 0; c->aliases && i < c->rules->topic_alias_max; i++)
         mem_free((void *)(uintptr_t)c->aliases[i].p);
     mem_free(c->rate);
@@ -308,12 +325,9 @@ struct conn *conn_new(struct part *p, const struct broker_rules *rules)
     c->part = p;
     c->rules = rules;
     c->max_out = SIZE_MAX;
-    c->replay_last = &c->replay;
-    c->asks_last = &c->asks;
     c->since_wall_ns = clock_wall_ns();
     c->last_read_ms = loop_now_ms(p->loop);
     timer_init(&c->timer, p->loop, on_timer);
-    timer_init(&c->retry, p->loop, on_retry);
     timer_start(&c->timer, p->b->limits.mqtt_connect_timeout_ms);
     list_init(&c->link);
     list_push_back(&p->conns, &c->link);

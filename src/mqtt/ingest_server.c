@@ -163,7 +163,7 @@ static enum ingest refused(struct conn *c, const struct mqtt_publish *pk, int co
     metric_add(c->part->b->m.refused_ingest, 1);
     if (code == ERR_FULL && pk->qos > 0 && c->version == MQTT_V311) {
         conn_busy_set(c, BUSY_WAIT);
-        timer_start(&c->retry, RETRY_FULL_MS);
+        conn_retry_in(c, RETRY_FULL_MS);
         return INGEST_AGAIN;
     }
     acknowledge_now(c, pk, code, reason);

@@ -107,24 +107,25 @@ static void seen_drop(struct seen *s)
 
 void keep_note(struct conn *c, struct publication *pub)
 {
+    struct keep *k = c->keep;
     struct seen *s;
 
-    if (!pub->src.retain || (c->queries == 0 && !c->asks))
+    if (!pub->src.retain || !k || (k->queries == 0 && !k->asks))
         return;
-    if (!c->seen) {
-        c->seen = NEW(struct map);
-        map_init(c->seen);
+    if (!k->seen) {
+        k->seen = NEW(struct map);
+        map_init(k->seen);
     }
     s = NEW(struct seen);
     s->m = message_ref(publication_message(pub));
-    s->last_ask = c->last_ask;
-    seen_drop(map_put(c->seen, message_topic(s->m), s));
+    s->last_ask = k->last_ask;
+    seen_drop(map_put(k->seen, message_topic(s->m), s));
 }
 
 /* True when the connection has been given something as new as m since it was to be asked for. */
 static bool is_seen(const struct conn *c, const struct query_mail *k, const struct message *m)
 {
-    const struct seen *live = c->seen ? map_get(c->seen, message_topic(m)) : NULL;
+    const struct seen *live = c->keep->seen ? map_get(c->keep->seen, message_topic(m)) : NULL;
 
     return live && live->last_ask >= k->ask && live->m->stamp >= m->stamp;
 }
@@ -150,28 +151,39 @@ static void replay_add(struct conn *c, struct query_mail *k)
         mem_free(r);
         return;
     }
-    c->replay_pending += kept;
+    c->keep->replay_pending += kept;
     r->next = NULL;
     r->count = kept;
     r->at = 0;
     r->sub_id = k->sub_id;
     r->options = k->options;
-    *c->replay_last = r;
-    c->replay_last = &r->next;
+    *c->keep->replay_last = r;
+    c->keep->replay_last = &r->next;
 }
 
-static void seen_free(struct conn *c)
+static void seen_free(struct keep *k)
 {
     struct map_entry *e;
     size_t at = 0;
 
-    if (!c->seen)
+    if (!k->seen)
         return;
-    while ((e = map_next(c->seen, &at)))
+    while ((e = map_next(k->seen, &at)))
         seen_drop(e->value);
-    map_fini(c->seen);
-    mem_free(c->seen);
-    c->seen = NULL;
+    map_fini(k->seen);
+    mem_free(k->seen);
+    k->seen = NULL;
+}
+
+void keep_done(struct conn *c)
+{
+    struct keep *k = c->keep;
+
+    if (!k || k->queries > 0 || k->asks || k->replay)
+        return;
+    seen_free(k);
+    mem_free(k);
+    c->keep = NULL;
 }
 
 static void on_answer(struct mail *m, struct loop *l)
@@ -183,11 +195,12 @@ static void on_answer(struct mail *m, struct loop *l)
     if (k->found)
         replay_add(c, k);
     mem_free(k);
-    c->queries--;
-    conn_pump(c);
+    c->keep->queries--;
+    if (c->keep->queries == 0 && !c->keep->asks)
+        seen_free(c->keep);
     keep_next(c);
-    if (c->queries == 0 && !c->asks)
-        seen_free(c);
+    conn_pump(c);
+    keep_done(c);
     conn_unhold(c);
 }
 
@@ -229,7 +242,7 @@ static void query_shard(struct conn *c, unsigned shard, const struct keep_ask *a
     k->filter_n = a->filter_n;
     memcpy(k->filter, a->filter, a->filter_n);
     c->holds++;
-    c->queries++;
+    c->keep->queries++;
     p->letters++;
     part_post(p, shard, &k->mail);
 }
@@ -238,38 +251,45 @@ static void query_shard(struct conn *c, unsigned shard, const struct keep_ask *a
 
 void keep_query(struct conn *c, struct str filter, uint8_t options, uint32_t sub_id)
 {
+    struct keep *k = c->keep;
     struct keep_ask *a;
 
-    if (c->ask_count >= c->part->b->session_limits.subscriptions_max) {
+    if (!k) {
+        k = c->keep = NEW(struct keep);
+        k->replay_last = &k->replay;
+        k->asks_last = &k->asks;
+    }
+    if (k->ask_count >= c->part->b->session_limits.subscriptions_max) {
         metric_add(c->part->b->m.dropped_retained, 1);
         return;
     }
     a = mem_new(sizeof(*a) + filter.n);
-    a->number = ++c->last_ask;
+    a->number = ++k->last_ask;
     a->sub_id = sub_id;
     a->options = options;
     a->filter_n = filter.n;
     memcpy(a->filter, filter.p, filter.n);
-    *c->asks_last = a;
-    c->asks_last = &a->next;
-    c->ask_count++;
+    *k->asks_last = a;
+    k->asks_last = &a->next;
+    k->ask_count++;
     keep_next(c);
 }
 
 void keep_next(struct conn *c)
 {
     struct broker *b = c->part->b;
-    struct keep_ask *a = c->asks;
+    struct keep *k = c->keep;
+    struct keep_ask *a = k ? k->asks : NULL;
     struct str filter;
 
-    if (!a || c->queries > 0 || !conn_is_open(c) ||
-        c->replay_pending >= b->limits.mqtt_retained_max)
+    if (!a || k->queries > 0 || !conn_is_open(c) ||
+        k->replay_pending >= b->limits.mqtt_retained_max)
         return;
     filter = str_from(a->filter, a->filter_n);
-    c->asks = a->next;
-    if (!c->asks)
-        c->asks_last = &c->asks;
-    c->ask_count--;
+    k->asks = a->next;
+    if (!k->asks)
+        k->asks_last = &k->asks;
+    k->ask_count--;
     if (mqtt_filter_is_plain(filter))
         query_shard(c, broker_shard(b, filter), a);
     else
@@ -280,8 +300,12 @@ void keep_next(struct conn *c)
 
 void keep_recheck(struct conn *c)
 {
-    struct keep_ask **at = &c->asks;
+    struct keep *k = c->keep;
+    struct keep_ask **at;
 
+    if (!k)
+        return;
+    at = &k->asks;
     while (*at) {
         struct keep_ask *a = *at;
 
@@ -290,11 +314,11 @@ void keep_recheck(struct conn *c)
             continue;
         }
         *at = a->next;
-        c->ask_count--;
+        k->ask_count--;
         mem_free(a);
     }
-    c->asks_last = at;
-    for (struct replay *r = c->replay; r; r = r->next) {
+    k->asks_last = at;
+    for (struct replay *r = k->replay; r; r = r->next) {
         size_t kept = r->at;
 
         for (size_t i = r->at; i < r->count; i++) {
@@ -303,30 +327,36 @@ void keep_recheck(struct conn *c)
             else
                 message_unref(r->messages[i]);
         }
-        c->replay_pending -= r->count - kept;
+        k->replay_pending -= r->count - kept;
         r->count = kept;
     }
+    keep_done(c);
 }
 
 void keep_forget(struct conn *c)
 {
-    while (c->asks) {
-        struct keep_ask *a = c->asks;
+    struct keep *k = c->keep;
 
-        c->asks = a->next;
+    if (!k)
+        return;
+    while (k->asks) {
+        struct keep_ask *a = k->asks;
+
+        k->asks = a->next;
         mem_free(a);
     }
-    c->asks_last = &c->asks;
-    c->ask_count = 0;
-    while (c->replay) {
-        struct replay *r = c->replay;
+    k->asks_last = &k->asks;
+    k->ask_count = 0;
+    while (k->replay) {
+        struct replay *r = k->replay;
 
-        c->replay = r->next;
+        k->replay = r->next;
         while (r->at < r->count)
             message_unref(r->messages[r->at++]);
         mem_free(r);
     }
-    c->replay_last = &c->replay;
-    c->replay_pending = 0;
-    seen_free(c);
+    k->replay_last = &k->replay;
+    k->replay_pending = 0;
+    seen_free(k);
+    keep_done(c);
 }

@@ -248,7 +248,7 @@ void part_queued(struct part *p, struct session *s, int rc)
         return;
     /* Not now: whoever goes through the subscriptions must not find a session gone. */
     c->overfull = true;
-    timer_start(&c->retry, 0);
+    conn_retry_in(c, 0);
 }
 
 static void deliver_one(struct part *p, struct session *s, struct publication *pub, unsigned qos,

@@ -88,7 +88,7 @@ void session_subscribe(struct session *s, struct str filter, uint32_t sub_id, ui
     if (!sub) {
         assert(added);
         if (s->sub_count == s->sub_cap) {
-            s->sub_cap = s->sub_cap ? s->sub_cap * 2 : 2;
+            s->sub_cap = s->sub_cap ? s->sub_cap * 2 : 1;
             s->subs = mem_resize(s->subs, s->sub_cap * sizeof(*s->subs));
         }
         sub = &s->subs[s->sub_count++];
