@@ -50,7 +50,9 @@ struct broker_metrics {
     struct metric *connects, *refused, *received[3], *sent[3], *received_bytes;
     struct metric *dropped_slow, *dropped_queue, *dropped_size, *dropped_expired, *dropped_retained;
     struct metric *dropped_mount, *dropped_oldest, *dropped_offline, *redirected;
-    struct metric *overfull, *throttled;
+    struct metric *overfull, *throttled, *crowded, *expired_sessions, *sockets;
+    struct metric *packets_in, *packets_out, *sent_bytes, *payload_in, *payload_out;
+    struct metric *queued, *queued_bytes, *retained_bytes;
     struct metric *denied_publish, *denied_subscribe, *refused_ingest, *kept_alive, *taken_over;
     struct metric *connected, *sessions, *subscriptions, *shared, *retained, *proto_errors;
     struct metric *between, *proxy_refused, *unwritten;
@@ -111,7 +113,13 @@ struct interest_counts {
     uint32_t all;    /* filters that begin with a wildcard */
 };
 
+/* What has left in this turn; counted at its end. */
+struct tally {
+    uint64_t packets, bytes, payload;
+};
+
 struct outbox;
+struct sys;
 struct part {
     struct broker *b;
     struct loop *loop;
@@ -155,8 +163,9 @@ struct part {
 
     struct registry registry; /* shard */
     struct retained retained; /* shard */
-    struct timer sys_timer;   /* worker 0 */
-    uint64_t started_ms;
+    struct sys *sys;          /* sys_server.c */
+    struct tally tally;
+    struct later tell_tally;
     struct broker_token *spare;
     struct questions *spare_questions;
     struct buf mount_room; /* scratch: what a client of a listener with a mount point named */
@@ -580,5 +589,15 @@ void conn_pause(struct conn *c, bool paused);
 void conn_set_read_max(struct conn *c, size_t n);
 
 void sys_start(struct part *p);
+void sys_stop(struct part *p);
+void sys_free(struct part *p);
+/* A packet leaves, of so many bytes; payload: of those, a PUBLISH's. */
+static inline void part_sent(struct part *p, size_t n, size_t payload)
+{
+    if (p->tally.packets++ == 0)
+        loop_later(p->loop, &p->tell_tally);
+    p->tally.bytes += n;
+    p->tally.payload += payload;
+}
 
 #endif

@@ -60,6 +60,15 @@ static void metrics_set_up(struct broker *b, struct metrics *m)
         .taken_over = PLAIN("sessions_taken_over", "connections ended by a newer one"),
         .overfull = PLAIN("queue_disconnects", "connections ended because their queue was full"),
         .throttled = PLAIN("throttled", "pauses of clients that were faster than allowed"),
+        .crowded =
+            PLAIN("connects_crowded_out", "connections ended before their CONNECT, to make room"),
+        .expired_sessions = PLAIN("sessions_expired", "sessions whose client did not come back"),
+        .sockets = PLAIN("sockets", "connections accepted"),
+        .packets_in = PLAIN("packets_received", "MQTT packets received"),
+        .packets_out = PLAIN("packets_sent", "MQTT packets sent"),
+        .sent_bytes = PLAIN("sent_bytes", "bytes of MQTT packets sent"),
+        .payload_in = PLAIN("received_payload_bytes", "payloads of publications received"),
+        .payload_out = PLAIN("sent_payload_bytes", "payloads of publications sent"),
         .proto_errors = PLAIN("protocol_errors", "packets that broke the protocol"),
         .between = PLAIN("messages_between_workers", "publications posted to another worker"),
     };
@@ -68,6 +77,9 @@ static void metrics_set_up(struct broker *b, struct metrics *m)
     b->m.connected = metrics_gauge(m, "wayside_mqtt_connections", "", "connected MQTT clients");
     b->m.sessions = GAUGE("sessions", "MQTT sessions, connected or not");
     b->m.subscriptions = GAUGE("subscriptions", "MQTT subscriptions");
+    b->m.queued = GAUGE("queued_messages", "messages in the queues of clients");
+    b->m.queued_bytes = GAUGE("queued_bytes", "memory of those, each queue by itself");
+    b->m.retained_bytes = GAUGE("retained_bytes", "memory of retained messages");
     b->m.unwritten =
         PLAIN("unwritten", "operations of sessions that the broker's log did not take");
     b->m.shared = GAUGE("shared_subscriptions", "MQTT shared subscriptions, groups of members");
@@ -143,6 +155,8 @@ struct broker *broker_new(struct workers *w, const struct broker_options *o)
     random_bytes(b->key, sizeof(b->key));
     b->own_metrics = o->metrics ? NULL : metrics_new();
     metrics_set_up(b, o->metrics ? o->metrics : b->own_metrics);
+    b->session_limits.queued = b->m.queued;
+    b->session_limits.queued_bytes = b->m.queued_bytes;
     list_init(&b->listeners);
     list_init(&b->rules);
     b->stopped = gate_new();
@@ -230,7 +244,7 @@ static void part_stop(void *ctx, struct loop *l)
     struct part *p = part_of(ctx, l);
 
     p->stopping = true;
-    timer_stop(&p->sys_timer);
+    sys_stop(p);
     persist_rounds_stop(p);
     LIST_EACH_SAFE (it, tmp, &p->conns)
         conn_shutdown(container_of(it, struct conn, link));
@@ -320,6 +334,7 @@ static void part_free(void *ctx, struct loop *l)
     buf_fini(&p->writing);
     mem_free(p->spare);
     questions_free(p->spare_questions);
+    sys_free(p);
     mem_free(p);
 }
 

@@ -17,6 +17,7 @@ void conn_send(struct conn *c, struct str bytes)
 {
     bool more = c->stream ? stream_send(c->stream, bytes) : c->far->send(c, bytes);
 
+    part_sent(c->part, bytes.n, 0);
     if (!more)
         c->choked = true;
 }
@@ -82,9 +83,8 @@ static void send_copied(struct conn *c, const struct mqtt_publish_out *o, struct
     if (payload.n > 0)
         memcpy(at + n, payload.p, payload.n);
     n += payload.n;
-    if (!c->stream)
-        conn_send(c, str_from(near, n));
-    else if (!stream_commit(c->stream, n))
+    part_sent(c->part, n, payload.n);
+    if (!(c->stream ? stream_commit(c->stream, n) : c->far->send(c, str_from(near, n))))
         c->choked = true;
 }
 
@@ -95,6 +95,7 @@ static void send_by_reference(struct conn *c, const struct mqtt_publish_out *o, 
     struct str head = { header, mqtt_publish_header(header, c->version, o) };
     bool more;
 
+    part_sent(c->part, head.n + m->payload_n, m->payload_n);
     if (c->stream) {
         stream_send(c->stream, head);
         more = stream_send_blob(c->stream, message_blob(m), message_payload_at(m), m->payload_n);

@@ -145,6 +145,8 @@ static bool one_packet(struct conn *c, const struct mqtt_packet *pk, struct str 
 size_t conn_data(struct conn *c, struct str bytes)
 {
     const struct limits *l = &c->part->b->limits;
+    struct broker_metrics *m = &c->part->b->m;
+    uint64_t packets = 0, payload = 0;
     size_t at = 0;
 
     c->last_read_ms = loop_now_ms(c->part->loop);
@@ -175,10 +177,14 @@ size_t conn_data(struct conn *c, struct str bytes)
         if (!one_packet(c, &pk, str_sub(rest, 0, used)))
             break;
         at += used;
+        packets++;
+        payload += pk.type == MQTT_PUBLISH ? pk.publish.payload.n : 0;
         if (c->rate)
             conn_rate_count(c, pk.type, used);
     }
-    metric_add(c->part->b->m.received_bytes, at);
+    metric_add(m->received_bytes, at);
+    metric_add(m->packets_in, packets);
+    metric_add(m->payload_in, payload);
     return c->state == CONN_CLOSING ? bytes.n : at;
 }
 
@@ -332,6 +338,7 @@ struct conn *conn_new(struct part *p, const struct broker_rules *rules)
     list_init(&c->link);
     list_push_back(&p->conns, &c->link);
     p->conn_count++;
+    metric_add(p->b->m.sockets, 1);
     return c;
 }
 

@@ -397,6 +397,8 @@ static void look(struct holding *h)
     unsigned due = session_tick(h->s, now);
 
     if (due & SESSION_DUE_END) {
+        if (h->s->expiry_s > 0)
+            metric_add(p->b->m.expired_sessions, 1);
         holding_end(h);
         return;
     }

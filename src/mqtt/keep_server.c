@@ -24,7 +24,7 @@ struct set_mail {
 
 static void set_here(struct part *p, struct message *m)
 {
-    size_t before = p->retained.count;
+    size_t before = p->retained.count, bytes = p->retained.bytes;
     int rc = retained_set(&p->retained, m);
 
     if (rc == ERR_FULL) {
@@ -34,6 +34,7 @@ static void set_here(struct part *p, struct message *m)
                      lf_err("error", rc));
     }
     metric_gauge_add(p->b->m.retained, (int64_t)p->retained.count - (int64_t)before);
+    metric_gauge_add(p->b->m.retained_bytes, (int64_t)p->retained.bytes - (int64_t)bytes);
 }
 
 static void on_set(struct mail *m, struct loop *l)
@@ -208,10 +209,11 @@ static void on_query(struct mail *m, struct loop *l)
 {
     struct query_mail *k = container_of(m, struct query_mail, mail);
     struct part *p = part_of(k->b, l);
-    size_t before = p->retained.count;
+    size_t before = p->retained.count, bytes = p->retained.bytes;
 
     retained_match(&p->retained, str_from(k->filter, k->filter_n), loop_now_ms(l), add_found, k);
     metric_gauge_add(p->b->m.retained, (int64_t)p->retained.count - (int64_t)before);
+    metric_gauge_add(p->b->m.retained_bytes, (int64_t)p->retained.bytes - (int64_t)bytes);
     m->deliver = on_answer;
     part_post(p, k->from, m);
 }

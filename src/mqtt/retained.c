@@ -25,11 +25,18 @@ void retained_fini(struct retained *r)
     trie_fini(&r->trie);
 }
 
+/* The broker's own topics take no room of the clients'. */
+static bool is_own(const struct message *m)
+{
+    return str_starts(message_topic(m), STR("$SYS/"));
+}
+
 static void forget(struct retained *r, uint32_t node)
 {
     struct message *m = r->trie.nodes[node].value;
 
     r->trie.nodes[node].value = NULL;
+    r->own -= is_own(m);
     r->count--;
     r->bytes -= message_size(m);
     message_unref(m);
@@ -48,7 +55,7 @@ int retained_set(struct retained *r, struct message *m)
             forget(r, node);
         return 0;
     }
-    if (!old && r->count >= r->max)
+    if (!old && !is_own(m) && r->count - r->own >= r->max)
         return ERR_FULL;
     if (!node)
         node = trie_insert(&r->trie, message_topic(m));
@@ -58,6 +65,7 @@ int retained_set(struct retained *r, struct message *m)
         r->bytes -= message_size(old);
         message_unref(old);
     } else {
+        r->own += is_own(m);
         r->count++;
     }
     return 0;

@@ -46,13 +46,24 @@ static struct session_item *item(const struct session *s, uint32_t at)
     return &s->ring[(s->head + at) & (s->cap - 1)];
 }
 
+static void drop_message(struct session *s, struct session_item *it);
+
+/* One message of n bytes more (by 1) or less (by -1). */
+static void count_queued(struct session *s, int by, size_t n)
+{
+    s->queued_messages += (size_t)by;
+    s->queued_bytes += by > 0 ? n : -n;
+    metric_gauge_add(s->limits->queued, by);
+    metric_gauge_add(s->limits->queued_bytes, by > 0 ? (int64_t)n : -(int64_t)n);
+}
+
 void session_free(struct session *s)
 {
     if (!s)
         return;
     assert(!s->conn);
     for (uint32_t i = 0; i < s->count; i++)
-        message_unref(item(s, i)->m);
+        drop_message(s, item(s, i));
     for (uint32_t i = 0; i < s->sub_count; i++)
         mem_free(s->subs[i].filter);
     if (s->id_sets)
@@ -168,9 +179,8 @@ static void drop_message(struct session *s, struct session_item *it)
 
     if (!it->m)
         return;
-    s->queued_messages--;
     s->waiting0 -= it->qos == 0;
-    s->queued_bytes -= size_of(it->m, session_sub_ids(s, &it->sub_ids));
+    count_queued(s, -1, size_of(it->m, session_sub_ids(s, &it->sub_ids)));
     message_unref(it->m);
     it->m = NULL;
     it->sub_ids = key_of(s, it);
@@ -229,9 +239,8 @@ int session_push(struct session *s, struct message *m, unsigned qos, bool retain
         .retain = retain,
         .state = SESSION_WAITING,
     };
-    s->queued_messages++;
     s->waiting0 += qos == 0;
-    s->queued_bytes += n;
+    count_queued(s, 1, n);
     return gone;
 }
 
@@ -505,8 +514,7 @@ static void ring_put(struct session *s, const struct session_item *it)
     *item(s, s->count++) = *it;
     if (!it->m)
         return;
-    s->queued_messages++;
-    s->queued_bytes += size_of(it->m, session_sub_ids(s, &it->sub_ids));
+    count_queued(s, 1, size_of(it->m, session_sub_ids(s, &it->sub_ids)));
 }
 
 /* Ids lie in turn in the ring, so what was done between two that are not leaves its place. False: they

@@ -6,6 +6,7 @@
  * in, what to send comes out. Belongs to one worker; handed over whole when the client comes back
  * on another.
  */
+#include "base/metrics.h"
 #include "mqtt/message.h"
 #include "mqtt/sub_ids.h"
 
@@ -52,6 +53,7 @@ struct session_limits {
     bool queue_qos0;       /* for clients that are away */
     uint32_t inflight_max; /* ours, both ways */
     size_t queue_max_messages, queue_max_bytes;
+    struct metric *queued, *queued_bytes; /* gauges of all queues together; may be NULL */
 };
 
 struct session {

@@ -387,7 +387,7 @@ static int make_broker(struct node *n, struct fault *f)
                                 .metrics = n->metrics,
                                 .authz = access_server_authz(n->access),
                                 .version = n->settings->mqtt.sys_interval_s > 0
-                                               ? "wayside " WAYSIDE_VERSION
+                                               ? "wayside version " WAYSIDE_VERSION
                                                : NULL,
                                 .sys_interval_ms = n->settings->mqtt.sys_interval_s * 1000,
                                 .queue_full = (enum session_full)n->settings->mqtt.queue_policy,
