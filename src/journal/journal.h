@@ -36,14 +36,15 @@ struct journal_options {
     uint64_t flush_window_ms;  /* 0: a flush starts as soon as none is in flight. Else the first
                                   record waits so long for others (spares flash at low rates) */
     uint64_t flush_bytes;      /* with a window: this much ends it at once */
-    uint64_t cursor_write_ms;  /* cursors reach the disk at most this late; default 200 */
+    uint64_t lazy_flush_ms; /* what is appended lazily is flushed at most this late; default 1000 */
+    uint64_t cursor_write_ms; /* cursors reach the disk at most this late; default 200 */
     enum journal_policy policy[RECORD_KINDS];
     /* Beside the quota, for records that may be dropped (JOURNAL_DROP_OLDEST), in whole segments; 0: no
      * such limit. */
     uint64_t max_age_ms;  /* since its segment ended; while the wall clock is set */
     uint64_t max_records; /* so many of the newest are kept at least */
 };
-/* 2 MiB segments, 256 MiB, 16 MiB floor, no window, 64 KiB, block for all kinds, no other limit. */
+/* 2 MiB segments, 256 MiB, 16 MiB floor, no window, 64 KiB, 1 s, block for all kinds, no other limit. */
 struct journal_options journal_options_default(void);
 
 /* The largest payload that fits into a segment of that size. */
@@ -91,6 +92,10 @@ struct journal_entry {
     int (*admit)(struct journal_entry *e);
     int code;                    /* the journal's */
     struct journal_chain *chain; /* NULL: it stands alone */
+    /* Done once it is written, without waiting for a flush: it survives this process, but the power may
+     * take it, with what came after it, as long as lazy_flush_ms has not passed and no other entry was
+     * flushed. Readers get it when it is flushed. */
+    bool lazy;
 };
 
 /*

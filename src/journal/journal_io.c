@@ -28,6 +28,7 @@ struct journal_options journal_options_default(void)
                                      .quota_bytes = MIB(256),
                                      .free_floor_bytes = MIB(16),
                                      .flush_bytes = KIB(64),
+                                     .lazy_flush_ms = 1000,
                                      .cursor_write_ms = 200 };
 }
 
@@ -167,9 +168,11 @@ static void commit(struct journal *j, struct queue_node *entries)
 
     spool_commit(&j->spool, entries);
     publish(j);
-    metric_observe(j->metrics.flush_seconds,
-                   (double)(j->disk->ops->mono_ns(j->disk) - start) / 1e9);
-    metric_observe(j->metrics.group_records, (double)(j->spool.durable_seq - before));
+    if (j->spool.durable_seq != before) {
+        metric_observe(j->metrics.flush_seconds,
+                       (double)(j->disk->ops->mono_ns(j->disk) - start) / 1e9);
+        metric_observe(j->metrics.group_records, (double)(j->spool.durable_seq - before));
+    }
     complete_group(entries);
     if (j->spool.durable_seq != before)
         tell_watches(j);
@@ -246,17 +249,20 @@ static void committer(void *ctx)
     for (;;) {
         uint64_t stopping = cell_get(&j->stopping); /* before the last look into the queue */
         struct queue_node *entries;
-        uint64_t wake, now;
+        uint64_t wake, now, before;
 
         free_retired(j);
         run_asks(j);
         entries = queue_take(&j->appends);
         if (entries)
             commit(j, gather(j, entries));
+        before = j->spool.durable_seq;
         cell_set(&j->tend_soon, 0);
         wake = spool_tend(&j->spool, stopping != 0);
         publish(j);
         tell_metrics(j);
+        if (j->spool.durable_seq != before) /* what was lazy is flushed now */
+            tell_watches(j);
         if (entries)
             continue;
         if (stopping)

@@ -4,6 +4,9 @@
  *
  * Invariants:
  *  - durable_seq never passes what was flushed, file and directory both.
+ *  - A group of lazy entries only is written, not flushed, and answered up to lazy_seq. Until the next flush
+ *    it is as a group that is still under way, but for one thing: its numbers are never given again while
+ *    this process runs.
  *  - After a write or a flush failed, nothing more is written to that file: systems mark pages
  *    clean after a failed flush, so a second one would lie. The segment is given up, its records
  *    that were not durable go into a new one, once; if that fails too they are refused.
@@ -66,9 +69,22 @@ static int flush(struct spool *s)
     if (rc < 0)
         return rc;
     s->dir_dirty = false;
-    s->durable_seq = s->next_seq - 1;
+    s->durable_seq = s->lazy_seq = s->next_seq - 1;
     s->mark_committed = true;
     s->counts.flushes++;
+    return 0;
+}
+
+/* Everything encoded so far is the system's when this returns 0. */
+static int hand_over(struct spool *s)
+{
+    int rc = s->file < 0 ? 0 : write_out(s);
+
+    if (rc < 0 || s->lazy_seq == s->next_seq - 1)
+        return rc;
+    if (s->lazy_seq == s->durable_seq)
+        s->lazy_since_ns = s->disk->ops->mono_ns(s->disk);
+    s->lazy_seq = s->next_seq - 1;
     return 0;
 }
 
@@ -272,6 +288,7 @@ static int put_entry(struct spool *s, struct journal_entry *e, int *out_refused)
 static int try_group(struct spool *s, struct queue_node *entries)
 {
     int full[RECORD_KINDS] = { 0 };
+    bool lazy = true;
 
     for (struct queue_node *n = entries; n; n = n->next) {
         struct journal_entry *e = entry_of(n);
@@ -303,8 +320,9 @@ static int try_group(struct spool *s, struct queue_node *entries)
             if (e->chain)
                 e->chain->broken = true;
         }
+        lazy &= e->lazy || e->code != GROUP_OPEN;
     }
-    return flush(s);
+    return lazy ? hand_over(s) : flush(s);
 }
 
 static void finish(struct spool *s, struct journal_entry *e, int failed)
@@ -314,7 +332,7 @@ static void finish(struct spool *s, struct journal_entry *e, int failed)
     if (e->code != GROUP_OPEN)
         return;
     last = e->records[e->count - 1].seq;
-    if (last == 0 || last > s->durable_seq) {
+    if (last == 0 || last > (e->lazy ? s->lazy_seq : s->durable_seq)) {
         assert(failed < 0);
         give_back(s, e, failed);
         if (e->chain)
@@ -342,6 +360,27 @@ static void tell_failing(struct spool *s, int rc)
     if (rc == 0 && s->failing)
         log_info("journal", "the disk works again", lf_u64("seq", s->durable_seq));
     s->failing = rc < 0;
+}
+
+uint64_t spool_flush_lazy(struct spool *s, bool force)
+{
+    uint64_t due = s->lazy_since_ns + s->o.lazy_flush_ms * 1000000;
+    int rc;
+
+    if (s->file < 0 || s->lazy_seq == s->durable_seq)
+        return UINT64_MAX;
+    if (!force && s->disk->ops->mono_ns(s->disk) < due)
+        return due;
+    rc = flush(s);
+    if (rc < 0) {
+        s->counts.failed_flushes++;
+        s->error = rc;
+        log_error(
+            "journal", "flush failed: what was not to be waited for may be lost with the power",
+            lf_err("error", rc), lf_u64("from", s->durable_seq + 1), lf_u64("to", s->lazy_seq));
+        spool_give_up(s);
+    }
+    return UINT64_MAX;
 }
 
 void spool_commit(struct spool *s, struct queue_node *entries)

@@ -92,7 +92,9 @@ struct spool {
     bool dir_dirty;      /* a name must be made durable before anything is acknowledged */
     bool mark_committed; /* the next frame says that all before it is durable */
     uint64_t next_seq, durable_seq;
-    int error;         /* of the last group; 0: went well */
+    uint64_t lazy_seq; /* written, and answered where nobody waited for a flush; >= durable_seq */
+    uint64_t lazy_since_ns; /* the first of them that is not flushed */
+    int error;              /* of the last group; 0: went well */
     uint64_t probe_ns; /* after an error: not before, the next look whether the disk works again */
     bool failing;      /* the disk failed and has not worked since; said once */
     struct list cursors;
@@ -111,10 +113,13 @@ void spool_close(struct spool *s);
 /* Commits a chain of entries as one group: all are encoded, written and flushed once, then each
  * entry's code says what became of it. Does not call done(). */
 void spool_commit(struct spool *s, struct queue_node *entries);
-/* What need not be done while somebody waits: cursors to their files, segments behind all cursors
+/* What need not be done while somebody waits: the flush of what is lazy in its time, cursors to their files, segments behind all cursors
  * away, a spare. force: cursors that have moved are written whatever the time. Returns the time
  * (mono ns) at which it wants to be called again; UINT64_MAX: not before something happens. */
 uint64_t spool_tend(struct spool *s, bool force);
+
+/* Flushes what is lazy, when it is due or by force. Returns as spool_tend(), which does this. */
+uint64_t spool_flush_lazy(struct spool *s, bool force);
 
 uint64_t spool_oldest(const struct spool *s); /* 0: no record is kept */
 uint64_t spool_bytes(const struct spool *s);

@@ -286,7 +286,7 @@ void spool_give_up(struct spool *s)
     if (s->file >= 0) {
         spool_end_segment(s);
         row = &s->rows[s->count - 1];
-        if (row->first_seq > s->durable_seq) {
+        if (row->first_seq > s->lazy_seq) {
             /* Nothing acknowledged is in it. Where it cannot be removed its row stays, with an
              * empty range: so it goes before the one that holds its numbers goes, and never
              * stands for it. */
@@ -296,7 +296,7 @@ void spool_give_up(struct spool *s)
         }
     }
     s->epoch++;
-    s->next_seq = s->durable_seq + 1;
+    s->next_seq = s->lazy_seq + 1;
 }
 
 /* The last row that begins at or before seq; -1: none. */
@@ -384,7 +384,9 @@ static uint64_t probe(struct spool *s)
 
 uint64_t spool_tend(struct spool *s, bool force)
 {
-    uint64_t wake = spool_tend_cursors(s, force), again;
+    uint64_t wake = spool_flush_lazy(s, force), again = spool_tend_cursors(s, force);
+
+    wake = again < wake ? again : wake;
 
     if (s->count > 1 && s->rows[1].first_seq <= spool_lowest_cursor(s) + 1) {
         spool_keep_cursors(s);

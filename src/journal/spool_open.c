@@ -399,6 +399,20 @@ static int settle_newest(struct spool *s, struct spool_row *row, const struct se
     return rc;
 }
 
+/* As far as the disk still takes it, for one that cannot be read to its end: what was answered without
+ * a flush may be in memory only. */
+static void settle_unreadable(struct spool *s, const struct spool_row *row)
+{
+    char name[SEGMENT_NAME_LEN + 1];
+    int file = s->disk->ops->open(s->disk, segment_name(row->generation, name), DISK_WRITE);
+
+    if (file < 0)
+        return;
+    (void)!s->disk->ops->sync(s->disk, file);
+    (void)!s->disk->ops->sync_dir(s->disk);
+    s->disk->ops->close(s->disk, file);
+}
+
 /* More records are in no segment of that size. */
 static uint64_t numbers_in(uint64_t bytes)
 {
@@ -430,6 +444,7 @@ static int scan_newest(struct spool *s)
             s->counts.damaged++;
             s->next_seq += numbers_in(row->bytes);
             s->skipped = true;
+            settle_unreadable(s, row);
         } else if (f.scan.last_seq == 0) {
             /* Begun, and nothing in it: the next one begins with the same number. */
             rc = remove_file(s, row->generation);
@@ -481,7 +496,7 @@ static void settle_numbers(struct spool *s, const struct found *f, const struct 
     if (s->skipped)
         log_warn("journal", "numbers are skipped since newer records were lost",
                  lf_u64("from", seen), lf_u64("to", s->next_seq));
-    s->durable_seq = s->next_seq - 1;
+    s->durable_seq = s->lazy_seq = s->next_seq - 1;
 }
 
 static int recover(struct spool *s, struct found *f, struct fault *fault)
@@ -549,6 +564,7 @@ int spool_open(struct spool *s, struct disk *disk, const struct journal_options 
 
 int spool_finish(struct spool *s)
 {
+    spool_flush_lazy(s, true);
     /* After a failure the newest segment may have been begun without a durable record: to name it
      * would tell the next start that numbers were lost. */
     if (s->count == 0 || s->dir_dirty || s->skipped || s->error != 0)

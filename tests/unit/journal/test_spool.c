@@ -6,6 +6,8 @@
  *  - nothing else does but records that were handed in and whose fate was open;
  *  - a number that the sink has seen never comes again for another record;
  *  - a gap covers nothing that was acknowledged.
+ * What was appended lazily counts as acknowledged until the power goes or a flush fails; what was flushed
+ * meanwhile stays so.
  * WAYSIDE_SCHEDULES and WAYSIDE_SEED choose how many and where to begin; a failure prints its seed.
  */
 #include "journal/spool.h"
@@ -51,6 +53,8 @@ struct model {
     uint64_t sink; /* the last number the sink has */
     uint64_t gaps, cuts, kills, faults, records;
     bool drops; /* drop_oldest: gaps over acknowledged records are allowed */
+    bool lazy;  /* some entries are */
+    uint64_t lazies, failed_flushes;
 };
 
 static void fail_at(const struct model *m, const char *what, uint64_t a, uint64_t b)
@@ -204,6 +208,33 @@ static void close_all(struct model *m)
     m->is_open = false;
 }
 
+/* What was answered without a flush, and was not flushed since, may be gone. */
+static void forget_beyond(struct model *m, uint64_t last)
+{
+    for (uint64_t s = last + 1; s <= m->acked_last; s++) {
+        if (m->acked[s])
+            m->fate[m->acked[s] - 1] = FATE_OPEN;
+        m->acked[s] = 0;
+    }
+    if (m->acked_last > last)
+        m->acked_last = last;
+}
+
+static void cut(struct model *m)
+{
+    close_all(m);
+    forget_beyond(m, m->spool.durable_seq);
+    disk_mem_cut(m->disk);
+}
+
+static bool has_failed(struct model *m)
+{
+    bool failed = m->spool.counts.failed_flushes != m->failed_flushes;
+
+    m->failed_flushes = m->spool.counts.failed_flushes;
+    return failed;
+}
+
 /* ---- steps ---- */
 
 static uint64_t below(struct model *m, uint64_t n)
@@ -219,6 +250,7 @@ static void step_append(struct model *m)
     struct record records[GROUP_MAX * 3];
     struct journal_entry entries[GROUP_MAX] = { 0 };
     uint32_t first_id[GROUP_MAX];
+    uint64_t durable;
     size_t count = 1 + (size_t)below(m, GROUP_MAX), at = 0;
     struct queue_node *chain = NULL, **end = &chain;
 
@@ -232,16 +264,24 @@ static void step_append(struct model *m)
             m->fate[m->ids] = FATE_OPEN;
             make_record(m->ids++, &records[at], device[at], payload[at], 1000);
         }
+        entries[i].lazy = m->lazy && first_id[i] % 5 < 3;
         entries[i].node.next = NULL;
         *end = &entries[i].node;
         end = &entries[i].node.next;
     }
+    if (m->lazy && count > 1 && m->ids % 2 == 0) /* whole groups, too */
+        for (size_t i = 0; i < count; i++)
+            entries[i].lazy = true;
+    durable = m->spool.durable_seq;
     spool_commit(&m->spool, chain);
+    if (has_failed(m))
+        forget_beyond(m, durable);
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < entries[i].count && entries[i].code == 0; k++) {
             uint64_t seq = entries[i].records[k].seq;
 
-            if (seq <= m->acked_last || seq <= m->sink || seq > m->spool.durable_seq ||
+            if (seq <= m->acked_last || seq <= m->sink ||
+                seq > (entries[i].lazy ? m->spool.lazy_seq : m->spool.durable_seq) ||
                 seq >= SEQ_MAX)
                 fail_at(m, "a number out of order was acknowledged", seq, m->acked_last);
             m->acked[seq] = first_id[i] + (uint32_t)k + 1;
@@ -249,6 +289,7 @@ static void step_append(struct model *m)
             m->epoch[first_id[i] + k] = entries[i].records[k].origin_epoch;
             m->acked_last = seq;
             m->records++;
+            m->lazies += entries[i].lazy && seq > m->spool.durable_seq;
         }
 }
 
@@ -310,7 +351,7 @@ static void step_fault(struct model *m)
 
 static void step(struct model *m)
 {
-    uint64_t what = below(m, 20);
+    uint64_t what = below(m, 20), durable;
 
     if (getenv("WAYSIDE_LOG"))
         fprintf(stderr, "step %llu: head %llu acked %llu sink %llu rows %zu error %d\n",
@@ -325,8 +366,7 @@ static void step(struct model *m)
         break;
     case 1:
         m->cuts++;
-        close_all(m);
-        disk_mem_cut(m->disk);
+        cut(m);
         open_all(m);
         break;
     case 2:
@@ -340,7 +380,10 @@ static void step(struct model *m)
     case 6:
         cell_raise(&m->cursor, m->sink);
         m->disk->mono += below(m, 400) * 1000000;
+        durable = m->spool.durable_seq;
         (void)spool_tend(&m->spool, below(m, 4) == 0);
+        if (has_failed(m))
+            forget_beyond(m, durable);
         break;
     case 7:
     case 8:
@@ -361,6 +404,8 @@ static void run(uint64_t seed, struct model *totals)
     uint64_t before = 0;
 
     m->seed = seed;
+    m->lazy =
+        seed % 7 == 3 || seed % 7 == 6; /* drawn from nothing: what seeds once found stays found */
     m->disk = disk_mem_new(seed);
     m->acked = mem_new_array(SEQ_MAX, sizeof(uint32_t));
     m->disk->no_sync = getenv("WAYSIDE_NO_SYNC") != NULL;
@@ -378,8 +423,10 @@ static void run(uint64_t seed, struct model *totals)
     /* The end: nothing fails any more, and the sink reads all that there is. */
     disarm(m);
     close_all(m);
-    if (below(m, 2) == 0)
+    if (below(m, 2) == 0) {
+        forget_beyond(m, m->spool.durable_seq);
         disk_mem_cut(m->disk);
+    }
     open_all(m);
     while (m->sink < m->spool.durable_seq) {
         before = m->sink;
@@ -393,6 +440,7 @@ static void run(uint64_t seed, struct model *totals)
     totals->cuts += m->cuts;
     totals->kills += m->kills;
     totals->records += m->records;
+    totals->lazies += m->lazies;
     totals->faults += m->disk->faults;
     close_all(m);
     mem_free_disk(&m->disk->base);
@@ -424,6 +472,7 @@ static void test_random_schedules_hold_what_was_acknowledged(void **state)
     /* The schedules must have exercised what they are for. */
     if (count >= SCHEDULES) {
         assert_true(totals->records > 10 * count);
+        assert_true(totals->lazies > count);
         assert_true(totals->cuts > count && totals->faults > count);
     }
     mem_free(totals);

@@ -39,6 +39,53 @@ static void test_segments_behind_all_cursors_are_used_again(void **state)
     kit_fini(&k);
 }
 
+static int append_lazily(struct kit *k)
+{
+    struct record r = { .kind = RECORD_EVENT,
+                        .device = STR("d"),
+                        .stream = STR("s"),
+                        .content_type = STR(""),
+                        .payload = STR("lazy") };
+    struct journal_entry e = { .records = &r, .count = 1, .lazy = true };
+
+    spool_commit(&k->spool, &e.node);
+    return e.code;
+}
+
+/* Written at once, flushed in its time, or with the first that somebody waits for. */
+static void test_lazy_entries_are_flushed_in_their_time(void **state)
+{
+    struct kit k;
+    uint64_t flushes, due;
+
+    (void)state;
+    kit_init(&k);
+    k.spool.o.lazy_flush_ms = 500;
+    assert_int_equal(kit_append(&k, 10, RECORD_EVENT), 0);
+    flushes = k.spool.counts.flushes;
+    due = k.disk->mono + 500 * 1000000;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(append_lazily(&k), 0);
+    assert_int_equal(k.spool.counts.flushes, flushes);
+    assert_int_equal(k.spool.durable_seq, 1);
+    assert_int_equal(k.spool.lazy_seq, 4);
+    assert_in_range(spool_flush_lazy(&k.spool, false), due, due + 1000000);
+    k.disk->mono = due + 1000000;
+    assert_int_equal(append_lazily(&k), 0); /* does not put it off */
+    (void)spool_tend(&k.spool, false);
+    assert_int_equal(k.spool.counts.flushes, flushes + 1);
+    assert_int_equal(k.spool.durable_seq, 5);
+    assert_int_equal(append_lazily(&k), 0);
+    assert_int_equal(kit_append(&k, 10, RECORD_EVENT), 0);
+    assert_int_equal(k.spool.counts.flushes, flushes + 2);
+    assert_int_equal(k.spool.durable_seq, 7);
+    assert_int_equal(spool_flush_lazy(&k.spool, false), UINT64_MAX);
+    assert_int_equal(append_lazily(&k), 0);
+    kit_kill(&k); /* the system has it */
+    assert_int_equal(k.spool.durable_seq, 8);
+    kit_fini(&k);
+}
+
 static void test_the_quota_blocks_and_nothing_is_lost(void **state)
 {
     struct kit k;
@@ -378,6 +425,7 @@ int main(void)
         TEST(test_a_given_up_segment_that_cannot_be_removed_never_comes_back),
         TEST(test_what_a_sink_has_seen_after_a_kill_survives_a_power_cut),
         TEST(test_the_floor_of_free_space_is_kept),
+        TEST(test_lazy_entries_are_flushed_in_their_time),
         TEST(test_locate_finds_the_segment_of_each_number),
         TEST(test_little_more_is_written_than_handed_in),
     };
