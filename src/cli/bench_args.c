@@ -27,6 +27,7 @@ const struct command_option bench_options[] = {
     { "workers", 0, "N", "threads, each with its share of the clients (1)" },
     { "topic", 't', "TOPIC", "publish: this one instead of one for each publisher" },
     { "message", 'm', "TEXT", "publish: this payload" },
+    { "persistent", 0, NULL, "subscribers have sessions that outlive their connections: what QoS 1 and 2 owes them is on the server's disk, if it has one. They are ended at the end" },
     { "keep", 0, NULL, "retained, queue: leave all of it there" },
     { "pid", 0, "PID", "the server's process on this machine: its CPU time and memory are told as well" },
     { "base", 0, "N", "with --pid: memory is compared with that of N connections, topics or messages (a quarter)" },
@@ -89,6 +90,7 @@ static const struct {
     { "workers", FLOWS | IN(PING) | IN(CONNECT) | IN(IDLE) },
     { "topic", IN(PUBLISH) },
     { "message", IN(PUBLISH) },
+    { "persistent", IN(FANIN) | IN(FANOUT) | IN(PAIRS) },
     { "keep", KEEPING },
     { "base", IN(IDLE) | KEEPING },
 };
@@ -191,6 +193,11 @@ static int check_together(const struct command_call *c, struct bench_args *a, st
     if (a->topic && !mqtt_topic_valid(str_of(a->topic)))
         return fault_set(f, ERR_VALUE, "--topic: '%.100s' is no topic: it is text without + and #",
                          a->topic);
+    if (a->persistent && a->qos == 0)
+        return fault_set(f, ERR_VALUE, "--persistent: of QoS 0 nothing is kept; add -q 1 or 2");
+    if (a->persistent && a->login.version != MQTT_V5)
+        return fault_set(f, ERR_VALUE,
+                         "--persistent: only MQTT 5 can end a session; leave --protocol out");
     if (a->mode == BENCH_QUEUE && a->qos == 0)
         return fault_set(f, ERR_VALUE, "--qos: of QoS 0 nothing is kept; 1 or 2");
     if (a->login.id && strlen(a->login.id) > BENCH_ID_MAX)
@@ -218,6 +225,7 @@ int bench_args_read(const struct command_call *c, const struct mqtt_env *env, st
                               .timeout_ms = TIMEOUT_MS,
                               .json = command_value(c, "json") != NULL,
                               .keep = command_value(c, "keep") != NULL,
+                              .persistent = command_value(c, "persistent") != NULL,
                               .topic = command_value(c, "topic"),
                               .message = command_value(c, "message") };
     rc = read_words(c, a, &url, f);

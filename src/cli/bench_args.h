@@ -38,7 +38,7 @@ struct bench_args {
     struct mqtt_login login;
     enum bench_mode mode;
     uint8_t qos;
-    bool json, keep;
+    bool json, keep, persistent;
     uint64_t clients, size, window, workers;
     uint64_t count;       /* 0: by time */
     uint64_t duration_ms; /* 0: by count */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #define SESSION_EXPIRY_S 86400
+#define PASSING_EXPIRY_S 60 /* of one whose connection breaks before it is ended */
 #define SAY_MAX          4096
 #define HIGH_BYTES       (256u * 1024)
 #define LOW_BYTES        (64u * 1024)
@@ -85,7 +86,7 @@ static void on_connected(void *ctx, struct stream *stream)
     (void)stream;
     if (v5 && c->persistent) {
         p.connect.props.has |= MQTT_HAS(SESSION_EXPIRY);
-        p.connect.props.session_expiry_s = SESSION_EXPIRY_S;
+        p.connect.props.session_expiry_s = c->passing ? PASSING_EXPIRY_S : SESSION_EXPIRY_S;
     }
     snprintf(id, sizeof(id), "%s-%u-%u", plan->prefix, c->shard->index, c->number);
     p.connect.client_id = str_of(id);

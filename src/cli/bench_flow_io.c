@@ -290,6 +290,7 @@ static void on_open(struct bench_shard *s, struct bench_conn *c)
 
     c->publisher = a->mode == BENCH_FANOUT ? c->number == clients : c->number < clients;
     c->pump.run = pump;
+    c->persistent = c->passing = a->persistent && !c->publisher;
     if (a->mode == BENCH_PAIRS)
         topic = c->number % clients;
     if (a->mode == BENCH_FANOUT)

@@ -60,8 +60,9 @@ struct bench_conn {
         CONN_ENDING
     } state;
     /* Set by the scene's open(). */
-    bool persistent;                  /* the session outlives the connection */
-    bool resume;                      /* and is the one that was there before */
+    bool persistent; /* the session outlives the connection */
+    bool resume;     /* and is the one that was there before */
+    bool passing;    /* and is ended with this connection after all, if that ends politely */
     char filter[BENCH_TOPIC_MAX + 1]; /* "": subscribes to nothing */
     char topic[BENCH_TOPIC_MAX + 1];
     bool publisher;

@@ -60,6 +60,9 @@ def test_every_mode_counts_right(box):
                 if qos > 0:
                     r = measured("queue", *common, "-c", 7, "-n", 1003)
                     assert [p["count"] for p in r["phases"]] == [7, 1003, 1003] and r["received"] == 1003 and r["repeated"] == 0, r
+            if version == "5":
+                r = measured("pairs", *common, "-c", 3, "-n", 503, "--persistent")  # of the last QoS
+                assert (r["received"], r["lost"]) == (503, 0), r
             r = measured("connect", "-p", port, "-V", version, "-n", 500, "-c", 20)
             assert 1 <= r["phases"][0]["count"] <= 500, r
             r = measured("ping", "-p", port, "-V", version, "-n", 500)
