@@ -308,14 +308,16 @@ struct bench_conn *bench_conn_open(struct bench_shard *s, unsigned number)
 
 void bench_conn_end(struct bench_conn *c, bool cut)
 {
-    char bye[MQTT_ACK_MAX];
+    struct mqtt_packet bye = { .type = MQTT_DISCONNECT };
 
     c->state = CONN_ENDING;
     if (cut) {
         stream_close(c->stream, STREAM_RESET, 0);
         return;
     }
-    stream_send(c->stream, str_from(bye, mqtt_disconnect_write(bye, args_of(c)->login.version, 0)));
+    if (c->passing) /* the session's expiry is 0 from now on */
+        bye.reasoned.props.has |= MQTT_HAS(SESSION_EXPIRY);
+    send_packet(c, &bye);
     stream_close(c->stream, STREAM_FLUSH, 0);
 }
 

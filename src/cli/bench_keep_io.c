@@ -146,7 +146,9 @@ static void step_over(struct bench_shard *s)
         bench_memory_end(s, a->count);
         s->step = a->keep ? STEP_END : STEP_FETCH;
     } else if (s->step == STEP_FETCH) {
-        s->step = is_queue(s) ? STEP_CLEAN : STEP_CLEAR;
+        bool each_ended_its_own = a->login.version == MQTT_V5;
+
+        s->step = !is_queue(s) ? STEP_CLEAR : each_ended_its_own ? STEP_END : STEP_CLEAN;
     } else if (s->step == STEP_CLEAR || s->step == STEP_CLEAN) {
         s->sent = a->count; /* what was published to clear is not counted */
         s->step = STEP_END;
@@ -231,6 +233,7 @@ static void on_open(struct bench_shard *s, struct bench_conn *c)
         snprintf(c->filter, sizeof(c->filter), "%s/%u", s->plan->prefix, n);
     } else if (s->step == STEP_FETCH) {
         c->persistent = c->resume = true;
+        c->passing = a->login.version == MQTT_V5;
         c->left = a->count / a->clients + (n < a->count % a->clients);
     }
 }
