@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -116,6 +117,11 @@ class Background:
         self.args = args
         self.p = subprocess.Popen(load_command(port, *args, **kw), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, stdin=subprocess.DEVNULL)
 
+    def stop(self):
+        """Its result up to now."""
+        self.p.send_signal(signal.SIGINT)
+        return self.wait(60)
+
     def wait(self, seconds=300):
         try:
             out, err = self.p.communicate(timeout=seconds)
@@ -202,7 +208,17 @@ http {{ access_log off; keepalive_timeout 1h; client_body_temp_path {self.folder
 
     @property
     def worker(self):
-        return int(pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()[0])
+        """The process that has the connections: the master's child."""
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+                try:
+                    if int(stat.read_text().rsplit(")", 1)[1].split()[1]) == self.pid:
+                        return int(stat.parent.name)
+                except OSError:
+                    pass  # it ended meanwhile
+            time.sleep(0.05)
+        raise Failed("nginx has no worker")
 
 
 def certificate(folder):
