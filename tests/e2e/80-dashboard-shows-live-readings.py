@@ -10,11 +10,26 @@ import subprocess
 from harness import BIN, ROOT, SLOW, Skip, free_port, main, until
 
 
-def test_page_is_live_and_survives_a_killed_hub(box):
+def need_a_browser():
     if not shutil.which("chromium") or not shutil.which("node"):
         raise Skip("chromium or node is not installed")
     if not (ROOT / "web/node_modules/playwright-core").is_dir():
         raise Skip("the dashboard's packages are not installed (tools/setup)")
+
+
+def test_the_brokers_page(box):
+    need_a_browser()
+    hub = box.hub()
+    if b"not in this binary" in hub.request("GET", "/")[2]:
+        raise Skip("this binary was built without the dashboard (cd web && npm run build)")
+    env = {**os.environ, "WAYSIDE_URL": f"http://127.0.0.1:{hub.port('api')}"}
+    ran = subprocess.run(["node", str(ROOT / "web/e2e/broker.mjs")], env=env, capture_output=True, text=True, timeout=400 * SLOW, cwd=ROOT / "web")
+    counts = re.search(r"(\d+) passed, (\d+) failed", ran.stdout)
+    assert ran.returncode == 0 and counts and int(counts.group(1)) >= 7, ran.stdout + ran.stderr
+
+
+def test_page_is_live_and_survives_a_killed_hub(box):
+    need_a_browser()
     api, mqtt = free_port(), free_port()
     hub = box.hub(start=False, mqtt=f'    - {{address: "127.0.0.1:{mqtt}"}}')
     hub.config.write_text(hub.config.read_text().replace('api: {address: "127.0.0.1:0"}', f'api: {{address: "127.0.0.1:{api}"}}'))

@@ -22,6 +22,7 @@ const views = [
     ['device', `${url}#/device/${device}`, '.chart[data-state=ok] canvas'],
     ['device-24h', `${url}#/device/${device}?range=24h`, '.chart[data-state=ok] canvas'],
     ['status', `${url}#/status`, '.rates tbody tr'],
+    ...(process.env.WAYSIDE_URL ? [['broker', `${url}#/broker`, '.rate-chart canvas'], ['topics', `${url}#/broker/topics`, '.topics'], ['clients', `${url}#/broker/clients`, 'table.clients']] : []),
     ...(empty ? [['empty', `${empty.url}#/devices`, '.first'], ['gate', `${url}#/device/gate-north?range=6h`, '.delivery canvas'], ['gaps', `${url}#/device/greenhouse-2?range=24h`, '.gaps tbody tr'], ['lost', `${url}#/device/nobody`, '.blank']] : []),
 ];
 try {

@@ -3,6 +3,7 @@ import './styles/base.css';
 import './styles/shell.css';
 import './styles/devices.css';
 import './styles/device.css';
+import './styles/broker.css';
 import 'uplot/dist/uPlot.min.css';
 import { store } from './store';
 import { applyTheme } from './theme';

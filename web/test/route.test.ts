@@ -6,6 +6,9 @@ describe('routes', () => {
         { page: 'devices', query: '', sort: 'name' },
         { page: 'devices', query: 'pi & co #1', sort: 'state' },
         { page: 'status' },
+        { page: 'broker', tab: 'overview', query: '', filter: '#' },
+        { page: 'broker', tab: 'topics', query: 'te mp', filter: 'plant/+/a b/#' },
+        { page: 'broker', tab: 'clients', query: 'pi#1', filter: '#' },
         { page: 'device', device: 'pi-1', range: DEFAULT_RANGE, show: undefined },
         { page: 'device', device: 'pi-1', range: { kind: 'last', name: '7d' }, show: [] },
         { page: 'device', device: 'pi_1', range: { kind: 'fixed', from: 1000, to: 2000 }, show: [{ stream: 'a.b', field: 'cpu.percent' }, { stream: 's', field: 'odd,name:%20 ü' }] },
@@ -27,6 +30,8 @@ describe('routes', () => {
         expect(parseRoute('#/device/a b').page).toBe('lost');
         expect(parseRoute(`#/device/${'x'.repeat(51)}`).page).toBe('lost');
         expect(parseRoute('#/nowhere').page).toBe('lost');
+        expect(parseRoute('#/broker/nowhere').page).toBe('lost');
+        expect(parseRoute('#/broker/topics/x').page).toBe('lost');
         expect(parseRoute('#/device/%E0%A4%A').page).toBe('lost');
     });
 });

@@ -1,11 +1,15 @@
 /* Where the page is, as the part of its address behind `#`: it survives a reload, can be sent to a colleague, and needs nothing of
  * the server, whatever path prefix a gateway puts before it.
- *   #/devices?q=pi&sort=name&view=table    #/device/pi-1?range=6h&show=host:cpu.percent    #/status */
+ *   #/devices?q=pi&sort=name    #/device/pi-1?range=6h&show=host:cpu.percent    #/broker/topics?filter=plant/%23    #/status */
 
 export const RANGES = ['5m', '1h', '6h', '24h', '7d'] as const;
 export type RangeName = (typeof RANGES)[number];
 export type Range = { readonly kind: 'last'; readonly name: RangeName } | { readonly kind: 'fixed'; readonly from: number; readonly to: number };
 export type Sort = 'name' | 'state' | 'recent';
+
+export const BROKER_TABS = ['overview', 'topics', 'clients', 'subscriptions'] as const;
+export type BrokerTab = (typeof BROKER_TABS)[number];
+export const ALL_TOPICS = '#';
 
 export interface FieldRef {
     readonly stream: string;
@@ -15,6 +19,7 @@ export interface FieldRef {
 export type Route =
     | { readonly page: 'devices'; readonly query: string; readonly sort: Sort }
     | { readonly page: 'device'; readonly device: string; readonly range: Range; readonly show: readonly FieldRef[] | undefined }
+    | { readonly page: 'broker'; readonly tab: BrokerTab; readonly query: string; readonly filter: string }
     | { readonly page: 'status' }
     | { readonly page: 'lost'; readonly path: string };
 
@@ -41,6 +46,9 @@ export function parseRoute(hash: string): Route {
     }
     if (parts[0] === 'device' && parts.length === 2 && DEVICE.test(parts[1] ?? '')) {
         return { page: 'device', device: parts[1] ?? '', range: parseRange(params), show: parseShow(params.get('show')) };
+    }
+    if (parts[0] === 'broker' && parts.length <= 2 && (BROKER_TABS as readonly string[]).includes(parts[1] ?? 'overview')) {
+        return { page: 'broker', tab: (parts[1] ?? 'overview') as BrokerTab, query: params.get('q') ?? '', filter: params.get('filter') ?? ALL_TOPICS };
     }
     if (parts[0] === 'status' && parts.length === 1) return { page: 'status' };
     return { page: 'lost', path: `/${parts.join('/')}` };
@@ -93,6 +101,12 @@ export function buildRoute(route: Route): string {
             }
             if (route.show) params.set('show', route.show.map((r) => `${encodeURIComponent(r.stream)}:${encodeURIComponent(r.field)}`).join(','));
             return join(`#/device/${encodeURIComponent(route.device)}`, params);
+        }
+        case 'broker': {
+            const params = new URLSearchParams();
+            if (route.query) params.set('q', route.query);
+            if (route.filter !== ALL_TOPICS) params.set('filter', route.filter);
+            return join(route.tab === 'overview' ? '#/broker' : `#/broker/${route.tab}`, params);
         }
         case 'status': return '#/status';
         case 'lost': return `#${route.path}`;

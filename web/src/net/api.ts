@@ -3,6 +3,7 @@
 import { readBuckets, readDevice, readGap, readItems, readNode, readRecord, type WireDevice, type WireRecord } from '../model/wire';
 import type { Gap, NodeState } from '../model/delivery';
 import type { Buckets } from '../model/series';
+import { readClient, readListed, readStats, readSubscription, type BrokerStats, type Client, type Listed, type Subscription } from '../model/broker';
 
 export class ApiError extends Error {
     constructor(
@@ -27,13 +28,13 @@ export function address(path: string): string {
     return new URL(path, document.baseURI.replace(/#.*$/, '')).href;
 }
 
-async function get(path: string, signal?: AbortSignal): Promise<Response> {
+async function get(path: string, signal?: AbortSignal, method = 'GET'): Promise<Response> {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), DEADLINE_MS);
     const onAbort = (): void => abort.abort();
     signal?.addEventListener('abort', onAbort);
     try {
-        const response = await fetch(address(path), { signal: abort.signal, cache: 'no-store', headers: { Accept: 'application/json, text/plain' } });
+        const response = await fetch(address(path), { method, signal: abort.signal, cache: 'no-store', headers: { Accept: 'application/json, text/plain' } });
         noteClock(response);
         if (!response.ok) throw await problemOf(response);
         return response;
@@ -154,4 +155,24 @@ export async function fetchReady(signal?: AbortSignal): Promise<{ ready: boolean
 
 export async function fetchMetrics(signal?: AbortSignal): Promise<string> {
     return (await get('metrics', signal)).text();
+}
+
+export async function fetchBrokerStats(seconds: number, signal?: AbortSignal): Promise<BrokerStats> {
+    return readStats(await json(`api/v1/mqtt/stats?seconds=${seconds}`, signal));
+}
+
+export async function fetchClients(search: string, limit: number, signal?: AbortSignal): Promise<Listed<Client>> {
+    const query = new URLSearchParams({ limit: String(limit), ...(search ? { search } : {}) });
+    return readListed(await json(`api/v1/mqtt/clients?${query.toString()}`, signal), readClient);
+}
+
+/** topic: only what gets a message that is published there. */
+export async function fetchSubscriptions(search: string, topic: string, limit: number, signal?: AbortSignal): Promise<Listed<Subscription>> {
+    const query = new URLSearchParams({ limit: String(limit), ...(search ? { search } : {}), ...(topic ? { topic } : {}) });
+    return readListed(await json(`api/v1/mqtt/subscriptions?${query.toString()}`, signal), readSubscription);
+}
+
+export async function endClient(client: string, session: boolean): Promise<void> {
+    const query = new URLSearchParams({ client, ...(session ? { session: 'true' } : {}) });
+    await get(`api/v1/mqtt/client?${query.toString()}`, undefined, 'DELETE');
 }

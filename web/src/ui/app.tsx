@@ -4,6 +4,7 @@ import { formatClock } from '../model/format';
 import type { Route } from '../model/route';
 import { store } from '../store';
 import { Notice } from './bits';
+import { BrokerPage } from './broker';
 import { DevicePage } from './device';
 import { DevicesPage } from './devices';
 import { Header } from './header';
@@ -12,12 +13,12 @@ import { StatusPage } from './status';
 
 export function App(): JSX.Element {
     const route = useRoute();
-    const place = route.page === 'device' ? `device ${route.device}` : route.page;
+    const place = route.page === 'device' ? `device ${route.device}` : route.page === 'broker' ? `broker ${route.tab}` : route.page;
     useEffect(() => {
         window.scrollTo(0, 0);
     }, [place]);
     useEffect(() => {
-        document.title = route.page === 'device' ? `${route.device} · Wayside` : route.page === 'status' ? 'Status · Wayside' : 'Wayside';
+        document.title = route.page === 'device' ? `${route.device} · Wayside` : route.page === 'status' ? 'Status · Wayside' : route.page === 'broker' ? 'Broker · Wayside' : 'Wayside';
     }, [route]);
     return (
         <>
@@ -43,6 +44,7 @@ function Page({ route }: { route: Route }): JSX.Element {
     switch (route.page) {
         case 'devices': return <DevicesPage route={route} />;
         case 'device': return <DevicePage key={route.device} route={route} />;
+        case 'broker': return <BrokerPage route={route} />;
         case 'status': return <StatusPage />;
         case 'lost':
             return (

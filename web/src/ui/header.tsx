@@ -23,6 +23,7 @@ export function Header({ route }: { route: Route }): JSX.Element {
                 </a>
                 <nav aria-label="Pages">
                     <a href="#/devices" {...here(route.page === 'devices' || route.page === 'device')}>Devices</a>
+                    <a href="#/broker" {...here(route.page === 'broker')}>Broker</a>
                     <a href="#/status" {...here(route.page === 'status')}>Status</a>
                 </nav>
                 <LinkPill />
