@@ -57,7 +57,7 @@ export function RateChart({ title, unit, t, lines }: { title: string; unit: stri
                 <span class="chart-name"><b>{title}</b><small>{at !== undefined && time !== undefined ? formatClock(time * 1000) : unit}</small></span>
                 <span class="rate-now">
                     {lines.map((l, n) => (
-                        <span key={l.name} class={`rate-key ${l.bad ? 'bad' : n === 0 ? 'first' : 'second'}`}>
+                        <span key={l.name} class={`rate-key ${l.bad ? 'bad' : n === 0 ? '' : 'other'}`}>
                             <i aria-hidden="true" />{l.name} <b>{formatRate(l.values[i] ?? 0)}</b>
                         </span>
                     ))}
