@@ -67,13 +67,20 @@ void map_fini(struct map *m)
     m->count = m->cap = 0;
 }
 
+static uint32_t hash_of(const struct map *m, struct str key)
+{
+    return (uint32_t)siphash(m->seed, key);
+}
+
 /* The slot of key, or the free one where it would go. cap > count, so a free one exists. */
-static size_t find(const struct map *m, struct str key, uint64_t hash)
+static size_t find(const struct map *m, struct str key, uint32_t hash)
 {
     size_t i = hash & (m->cap - 1);
 
     while (m->slots[i].value) {
-        if (m->slots[i].hash == hash && str_eq(m->slots[i].key, key))
+        const struct map_entry *e = &m->slots[i];
+
+        if (e->hash == hash && str_eq(str_from(e->key, e->key_n), key))
             break;
         i = (i + 1) & (m->cap - 1);
     }
@@ -84,7 +91,7 @@ void *map_get(const struct map *m, struct str key)
 {
     if (m->count == 0)
         return NULL;
-    return m->slots[find(m, key, siphash(m->seed, key))].value;
+    return m->slots[find(m, key, hash_of(m, key))].value;
 }
 
 static void resize(struct map *m, size_t cap)
@@ -96,24 +103,24 @@ static void resize(struct map *m, size_t cap)
     m->cap = cap;
     for (size_t i = 0; i < old_cap; i++)
         if (old[i].value)
-            m->slots[find(m, old[i].key, old[i].hash)] = old[i];
+            m->slots[find(m, str_from(old[i].key, old[i].key_n), old[i].hash)] = old[i];
     mem_free(old);
 }
 
 void *map_put(struct map *m, struct str key, void *value)
 {
-    uint64_t hash = siphash(m->seed, key);
+    uint32_t hash = hash_of(m, key);
     struct map_entry *e;
     void *before;
 
-    assert(value);
+    assert(value && key.n <= UINT32_MAX);
     if (m->count + 1 > m->cap / 4 * 3)
         resize(m, m->cap ? m->cap * 2 : 8);
     e = &m->slots[find(m, key, hash)];
     before = e->value;
     if (!before)
         m->count++;
-    *e = (struct map_entry){ key, value, hash };
+    *e = (struct map_entry){ key.p, value, (uint32_t)key.n, hash };
     return before;
 }
 
@@ -124,7 +131,7 @@ void *map_remove(struct map *m, struct str key)
 
     if (m->count == 0)
         return NULL;
-    hole = find(m, key, siphash(m->seed, key));
+    hole = find(m, key, hash_of(m, key));
     value = m->slots[hole].value;
     if (!value)
         return NULL;

@@ -3,17 +3,17 @@
 /*
  * A hash map from bytes to a pointer. The hash is keyed (SipHash-1-3) with a random key made per
  * map, since keys come from peers. Keys are borrowed: they must live as long as their entry,
- * normally inside the value. Values belong to the caller. Not thread-safe.
+ * normally inside the value, and are shorter than 4 GiB. Values belong to the caller. Not thread-safe.
  */
 #include "base/str.h"
 
 struct map_entry {
-    struct str key;
+    const char *key;
     void *value;
-    uint64_t hash;
+    uint32_t key_n, hash;
 };
 struct map {
-    struct map_entry *slots; /* open addressing, linear probing; key.p NULL and hash 0: free */
+    struct map_entry *slots; /* open addressing, linear probing; value NULL: free */
     size_t count, cap;       /* cap: a power of two, or 0 */
     uint64_t seed[2];
 };

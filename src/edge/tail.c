@@ -18,7 +18,7 @@ void tail_fini(struct tail *t)
     size_t at = 0;
 
     while ((e = map_next(&t->newest, &at)))
-        mem_free((char *)(uintptr_t)e->key.p);
+        mem_free((char *)(uintptr_t)e->key);
     map_fini(&t->newest);
     mem_free(t->seqs);
 }

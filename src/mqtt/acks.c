@@ -91,4 +91,9 @@ void acks_pop(struct acks *a)
     a->publications -= is_of_publication(k->kind);
     a->first++;
     a->count--;
+    if (a->count == 0) { /* most connections owe nothing most of the time */
+        mem_free(a->ring);
+        a->ring = NULL;
+        a->cap = 0;
+    }
 }

@@ -233,7 +233,6 @@ struct holding {
     struct conn *undecided;     /* has left, and QoS 2 messages of its are still being decided */
     struct claim_mail *waiting; /* for that */
     struct list link;           /* in part->lasting, while its session is written down */
-    int64_t since_wall_ns;
 };
 /* The session is written down from now on. It has no subscription yet. */
 void holding_lasts(struct holding *h);
@@ -483,7 +482,7 @@ struct conn {
     struct timer timer;
     uint64_t last_read_ms;
     uint32_t received, sent; /* publications; for whoever looks */
-    size_t max_out;          /* Maximum Packet Size of the client; SIZE_MAX: none */
+    uint32_t max_out;        /* Maximum Packet Size of the client; UINT32_MAX: none */
     struct acks acks;
     struct str *aliases;         /* rules->topic_alias_max heap strings, or NULL */
     struct alias_out *alias_out; /* NULL: the client allows none */

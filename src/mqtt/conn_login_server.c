@@ -539,7 +539,6 @@ static void open_now(void *ctx)
     }
     take_settings(c, s);
     session_attach(s, c, window);
-    holding_of(c->part, s)->since_wall_ns = c->since_wall_ns;
     c->session = s;
     conn_move(c, CONN_OPEN);
     metric_gauge_add(c->part->b->m.connected, 1);

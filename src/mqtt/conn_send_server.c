@@ -124,7 +124,7 @@ static struct alias_use use_alias(const struct conn *c, struct mqtt_publish_out 
 
 static bool too_large(const struct conn *c, const struct mqtt_publish_out *o)
 {
-    return c->max_out != SIZE_MAX && mqtt_publish_size(c->version, o) > c->max_out;
+    return c->max_out != UINT32_MAX && mqtt_publish_size(c->version, o) > c->max_out;
 }
 
 bool conn_send_publish(struct conn *c, const struct delivery *d)

@@ -330,7 +330,7 @@ struct conn *conn_new(struct part *p, const struct broker_rules *rules)
 
     c->part = p;
     c->rules = rules;
-    c->max_out = SIZE_MAX;
+    c->max_out = UINT32_MAX;
     c->since_wall_ns = clock_wall_ns();
     c->last_read_ms = loop_now_ms(p->loop);
     timer_init(&c->timer, p->loop, on_timer);

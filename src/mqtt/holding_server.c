@@ -425,7 +425,6 @@ void holding_detach(struct part *p, struct session *s, bool send_will)
     share_absent(p, s);
     if (s->written && s->expiry_s > 0)
         persist_away(p, s);
-    h->since_wall_ns = clock_wall_ns();
     look(h);
 }
 
@@ -458,7 +457,6 @@ struct holding *holding_add(struct part *p, struct session *s)
 
     h->part = p;
     h->s = s;
-    h->since_wall_ns = clock_wall_ns();
     timer_init(&h->timer, p->loop, on_timer);
     if (map_put(&p->holdings, session_id(s), h))
         assert(false && "the registry grants a client id once");

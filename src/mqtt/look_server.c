@@ -183,7 +183,7 @@ static void add_session(struct look_mail *r, const struct holding *h)
         .inflight = s->open,
         .dropped = s->dropped,
         .throttled = c && c->rate ? c->rate->pauses : 0,
-        .since_wall_ns = h->since_wall_ns,
+        .since_wall_ns = c ? c->since_wall_ns : s->away_wall_ms * 1000000,
     };
     if (!c)
         return;

@@ -13,7 +13,7 @@ struct entry {
     unsigned worker;
     uint32_t generation;
     struct registry_claim *first, **last; /* waiting; not empty: moving */
-    size_t id_n;
+    uint32_t id_n;
     char id[];
 };
 
@@ -41,10 +41,10 @@ static void hold(struct registry *r, struct entry *e, struct registry_claim *cla
 
 static struct entry *add(struct registry *r, struct str client_id)
 {
-    struct entry *e = mem_new(sizeof(*e) + client_id.n);
+    struct entry *e = mem_new(offsetof(struct entry, id) + client_id.n);
 
     e->last = &e->first;
-    e->id_n = client_id.n;
+    e->id_n = (uint32_t)client_id.n;
     memcpy(e->id, client_id.p, client_id.n);
     map_put(&r->entries, str_from(e->id, e->id_n), e);
     return e;

@@ -30,9 +30,10 @@
 
 struct session *session_new(struct str client_id, uint64_t serial, const struct session_limits *l)
 {
-    struct session *s = NEW(struct session);
+    struct session *s = mem_new(sizeof(*s) + client_id.n + 1);
 
-    s->client_id = mem_dup(client_id.p, client_id.n);
+    if (client_id.n > 0)
+        memcpy(s->client_id, client_id.p, client_id.n);
     s->client_id_n = (uint32_t)client_id.n;
     s->serial = serial;
     s->limits = l;
@@ -77,7 +78,6 @@ void session_free(struct session *s)
     mem_free(s->received);
     message_unref(s->will);
     identity_unref(s->who);
-    mem_free(s->client_id);
     mem_free(s);
 }
 

@@ -57,12 +57,11 @@ struct session_limits {
 };
 
 struct session {
-    char *client_id; /* heap, zero-terminated */
-    uint32_t client_id_n;
-    uint64_t serial;      /* names this session in messages (no-local); never 0 */
-    uint32_t generation;  /* of its registry entry */
-    bool written;         /* its state is written down (mqtt/persist.h) */
-    bool no_offline;      /* nothing is kept for its client while it is away */
+    uint64_t serial;     /* names this session in messages (no-local); never 0 */
+    uint32_t generation; /* of its registry entry */
+    bool written;        /* its state is written down (mqtt/persist.h) */
+    bool no_offline;     /* nothing is kept for its client while it is away */
+    uint16_t last_packet_id;
     uint32_t round;       /* the last in which it was written down as a whole */
     struct identity *who; /* a reference; of the last login */
     void *conn;           /* the connection that has it, or NULL */
@@ -83,7 +82,6 @@ struct session {
         unwritten;     /* QoS 2 whose packet ids are on their way to the disk: QoS 1 waits behind */
     uint32_t waiting0; /* of those that wait, of QoS 0 */
     uint32_t window;   /* how many may be open (the client's Receive Maximum and ours) */
-    uint16_t last_packet_id;
     size_t queued_messages, queued_bytes;
     struct sub_id_sets *id_sets; /* NULL while no message has several identifiers */
 
@@ -96,11 +94,12 @@ struct session {
     uint64_t will_at_ms;    /* while disconnected; UINT64_MAX: none */
     uint64_t expires_at_ms; /* while disconnected */
     int64_t away_wall_ms;   /* while disconnected: since when */
-    uint64_t dropped;       /* for whatever reason */
-    uint64_t expired;       /* of those: their time was over */
-
-    uint64_t mark; /* scratch of the router: the publication that met it last */
+    uint64_t mark;          /* scratch of the router: the publication that met it last */
     uint32_t mark_at;
+    uint32_t dropped; /* for whatever reason; wraps */
+    uint32_t expired; /* of those: their time was over */
+    uint32_t client_id_n;
+    char client_id[]; /* zero-terminated */
 };
 
 struct session *session_new(struct str client_id, uint64_t serial, const struct session_limits *l);
