@@ -81,6 +81,17 @@ void broker_publish_done(struct broker_token *token, int code, bool route, const
 void broker_publish_retry(struct broker_token *token);
 
 /* ---- a broker ---- */
+/* What an acknowledgement says of a message or a session. */
+enum broker_durability {
+    BROKER_COMMIT,   /* it is on the disk, flushed */
+    BROKER_INTERVAL, /* it is written: it survives this process; it is flushed within the journal's
+                        lazy_flush_ms */
+    BROKER_MEMORY,   /* it lasts as long as this broker */
+};
+struct broker_topic {
+    struct str filter; /* as it is below the mount points */
+    enum broker_durability durability;
+};
 struct broker_options {
     const struct limits *limits;   /* copied */
     struct metrics *metrics;       /* may be NULL */
@@ -90,6 +101,11 @@ struct broker_options {
     /* Where sessions that last, what is acknowledged to their senders, and retained messages are written
      * down; NULL: they end with the broker. Borrowed, outlives it; broker_restore() must follow. */
     struct journal *journal;
+    /* Of what is published from inside, and wills; and of topics, whoever publishes: the first that matches
+     * holds. Copied. */
+    enum broker_durability durability;
+    const struct broker_topic *topics;
+    size_t topic_count;
     const char *version;          /* what $SYS/broker/version says; NULL: no $SYS topics */
     uint64_t sys_interval_ms;     /* 0: 10 s */
     enum session_full queue_full; /* when a client's queue is full */
@@ -110,6 +126,8 @@ struct broker_rules {
     /* The client is whom its verified certificate names; one that it does not name is refused. */
     enum cert_name identity_from;
     struct str mount_point; /* what its clients name lies below it (mqtt/mount.h); n 0: none */
+    /* Of what they publish, where no topic says otherwise, and of sessions that begin through it. */
+    enum broker_durability durability;
     size_t packet_max_bytes;
     uint32_t inflight_max;
     uint16_t keepalive_max_s; /* 0: as the client asks */

@@ -87,7 +87,10 @@ struct broker {
     struct list listeners;       /* the thread that made the broker */
     struct list rules;           /* the same; the rules themselves never change */
     struct gate *stopped;
-    struct journal *journal;            /* NULL: nothing is written down */
+    struct journal *journal;           /* NULL: nothing is written down */
+    enum broker_durability durability; /* of what comes from inside */
+    struct broker_topic *topics;       /* and of these; the first that matches holds */
+    size_t topic_count;
     struct journal_cursor *cursor;      /* where the log begins to be of use */
     struct journal_cursor *cursor_base; /* the base of the last round */
     struct cell log_low;                /* 1: it takes no more publications for now */
@@ -305,26 +308,37 @@ void share_rejoin(struct part *p, struct session *s);
 typedef void persist_done(void *ctx, int code, uint64_t seq);
 enum persist_op;
 struct persist_sub;
-/* The scratch buffer, empty; then what it holds is written. done NULL: nobody waits. */
+/* The scratch buffer, empty; then what it holds is written. done NULL: nobody waits. how: when it is called,
+ * BROKER_COMMIT or _INTERVAL. */
 struct buf *persist_begin(struct part *p);
-void persist_append(struct part *p, persist_done *done, void *ctx);
+void persist_append(struct part *p, enum broker_durability how, persist_done *done, void *ctx);
+/* What was published on that topic; otherwise: where no row says. */
+enum broker_durability persist_topic(const struct broker *b, struct str topic,
+                                     enum broker_durability otherwise);
 void persist_put_source(struct part *p, enum persist_op op, const struct message_source *src,
                         uint16_t packet_id);
+/* Whether what is retained for a topic is written down, whoever published it. */
+bool persist_retains(const struct broker *b, struct str topic);
 /* Whether a publication must be on the disk before it is routed and acknowledged. */
-bool persist_wants(const struct part *p, const struct message_source *src);
+bool persist_wants(const struct part *p, const struct message_source *src,
+                   enum broker_durability how);
 /* packet_id: of QoS 2 from a session that is written down; else 0. */
 void persist_publication(struct part *p, const struct message_source *src, uint16_t packet_id,
-                         persist_done *done, void *ctx);
+                         enum broker_durability how, persist_done *done, void *ctx);
 /* A retained message that nobody waits for. */
 void persist_retained(struct part *p, const struct message_source *src);
-void persist_whole(struct part *p, struct session *s, persist_done *done, void *ctx);
-void persist_end(struct part *p, uint64_t serial, persist_done *done, void *ctx);
+void persist_whole(struct part *p, struct session *s, enum broker_durability how,
+                   persist_done *done, void *ctx);
+void persist_end(struct part *p, uint64_t serial, enum broker_durability how, persist_done *done,
+                 void *ctx);
+/* How what is written of c's session is waited for. */
+enum broker_durability persist_how(const struct conn *c);
 void persist_away(struct part *p, const struct session *s);
 void persist_back(struct part *p, const struct session *s, uint32_t expiry_s);
 void persist_subscribe(struct part *p, const struct session *s, const struct persist_sub *sub,
-                       persist_done *done, void *ctx);
+                       enum broker_durability how, persist_done *done, void *ctx);
 void persist_unsubscribe(struct part *p, const struct session *s, struct str filter,
-                         persist_done *done, void *ctx);
+                         enum broker_durability how, persist_done *done, void *ctx);
 void persist_item_done(struct part *p, const struct session *s, const struct session_out *o);
 /* Each writes its step down and then sends what follows: PUBLISH, PUBREL, PUBCOMP. */
 void persist_sent(struct conn *c, const struct session_out *o);
@@ -383,6 +397,7 @@ struct broker_token {
     uint8_t qos;
     bool waits;             /* BROKER_WAIT, else BROKER_LATER */
     uint16_t packet_id;     /* of QoS 2 from a session that is written down */
+    uint8_t durability;     /* enum broker_durability */
     struct publication pub; /* with its message, unless it is surely not routed */
 };
 enum ingest { INGEST_DONE, INGEST_AGAIN };

@@ -129,6 +129,25 @@ static void part_start(void *ctx, struct loop *l)
     sys_start(part_of(ctx, l));
 }
 
+static void topics_keep(struct broker *b, const struct broker_options *o)
+{
+    if (o->topic_count == 0)
+        return;
+    b->topic_count = o->topic_count;
+    b->topics = mem_new_array(o->topic_count, sizeof(*b->topics));
+    for (size_t i = 0; i < o->topic_count; i++) {
+        b->topics[i] = o->topics[i];
+        b->topics[i].filter.p = str_dup(o->topics[i].filter);
+    }
+}
+
+static void topics_free(struct broker *b)
+{
+    for (size_t i = 0; i < b->topic_count; i++)
+        mem_free((char *)(uintptr_t)b->topics[i].filter.p);
+    mem_free(b->topics);
+}
+
 struct broker *broker_new(struct workers *w, const struct broker_options *o)
 {
     struct broker *b = NEW(struct broker);
@@ -150,6 +169,8 @@ struct broker *broker_new(struct workers *w, const struct broker_options *o)
     b->on_publish = o->on_publish;
     b->publish_ctx = o->publish_ctx;
     b->journal = o->journal;
+    b->durability = o->durability;
+    topics_keep(b, o);
     b->version = o->version ? str_dup(str_of(o->version)) : NULL;
     b->sys_interval_ms = o->sys_interval_ms ? o->sys_interval_ms : 10000;
     random_bytes(b->key, sizeof(b->key));
@@ -371,6 +392,7 @@ void broker_free(struct broker *b)
     if (b->cursor_base)
         journal_cursor_close(b->cursor_base);
     metrics_free(b->own_metrics);
+    topics_free(b);
     mem_free(b->version);
     mem_free(b->parts);
     mem_free(b);

@@ -580,15 +580,16 @@ static void write_open(void *ctx)
     struct hello *h = c->hello;
     struct session *s = h->session;
     struct part *p = c->part;
-    bool begins = s && p->b->journal && !s->written && expiry_of(c) > 0;
+    bool begins = s && p->b->journal && c->rules->durability != BROKER_MEMORY && !s->written &&
+                  expiry_of(c) > 0;
 
     if (h->ended)
-        persist_end(p, h->ended, begins ? NULL : on_open_written, c);
+        persist_end(p, h->ended, persist_how(c), begins ? NULL : on_open_written, c);
     if (begins) {
         s->expiry_s = expiry_of(c);
         s->round = p->round;
         holding_lasts(holding_of(p, s));
-        persist_whole(p, s, on_open_written, c);
+        persist_whole(p, s, c->rules->durability, on_open_written, c);
     } else if (!h->ended) {
         if (s && s->written)
             persist_back(p, s, expiry_of(c));

@@ -288,7 +288,7 @@ static void write_subscription(struct subscribing *g, const struct mqtt_sub *sub
         return;
     g->waiting++;
     persist_subscribe(g->c->part, s, &(struct persist_sub){ sub->filter, g->sub_id, options },
-                      on_sub_written, g);
+                      persist_how(g->c), on_sub_written, g);
 }
 
 /* Adds one granted entry. True when other workers must learn of it. */
@@ -468,7 +468,7 @@ static void on_unsubscribe(struct conn *c, const struct mqtt_subscribe *pk)
         if (!was || !c->session->written)
             continue;
         g->waiting++;
-        persist_unsubscribe(c->part, c->session, filter, on_unsub_written, g);
+        persist_unsubscribe(c->part, c->session, filter, persist_how(c), on_unsub_written, g);
     }
     g->packet = encode_suback(c, MQTT_UNSUBACK, pk->packet_id,
                               c->version == MQTT_V5 ? blob_str(codes) : STR_NONE);

@@ -385,7 +385,7 @@ void holding_end(struct holding *h)
     will_publish(p, s);
     share_leave_all(p, s);
     if (s->written)
-        persist_end(p, s->serial, NULL, NULL);
+        persist_end(p, s->serial, BROKER_INTERVAL, NULL, NULL);
     report_gone(p, s);
     session_free(s);
 }

@@ -97,14 +97,23 @@ static void acknowledge_now(struct conn *c, const struct mqtt_publish *pk, int c
     conn_send_ack(c, kind, pk->packet_id, ack_code(c, code), code ? reason : NULL);
 }
 
+/* Of what c publishes. */
+static enum broker_durability durability_of(const struct conn *c, const struct publication *pub)
+{
+    return persist_topic(c->part->b, pub->src.topic, c->rules->durability);
+}
+
 static void keep_token(struct conn *c, const struct mqtt_publish *pk, struct publication *pub,
                        struct broker_token *t, bool may_route)
 {
+    enum broker_durability how = durability_of(c, pub);
+
     t->conn = c;
     c->holds++;
     c->undecided++;
     t->qos = pk->qos;
-    if (pk->qos == 2 && c->session->written)
+    t->durability = (uint8_t)how;
+    if (pk->qos == 2 && c->session->written && how != BROKER_MEMORY)
         t->packet_id = pk->packet_id;
     if (may_route) {
         t->pub.m = message_ref(publication_message(pub));
@@ -144,17 +153,23 @@ static void write_first(struct broker_token *t)
     }
     if (t->conn)
         t->conn->unwritten++;
-    persist_publication(t->part, &t->pub.src, t->packet_id, on_written, t);
+    /* What is only here so that none is overtaken need not be flushed. */
+    persist_publication(t->part, &t->pub.src, t->packet_id,
+                        t->durability == BROKER_COMMIT ? BROKER_COMMIT : BROKER_INTERVAL,
+                        on_written, t);
 }
 
 /* What comes behind one that is on its way to the disk goes there too, so that none overtakes. */
 static bool must_write(const struct conn *c, const struct mqtt_publish *pk,
                        const struct publication *pub)
 {
+    enum broker_durability how;
+
     if (!c->part->b->journal || pk->qos == 0)
         return false;
-    return persist_wants(c->part, &pub->src) || c->unwritten > 0 ||
-           (pk->qos == 2 && c->session->written);
+    how = durability_of(c, pub);
+    return c->unwritten > 0 || persist_wants(c->part, &pub->src, how) ||
+           (how != BROKER_MEMORY && pk->qos == 2 && c->session->written);
 }
 
 static enum ingest refused(struct conn *c, const struct mqtt_publish *pk, int code,
@@ -292,7 +307,7 @@ void broker_publish_done(struct broker_token *t, int code, bool route, const cha
     loop_assert_mine(t->part->loop);
     assert(!t->waits);
     if (code == 0 && route && t->pub.m && t->part->b->journal &&
-        (t->packet_id != 0 || persist_wants(t->part, &t->pub.src) ||
+        (t->packet_id != 0 || persist_wants(t->part, &t->pub.src, t->durability) ||
          (t->conn && t->qos > 0 && t->conn->unwritten > 0)))
         write_first(t);
     else
@@ -338,6 +353,7 @@ void ingest_will(struct part *p, struct session *s, struct message *will)
     if (p->b->on_publish) {
         t = token_take(p);
         t->pub = pub;
+        t->durability = (uint8_t)persist_topic(p->b, pub.src.topic, p->b->durability);
         verdict = ask(p, &m, t, &reason);
         if (verdict == BROKER_LATER || verdict == BROKER_LATER_CONSUME)
             return; /* the token has the message now */
@@ -354,13 +370,15 @@ void ingest_will(struct part *p, struct session *s, struct message *will)
 
 void ingest_inside(struct part *p, struct publication *pub)
 {
+    enum broker_durability how = persist_topic(p->b, pub->src.topic, p->b->durability);
     struct broker_token *t;
 
-    if (!persist_wants(p, &pub->src)) {
+    if (!persist_wants(p, &pub->src, how)) {
         part_publish(p, pub);
         return;
     }
     t = token_take(p);
+    t->durability = (uint8_t)how;
     t->pub.m = message_new(&pub->src); /* of its own: it will get a number */
     t->pub.src = message_source_of(t->pub.m);
     write_first(t);

@@ -41,7 +41,7 @@ static void write_copy(struct part *p, enum persist_op op, struct message *m, ui
 
     src.seq = seq;
     persist_put_source(p, op, &src, 0);
-    persist_append(p, NULL, NULL);
+    persist_append(p, BROKER_INTERVAL, NULL, NULL);
 }
 
 static const struct session_item *item_at(const struct session *s, uint32_t at)
@@ -146,7 +146,8 @@ static void put_measured(struct buf *b, struct telling *t, const struct persist_
 
 /* A record that grows with a queue would not fit one day, so a large session is told in several; all in
  * one turn, so that they are of one moment. */
-void persist_whole(struct part *p, struct session *s, persist_done *done, void *ctx)
+void persist_whole(struct part *p, struct session *s, enum broker_durability how,
+                   persist_done *done, void *ctx)
 {
     struct persist_session w = { .client_id = session_id(s),
                                  .user = s->who->name,
@@ -163,13 +164,13 @@ void persist_whole(struct part *p, struct session *s, persist_done *done, void *
     persist_put_session(b, last ? PERSIST_SESSION : PERSIST_SESSION_BEGIN, s->serial, &w);
     put_measured(b, &t, &w);
     for (uint32_t part = 1; !last; part++) {
-        persist_append(p, NULL, NULL);
+        persist_append(p, BROKER_INTERVAL, NULL, NULL);
         b = persist_begin(p);
         last = measure(&t, &w);
         persist_put_session_more(b, s->serial, &w, part, last);
         put_measured(b, &t, &w);
     }
-    persist_append(p, done, ctx);
+    persist_append(p, how, done, ctx);
 }
 
 void persist_catch_up(struct part *p, struct session *s)
@@ -180,7 +181,7 @@ void persist_catch_up(struct part *p, struct session *s)
         return;
     while (!copy_queue(p, s, &bytes))
         bytes = 0;
-    persist_whole(p, s, NULL, NULL);
+    persist_whole(p, s, BROKER_INTERVAL, NULL, NULL);
 }
 
 /* ---- a part's share of a round ---- */
@@ -217,7 +218,7 @@ static size_t session_piece(struct part *p)
     if (h->s->round != p->round) {
         if (!copy_queue(p, h->s, &bytes))
             return bytes;
-        persist_whole(p, h->s, NULL, NULL);
+        persist_whole(p, h->s, BROKER_INTERVAL, NULL, NULL);
         bytes += 256 + 32 * (size_t)(h->s->count + h->s->sub_count);
     }
     list_remove(&h->link);
@@ -234,7 +235,7 @@ static size_t retained_piece(struct part *p)
     for (unsigned i = 0; i < ROUND_RETAINED && p->round_retained < p->retained.trie.used; i++) {
         struct message *m = p->retained.trie.nodes[p->round_retained++].value;
 
-        if (!m || str_starts(message_topic(m), STR("$SYS/")) || m->seq > p->round_base)
+        if (!m || m->seq > p->round_base || !persist_retains(p->b, message_topic(m)))
             continue;
         write_copy(p, PERSIST_RETAINED, m, m->seq ? m->seq : p->round_base);
         bytes += message_size(m);
@@ -254,7 +255,8 @@ static void piece(struct part *p)
         } else if (p->round_retained < p->retained.trie.used) {
             bytes += retained_piece(p);
         } else {
-            persist_end(p, 0, on_last_written, p); /* a marker: session 0 is none */
+            persist_end(p, 0, BROKER_COMMIT, on_last_written, p); /* a marker: session 0 is none;
+                                                                       all before it is flushed with it */
             return;
         }
     }
@@ -302,7 +304,7 @@ static void on_flush(struct mail *m, struct loop *l)
     struct part *p = part_of(k->b, l);
 
     k->part = p->index;
-    persist_end(p, 0, on_own_marker, k);
+    persist_end(p, 0, BROKER_COMMIT, on_own_marker, k);
 }
 
 /* ---- part 0 leads ---- */
@@ -394,7 +396,7 @@ void persist_round(struct broker *b)
     r->failed = false;
     r->unwritten = metric_value(b->m.unwritten);
     r->number++;
-    persist_end(b->parts[0], 0, on_marker, b);
+    persist_end(b->parts[0], 0, BROKER_COMMIT, on_marker, b);
 }
 
 /* When the log has grown by as much as it was after the last round, and in time for another one to fit. */

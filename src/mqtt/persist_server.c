@@ -7,6 +7,9 @@
  *     packet id of a QoS 2 message (its PUBLISH); PUBREC of a client (our PUBREL); PUBREL (our PUBCOMP)
  *     does not wait: PUBACK and PUBCOMP of a client, its going and coming, the end of a session
  *
+ * By BROKER_INTERVAL, and for all that nobody waits for, it is enough that it is written: it is flushed a
+ * little later, or with the first that is waited for by BROKER_COMMIT.
+ *
  * What does not wait may be lost, and then a message of QoS 1 comes again, or a session lasts longer. What
  * waits could otherwise lose a message, or let one of QoS 2 come twice.
  *
@@ -51,12 +54,12 @@ static void on_written_unawaited(struct journal_entry *e, int code)
     mem_free(w);
 }
 
-void persist_append(struct part *p, persist_done *done, void *ctx)
+void persist_append(struct part *p, enum broker_durability how, persist_done *done, void *ctx)
 {
     struct str bytes = buf_str(&p->writing);
     struct writing *w = mem_new(sizeof(*w) + bytes.n);
 
-    assert(!p->writing.over);
+    assert(!p->writing.over && how != BROKER_MEMORY);
     memcpy(w->bytes, bytes.p, bytes.n);
     w->record = (struct record){ .kind = RECORD_EVENT,
                                  .device = STR("broker"),
@@ -67,7 +70,8 @@ void persist_append(struct part *p, persist_done *done, void *ctx)
     w->entry = (struct journal_entry){ .records = &w->record,
                                        .count = 1,
                                        .reply = done ? p->loop : NULL,
-                                       .done = done ? on_written : on_written_unawaited };
+                                       .done = done ? on_written : on_written_unawaited,
+                                       .lazy = !done || how == BROKER_INTERVAL };
     w->part = p;
     w->done = done;
     w->ctx = ctx;
@@ -88,9 +92,29 @@ static bool is_system(struct str topic)
     return str_starts(topic, STR("$SYS/"));
 }
 
-bool persist_wants(const struct part *p, const struct message_source *src)
+enum broker_durability persist_topic(const struct broker *b, struct str topic,
+                                     enum broker_durability otherwise)
 {
-    return p->b->journal && src->qos > 0 && !is_system(src->topic) &&
+    for (size_t i = 0; i < b->topic_count; i++)
+        if (mqtt_filter_matches(b->topics[i].filter, topic))
+            return b->topics[i].durability;
+    return otherwise;
+}
+
+enum broker_durability persist_how(const struct conn *c)
+{
+    return c->rules->durability == BROKER_COMMIT ? BROKER_COMMIT : BROKER_INTERVAL;
+}
+
+bool persist_retains(const struct broker *b, struct str topic)
+{
+    return !is_system(topic) && persist_topic(b, topic, b->durability) != BROKER_MEMORY;
+}
+
+bool persist_wants(const struct part *p, const struct message_source *src,
+                   enum broker_durability how)
+{
+    return p->b->journal && how != BROKER_MEMORY && src->qos > 0 && !is_system(src->topic) &&
            (src->retain || part_lasting_interest(p, src->topic));
 }
 
@@ -122,52 +146,53 @@ void persist_put_source(struct part *p, enum persist_op op, const struct message
 }
 
 void persist_publication(struct part *p, const struct message_source *src, uint16_t packet_id,
-                         persist_done *done, void *ctx)
+                         enum broker_durability how, persist_done *done, void *ctx)
 {
     persist_put_source(p, PERSIST_MESSAGE, src, packet_id);
-    persist_append(p, done, ctx);
+    persist_append(p, how, done, ctx);
 }
 
 void persist_retained(struct part *p, const struct message_source *src)
 {
-    if (!p->b->journal || src->seq != 0 || is_system(src->topic))
+    if (!p->b->journal || src->seq != 0 || !persist_retains(p->b, src->topic))
         return;
     persist_put_source(p, PERSIST_MESSAGE, src, 0);
-    persist_append(p, NULL, NULL);
+    persist_append(p, BROKER_INTERVAL, NULL, NULL);
 }
 
 /* ---- sessions ---- */
 
-void persist_end(struct part *p, uint64_t serial, persist_done *done, void *ctx)
+void persist_end(struct part *p, uint64_t serial, enum broker_durability how, persist_done *done,
+                 void *ctx)
 {
     persist_put_end(persist_begin(p), serial);
-    persist_append(p, done, ctx);
+    persist_append(p, how, done, ctx);
 }
 
 void persist_away(struct part *p, const struct session *s)
 {
     persist_put_away(persist_begin(p), s->serial, clock_wall_ns() / 1000000, s->expiry_s);
-    persist_append(p, NULL, NULL);
+    persist_append(p, BROKER_INTERVAL, NULL, NULL);
 }
 
 void persist_back(struct part *p, const struct session *s, uint32_t expiry_s)
 {
     persist_put_back(persist_begin(p), s->serial, expiry_s);
-    persist_append(p, NULL, NULL);
+    persist_append(p, BROKER_INTERVAL, NULL, NULL);
 }
 
 void persist_subscribe(struct part *p, const struct session *s, const struct persist_sub *sub,
-                       persist_done *done, void *ctx)
+                       enum broker_durability how, persist_done *done, void *ctx)
 {
     persist_put_subscribe(persist_begin(p), s->serial, sub);
-    persist_append(p, done, ctx);
+    persist_append(p, how, done, ctx);
 }
 
 void persist_unsubscribe(struct part *p, const struct session *s, struct str filter,
-                         persist_done *done, void *ctx)
+                         enum broker_durability how, persist_done *done, void *ctx)
 {
     persist_put_unsubscribe(persist_begin(p), s->serial, filter);
-    persist_append(p, done, ctx);
+    persist_append(p, how, done, ctx);
 }
 
 void persist_item_done(struct part *p, const struct session *s, const struct session_out *o)
@@ -175,7 +200,7 @@ void persist_item_done(struct part *p, const struct session *s, const struct ses
     if (o->seq == 0)
         return;
     persist_put_done(persist_begin(p), s->serial, o->seq, o->sub_key);
-    persist_append(p, NULL, NULL);
+    persist_append(p, BROKER_INTERVAL, NULL, NULL);
 }
 
 /* ---- QoS 2, step by step ---- */
@@ -239,7 +264,7 @@ void persist_sent(struct conn *c, const struct session_out *o)
 
     persist_put_sent(persist_begin(c->part), c->session->serial, &it);
     c->session->unwritten++;
-    persist_append(c->part, on_sent, step_new(c, o));
+    persist_append(c->part, persist_how(c), on_sent, step_new(c, o));
 }
 
 static void on_released(void *ctx, int code, uint64_t seq)
@@ -255,7 +280,7 @@ static void on_released(void *ctx, int code, uint64_t seq)
 void persist_released(struct conn *c, const struct session_out *o)
 {
     persist_put_released(persist_begin(c->part), c->session->serial, o->packet_id);
-    persist_append(c->part, on_released, step_new(c, o));
+    persist_append(c->part, persist_how(c), on_released, step_new(c, o));
 }
 
 static void on_complete(void *ctx, int code, uint64_t seq)
@@ -276,5 +301,5 @@ void persist_complete(struct conn *c, uint16_t packet_id)
 
     t->ack = acks_open(&c->acks, MQTT_PUBCOMP, packet_id);
     persist_put_complete(persist_begin(c->part), c->session->serial, packet_id);
-    persist_append(c->part, on_complete, t);
+    persist_append(c->part, persist_how(c), on_complete, t);
 }

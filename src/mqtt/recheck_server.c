@@ -66,7 +66,7 @@ void recheck_queue(struct part *p, struct session *s)
 static void end_subscription(struct part *p, struct session *s, struct str filter, bool in_tree)
 {
     if (s->written)
-        persist_unsubscribe(p, s, filter, NULL, NULL);
+        persist_unsubscribe(p, s, filter, BROKER_INTERVAL, NULL, NULL);
     if (share_unsubscribe(p, s, filter))
         return;
     if (in_tree && tree_remove(&p->tree, filter, s)) {

@@ -439,7 +439,7 @@ static void on_joined(struct mail *m, struct loop *l)
         share_room(p, s);
         if (k->c && s->written) {
             persist_subscribe(p, s, &(struct persist_sub){ key, k->sub_id, k->options },
-                              on_join_written, k);
+                              persist_how(k->c), on_join_written, k);
             return;
         }
     } else if (k->added) { /* it has gone, or moved, and was not told of its subscription */

@@ -5,6 +5,7 @@
 #include "node/broker_io.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "mqtt/broker.h"
 
 /* "local" is a matter of the listener's address, not of the client's: who reaches an open listener
@@ -16,11 +17,14 @@ static enum authz_anonymous rule_of(const struct listener_settings *ls)
     return addr_is_local(&ls->address) && !ls->proxy_protocol ? ANONYMOUS_ALLOW : ANONYMOUS_DENY;
 }
 
-struct broker_rules broker_io_rules(const struct limits *l, const struct listener_settings *ls)
+struct broker_rules broker_io_rules(const struct settings *s, const struct limits *l,
+                                    const struct listener_settings *ls)
 {
     struct broker_rules r = broker_rules_default(l);
 
     r.anonymous = rule_of(ls);
+    r.durability =
+        (enum broker_durability)(ls->has_durability ? ls->durability : s->mqtt.durability);
     r.identity_from = (enum cert_name)ls->identity_from;
     r.mount_point = ls->mount_point;
     r.redirect = ls->redirect;
@@ -60,6 +64,34 @@ static uint64_t log_segment(const struct limits *l)
     return segment;
 }
 
+struct broker_topic *broker_io_topics(const struct settings *s)
+{
+    struct broker_topic *all =
+        s->mqtt.topics.count ? mem_new_array(s->mqtt.topics.count, sizeof(*all)) : NULL;
+
+    for (size_t i = 0; i < s->mqtt.topics.count; i++) {
+        const struct topic_settings *t = CONF_ITEM_AT(s->mqtt.topics, struct topic_settings, i);
+
+        all[i] = (struct broker_topic){ t->filter, (enum broker_durability)t->durability };
+    }
+    return all;
+}
+
+static bool wants_log(const struct mqtt_settings *m)
+{
+    bool wanted = m->durability != BROKER_MEMORY;
+
+    for (size_t i = 0; i < m->listeners.count && !wanted; i++) {
+        const struct listener_settings *ls =
+            CONF_ITEM_AT(m->listeners, struct listener_settings, i);
+
+        wanted = ls->has_durability && ls->durability != BROKER_MEMORY;
+    }
+    for (size_t i = 0; i < m->topics.count && !wanted; i++)
+        wanted = CONF_ITEM_AT(m->topics, struct topic_settings, i)->durability != BROKER_MEMORY;
+    return wanted;
+}
+
 int broker_io_log_open(const struct settings *s, const struct limits *l, const char *dir,
                        struct journal **out, struct fault *f)
 {
@@ -67,7 +99,7 @@ int broker_io_log_open(const struct settings *s, const struct limits *l, const c
     struct limits limits = *l; /* of records; what is in them has limits of its own */
 
     *out = NULL;
-    if (!s->has_mqtt || s->mqtt.durability == DURABLE_MEMORY)
+    if (!s->has_mqtt || !wants_log(&s->mqtt))
         return 0;
     o.segment_bytes = log_segment(l);
     o.quota_bytes = s->mqtt.log_quota_bytes;
@@ -77,6 +109,7 @@ int broker_io_log_open(const struct settings *s, const struct limits *l, const c
         o.quota_bytes = 4 * o.segment_bytes;
     }
     o.free_floor_bytes = s->journal.free_floor_bytes;
+    o.lazy_flush_ms = s->mqtt.flush_interval_ms;
     limits.record_payload_max_bytes = journal_payload_max(o.segment_bytes);
     return journal_open(dir, &o, &limits, NULL, NULL, out, f);
 }

@@ -7,10 +7,13 @@
 #include "node/state.h"
 
 /* What holds for the clients of that listener; its texts are the settings'. */
-struct broker_rules broker_io_rules(const struct limits *l, const struct listener_settings *ls);
+struct broker_rules broker_io_rules(const struct settings *s, const struct limits *l,
+                                    const struct listener_settings *ls);
+/* Heap, as many as mqtt.topics has; NULL: none. Its texts are the settings'. */
+struct broker_topic *broker_io_topics(const struct settings *s);
 
 /* Opens the broker's log in dir; its segments are as large as the limits ask for. *out NULL and 0: the
- * settings want none (mqtt.durability: memory). Errors as of journal_open(). */
+ * settings want none (durability: memory everywhere). Errors as of journal_open(). */
 MUST_USE int broker_io_log_open(const struct settings *s, const struct limits *l, const char *dir,
                                 struct journal **out, struct fault *f);
 

@@ -281,7 +281,7 @@ static void set_proxy(struct node *n, const struct listener_settings *ls,
 static int start_mqtt_listener(struct node *n, const struct listener_settings *ls, struct fault *f)
 {
     bool ws = ls->protocol == MQTT_OVER_WEBSOCKET;
-    struct broker_rules rules = broker_io_rules(&n->limits, ls);
+    struct broker_rules rules = broker_io_rules(n->settings, &n->limits, ls);
     struct broker_listen bl = { .addr = ls->address,
                                 .unix_mode = octal(ls->mode),
                                 .connections_max = ls->connections_max,
@@ -392,6 +392,7 @@ static int make_broker(struct node *n, struct fault *f)
                                 .sys_interval_ms = n->settings->mqtt.sys_interval_s * 1000,
                                 .queue_full = (enum session_full)n->settings->mqtt.queue_policy,
                                 .queue_qos0 = n->settings->mqtt.queue_qos0_messages };
+    struct broker_topic *topics;
     struct buf path = buf_init(4096);
     int rc =
         broker_io_log_open(n->settings, &n->limits, data_path(n, &path, "mqtt"), &n->mqtt_log, f);
@@ -399,12 +400,17 @@ static int make_broker(struct node *n, struct fault *f)
     buf_fini(&path);
     if (rc)
         return rc;
+    topics = broker_io_topics(n->settings);
     o.journal = n->mqtt_log;
+    o.durability = (enum broker_durability)n->settings->mqtt.durability;
+    o.topics = topics;
+    o.topic_count = n->settings->mqtt.topics.count;
     if (n->ingest) {
         o.on_publish = hub_ingest_publish;
         o.publish_ctx = n->ingest;
     }
     n->broker = broker_new(n->workers, &o);
+    mem_free(topics);
     access_server_set_broker(n->access, n->broker);
     if (n->ingest)
         hub_ingest_set_broker(n->ingest, n->broker);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "mqtt/session.h"
 #include "store/conninfo.h"
+#include "mqtt/broker.h"
 #include "wire/mqtt.h"
 #include "wire/uri.h"
 
@@ -35,8 +36,9 @@ static const struct conf_name anonymous_names[] = {
     { 0 },
 };
 static const struct conf_name durability_names[] = {
-    { "commit", DURABLE_COMMIT },
-    { "memory", DURABLE_MEMORY },
+    { "commit", BROKER_COMMIT },
+    { "interval", BROKER_INTERVAL },
+    { "memory", BROKER_MEMORY },
     { 0 },
 };
 static const struct conf_name queue_names[] = {
@@ -206,6 +208,11 @@ static const struct conf_row listener_rows[] = {
       .help = "such as site1/: put in front of each topic and filter of its clients (behind "
               "$share/NAME/), and taken off what they get, so that they see nothing else. $SYS is "
               "the same for all. Rows of ingest see the whole topic" },
+    { "durability", CONF_ENUM, LISTENER(durability),
+      CONF_HAS(struct listener_settings, has_durability), .names = durability_names,
+      .help = "of what its clients publish, where mqtt.topics does not say otherwise, and of their "
+              "sessions: one that begins through a listener with memory is never written down. As "
+              "mqtt.durability when absent" },
     { "connections_max", CONF_UINT, LISTENER(connections_max),
       CONF_HAS(struct listener_settings, has_connections_max), .min = 1, .max = 1000000,
       .help = "open connections through it; as limits.connections_max when absent" },
@@ -271,6 +278,45 @@ static const struct conf_row user_rows[] = {
       .min = 8, .max = 256, .help = "password of at least 8 bytes; or password_file: PATH" },
     { 0 },
 };
+static void check_topic(const void *item, struct conf_say *say)
+{
+    const struct topic_settings *t = item;
+
+    if (!mqtt_filter_valid(t->filter) || str_starts(t->filter, STR("$share/")))
+        conf_complain(say, "filter",
+                      "is no topic filter: + and # stand for whole levels, # at the end only");
+    else if (str_eq(t->filter, STR("$SYS")) || str_starts(t->filter, STR("$SYS/")))
+        conf_complain(say, "filter", "what $SYS says is never kept");
+}
+#define TOPIC(field) CONF_AT(struct topic_settings, field)
+static const struct conf_row durable_rows[] = {
+    { "filter", CONF_TEXT, TOPIC(filter), .flags = CONF_REQUIRED, .min = 1, .max = 1024,
+      .help =
+          "such as plant/+/command or logs/#; with its mount point in front, where a listener has "
+          "one" },
+    { "durability", CONF_ENUM, TOPIC(durability), .flags = CONF_REQUIRED, .names = durability_names,
+      .help = "as mqtt.durability" },
+    { 0 },
+};
+/* A row that never holds is a mistake. */
+static void check_mqtt(const void *value, struct conf_say *say)
+{
+    const struct mqtt_settings *m = value;
+
+    for (size_t i = 0; i < m->topics.count; i++) {
+        const struct topic_settings *t = CONF_ITEM_AT(m->topics, struct topic_settings, i);
+
+        for (size_t k = 0; k < i; k++) {
+            const struct topic_settings *first = CONF_ITEM_AT(m->topics, struct topic_settings, k);
+
+            if (!str_eq(first->filter, t->filter) && !str_eq(first->filter, STR("#")))
+                continue;
+            conf_complain(say, "topics", "'%.*s' never holds: '%.*s' stands before it",
+                          STR_ARG(t->filter), STR_ARG(first->filter));
+            break;
+        }
+    }
+}
 static const struct conf_row mqtt_rows[] = {
     { "listeners", CONF_LIST, CONF_AT(struct mqtt_settings, listeners),
       CONF_ITEM(struct listener_settings, listener_rows), .max = 14, .item_check = check_listener,
@@ -288,9 +334,19 @@ static const struct conf_row mqtt_rows[] = {
           "grants is refused. Without: whoever is let in may do everything" },
     { "durability", CONF_ENUM, CONF_AT(struct mqtt_settings, durability), .def = "commit",
       .names = durability_names,
-      .help = "sessions that outlive their connection, what QoS 1 and 2 owes them, and retained "
-              "messages: on the disk before they are acknowledged (commit), or only as long as the "
-              "program runs (memory). What is ingested is always committed" },
+      .help =
+          "sessions that outlive their connection, what QoS 1 and 2 owes them, and retained "
+          "messages: on the disk before they are acknowledged (commit); written before, so that "
+          "they survive the program, and flushed to the disk within flush_interval (interval); "
+          "or only as long as the program runs (memory). What is ingested is always committed" },
+    { "flush_interval", CONF_DURATION, CONF_AT(struct mqtt_settings, flush_interval_ms),
+      .def = "1s", .min = 10, .max = 3600000,
+      .help = "with durability: interval, how much a power cut may take back" },
+    { "topics", CONF_LIST, CONF_AT(struct mqtt_settings, topics),
+      CONF_ITEM(struct topic_settings, durable_rows), .max = 100, .def = "[]",
+      .item_check = check_topic,
+      .help = "another durability for what is published on some topics, through whichever "
+              "listener; the first that matches holds" },
     { "log_quota", CONF_SIZE, CONF_AT(struct mqtt_settings, log_quota_bytes), .def = "1GiB",
       .min = 64 << 20, .max = (int64_t)1 << 44,
       .help = "space for them; what does not fit is refused with 0x97 (quota exceeded)" },
@@ -520,7 +576,7 @@ static const struct conf_row rows[] = {
     { "limits", CONF_SECTION, ROOT(limits), .rows = conf_limits_rows,
       .help = "every limit of the program" },
     { "mqtt", CONF_SECTION, ROOT(mqtt), CONF_HAS(struct settings, has_mqtt), .rows = mqtt_rows,
-      .help = "the MQTT broker" },
+      .check = check_mqtt, .help = "the MQTT broker" },
     { "api", CONF_SECTION, ROOT(api), CONF_HAS(struct settings, has_api), .rows = api_rows,
       .check = check_api, .help = "the REST interface and the dashboard" },
     { "health", CONF_SECTION, ROOT(health), CONF_HAS(struct settings, has_health),

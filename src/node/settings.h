@@ -14,9 +14,11 @@ enum mqtt_protocol { MQTT_OVER_TCP, MQTT_OVER_WEBSOCKET };
 
 struct listener_settings {
     struct addr address;
-    unsigned char protocol;  /* enum mqtt_protocol */
-    unsigned char anonymous; /* enum authz_anonymous */
-    struct str cert, key;    /* both or none */
+    unsigned char protocol;   /* enum mqtt_protocol */
+    unsigned char anonymous;  /* enum authz_anonymous */
+    unsigned char durability; /* enum broker_durability */
+    bool has_durability;
+    struct str cert, key; /* both or none */
     struct str client_ca, client_crl;
     bool require_certificate;
     unsigned char identity_from; /* enum cert_name */
@@ -50,9 +52,14 @@ struct ingest_settings {
     unsigned char time; /* enum topic_time */
     struct conf_list fields;
 };
-enum mqtt_durability { DURABLE_COMMIT, DURABLE_MEMORY };
+struct topic_settings {
+    struct str filter;
+    unsigned char durability; /* enum broker_durability */
+};
 struct mqtt_settings {
-    unsigned char durability; /* enum mqtt_durability */
+    unsigned char durability; /* enum broker_durability */
+    uint64_t flush_interval_ms;
+    struct conf_list topics;
     uint64_t log_quota_bytes, sys_interval_s;
     unsigned char queue_policy; /* enum session_full */
     bool queue_qos0_messages;

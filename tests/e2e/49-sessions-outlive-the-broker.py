@@ -139,9 +139,9 @@ def first_of_each(numbers):
     return [n for n in numbers if not (n in seen or seen.add(n))]
 
 
-def test_kill_9_at_any_moment(box):
+def kill_again_and_again(box, kills, mqtt=""):
     port = free_port()
-    hub = box.hub(node=", workers: 2", mqtt=f'    - {{address: "127.0.0.1:{port}"}}',
+    hub = box.hub(node=", workers: 2", mqtt=f'    - {{address: "127.0.0.1:{port}"}}{mqtt}',
                   extra="limits: {mqtt_queue_max_messages: 1000000, mqtt_queue_max: 256MiB}")
     hub.mqtt_port = port
     subscriber = Subscriber(hub, "taker", "line/#")
@@ -152,7 +152,7 @@ def test_kill_9_at_any_moment(box):
         p.start()
     rng = random.Random(int(os.environ.get("WAYSIDE_SEED", "1")))
     alive = lambda: [e for p in [subscriber, *publishers] for e in p.errors] == []
-    for kill in range(KILLS):
+    for kill in range(kills):
         before = sum(len(p.acked) for p in publishers)
         until(lambda: not alive() or sum(len(p.acked) for p in publishers) > before + 20, f"acknowledgements before kill {kill}", 60)
         assert alive(), [p.errors for p in [subscriber, *publishers]]
@@ -185,7 +185,28 @@ def test_kill_9_at_any_moment(box):
             numbers = first_of_each([n for t, n in subscriber.got[q] if t == f"line/{p.name_}"])
             assert numbers == sorted(numbers), f"{p.name_}, QoS {q}: out of order"
     assert subscriber.present[0] == 0 and all(subscriber.present[1:]), subscriber.present
-    print(f"    {KILLS} kills, {len(acked[1])} of QoS 1 and {len(acked[2])} of QoS 2 acknowledged, 0 lost, 0 of QoS 2 twice", flush=True)
+    print(f"    {kills} kills, {len(acked[1])} of QoS 1 and {len(acked[2])} of QoS 2 acknowledged, 0 lost, 0 of QoS 2 twice", flush=True)
+
+
+def test_kill_9_at_any_moment(box):
+    kill_again_and_again(box, KILLS)
+
+
+def test_kill_9_loses_nothing_that_is_only_written(box):
+    kill_again_and_again(box, max(3, KILLS // 4), mqtt='\n  durability: interval\n  flush_interval: 1h')
+
+
+def test_topics_and_listeners_say_what_outlives_the_broker(box):
+    hub = box.hub(mqtt='    - {address: "127.0.0.1:0"}\n  durability: memory\n'
+                       '  topics: [{filter: kept/memory/#, durability: memory}, {filter: kept/#, durability: interval}]')
+    for topic in ("kept/memory/1", "kept/2", "other/3"):
+        box.run("mosquitto_pub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", topic, "-m", topic, "-r", "-q", "1").wait(20)
+    hub.kill()
+    hub.start()
+    out = box.dir / "retained"
+    with open(out, "w") as f:
+        box.run("mosquitto_sub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", "#", "-v", "-W", "2", stdout=f).wait(20)
+    assert out.read_text() == "kept/2 kept/2\n", out.read_text()
 
 
 def test_what_is_retained_outlives_the_broker(box):

@@ -20,9 +20,17 @@ struct site {
     unsigned workers;
     struct journal *journal;
     void (*tune)(struct limits *l); /* as the next one begins; may be NULL */
+    struct addr addrs[3];           /* listeners, by enum broker_durability */
     const char *want;               /* of the session with that id: expiry_s */
     uint32_t expiry_s;
     struct rig r;
+};
+
+static const struct broker_topic topics[] = {
+    { { "commit/#", 8 }, BROKER_COMMIT },
+    { { "interval/#", 10 }, BROKER_INTERVAL },
+    { { "memory/#", 8 }, BROKER_MEMORY },
+    { { "memory/never/this", 17 }, BROKER_COMMIT }, /* the first that matches */
 };
 
 static void begin(struct site *x)
@@ -33,15 +41,26 @@ static void begin(struct site *x)
 
     o.free_floor_bytes = 0;
     o.segment_bytes = KIB(256);
+    o.lazy_flush_ms = 3600000; /* not in a test's time */
     snprintf(dir, sizeof(dir), "%s/%u", x->root, x->copies);
     rig_init(&x->r);
     if (x->tune)
         x->tune(&x->r.limits);
     assert_int_equal(journal_open(dir, &o, &x->r.limits, NULL, NULL, &x->journal, &f), 0);
     x->r.o.journal = x->journal;
+    x->r.o.topics = topics;
+    x->r.o.topic_count = COUNT_OF(topics);
     x->r.prepare = broker_restore;
     x->r.stop_ms = 1; /* its clients do not know that it ends */
     rig_start(&x->r, x->workers);
+    for (unsigned i = 0; i < COUNT_OF(x->addrs); i++) {
+        struct broker_rules rules = broker_rules_default(&x->r.limits);
+        struct broker_listen l = { .rules = &rules };
+
+        rules.durability = (enum broker_durability)i;
+        assert_int_equal(addr_parse(STR("127.0.0.1"), 0, &l.addr), 0);
+        assert_int_equal(broker_listen(x->r.broker, &l, &x->addrs[i], &f), 0);
+    }
 }
 
 static void end(struct site *x)
@@ -641,6 +660,114 @@ static void a_start_takes_all_that_is_there(void **state)
     site_fini(&x);
 }
 
+/* ---- how much an acknowledgement says ---- */
+
+/* A client of the listener with that durability. */
+static struct client by(struct site *x, enum broker_durability how, const char *id, bool present)
+{
+    struct rig other = x->r;
+    struct mqtt_packet pk = lasting(id);
+    struct mqtt_connack ack;
+    struct client c;
+
+    other.addr = x->addrs[how];
+    c = client_dial(&other, MQTT_V5);
+    ack = client_hello(&c, &pk);
+    assert_int_equal(ack.code, 0);
+    assert_int_equal(ack.session_present, present);
+    return c;
+}
+
+/* How many operations were flushed; all that nobody waits for is written, if not flushed. */
+static uint64_t flushed(const struct site *x)
+{
+    journal_settle(x->journal);
+    return journal_head(x->journal);
+}
+
+/* Written, not flushed, and there after a kill: what is published by a listener or on a topic with
+ * interval, its session's steps, and nothing of it with memory. */
+static void listeners_and_topics_test(struct site *x, bool round)
+{
+    static const char *const payloads[] = { "one", "two", "three", "seven" };
+    struct client commit = by(x, BROKER_COMMIT, "commit", false), c, memory, later;
+    uint64_t head;
+
+    client_subscribe(&commit, "#", 2);
+    head = flushed(x);
+    c = by(x, BROKER_INTERVAL, "interval", false);
+    client_subscribe(&c, "nothing", 2);
+    memory = by(x, BROKER_MEMORY, "memory", false);
+    client_subscribe(&memory, "nothing", 1);
+    client_close(&commit);
+    rig_await_connected(&x->r, "commit", false);
+    client_publish(&c, "own/1", "one", 1, false);
+    client_publish(&c, "interval/2", "two", 2, false);
+    client_publish(&memory, "interval/3", "three", 1, true);
+    client_publish(&memory, "own/4", "four", 1, false);
+    client_publish(&c, "memory/5", "five", 2, false);
+    client_publish(&c, "memory/never/this", "six", 1, true);
+    assert_int_equal(flushed(x), head);
+    client_publish(&memory, "commit/7", "seven", 1, false);
+    assert_true(flushed(x) > head); /* and so is all before it */
+    client_close(&c);
+    client_close(&memory);
+    assert_int_equal(rig_session(&x->r, "commit").info.queued, 7);
+    again(x, round);
+    assert_int_equal(rig_session(&x->r, "commit").info.queued, 4);
+    assert_false(rig_session(&x->r, "memory").found);
+    commit = by(x, BROKER_COMMIT, "commit", true);
+    expect_in_order(&commit, payloads, COUNT_OF(payloads), false);
+    client_expect_nothing(&commit);
+    client_close(&commit);
+    c = by(x, BROKER_INTERVAL, "interval", true);
+    client_close(&c);
+    later = client_connect(&x->r, MQTT_V5, "later");
+    client_subscribe(&later, "+/#", 1);
+    client_expect_publish(&later, "interval/3", "three", 1);
+    client_expect_nothing(&later);
+    client_close(&later);
+}
+
+static void listeners_and_topics_say_how_much(void **state)
+{
+    (void)state;
+    each_way(listeners_and_topics_test);
+}
+
+/* What is not written does not overtake what is being written, nor what is written later. */
+static void order_holds_between_them(void **state)
+{
+    static const char *const topic[] = { "commit/t", "memory/t", "interval/t", "memory/t" };
+    struct client c, sub;
+    struct site x;
+
+    (void)state;
+    site_init(&x, 3);
+    sub = by(&x, BROKER_COMMIT, "sub", false);
+    client_subscribe(&sub, "#", 1);
+    c = by(&x, BROKER_COMMIT, "c", false);
+    for (unsigned i = 0; i < 90; i++) {
+        char payload[16];
+        struct mqtt_packet pk;
+
+        snprintf(payload, sizeof(payload), "%u", i);
+        pk = publish_packet(topic[i % 4], payload, 1, false, (uint16_t)(i + 1));
+        client_send(&c, &pk);
+    }
+    for (unsigned i = 0; i < 90; i++) {
+        struct mqtt_publish p = client_expect(&sub, MQTT_PUBLISH).publish;
+        uint64_t number;
+
+        assert_int_equal(str_to_u64(p.payload, &number), 0);
+        assert_int_equal(number, i);
+        client_answer(&sub, &p);
+    }
+    client_close(&sub);
+    client_close(&c);
+    site_fini(&x);
+}
+
 /* ---- at any moment ---- */
 
 struct number_seen {
@@ -736,4 +863,5 @@ RUN(TEST(what_is_queued_is_there_again), TEST(subscriptions_are_there_again),
     TEST(qos_2_goes_on_to_a_subscriber), TEST(qos_2_of_a_publisher_is_taken_once),
     TEST(retained_messages_are_there_again), TEST(what_is_over_stays_over),
     TEST(what_is_left_unanswered_holds_nobody_up), TEST(the_log_is_trimmed_across_restarts),
-    TEST(a_long_queue_is_written_down), TEST(a_start_takes_all_that_is_there), TEST(any_moment))
+    TEST(a_long_queue_is_written_down), TEST(a_start_takes_all_that_is_there),
+    TEST(listeners_and_topics_say_how_much), TEST(order_holds_between_them), TEST(any_moment))

@@ -117,6 +117,15 @@ static void mistakes_have_a_place(void **state)
         "true}]}",
         "mqtt: {listeners: [{address: \":1\", topic_alias_max: 17}]}",
         "mqtt: {listeners: [{address: \":1\", mount_point: a}]}",
+        "mqtt: {listeners: [{address: \":1\", durability: disk}]}",
+        "mqtt: {durability: interval, flush_interval: 1ms}",
+        "mqtt: {topics: [{filter: a/#/b, durability: memory}]}",
+        "mqtt: {topics: [{filter: $share/g/a, durability: memory}]}",
+        "mqtt: {topics: [{filter: $SYS/#, durability: commit}]}",
+        "mqtt: {topics: [{filter: a/+}]}",
+        "mqtt: {topics: [{durability: commit}]}",
+        "mqtt: {topics: [{filter: a/+, durability: commit}, {filter: a/+, durability: memory}]}",
+        "mqtt: {topics: [{filter: \"#\", durability: commit}, {filter: b, durability: memory}]}",
     };
 
     (void)state;
