@@ -14,4 +14,14 @@ def test_without_syncing_the_same_test_loses(box):
     assert lost > 0, f"nothing of {acked} was lost although nothing was synced: the test proves nothing"
 
 
+def test_acknowledged_messages_and_sessions_survive_a_power_cut(box):
+    acked, missing = powercut.run_broker(box, 4)
+    assert acked > 100 and missing == 0
+
+
+def test_without_syncing_messages_are_lost(box):
+    acked, missing = powercut.run_broker(box, 2, no_sync=True)
+    assert missing > 0, f"nothing of {acked} was lost although nothing was synced: the test proves nothing"
+
+
 main(globals())

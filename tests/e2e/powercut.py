@@ -5,6 +5,9 @@ whose power goes. The processes are killed, the copy mounted in place of the ima
 on it. Every reading that the edge acknowledged must then be in the hub's database: the edge lets go what
 its hub took, and the hub's journal lets go what is safe in the database, so there is no other copy.
 
+Or a hub alone, whose clients have sessions that last: nothing that was acknowledged may be missing in the end, nothing
+of QoS 2 may come twice (mqtt_peers.py).
+
 A live copy would not be of one moment: the processes must stand still; what the kernel writes back by
 itself meanwhile only makes the copy better than the worst case, never worse."""
 import os
@@ -15,6 +18,7 @@ import time
 
 from faults import FaultyDisk, Feeder, check_all_there, stored_numbers
 from harness import Skip, free_port, until
+from mqtt_peers import LIMITS, Load
 
 IMAGE_MIB = 512  # a hole but for what is written
 CUTS_ON_A_DISK = 10  # then a fresh one: the database grows with every round
@@ -77,9 +81,13 @@ def on_disk(box, disk, no_sync):
     if faulty:
         faulty.set(no_sync=1)
     for n in (hub, edge):
-        n.configure(n.config.read_text().replace(str(n.data()), str(disk.mount / n.name), 1))
-        n.env = faulty.env if faulty else {}
+        move_to(disk, n, faulty)
     return hub, edge
+
+
+def move_to(disk, node, faulty):
+    node.configure(node.config.read_text().replace(str(node.data()), str(disk.mount / node.name), 1))
+    node.env = faulty.env if faulty else {}
 
 
 def cut(nodes, disk, feeders):
@@ -138,4 +146,33 @@ def run(box, rounds, seed=None, no_sync=False, say=None):
         for n in nodes:
             if n.process and n.process.poll() is None:
                 n.kill()  # it holds the mount
+        disk.close()
+
+
+def run_broker(box, rounds, seed=None, no_sync=False, say=None):
+    """The same for the broker's own promises. Returns (acknowledged, missing)."""
+    rng, port, disk = random.Random(seed), free_port(), Disk(box)
+    hub = box.hub(name="hub", start=False, node=", workers: 2", extra=LIMITS, mqtt=f'    - {{address: "127.0.0.1:{port}"}}')
+    hub.mqtt_port = port
+    try:
+        disk.fresh()
+        faulty = FaultyDisk(box, disk.mount) if no_sync else None
+        if faulty:
+            faulty.set(no_sync=1)
+        move_to(disk, hub, faulty)
+        hub.start()
+        load = Load(hub)
+        for i in range(rounds):
+            load.await_more(f"acknowledgements before power cut {i + 1}")
+            moment = time.monotonic() + rng.uniform(0.1, 0.8)
+            until(lambda: time.monotonic() > moment, "the moment of the cut", 20)
+            cut([hub], disk, [])
+            if say:
+                say(i + 1, load.count(), 0)
+        load.finish()
+        lost = sum(len(m) for m in load.missing().values())
+        return (load.count(), lost) if no_sync else (load.check(), lost)
+    finally:
+        if hub.process and hub.process.poll() is None:
+            hub.kill()
         disk.close()
