@@ -325,6 +325,9 @@ bool persist_wants(const struct part *p, const struct message_source *src,
 /* packet_id: of QoS 2 from a session that is written down; else 0. */
 void persist_publication(struct part *p, const struct message_source *src, uint16_t packet_id,
                          enum broker_durability how, persist_done *done, void *ctx);
+/* The id of one of QoS 2 that was taken and goes to nobody here. serial: of its session. */
+void persist_arrived(struct part *p, uint64_t serial, uint16_t packet_id,
+                     enum broker_durability how, persist_done *done, void *ctx);
 /* A retained message that nobody waits for. */
 void persist_retained(struct part *p, const struct message_source *src);
 void persist_whole(struct part *p, struct session *s, enum broker_durability how,
@@ -398,6 +401,7 @@ struct broker_token {
     bool waits;             /* BROKER_WAIT, else BROKER_LATER */
     uint16_t packet_id;     /* of QoS 2 from a session that is written down */
     uint8_t durability;     /* enum broker_durability */
+    uint64_t serial;        /* of the session that packet_id is of */
     struct publication pub; /* with its message, unless it is surely not routed */
 };
 enum ingest { INGEST_DONE, INGEST_AGAIN };

@@ -115,6 +115,7 @@ static void keep_token(struct conn *c, const struct mqtt_publish *pk, struct pub
     t->durability = (uint8_t)how;
     if (pk->qos == 2 && c->session->written && how != BROKER_MEMORY)
         t->packet_id = pk->packet_id;
+    t->serial = c->session->serial;
     if (may_route) {
         t->pub.m = message_ref(publication_message(pub));
         t->pub.src = message_source_of(t->pub.m);
@@ -144,19 +145,36 @@ static void on_written(void *ctx, int code, uint64_t seq)
     finish(t, code, true, "the broker's log cannot take it now");
 }
 
+/* What is only written so that none is overtaken need not be flushed. */
+static enum broker_durability how_of(const struct broker_token *t)
+{
+    return t->durability == BROKER_COMMIT ? BROKER_COMMIT : BROKER_INTERVAL;
+}
+
 /* The token has a message that is its own. */
 static void write_first(struct broker_token *t)
 {
-    if (t->conn && broker_log_is_low(t->part->b)) {
-        finish(t, ERR_FULL, false, "the broker's log is nearly full: mqtt.log_quota");
-        return;
-    }
     if (t->conn)
         t->conn->unwritten++;
-    /* What is only here so that none is overtaken need not be flushed. */
-    persist_publication(t->part, &t->pub.src, t->packet_id,
-                        t->durability == BROKER_COMMIT ? BROKER_COMMIT : BROKER_INTERVAL,
-                        on_written, t);
+    persist_publication(t->part, &t->pub.src, t->packet_id, how_of(t), on_written, t);
+}
+
+static void on_id_written(void *ctx, int code, uint64_t seq)
+{
+    struct broker_token *t = ctx;
+
+    (void)code; /* it was taken, whatever becomes of its id */
+    (void)seq;
+    t->conn->unwritten--;
+    finish(t, 0, false, NULL);
+}
+
+/* Who ingests has the message: its id goes to the disk, so that it is not taken again when the broker ends
+ * before its client hears of it. */
+static void write_id(struct broker_token *t)
+{
+    t->conn->unwritten++;
+    persist_arrived(t->part, t->serial, t->packet_id, how_of(t), on_id_written, t);
 }
 
 /* What comes behind one that is on its way to the disk goes there too, so that none overtakes. */
@@ -228,6 +246,10 @@ enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct
     const char *reason = NULL;
     int verdict;
 
+    /* Before anybody else has it, so that a refusal is one of the whole. What is left then is for what was
+     * asked for already. */
+    if (broker_log_is_low(p->b) && must_write(c, pk, pub))
+        return refused(c, pk, ERR_FULL, "the broker's log is nearly full: mqtt.log_quota");
     if (!p->b->on_publish)
         return route_now(c, pk, pub);
     m.peer = conn_peer(c);
@@ -310,6 +332,8 @@ void broker_publish_done(struct broker_token *t, int code, bool route, const cha
         (t->packet_id != 0 || persist_wants(t->part, &t->pub.src, t->durability) ||
          (t->conn && t->qos > 0 && t->conn->unwritten > 0)))
         write_first(t);
+    else if (code == 0 && t->packet_id != 0 && t->part->b->journal)
+        write_id(t);
     else
         finish(t, code, route, reason);
 }

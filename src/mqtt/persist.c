@@ -149,6 +149,12 @@ void persist_put_released(struct buf *b, uint64_t session, uint16_t packet_id)
     buf_le16(b, packet_id);
 }
 
+void persist_put_arrived(struct buf *b, uint64_t session, uint16_t packet_id)
+{
+    begin(b, PERSIST_ARRIVED, session);
+    buf_le16(b, packet_id);
+}
+
 void persist_put_complete(struct buf *b, uint64_t session, uint16_t packet_id)
 {
     begin(b, PERSIST_COMPLETE, session);
@@ -351,6 +357,7 @@ static bool get_fields(struct rd *r, struct persist *out)
         out->sub_id = rd_le32(r);
         out->packet_id = rd_le16(r);
         return out->packet_id != 0;
+    case PERSIST_ARRIVED:
     case PERSIST_RELEASED:
     case PERSIST_COMPLETE:
         out->packet_id = rd_le16(r);

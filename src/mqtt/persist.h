@@ -32,6 +32,7 @@ enum persist_op {
     /* As PERSIST_SESSION, for one that is too large for a record: it holds once the last part is there. */
     PERSIST_SESSION_BEGIN = 14,
     PERSIST_SESSION_MORE = 15,
+    PERSIST_ARRIVED = 16, /* the incoming packet_id was taken; its message goes to nobody here */
 };
 
 /* A message with what its publisher needs. expires_wall_ms: UTC; 0: never. */
@@ -118,6 +119,7 @@ void persist_put_back(struct buf *b, uint64_t session, uint32_t expiry_s);
 void persist_put_done(struct buf *b, uint64_t session, uint64_t seq, uint32_t sub_id);
 void persist_put_sent(struct buf *b, uint64_t session, const struct persist_item *it);
 void persist_put_released(struct buf *b, uint64_t session, uint16_t packet_id);
+void persist_put_arrived(struct buf *b, uint64_t session, uint16_t packet_id);
 void persist_put_complete(struct buf *b, uint64_t session, uint16_t packet_id);
 
 #endif

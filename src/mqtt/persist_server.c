@@ -152,6 +152,13 @@ void persist_publication(struct part *p, const struct message_source *src, uint1
     persist_append(p, how, done, ctx);
 }
 
+void persist_arrived(struct part *p, uint64_t serial, uint16_t packet_id,
+                     enum broker_durability how, persist_done *done, void *ctx)
+{
+    persist_put_arrived(persist_begin(p), serial, packet_id);
+    persist_append(p, how, done, ctx);
+}
+
 void persist_retained(struct part *p, const struct message_source *src)
 {
     if (!p->b->journal || src->seq != 0 || !persist_retains(p->b, src->topic))

@@ -463,6 +463,9 @@ static void apply_to(struct restore *r, struct restored *d, const struct persist
     case PERSIST_RELEASED:
         apply_released(d, p->packet_id);
         break;
+    case PERSIST_ARRIVED:
+        session_receive(d->s, p->packet_id);
+        break;
     case PERSIST_COMPLETE:
         session_release(d->s, p->packet_id);
         break;

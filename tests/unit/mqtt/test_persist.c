@@ -164,6 +164,7 @@ static void words(void **state)
     WORD(PERSIST_DONE, persist_put_done(&b, 6, 3, 0));
     WORD(PERSIST_SENT, persist_put_sent(&b, 6, &(struct persist_item){ .seq = 3, .packet_id = 4 }));
     WORD(PERSIST_RELEASED, persist_put_released(&b, 6, 4));
+    WORD(PERSIST_ARRIVED, persist_put_arrived(&b, 6, 4));
     WORD(PERSIST_COMPLETE, persist_put_complete(&b, 6, 4));
 #undef WORD
     buf_clear(&b);

@@ -20,6 +20,7 @@ struct site {
     unsigned workers;
     struct journal *journal;
     void (*tune)(struct limits *l); /* as the next one begins; may be NULL */
+    struct taker *taker;            /* ingests; may be NULL */
     struct addr addrs[3];           /* listeners, by enum broker_durability */
     const char *want;               /* of the session with that id: expiry_s */
     uint32_t expiry_s;
@@ -32,6 +33,33 @@ static const struct broker_topic topics[] = {
     { { "memory/#", 8 }, BROKER_MEMORY },
     { { "memory/never/this", 17 }, BROKER_COMMIT }, /* the first that matches */
 };
+
+/* Who ingests what is published below rec/, a little later. */
+struct taker {
+    struct later later;
+    struct broker_token *token;
+    struct cell asked;
+};
+
+static void on_record(struct later *d)
+{
+    broker_publish_done(container_of(d, struct taker, later)->token, 0, false, NULL);
+}
+
+static int take_records(void *ctx, struct loop *l, const struct broker_message *m,
+                        struct broker_token *token, const char **reason)
+{
+    struct taker *t = ctx;
+
+    (void)reason;
+    cell_set(&t->asked, cell_get(&t->asked) + 1);
+    if (!str_starts(m->topic, STR("rec/")))
+        return BROKER_ROUTE;
+    t->token = token;
+    t->later.run = on_record;
+    loop_later(l, &t->later);
+    return BROKER_LATER_CONSUME;
+}
 
 static void begin(struct site *x)
 {
@@ -48,6 +76,8 @@ static void begin(struct site *x)
         x->tune(&x->r.limits);
     assert_int_equal(journal_open(dir, &o, &x->r.limits, NULL, NULL, &x->journal, &f), 0);
     x->r.o.journal = x->journal;
+    x->r.o.on_publish = x->taker ? take_records : NULL;
+    x->r.o.publish_ctx = x->taker;
     x->r.o.topics = topics;
     x->r.o.topic_count = COUNT_OF(topics);
     x->r.prepare = broker_restore;
@@ -660,6 +690,75 @@ static void a_start_takes_all_that_is_there(void **state)
     site_fini(&x);
 }
 
+/* ---- with one who ingests ---- */
+
+/* What was taken and goes to nobody here is not taken again, since its id is known. */
+static void what_is_ingested_is_taken_once(void **state)
+{
+    struct mqtt_packet pk = publish_packet("rec/1", "x", 2, false, 3),
+                       rel = { .type = MQTT_PUBREL };
+    struct taker taker = { 0 };
+    struct client c;
+
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        struct site x;
+
+        site_init(&x, 1);
+        x.taker = &taker;
+        cell_set(&taker.asked, 0);
+        again(&x, false);
+        c = back(&x, "pub", false);
+        client_send(&c, &pk);
+        assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+        again(&x, round != 0);
+        client_close(&c);
+        c = back(&x, "pub", true);
+        client_send(&c, &pk);
+        assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+        assert_int_equal(cell_get(&taker.asked), 1);
+        rel.ack.packet_id = 3;
+        client_send(&c, &rel);
+        client_expect(&c, MQTT_PUBCOMP);
+        client_send(&c, &pk); /* another one */
+        client_expect(&c, MQTT_PUBREC);
+        assert_int_equal(cell_get(&taker.asked), 2);
+        client_close(&c);
+        site_fini(&x);
+    }
+}
+
+/* Who is refused since the log has no room was not taken by anybody else either. */
+static void a_full_log_refuses_the_whole(void **state)
+{
+    int64_t limit = now_ms() + RIG_WAIT_MS;
+    struct taker taker = { 0 };
+    struct site x;
+    struct client c, sub;
+    uint8_t code;
+
+    (void)state;
+    site_init(&x, 1);
+    x.taker = &taker;
+    again(&x, false);
+    sub = back(&x, "sub", false);
+    client_subscribe(&sub, "#", 1);
+    client_close(&sub);
+    c = client_connect(&x.r, MQTT_V5, "pub");
+    do { /* the broker looks itself now and then */
+        assert_true(now_ms() < limit);
+        cell_set(&taker.asked, 0);
+        cell_set(&x.r.broker->log_low, 1);
+        code = client_publish(&c, "rec/1", "x", 1, false);
+    } while (code == 0);
+    assert_int_equal(code, MQTT_REASON_QUOTA);
+    assert_int_equal(cell_get(&taker.asked), 0);
+    while ((code = client_publish(&c, "rec/1", "x", 1, false)) != 0)
+        assert_true(now_ms() < limit && code == MQTT_REASON_QUOTA);
+    client_close(&c);
+    site_fini(&x);
+}
+
 /* ---- how much an acknowledgement says ---- */
 
 /* A client of the listener with that durability. */
@@ -864,4 +963,5 @@ RUN(TEST(what_is_queued_is_there_again), TEST(subscriptions_are_there_again),
     TEST(retained_messages_are_there_again), TEST(what_is_over_stays_over),
     TEST(what_is_left_unanswered_holds_nobody_up), TEST(the_log_is_trimmed_across_restarts),
     TEST(a_long_queue_is_written_down), TEST(a_start_takes_all_that_is_there),
+    TEST(what_is_ingested_is_taken_once), TEST(a_full_log_refuses_the_whole),
     TEST(listeners_and_topics_say_how_much), TEST(order_holds_between_them), TEST(any_moment))

@@ -368,6 +368,14 @@ static void complete(struct world *w, struct session *s)
     persist_put_complete(op(w), s->serial, id);
 }
 
+static void arrive(struct world *w, struct session *s)
+{
+    uint16_t id = (uint16_t)(1 + rnd(w, 20));
+
+    session_receive(s, id);
+    persist_put_arrived(op(w), s->serial, id);
+}
+
 static void come_or_go(struct world *w, unsigned i)
 {
     struct session *s = w->s[i];
@@ -431,7 +439,10 @@ static void step(struct world *w)
     } else if (what == 6) {
         come_or_go(w, i);
     } else if (what == 7) {
-        complete(w, s);
+        if (rnd(w, 2))
+            complete(w, s);
+        else
+            arrive(w, s);
     } else if (what < 12) {
         publish(w, rnd(w, 2) ? s : NULL);
     } else if (what < 18) {
