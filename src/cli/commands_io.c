@@ -280,39 +280,64 @@ static int run_status(const struct command_call *c)
     return ask_show(c, "{\"cmd\":\"status\"}", status_text);
 }
 
-static int kick(const struct command_call *c, const char *client)
+/* {"cmd": cmd, …} with the options of that name that are given. */
+static void put_request(struct buf *out, const struct command_call *c, const char *cmd,
+                        const char *const *options)
 {
-    struct buf request = buf_init(CONTROL_ANSWER_MAX), answer = buf_init(CONTROL_ANSWER_MAX);
-    struct buf text = buf_init(TEXT_MAX);
-    struct json_writer w = json_writer_init(&request);
-    int rc;
+    struct json_writer w = json_writer_init(out);
 
     json_begin_object(&w);
     json_key(&w, "cmd");
-    json_text(&w, "kick");
-    json_key(&w, "client");
-    json_text(&w, client);
-    json_end_object(&w);
-    rc = ask_node(c, buf_cstr(&request), &answer);
-    if (rc == EXIT_DONE && show_error(buf_str(&answer), &text)) {
-        fprintf(stderr, "wayside: %.*s\n", STR_ARG(buf_str(&text)));
-        rc = EXIT_FAILED;
-    } else if (rc == EXIT_DONE) {
-        printf(command_value(c, "json") ? "{\"kicked\":true}\n" : "its connection is ended\n");
+    json_text(&w, cmd);
+    for (; *options; options++) {
+        const char *value = command_value(c, *options);
+
+        if (!value)
+            continue;
+        json_key(&w, strcmp(*options, "kick") == 0 ? "client" : *options);
+        json_text(&w, value);
     }
-    buf_fini(&request);
-    buf_fini(&answer);
-    buf_fini(&text);
+    json_end_object(&w);
+}
+
+static int show_kicked(struct str json, struct buf *out)
+{
+    int rc = show_error(json, out);
+
+    if (!rc)
+        buf_put(out, STR("its connection is ended\n"));
+    return rc;
+}
+
+static int show_session_ended(struct str json, struct buf *out)
+{
+    int rc = show_error(json, out);
+
+    if (!rc)
+        buf_put(out, STR("its connection and its session are ended\n"));
     return rc;
 }
 
 static int run_sessions(const struct command_call *c)
 {
-    const char *client = command_value(c, "kick");
+    static const char *const kick[] = { "kick", "session", NULL };
+    static const char *const look[] = { "client", "search", NULL };
+    bool ends = command_value(c, "kick"), all = command_value(c, "session");
+    struct buf request = buf_init(CONTROL_ANSWER_MAX);
+    int rc;
 
-    if (client)
-        return kick(c, client);
-    return ask_show(c, "{\"cmd\":\"sessions\"}", show_sessions);
+    if (all && !ends) {
+        fprintf(stderr, "wayside sessions: --session goes with --kick CLIENT\n");
+        return EXIT_USAGE;
+    }
+    put_request(&request, c, ends ? "kick" : "sessions", ends ? kick : look);
+    rc = ask_show(c, buf_cstr(&request),
+                  all                          ? show_session_ended
+                  : ends                       ? show_kicked
+                  : command_value(c, "client") ? show_client
+                                               : show_sessions);
+    buf_fini(&request);
+    return rc;
 }
 
 static int run_reload(const struct command_call *c)
@@ -399,7 +424,10 @@ static const struct command_option ask_options[] = {
 static const struct command_option sessions_options[] = {
     OPTION_CONTROL,
     OPTION_JSON,
+    { "search", 's', "TEXT", "only with this in the client id, the user or the peer" },
+    { "client", 'i', "CLIENT", "this one, with its subscriptions" },
     { "kick", 0, "CLIENT", "end the connection of this client" },
+    { "session", 0, NULL, "with --kick: end its session as well, also when it is away" },
     { 0 },
 };
 static const struct command_option json_options[] = { OPTION_JSON, { 0 } };
@@ -475,9 +503,11 @@ static const struct command rows[] = {
       ask_options, run_status },
     { "sessions", "", "List the MQTT clients of a running node",
       "With those that are away and whose sessions are kept. QUEUED: messages that wait for the client,\n"
-      "INFLIGHT: sent and not acknowledged, SINCE: connected, or away. --kick ends a connection: the\n"
-      "client is told so (MQTT 5: 0x98), and its session is kept as after any broken connection. It may\n"
-      "come back; keep it out by taking its user from mqtt.users.\n\n"
+      "INFLIGHT: sent and not acknowledged, DROPPED: on their way to it, IN and OUT: since it connected,\n"
+      "SINCE: connected, or away. --kick ends a connection: the client is told so (MQTT 5: 0x98), and its\n"
+      "session is kept as after any broken connection. It may come back; keep it out with\n"
+      "`wayside user remove`.\n\n"
+      "  wayside sessions --client camera-7\n"
       "  wayside sessions --json | jq -r '.sessions[] | select(.queued > 0) | .client'\n"
       "  wayside sessions --kick camera-7",
       sessions_options, run_sessions },

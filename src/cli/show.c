@@ -230,12 +230,14 @@ static void put_session(const struct json_t *s, struct buf *out)
     show_cell(out, show_str(s, "user"), 12);
     show_cell(out, show_bool(s, "connected") ? show_str(s, "peer") : STR("(away)"), 22);
     buf_printf(
-        out, "%-9.*s %-5s %6llu %8llu %8llu %8llu  %.*s\n", STR_ARG(show_str(s, "transport")),
+        out, "%-9.*s %-5s %6llu %8llu %8llu %8llu %10llu %10llu  %.*s\n",
+        STR_ARG(show_str(s, "transport")),
         !show_bool(s, "connected")    ? ""
         : show_u64(s, "version") == 5 ? "5"
                                       : "3.1.1",
         (unsigned long long)show_u64(s, "subscriptions"), (unsigned long long)show_u64(s, "queued"),
         (unsigned long long)show_u64(s, "inflight"), (unsigned long long)show_u64(s, "dropped"),
+        (unsigned long long)show_u64(s, "received"), (unsigned long long)show_u64(s, "sent"),
         STR_ARG(show_str(s, "since")));
 }
 
@@ -252,7 +254,8 @@ int show_sessions(struct str json, struct buf *out)
     all = json_member(v, "sessions");
     count = json_count(all);
     if (count == 0) {
-        buf_put(out, STR("no MQTT client is or was connected\n"));
+        buf_put(out,
+                STR("there is no such MQTT client, connected or with a session that is kept\n"));
         json_free(v);
         return 0;
     }
@@ -260,11 +263,34 @@ int show_sessions(struct str json, struct buf *out)
     for (size_t i = 0; i < count; i++)
         sorted[i] = json_element(all, i);
     qsort(sorted, count, sizeof(*sorted), by_client);
-    buf_printf(out, "%-24s %-12s %-22s %-9s %-5s %6s %8s %8s %8s  %s\n", "CLIENT", "USER", "PEER",
-               "TRANSPORT", "MQTT", "SUBS", "QUEUED", "INFLIGHT", "DROPPED", "SINCE");
+    buf_printf(out, "%-24s %-12s %-22s %-9s %-5s %6s %8s %8s %8s %10s %10s  %s\n", "CLIENT", "USER",
+               "PEER", "TRANSPORT", "MQTT", "SUBS", "QUEUED", "INFLIGHT", "DROPPED", "IN", "OUT",
+               "SINCE");
     for (size_t i = 0; i < count; i++)
         put_session(sorted[i], out);
     mem_free(sorted);
+    json_free(v);
+    return 0;
+}
+
+int show_client(struct str json, struct buf *out)
+{
+    struct json_t *v = NULL;
+    const struct json_t *all;
+    int rc = show_sessions(json, out);
+
+    if (rc || show_parse(json, &v, out))
+        return rc;
+    all = json_member(json_element(json_member(v, "sessions"), 0), "filters");
+    if (json_count(all) > 0)
+        buf_put(out, STR("\nQOS  FILTER\n"));
+    for (size_t i = 0; i < json_count(all); i++) {
+        const struct json_t *f = json_element(all, i);
+
+        buf_printf(out, "%3llu  ", (unsigned long long)show_u64(f, "qos"));
+        safe_text(show_str(f, "filter"), out);
+        buf_u8(out, '\n');
+    }
     json_free(v);
     return 0;
 }

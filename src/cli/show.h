@@ -7,6 +7,8 @@
  * *out; ERR_SYNTAX: not an answer of this kind. */
 MUST_USE int show_status(struct str json, struct buf *out);
 MUST_USE int show_sessions(struct str json, struct buf *out);
+/* The same of one client, with its subscriptions. */
+MUST_USE int show_client(struct str json, struct buf *out);
 /* Of an answer that says nothing more when all is well. */
 MUST_USE int show_error(struct str json, struct buf *out);
 /* Out of an answer to `status`: the folder of the journal and the number behind which its records wait

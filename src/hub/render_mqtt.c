@@ -154,7 +154,7 @@ int render_mqtt_place(struct str token, struct str *out_client, uint32_t *out_at
 uint64_t render_mqtt_dropped(const struct broker_stats *s)
 {
     return s->dropped_slow + s->dropped_queue + s->dropped_size + s->dropped_expired +
-           s->dropped_retained + s->dropped_mount;
+           s->dropped_retained + s->dropped_mount + s->dropped_oldest + s->dropped_offline;
 }
 
 static void put_by_qos(struct json_writer *w, const char *key, const uint64_t n[3])
@@ -225,6 +225,8 @@ void render_mqtt_stats(struct buf *out, const struct broker_stats *s,
     json_put_u64(&w, "expired", s->dropped_expired);
     json_put_u64(&w, "retained", s->dropped_retained);
     json_put_u64(&w, "mount", s->dropped_mount);
+    json_put_u64(&w, "oldest_qos0", s->dropped_oldest);
+    json_put_u64(&w, "offline", s->dropped_offline);
     json_end_object(&w);
     json_key(&w, "refused");
     json_begin_object(&w);

@@ -254,7 +254,7 @@ struct broker_stats {
     uint64_t received[3], sent[3]; /* publications by QoS */
     uint64_t received_bytes;
     uint64_t dropped_slow, dropped_queue, dropped_size, dropped_expired, dropped_retained,
-        dropped_mount;
+        dropped_mount, dropped_oldest, dropped_offline;
     uint64_t denied_publish, denied_subscribe, refused_ingest, connects, connects_refused,
         keep_alive_timeouts, taken_over, protocol_errors;
 };

@@ -456,6 +456,8 @@ void broker_stats(const struct broker *b, struct broker_stats *out)
         .dropped_expired = value(m->dropped_expired),
         .dropped_retained = value(m->dropped_retained),
         .dropped_mount = value(m->dropped_mount),
+        .dropped_oldest = value(m->dropped_oldest),
+        .dropped_offline = value(m->dropped_offline),
         .denied_publish = value(m->denied_publish),
         .denied_subscribe = value(m->denied_subscribe),
         .refused_ingest = value(m->refused_ingest),

@@ -181,7 +181,7 @@ static void on_session_list(void *ctx, const struct broker_looked *found)
     json_key(&w, "sessions");
     json_begin_array(&w);
     for (size_t i = 0; i < found->session_count; i++)
-        render_mqtt_session(&w, &found->sessions[i], NULL);
+        render_mqtt_session(&w, &found->sessions[i], control_arg(call, "client").p ? found : NULL);
     json_end_array(&w);
     json_end_object(&w);
     control_answer_take(call, &b);
@@ -195,8 +195,11 @@ static void on_sessions(void *ctx, struct control_call *call)
         control_fail(call, "this node runs no MQTT broker");
         return;
     }
-    broker_look(s->from.broker, control_loop(call), &(struct broker_look){ 0 }, on_session_list,
-                call);
+    broker_look(s->from.broker, control_loop(call),
+                &(struct broker_look){ .client = control_arg(call, "client"),
+                                       .search = control_arg(call, "search"),
+                                       .subscriptions = control_arg(call, "client").p != NULL },
+                on_session_list, call);
 }
 
 static void on_kicked(void *ctx, enum broker_kick result)

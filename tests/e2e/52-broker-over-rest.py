@@ -125,6 +125,16 @@ def test_a_client_is_sent_away(box):
     until(lambda: not hub.get(f"{API}/clients/lasts")["connected"], "it to be away")
     assert hub.request("DELETE", f"{API}/clients/lasts?session=true")[0] == 204
     problem(hub, "DELETE", f"{API}/clients/lasts", 404)
+    # The same by command, which also looks at one.
+    keep = Client(hub, 5, "by/hand", clean=False, props={"session_expiry": 1000})
+    keep.subscribe(("hand/#", 1))
+    to = ("--control", str(box.dir / "hub.sock"))
+    assert "  1  hand/#" in hub.cli("sessions", "--client", "by/hand", *to).stdout
+    assert "by/hand" in hub.cli("sessions", "--search", "y/h", *to).stdout and "by/hand" not in hub.cli("sessions", "-s", "nobody", *to).stdout
+    assert "session" in hub.cli("sessions", "--kick", "by/hand", "--session", *to).stdout
+    keep.ended(ADMINISTRATIVE)
+    assert "no such" in hub.cli("sessions", "--client", "by/hand", *to).stdout
+    assert hub.cli("sessions", "--session", *to, check=False).returncode == 2
     # Of what ended nothing comes back with the next start.
     hub.stop()
     hub.start()

@@ -89,17 +89,34 @@ static void sessions_of_strangers(void **state)
                 "\"dropped\":7,\"since\":\"2026-01-01T00:00:00Z\"},"
                 "{\"client\":\"\\u001b[2J\",\"user\":\"müller-lüdenscheid\",\"peer\":\"10.0.0.1:2\","
                 "\"connected\":true,\"transport\":\"wss\",\"version\":5,\"subscriptions\":2,"
-                "\"queued\":0,\"inflight\":3,\"since\":\"2026-01-02T00:00:00Z\"}]}"),
+                "\"queued\":0,\"inflight\":3,\"received\":4,\"sent\":5000000,\"since\":\"2026-01-02T00:00:00Z\"}]}"),
             &b),
         0);
     assert_str(
         buf_str(&b),
         "CLIENT                   USER         PEER                   TRANSPORT MQTT    SUBS   QUEUED"
-        " INFLIGHT  DROPPED  SINCE\n"
+        " INFLIGHT  DROPPED         IN        OUT  SINCE\n"
         "\\e[2J                    müller-lüden 10.0.0.1:2             wss       5          2        0"
-        "        3        0  2026-01-02T00:00:00Z\n"
+        "        3        0          4    5000000  2026-01-02T00:00:00Z\n"
         "z                                     (away)                                      1        5"
-        "        0        7  2026-01-01T00:00:00Z\n");
+        "        0        7          0          0  2026-01-01T00:00:00Z\n");
+    buf_fini(&b);
+}
+
+static void one_client_with_its_subscriptions(void **state)
+{
+    struct buf b = buf_init(10000);
+
+    (void)state;
+    assert_int_equal(show_client(STR("{\"sessions\":[{\"client\":\"c\",\"filters\":[{\"filter\":"
+                                     "\"a/#\",\"qos\":2},{\"filter\":\"b\\u001b\",\"qos\":0}]}]}"),
+                                 &b),
+                     0);
+    assert_true(str_ends(buf_str(&b), STR("\nQOS  FILTER\n  2  a/#\n  0  b\\e\n")));
+    buf_clear(&b);
+    assert_int_equal(show_client(STR("{\"sessions\":[]}"), &b), 0);
+    assert_str(buf_str(&b),
+               "there is no such MQTT client, connected or with a session that is kept\n");
     buf_fini(&b);
 }
 
@@ -119,9 +136,10 @@ static void errors_are_said(void **state)
     assert_true(b.n > 0);
     buf_clear(&b);
     assert_int_equal(show_sessions(STR("{\"sessions\":[]}"), &b), 0);
-    assert_str(buf_str(&b), "no MQTT client is or was connected\n");
+    assert_str(buf_str(&b),
+               "there is no such MQTT client, connected or with a session that is kept\n");
     buf_fini(&b);
 }
 
 RUN(TEST(sizes_and_times), TEST(status_of_a_hub), TEST(nodes_and_what_waits),
-    TEST(sessions_of_strangers), TEST(errors_are_said))
+    TEST(sessions_of_strangers), TEST(one_client_with_its_subscriptions), TEST(errors_are_said))

@@ -91,19 +91,22 @@ static void counts(void **state)
                                     .dropped_size = 6,
                                     .dropped_expired = 7,
                                     .dropped_retained = 8,
-                                    .dropped_mount = 9 };
+                                    .dropped_mount = 9,
+                                    .dropped_oldest = 10,
+                                    .dropped_offline = 11 };
     const struct render_mqtt_log log = { true, true, 10, 20 }, none = { 0 };
     struct render_mqtt_rates rates = { .count = 2, .received = { 5, 6 }, .sent = { 7, 8 } };
     struct buf out = buf_init(10000);
 
     (void)state;
-    assert_int_equal(render_mqtt_dropped(&s), 39);
+    assert_int_equal(render_mqtt_dropped(&s), 60);
     render_mqtt_stats(&out, &s, &log, &rates);
     assert_true(str_find_str(buf_str(&out),
                              STR("\"received\":{\"qos0\":1,\"qos1\":2,\"qos2\":3}")) < out.n);
-    assert_true(str_find_str(buf_str(&out), STR("\"dropped\":{\"slow\":4,\"queue\":5,\"size\":6,"
-                                                "\"expired\":7,\"retained\":8,\"mount\":9}")) <
-                out.n);
+    assert_true(str_find_str(buf_str(&out),
+                             STR("\"dropped\":{\"slow\":4,\"queue\":5,\"size\":6,"
+                                 "\"expired\":7,\"retained\":8,\"mount\":9,\"oldest_qos0\":10,"
+                                 "\"offline\":11}")) < out.n);
     assert_true(
         str_find_str(buf_str(&out),
                      STR("\"log\":{\"bytes\":10,\"quota_bytes\":20,\"full\":true},\"rates\":{"

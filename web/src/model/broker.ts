@@ -29,11 +29,13 @@ export interface Listed<T> {
     readonly total: number;
 }
 
-export const CAUSES = ['slow', 'queue', 'size', 'expired', 'retained', 'mount'] as const;
+export const CAUSES = ['slow', 'queue', 'oldest_qos0', 'offline', 'size', 'expired', 'retained', 'mount'] as const;
 export type Cause = (typeof CAUSES)[number];
 export const CAUSE_TEXT: Readonly<Record<Cause, string>> = {
     slow: 'the client was too slow for QoS 0',
     queue: 'its queue was full',
+    oldest_qos0: 'QoS 0 that made room in a full queue',
+    offline: 'QoS 0 for a client that was away',
     size: 'larger than it takes',
     expired: 'expired while it waited',
     retained: 'no room for another retained message',
