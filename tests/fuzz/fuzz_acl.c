@@ -2,12 +2,17 @@
  * An acl_file, a line "===", a line "USER|CLIENT" (or "CLIENT": nobody's name), and topics or filters
  * a line. Holds: a refusal has a place and a sentence; what is answered about a name is what a
  * slow reading of the same rules answers; a subscription that is granted lets nothing in that may
- * not be received, and a filter that touches no deny matches no denied name.
+ * not be received, and a filter that touches no deny matches no denied name; the rule that is said to
+ * decide tells the same as the decision; a rule that is added is the only change, and is gone when it is
+ * removed.
  */
 #include "fuzz/fuzz.h"
 
 #include "base/buf.h"
 #include "trust/acl.h"
+#include "trust/acl_edit.h"
+#include "trust/acl_why.h"
+#include "trust/passwd_edit.h"
 #include "trust/textfile.h"
 #include "wire/mqtt_topic.h"
 
@@ -126,6 +131,54 @@ static void ask(const struct acl *a, struct str text, const struct acl_who *who,
     }
 }
 
+static size_t rules_of(struct str text)
+{
+    struct acl *a = NULL;
+    size_t n;
+
+    FUZZ_CHECK(acl_read(text, "acl", &a, NULL) == 0);
+    n = acl_rules(a);
+    acl_free(a);
+    return n;
+}
+
+static void edit(struct str text, const struct acl_who *who, struct str filter)
+{
+    struct acl_rule r = {
+        .has_user = who->has_user, .user = who->user, .access = ACL_WRITE, .filter = filter
+    };
+    struct buf more = buf_init(1 << 20), less = buf_init(1 << 20);
+    const char *why;
+    unsigned line = 0;
+    size_t before = rules_of(text);
+
+    if (acl_filter_check(filter, &why) || (who->has_user && passwd_user_check(who->user, &why)))
+        return;
+    r.pattern = !who->has_user && who->client_id.n % 2 == 1;
+    if (acl_edit_add(text, &r, &more, &line) == 0) {
+        FUZZ_CHECK(line > 0 && more.n > text.n && rules_of(buf_str(&more)) == before + 1);
+        FUZZ_CHECK(acl_edit_remove(buf_str(&more), &r, &less) == 0);
+        FUZZ_CHECK(rules_of(buf_str(&less)) == before);
+    } else {
+        FUZZ_CHECK(line > 0 && acl_edit_remove(text, &r, &less) == 0);
+        FUZZ_CHECK(rules_of(buf_str(&less)) < before);
+    }
+    FUZZ_CHECK(!more.over && !less.over);
+    buf_fini(&more);
+    buf_fini(&less);
+}
+
+static void explain(const struct acl *a, const struct acl_who *who, struct str object)
+{
+    struct acl_why why = acl_why(a, who, ACL_ASKED_SUBSCRIBE, object);
+
+    FUZZ_CHECK(why.allowed == acl_may_subscribe(a, who, object));
+    FUZZ_CHECK(!why.allowed || why.line > 0);
+    if (mqtt_topic_valid(object))
+        FUZZ_CHECK(acl_why(a, who, ACL_ASKED_PUBLISH, object).allowed ==
+                   acl_may_publish(a, who, object));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct str all = str_from(data, n), asked[ASKED_MAX], text, rest, line;
@@ -152,8 +205,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         asked[count++] = str_cut(&rest, '\n');
     for (size_t i = 0; i < count; i++) {
         if (mqtt_filter_valid(asked[i])) {
-            (void)acl_may_subscribe(a, &who, asked[i]);
             (void)acl_is_denied(a, &who, asked[i]);
+            explain(a, &who, asked[i]);
+            edit(text, &who, asked[i]);
         }
     }
     ask(a, text, &who, asked, count);
