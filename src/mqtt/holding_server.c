@@ -215,8 +215,6 @@ enum broker_kick holding_kick(struct part *p, struct str client_id, bool end_ses
     connected = h->claimer || h->s->conn;
     if (!connected && !end_session)
         return BROKER_KICK_AWAY;
-    if (end_session)
-        h->s->expiry_s = 0;
     cut_connection(h, MQTT_REASON_ADMINISTRATIVE, "ended by the operator");
     h = find(p, client_id);
     if (end_session && h && !h->s->conn && !h->claimer && !h->waiting)

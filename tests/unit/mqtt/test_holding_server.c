@@ -111,6 +111,36 @@ static void operator_ends_a_connection(void **state)
     rig_stop(&r);
 }
 
+/* Connected or away: nothing of it is left. */
+static void operator_ends_a_session(void **state)
+{
+    struct rig r;
+    struct client c;
+    struct mqtt_packet pk;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    for (unsigned i = 0; i < 8; i++) {
+        c = client_dial(&r, MQTT_V5);
+        pk = with_will("c", "kicked", 0, 100);
+        pk.connect.clean_start = false;
+        client_hello(&c, &pk);
+        if (i % 2 == 0) {
+            assert_int_equal(rig_kick_with(&r, "c", true), BROKER_KICK_DONE);
+            client_expect_kick(&c, MQTT_REASON_ADMINISTRATIVE);
+            client_close(&c);
+        } else {
+            client_close(&c);
+            rig_await_connected(&r, "c", false);
+            assert_int_equal(rig_kick_with(&r, "c", true), BROKER_KICK_DONE);
+        }
+        assert_false(rig_session(&r, "c").found);
+        assert_int_equal(rig_kick_with(&r, "c", true), BROKER_KICK_UNKNOWN);
+    }
+    rig_stop(&r);
+}
+
 static void session_moves_between_workers(void **state)
 {
     enum { ROUNDS = 12 };
@@ -295,6 +325,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wills),
         cmocka_unit_test(operator_ends_a_connection),
+        cmocka_unit_test(operator_ends_a_session),
         cmocka_unit_test(session_moves_between_workers),
         cmocka_unit_test(nothing_is_lost_while_moving),
         cmocka_unit_test(crowd_of_one_name),
