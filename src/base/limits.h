@@ -14,11 +14,15 @@
 #define LIMITS_LIST(X)                                                                             \
     /* name, default, least, most, unit, help */                                                   \
     X(connections_max, 10000, 1, 1000000, COUNT, "open connections of all services together")      \
+    X(connections_per_address_max, 0, 0, 1000000, COUNT, "open connections of one address through one listener (IPv6: of one /64); 0: no limit") \
+    X(tls_handshakes_max, 256, 1, 1000000, COUNT, "TLS handshakes under way on one listener: more wait, and those that take longer than 1 s go first") \
+    X(tls_handshake_timeout_ms, 10000, 100, 600000, MS, "time for a TLS handshake")               \
     X(proxy_header_max_bytes, 1024, 232, 65551, BYTES, "PROXY header in front of a connection, with its additions") \
     X(proxy_timeout_ms, 5000, 100, 600000, MS, "time from accept to a whole PROXY header")         \
     X(mqtt_packet_max_bytes, MIB(1), 128, MIB(256), BYTES, "largest MQTT packet from a client that is connected") \
     X(mqtt_connect_max_bytes, KIB(16), 128, MIB(1), BYTES, "largest CONNECT packet")               \
     X(mqtt_connect_timeout_ms, 10000, 100, 600000, MS, "time from accept to a whole CONNECT")      \
+    X(mqtt_connecting_max, 2000, 1, 1000000, COUNT, "connections that have not sent a whole CONNECT: the oldest of more goes") \
     X(mqtt_topic_max_bytes, 1024, 1, 65535, BYTES, "longest topic name or filter")                 \
     X(mqtt_topic_levels_max, 64, 1, 1024, COUNT, "levels in a topic name or filter")               \
     X(mqtt_subscriptions_max, 1000, 1, 1000000, COUNT, "subscriptions of one session")             \

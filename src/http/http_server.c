@@ -124,6 +124,9 @@ int http_listen(struct http_server *s, const struct http_listen_options *o, stru
         .alpn = o->tls ? "http/1.1" : NULL,
         .unix_mode = o->unix_mode,
         .connections_max = o->connections_max ? o->connections_max : s->limits.connections_max,
+        .guard = { .per_address_max = s->limits.connections_per_address_max,
+                   .handshakes_max = s->limits.tls_handshakes_max,
+                   .handshake_timeout_ms = s->limits.tls_handshake_timeout_ms },
         .accepted = http_conn_accept,
         .ctx = s,
     };
@@ -132,6 +135,10 @@ int http_listen(struct http_server *s, const struct http_listen_options *o, stru
     assert(s->listener_count < HTTP_LISTENERS_MAX);
     make_openapi(s);
     lo.proxy.refused = metrics_counter(s->metrics, LISTENER_PROXY_REFUSED);
+    lo.guard.address = metrics_counter(s->metrics, LISTENER_TURNED_AWAY, "cause=\"address\"",
+                                       LISTENER_TURNED_AWAY_HELP);
+    lo.guard.handshake = metrics_counter(s->metrics, LISTENER_TURNED_AWAY, "cause=\"handshake\"",
+                                         LISTENER_TURNED_AWAY_HELP);
     rc = listener_open(s->workers, &lo, &s->listeners[s->listener_count], f);
     if (rc)
         return rc;

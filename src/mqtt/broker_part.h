@@ -50,6 +50,7 @@ struct broker_metrics {
     struct metric *connects, *refused, *received[3], *sent[3], *received_bytes;
     struct metric *dropped_slow, *dropped_queue, *dropped_size, *dropped_expired, *dropped_retained;
     struct metric *dropped_mount, *dropped_oldest, *dropped_offline, *redirected;
+    struct metric *turned_address, *turned_handshake;
     struct metric *overfull, *throttled, *crowded, *expired_sessions, *sockets;
     struct metric *packets_in, *packets_out, *sent_bytes, *payload_in, *payload_out;
     struct metric *queued, *queued_bytes, *retained_bytes;
@@ -128,7 +129,9 @@ struct part {
     struct loop *loop;
     unsigned index;
     struct tree tree;
-    struct list conns;
+    struct list conns;  /* but those of hellos */
+    struct list hellos; /* connections before their CONNECT, the oldest first */
+    size_t hello_count;
     size_t conn_count;
     struct map holdings; /* client id -> struct holding */
     uint64_t last_serial;
@@ -545,6 +548,8 @@ static inline bool conn_is_open(const struct conn *c)
     return c->state == CONN_OPEN && !c->gone;
 }
 void conn_move(struct conn *c, enum conn_state to);
+/* Its CONNECT has come, or will not: it is not of p->hellos any more. */
+void conn_hello_over(struct conn *c);
 void conn_shutdown(struct conn *c);
 
 /* conn_login_server.c */

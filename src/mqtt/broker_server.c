@@ -72,6 +72,10 @@ static void metrics_set_up(struct broker *b, struct metrics *m)
         .proto_errors = PLAIN("protocol_errors", "packets that broke the protocol"),
         .between = PLAIN("messages_between_workers", "publications posted to another worker"),
     };
+    b->m.turned_address =
+        counter(m, LISTENER_TURNED_AWAY, "cause=\"address\"", LISTENER_TURNED_AWAY_HELP);
+    b->m.turned_handshake =
+        counter(m, LISTENER_TURNED_AWAY, "cause=\"handshake\"", LISTENER_TURNED_AWAY_HELP);
     b->m.proxy_refused = m ? metrics_counter(m, LISTENER_PROXY_REFUSED) : NULL;
     /* The count of connections is also asked by the program itself. */
     b->m.connected = metrics_gauge(m, "wayside_mqtt_connections", "", "connected MQTT clients");
@@ -110,6 +114,7 @@ static void part_make(void *ctx, struct loop *l)
     p->mount_room = buf_init(128 * 1024); /* a prefix and a name are shorter than 64 KiB each */
     tree_init(&p->tree);
     list_init(&p->conns);
+    list_init(&p->hellos);
     map_init(&p->holdings);
     map_init(&p->sharers);
     map_init(&p->shares);
@@ -228,6 +233,9 @@ int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *
         .tls = o->tls,
         .unix_mode = o->unix_mode,
         .connections_max = o->connections_max ? o->connections_max : b->limits.connections_max,
+        .guard = { .per_address_max = b->limits.connections_per_address_max,
+                   .handshakes_max = b->limits.tls_handshakes_max,
+                   .handshake_timeout_ms = b->limits.tls_handshake_timeout_ms },
         .accepted = conn_accepted,
         .ctx = bl,
     };
@@ -235,6 +243,8 @@ int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *
     int rc;
 
     lo.proxy.refused = b->m.proxy_refused;
+    lo.guard.address = b->m.turned_address;
+    lo.guard.handshake = b->m.turned_handshake;
     bl->b = b;
     bl->name = o->name ? o->name : "mqtt";
     bl->rules = broker_rules_keep(b, o->rules);
@@ -269,6 +279,8 @@ static void part_stop(void *ctx, struct loop *l)
     persist_rounds_stop(p);
     LIST_EACH_SAFE (it, tmp, &p->conns)
         conn_shutdown(container_of(it, struct conn, link));
+    while (!list_empty(&p->hellos)) /* this moves it */
+        conn_shutdown(container_of(p->hellos.next, struct conn, link));
 }
 
 static void part_cut(void *ctx, struct loop *l)

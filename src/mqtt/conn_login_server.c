@@ -319,6 +319,7 @@ void conn_connect(struct conn *c, const struct mqtt_connect *pk, struct str pack
         assert(false && "a packet decodes the same twice");
     h->pk = again.connect;
     mount_will(c);
+    conn_hello_over(c);
     conn_move(c, CONN_AUTHENTICATING);
     if (c->rules->redirect) {
         redirect(c);

@@ -205,6 +205,8 @@ static void leave(struct conn *c, bool send_will)
         return;
     if (c->state == CONN_OPEN)
         metric_gauge_add(c->part->b->m.connected, -1);
+    if (c->state == CONN_HELLO)
+        conn_hello_over(c);
     conn_move(c, CONN_CLOSING);
     conn_login_cancel(c);
     timer_stop(&c->timer);
@@ -324,6 +326,30 @@ void conn_gone(struct conn *c, int code)
 
 /* ---- the beginning ---- */
 
+void conn_hello_over(struct conn *c)
+{
+    struct part *p = c->part;
+
+    list_remove(&c->link);
+    list_push_back(&p->conns, &c->link);
+    p->hello_count--;
+}
+
+/* Connections that say nothing must not keep others out until their time is over. */
+static void make_room(struct part *p)
+{
+    const struct broker *b = p->b;
+    struct conn *oldest;
+
+    if (p->hello_count < (b->limits.mqtt_connecting_max + b->count - 1) / b->count)
+        return;
+    oldest = container_of(p->hellos.next, struct conn, link);
+    metric_add(b->m.crowded, 1);
+    log_end(oldest, 0, "no CONNECT, and others wait: limits.mqtt_connecting_max");
+    conn_drop(oldest, ERR_LIMIT);
+    conn_end_transport(oldest, STREAM_NOW, ERR_LIMIT); /* it is owed no answer, and no time */
+}
+
 struct conn *conn_new(struct part *p, const struct broker_rules *rules)
 {
     struct conn *c = NEW(struct conn);
@@ -336,7 +362,9 @@ struct conn *conn_new(struct part *p, const struct broker_rules *rules)
     timer_init(&c->timer, p->loop, on_timer);
     timer_start(&c->timer, p->b->limits.mqtt_connect_timeout_ms);
     list_init(&c->link);
-    list_push_back(&p->conns, &c->link);
+    make_room(p);
+    list_push_back(&p->hellos, &c->link);
+    p->hello_count++;
     p->conn_count++;
     metric_add(p->b->m.sockets, 1);
     return c;

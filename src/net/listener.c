@@ -11,6 +11,7 @@
  * Threads: the counts are atomic; everything of an acceptor belongs to its worker, the rest does
  * not change between listener_open and listener_free.
  */
+#include "net/peers.h"
 #include "net/tls_impl.h"
 
 #include "base/log.h"
@@ -27,6 +28,8 @@
 /* Connections accepted per turn: those that are open have their turn too. */
 #define ACCEPTS_MAX  32
 #define BACK_OFF_MS  100
+#define HOLD_MS      10 /* no room for more handshakes */
+#define HANDSHAKE_MS 10000
 #define LOG_EVERY_MS 60000
 
 struct acceptor {
@@ -45,6 +48,7 @@ struct listener {
     struct str alpn;             /* owned */
     struct acceptor **acceptors; /* per worker; NULL where none */
     int *fds;                    /* per worker, until its acceptor has it; -1: none */
+    struct peers *peers;         /* NULL: no limit */
     unsigned next_worker;        /* worker 0's: who gets the next Unix connection */
     atomic_uint_fast64_t open, refused, failed;
     dev_t unix_dev; /* of the socket file, to remove no other's */
@@ -134,14 +138,29 @@ static bool accept_one(struct acceptor *a)
     return true;
 }
 
+/* For one more handshake. Each costs a signature: those under way bound what a turn may take. */
+static bool has_room(struct acceptor *a)
+{
+    const struct listener *ln = a->listener;
+    unsigned workers = workers_count(ln->workers);
+
+    return !ln->o.tls || ln->o.guard.handshakes_max == 0 ||
+           stream_tls_make_room(a->loop, (ln->o.guard.handshakes_max + workers - 1) / workers,
+                                ln->o.guard.handshake);
+}
+
 static void on_acceptable(uv_poll_t *h, int status, int events)
 {
     struct acceptor *a = container_of(h, struct acceptor, poll);
     unsigned i;
 
     (void)events;
-    for (i = 0; i < ACCEPTS_MAX && accept_one(a); i++)
+    for (i = 0; i < ACCEPTS_MAX && has_room(a) && accept_one(a); i++)
         ;
+    if (!has_room(a)) { /* whoever waits in the backlog has its turn when others are through */
+        uv_poll_stop(&a->poll);
+        timer_start(&a->back_off, HOLD_MS);
+    }
     if (status < 0 && !timer_is_started(&a->back_off))
         start_polling(a); /* libuv stops polling after an error of the socket */
 }
@@ -156,6 +175,25 @@ static void start_polling(struct acceptor *a)
 void listener_began(struct listener *ln, struct loop *l, struct stream *s)
 {
     ln->o.accepted(ln->o.ctx, l, s);
+}
+
+bool listener_admits(struct listener *ln, const struct addr *peer)
+{
+    if (!ln->peers || peers_enter(ln->peers, peer))
+        return true;
+    metric_add(ln->o.guard.address, 1);
+    return false;
+}
+
+void listener_peer_gone(struct listener *ln, const struct addr *peer)
+{
+    if (ln->peers)
+        peers_leave(ln->peers, peer);
+}
+
+uint64_t listener_handshake_ms(const struct listener *ln)
+{
+    return ln->o.guard.handshake_timeout_ms ? ln->o.guard.handshake_timeout_ms : HANDSHAKE_MS;
 }
 
 struct tls_context *listener_tls(const struct listener *ln, struct str *out_alpn)
@@ -274,6 +312,8 @@ int listener_open(struct workers *w, const struct listener_options *o, struct li
     ln->o.alpn = NULL; /* the caller's text may go; kept as wire bytes */
     ln->alpn = tls_alpn_wire(o->alpn);
     ln->bound = o->addr;
+    if (o->guard.per_address_max > 0)
+        ln->peers = peers_new(o->guard.per_address_max);
     ln->fds = mem_new_array(workers_count(w), sizeof(*ln->fds));
     ln->acceptors = mem_new_array(workers_count(w), sizeof(struct acceptor *));
     for (i = 0; i < workers_count(w); i++)
@@ -350,6 +390,7 @@ void listener_free(struct listener *l)
     if (!l)
         return;
     assert(atomic_load(&l->open) == 0);
+    peers_free(l->peers);
     mem_free((char *)(uintptr_t)l->alpn.p);
     mem_free(l->acceptors);
     mem_free(l->fds);

@@ -27,18 +27,29 @@ struct listener_proxy {
     struct metric *refused;         /* counts; may be NULL */
 };
 
+/* So that strangers cannot take the places and the time of all. Counted by cause: */
+#define LISTENER_TURNED_AWAY "wayside_connections_turned_away_total"
+#define LISTENER_TURNED_AWAY_HELP                                                                  \
+    "connections ended at the door, for too many of one address, or handshakes too slow to wait for"
+struct listener_guard {
+    uint64_t per_address_max;           /* limits.connections_per_address_max; 0: no limit */
+    uint64_t handshakes_max;            /* limits.tls_handshakes_max; 0: no limit */
+    uint64_t handshake_timeout_ms;      /* limits.tls_handshake_timeout_ms; 0: 10 s */
+    struct metric *address, *handshake; /* count; may be NULL */
+};
+
 struct listener_options {
     struct addr addr; /* port 0: the system picks one; all workers then share it */
     int backlog;      /* 0: 1024 */
     struct listener_proxy proxy;
+    struct listener_guard guard;
     struct tls_context *tls;  /* NULL: plain; borrowed, outlives the listener */
     const char *alpn;         /* names offered under TLS, best first: "h2,http/1.1"; NULL: none */
     unsigned unix_mode;       /* permissions of a Unix socket; 0: 0660. A stale socket file that
                                 nobody answers on is replaced. */
     uint64_t connections_max; /* open at once through this listener; more are closed at once and
                                  counted; 0: no limit */
-    /* On the worker's thread, for each connection (under TLS after the handshake, for which 10 s
-     * are allowed). It must stream_set() or stream_close(). */
+    /* On the worker's thread, for each connection (under TLS after the handshake). It must stream_set() or stream_close(). */
     void (*accepted)(void *ctx, struct loop *l, struct stream *s);
     void *ctx;
 };

@@ -48,7 +48,8 @@ struct loop {
     char *read_buffer; /* LOOP_READ_SIZE, shared by all streams */
     /* Made with the first TLS stream: decrypted bytes, as much; one record to be encrypted. */
     char *plain_buffer, *record_buffer;
-    struct list shaking;    /* TLS connections that nobody but us knows of yet */
+    struct list shaking; /* TLS connections that nobody but us knows of yet */
+    unsigned shaking_count;
     uint64_t tls_logged_ms; /* when a failed handshake was last logged; 0: never */
     struct list proxied;    /* connections whose PROXY header is not whole yet */
     uint64_t proxy_logged_ms, proxy_unlogged; /* the same for them, and how many were left out */

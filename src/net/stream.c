@@ -27,7 +27,6 @@
 #include <unistd.h>
 
 #define FLUSH_MS         5000
-#define HANDSHAKE_MS     10000
 
 #define HIGH_DEFAULT     ((uint32_t)256 * 1024)
 #define LOW_DEFAULT      ((uint32_t)64 * 1024)
@@ -130,6 +129,8 @@ static void run_ended(struct later *d)
 
     if (s->h && s->h->closed)
         s->h->closed(s->ctx, s, s->code);
+    if (s->flags & STREAM_PEER_COUNTED)
+        listener_peer_gone(s->listener, stream_peer(s));
     if (s->listener)
         listener_ended(s->listener, s->flags & STREAM_BEGAN);
     stream_tls_free(s);
@@ -261,12 +262,18 @@ void stream_accepted(struct stream *s)
     struct str alpn;
     struct tls_context *tls = listener_tls(s->listener, &alpn);
 
+    if (!listener_admits(s->listener, stream_peer(s))) {
+        s->code = ERR_LIMIT;
+        stream_kill(s, false);
+        return;
+    }
+    s->flags |= STREAM_PEER_COUNTED;
     if (!tls) {
         stream_opened(s);
         return;
     }
     stream_tls_server(s, tls, alpn);
-    timer_start(&s->timer, HANDSHAKE_MS);
+    timer_start(&s->timer, listener_handshake_ms(s->listener));
     stream_poll(s, false);
 }
 

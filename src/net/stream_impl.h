@@ -27,8 +27,9 @@ enum stream_flag {
     STREAM_WRITE_FAILED = 128, /* the peer takes nothing any more; read what is left, then close */
     STREAM_SWITCHED = 256,     /* stream_set() was called meanwhile */
     STREAM_IS_UNIX = 512,
-    STREAM_SHUT = 1024, /* shutdown(SHUT_WR) was done */
-    STREAM_BEGAN = 2048 /* it was open once */
+    STREAM_SHUT = 1024,        /* shutdown(SHUT_WR) was done */
+    STREAM_BEGAN = 2048,       /* it was open once */
+    STREAM_PEER_COUNTED = 4096 /* listener_admits() has counted it */
 };
 
 struct dial;
@@ -130,6 +131,10 @@ void dial_free(struct stream *s);
 void listener_began(struct listener *ln, struct loop *l, struct stream *s);
 /* began: listener_began() was called for it; else its handshake failed. */
 void listener_ended(struct listener *ln, bool began);
+/* May the peer have one more connection? It counts then, until listener_peer_gone(). */
+bool listener_admits(struct listener *ln, const struct addr *peer);
+void listener_peer_gone(struct listener *ln, const struct addr *peer);
+uint64_t listener_handshake_ms(const struct listener *ln);
 const struct listener_proxy *listener_proxy_rule(const struct listener *ln);
 /* NULL: plain. */
 struct tls_context *listener_tls(const struct listener *ln, struct str *out_alpn);

@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/metrics.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -30,6 +31,9 @@
 
 #define RECORD_MAX    ((size_t)16384) /* RFC 8446, 5.1 */
 #define RECORDS_READY ((size_t)64 * 1024)
+/* While there is no room for more, a handshake may take so long: three round trips to the other side of
+ * the world. */
+#define HANDSHAKE_PATIENCE_MS 1000
 /* Refused handshakes are logged, but a port scan must not fill the log. */
 #define LOG_EVERY_MS 1000
 
@@ -149,6 +153,15 @@ static void fail(struct stream *s)
 
 /* ---- handshake ---- */
 
+/* It is over, whatever has become of it. */
+static void shaken(struct stream_tls *t)
+{
+    if (list_empty(&t->shaking))
+        return;
+    list_remove(&t->shaking);
+    t->s->loop->shaking_count--;
+}
+
 static void shake(struct stream *s)
 {
     struct stream_tls *t = s->tls;
@@ -159,7 +172,7 @@ static void shake(struct stream *s)
     if (t->out.n > 0)
         loop_later(s->loop, &s->later);
     if (rc == 1) {
-        list_remove(&t->shaking);
+        shaken(t);
         stream_opened(s);
     } else if (SSL_get_error(t->ssl, rc) != SSL_ERROR_WANT_READ) {
         fail(s);
@@ -198,7 +211,23 @@ void stream_tls_server(struct stream *s, struct tls_context *ctx, struct str alp
     struct stream_tls *t = begin(s, ctx);
 
     t->alpn = alpn;
+    t->since_ms = loop_now_ms(s->loop);
     list_push_back(&s->loop->shaking, &t->shaking);
+    s->loop->shaking_count++;
+}
+
+bool stream_tls_make_room(struct loop *l, uint64_t max, struct metric *ended)
+{
+    struct stream_tls *first;
+
+    if (l->shaking_count < max)
+        return true;
+    first = container_of(l->shaking.next, struct stream_tls, shaking);
+    if (loop_now_ms(l) - first->since_ms < HANDSHAKE_PATIENCE_MS)
+        return false;
+    metric_add(ended, 1);
+    stream_kill(first->s, false);
+    return true;
 }
 
 void stream_tls_stop(struct loop *l, const struct listener *ln)
@@ -342,7 +371,7 @@ void stream_tls_drop(struct stream *s)
     if (!s->tls)
         return;
     s->tls->ended = true;
-    list_remove(&s->tls->shaking);
+    shaken(s->tls);
     chain_clear(s->loop, &s->tls->out);
     kept_drop(&s->tls->kept);
 }
