@@ -317,7 +317,11 @@ static void replay_one(struct conn *c, struct replay *r, struct message *m)
     if (m->expires_ms != 0 && m->expires_ms <= loop_now_ms(c->part->loop))
         return;
     if (qos > 0) {
-        part_queued(c->part, c->session, session_push(c->session, m, qos, true, d.ids));
+        int rc = session_push(c->session, m, qos, true, d.ids);
+
+        if (rc >= 0) /* the session may have the same message live */
+            session_mark_unwritten(c->session);
+        part_queued(c->part, c->session, rc);
         return;
     }
     if (conn_send_publish(c, &d))

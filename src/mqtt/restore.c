@@ -96,6 +96,12 @@ void restore_free(struct restore *r)
     mem_free(r);
 }
 
+static void serial_used(struct restore *r, uint64_t serial)
+{
+    if (serial > r->last_serial)
+        r->last_serial = serial;
+}
+
 /* ---- messages ---- */
 
 /* From the wall clock to ours; 0: never. What is over already is kept until it would be sent. */
@@ -367,8 +373,7 @@ static void replace(struct restore *r, struct restored *d)
     enter_tree(r, d->s);
     map_put(&r->sessions, key_of(&d->s->serial), d);
     map_put(&r->clients, session_id(d->s), d);
-    if (d->s->serial > r->last_serial)
-        r->last_serial = d->s->serial;
+    serial_used(r, d->s->serial);
 }
 
 static void apply_session(struct restore *r, const struct persist *p)
@@ -404,21 +409,41 @@ static void apply_more(struct restore *r, const struct persist *p)
     replace(r, d);
 }
 
-static void apply_done(struct restored *d, const struct persist *p)
+/* By its number at last: a subscription that came at the same time as the message may be written down
+ * behind it, and its identifier was the first. */
+static struct session_item *item_of(const struct restored *d, const struct persist *p)
 {
     struct session_item *it = restore_queue_find(&d->queue, p->seq, p->sub_id);
+
+    return it ? it : restore_queue_find_any(&d->queue, p->seq);
+}
+
+static void apply_done(struct restored *d, const struct persist *p)
+{
+    struct session_item *it = item_of(d, p);
 
     if (it)
         restore_queue_done(&d->queue, it);
 }
 
+/* An id is told again when the connection ended before it was written down; that is not the last one. */
+static void id_used(struct session *s, uint16_t packet_id)
+{
+    uint32_t ahead = (packet_id + 65535u - s->last_packet_id) % 65535u;
+
+    if (s->last_packet_id == 0 || ahead < 65535u / 2)
+        s->last_packet_id = packet_id;
+}
+
 static void apply_sent(struct restored *d, const struct persist *p)
 {
-    struct session_item *it = restore_queue_find(&d->queue, p->seq, p->sub_id);
+    struct session_item *it = item_of(d, p);
 
-    d->s->last_packet_id = p->packet_id; /* whatever it was, the client may hold the id */
-    if (it && it->packet_id == 0 && !restore_queue_find_id(&d->queue, p->packet_id))
+    id_used(d->s, p->packet_id); /* whatever it was, the client may hold the id */
+    if (it && it->packet_id == 0 && !restore_queue_find_id(&d->queue, p->packet_id)) {
         restore_queue_set_id(&d->queue, it, p->packet_id);
+        it->qos = 2; /* it was, even if the subscription said so only a moment later */
+    }
 }
 
 static void apply_released(struct restored *d, uint16_t packet_id)
@@ -487,6 +512,9 @@ int restore_apply(struct restore *r, uint64_t seq, struct str record)
 
     if (rc < 0)
         return rc;
+    /* Also of a session that ended: another with its number would be taken for the publisher (no-local). */
+    if (p.op == PERSIST_MESSAGE || p.op == PERSIST_COPY || p.op == PERSIST_RETAINED)
+        serial_used(r, p.message.publisher);
     switch (p.op) {
     case PERSIST_MESSAGE:
         apply_message(r, &p.message, seq);

@@ -244,11 +244,16 @@ int session_push(struct session *s, struct message *m, unsigned qos, bool retain
     return gone;
 }
 
-void session_mark_shared(struct session *s, uint64_t share)
+void session_mark_unwritten(struct session *s)
 {
     assert(s->count > s->sent);
-    item(s, s->count - 1)->share = share;
     item(s, s->count - 1)->seq = 0;
+}
+
+void session_mark_shared(struct session *s, uint64_t share)
+{
+    session_mark_unwritten(s);
+    item(s, s->count - 1)->share = share;
 }
 
 uint32_t session_room(const struct session *s)
@@ -343,7 +348,18 @@ size_t session_drop_waiting(struct session *s, bool (*keep)(void *ctx, const str
     return dropped;
 }
 
-static enum session_send next_again(struct session *s, struct session_out *out)
+static bool is_over(const struct message *m, uint64_t now_ms)
+{
+    return m->expires_ms != 0 && m->expires_ms <= now_ms;
+}
+
+/* Its packet id was still on its way to the disk when the connection ended: it was never sent. */
+static bool is_unsent(const struct session *s, const struct session_item *it)
+{
+    return it->state == SESSION_SENT && it->qos == 2 && s->written && !it->written;
+}
+
+static enum session_send next_again(struct session *s, uint64_t now_ms, struct session_out *out)
 {
     while (s->resend_at < s->sent && s->open < s->window) {
         struct session_item *it = item(s, s->resend_at++);
@@ -351,15 +367,16 @@ static enum session_send next_again(struct session *s, struct session_out *out)
         if (it->state == SESSION_DONE)
             continue;
         s->open++;
+        if (is_unsent(s, it) && is_over(it->m, now_ms)) {
+            s->dropped++;
+            s->expired++;
+            item_done(s, it);
+            continue;
+        }
         fill_out(s, it, true, out);
         return it->state == SESSION_RELEASED ? SESSION_PUBREL : SESSION_PUBLISH;
     }
     return SESSION_NOTHING;
-}
-
-static bool is_over(const struct message *m, uint64_t now_ms)
-{
-    return m->expires_ms != 0 && m->expires_ms <= now_ms;
 }
 
 void session_passed(struct session *s)
@@ -371,7 +388,7 @@ void session_passed(struct session *s)
 
 enum session_send session_next(struct session *s, uint64_t now_ms, struct session_out *out)
 {
-    enum session_send again = next_again(s, out);
+    enum session_send again = next_again(s, now_ms, out);
 
     if (again != SESSION_NOTHING)
         return again;
@@ -572,6 +589,8 @@ static void ring_adopt(struct session *s, struct session_item *items, uint32_t c
 
 static void ring_put_all(struct session *s, struct session_item *items, uint32_t count)
 {
+    uint16_t last = s->last_packet_id;
+
     for (uint32_t i = 0; i < count; i++) {
         struct session_item *it = &items[i];
 
@@ -584,6 +603,9 @@ static void ring_put_all(struct session *s, struct session_item *items, uint32_t
         ring_put(s, it);
         s->last_packet_id = it->packet_id;
     }
+    /* What had later ids is not there any more, but the client may still hold those of QoS 2. */
+    if (s->count > 0 && ring_fill(s, (uint16_t)(last % ID_COUNT + 1)))
+        s->last_packet_id = last;
     s->sent = s->resend_at = s->count;
     for (uint32_t i = 0; i < count; i++) {
         if (items[i].packet_id == 0 && items[i].m) {

@@ -121,7 +121,10 @@ bool session_has_subscription(const struct session *s, struct str filter);
  * over a limit, dropped and counted in s->dropped. */
 MUST_USE int session_push(struct session *s, struct message *m, unsigned qos, bool retain,
                           struct sub_ids ids);
-/* What was pushed last came by this shared subscription. */
+/* What was pushed last does not outlive the broker: what is written down of its message is for another
+ * copy of it. */
+void session_mark_unwritten(struct session *s);
+/* The same: it came by this shared subscription. */
 void session_mark_shared(struct session *s, uint64_t share);
 /* How many more messages of QoS 1 and 2 would be sent at once. */
 uint32_t session_room(const struct session *s);

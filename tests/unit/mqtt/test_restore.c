@@ -676,5 +676,62 @@ static void what_cannot_be_understood_is_left_out(void **state)
     restore_free(r);
 }
 
-RUN(TEST(what_is_restored_is_what_was_there), TEST(sessions_expire_by_the_wall_clock),
+/* The publisher's session has ended, or was never written down: its number is not given to another. */
+static void numbers_of_publishers_are_used(void **state)
+{
+    struct restore *r = restore_new(&(struct restore_options){ .limits = &limits });
+    struct persist_message m = { .topic = STR("t"),
+                                 .publisher = UINT64_C(9) << 16,
+                                 .retain = true };
+    struct buf b = buf_init(1000);
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        static const enum persist_op ops[] = { PERSIST_MESSAGE, PERSIST_COPY, PERSIST_RETAINED };
+
+        buf_clear(&b);
+        m.publisher++;
+        m.seq = i ? i : 0;
+        persist_put_message(&b, ops[i], &m);
+        assert_int_equal(restore_apply(r, i + 1, buf_str(&b)), 0);
+        assert_true(restore_last_serial(r) == m.publisher);
+    }
+    restore_finish(r);
+    buf_fini(&b);
+    restore_free(r);
+}
+
+/* An id that is told once more is not the last that was given out. */
+static void the_last_id_is_the_last_that_was_given(void **state)
+{
+    static const uint16_t told[] = { 2, 3, 2, 65535, 1, 65535 }, last[] = { 2, 3, 3, 65535, 1, 1 };
+
+    (void)state;
+    for (unsigned to = 0; to < 6; to++) {
+        struct restore *r = restore_new(&(struct restore_options){ .limits = &limits });
+        struct buf b = buf_init(1000);
+        struct session *s;
+
+        persist_put_session(&b, PERSIST_SESSION, 1,
+                            &(struct persist_session){ .client_id = STR("c"),
+                                                       .expiry_s = 10,
+                                                       .last_packet_id = to < 3 ? 1 : 65000 });
+        assert_int_equal(restore_apply(r, 1, buf_str(&b)), 0);
+        for (unsigned i = to < 3 ? 0 : 3; i <= to; i++) {
+            buf_clear(&b);
+            persist_put_sent(&b, 1, &(struct persist_item){ .seq = 5, .packet_id = told[i] });
+            assert_int_equal(restore_apply(r, i + 2, buf_str(&b)), 0);
+        }
+        restore_finish(r);
+        s = restore_take_session(r);
+        assert_non_null(s);
+        assert_int_equal(s->last_packet_id, last[to]);
+        session_free(s);
+        buf_fini(&b);
+        restore_free(r);
+    }
+}
+
+RUN(TEST(what_is_restored_is_what_was_there), TEST(numbers_of_publishers_are_used),
+    TEST(the_last_id_is_the_last_that_was_given), TEST(sessions_expire_by_the_wall_clock),
     TEST(what_cannot_be_understood_is_left_out))

@@ -189,6 +189,31 @@ static void expired_messages_are_not_sent(void **state)
     session_free(s);
 }
 
+/* Nor when the connection ended before their packet id was written down; those that were sent come again. */
+static void expired_messages_are_not_begun_late(void **state)
+{
+    struct session *s = session_new(STR("c"), 1, &limits);
+    struct message *m = msg(1, 1000);
+    struct session_out o;
+
+    (void)state;
+    s->written = true;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(session_push(s, m, 2, false, (struct sub_ids){ 0 }), 0);
+        session_attach(s, &conn, 5);
+        assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+        if (i == 1)
+            assert_true(session_written(s, o.packet_id, o.seq, &o));
+        session_detach(s, 0, false);
+        session_attach(s, &conn, 5);
+        assert_int_equal(session_next(s, 1000, &o), i == 1 ? SESSION_PUBLISH : SESSION_NOTHING);
+        assert_int_equal(s->expired, 1);
+        session_detach(s, 0, false);
+    }
+    message_unref(m);
+    session_free(s);
+}
+
 /* The worker that had it so far and the one that takes it may each have a copy of one publication. */
 static void what_both_have_is_kept_once(void **state)
 {
@@ -515,6 +540,32 @@ static void restored_ids_keep_their_order(void **state)
     session_free(s);
 }
 
+/* What had a later id is not there any more (it came through a shared subscription), but its client may
+ * still hold that id: it is not given to another message before its turn. */
+static void ids_of_what_is_gone_are_not_given_again(void **state)
+{
+    struct session *s = session_new(STR("c"), 1, &limits);
+    struct session_item *items = mem_new_array(2, sizeof(*items));
+    struct session_out o;
+
+    (void)state;
+    items[0] = (struct session_item){ .m = msg(0, 0), .seq = 1, .qos = 2, .packet_id = 65534 };
+    items[0].state = SESSION_SENT;
+    items[1] = (struct session_item){ .m = msg(1, 0), .seq = 2, .qos = 2 };
+    session_restore_take(s, items, 2, 2, 2);
+    session_attach(s, &conn, 10);
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    assert_int_equal(o.packet_id, 65534);
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    assert_int_equal(o.packet_id, 3);
+    assert_int_equal(session_pubrec(s, 65535, false), ERR_UNKNOWN);
+    assert_int_equal(session_pubrec(s, 65534, true), 0);
+    assert_int_equal(session_pubrec(s, 3, true), 0);
+    assert_int_equal(s->count, 0);
+    s->conn = NULL;
+    session_free(s);
+}
+
 /* A message for several subscriptions: its identifiers go along, count for the queue, and one of them stays
  * when the message is gone. */
 static void identifiers_stay_with_their_message(void **state)
@@ -570,11 +621,13 @@ int main(void)
         cmocka_unit_test(what_waits_can_be_dropped),
         cmocka_unit_test(limits_drop_the_newest),
         cmocka_unit_test(expired_messages_are_not_sent),
+        cmocka_unit_test(expired_messages_are_not_begun_late),
         cmocka_unit_test(what_both_have_is_kept_once),
         cmocka_unit_test(will_and_expiry),
         cmocka_unit_test(subscriptions_listed),
         cmocka_unit_test(shares_are_given_back),
         cmocka_unit_test(restored_ids_keep_their_order),
+        cmocka_unit_test(ids_of_what_is_gone_are_not_given_again),
         cmocka_unit_test(identifiers_stay_with_their_message),
         cmocka_unit_test(model_run),
     };
