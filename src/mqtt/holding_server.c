@@ -426,6 +426,13 @@ void holding_detach(struct part *p, struct session *s, bool send_will)
     look(h);
 }
 
+void holding_unclaimed(struct part *p, struct session *s)
+{
+    if (s->written && s->expiry_s > 0)
+        persist_away(p, s);
+    look(holding_of(p, s));
+}
+
 void will_publish(struct part *p, struct session *s)
 {
     struct message *m = session_take_will(s);
