@@ -70,14 +70,16 @@ static void answer_publish(struct conn *c, const struct mqtt_publish *pk, uint8_
 }
 
 /* More publications without our acknowledgement than we allowed: MQTT 5 was told the number and
- * broke it (0x93); 3.1.1 was not, and waits, as QoS 0 does when too many are undecided. False:
- * stop. */
+ * broke it (0x93); 3.1.1 was not, and waits, as QoS 0 does when too many are undecided. So does what is
+ * retained of QoS 0 behind what is not decided yet: it would overtake that, and the older message would be
+ * what is kept. False: stop. */
 static bool within_window(struct conn *c, const struct mqtt_publish *pk)
 {
     size_t open = c->acks.publications + c->session->received_count;
 
     if (pk->qos == 0) {
-        if (c->undecided < UNDECIDED_FACTOR * c->rules->inflight_max)
+        if (c->undecided < UNDECIDED_FACTOR * c->rules->inflight_max &&
+            !(pk->retain && c->acks.publications > 0))
             return true;
         conn_busy_set(c, BUSY_ACKS);
         return false;
