@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #define TEXT_MAX (1u << 20)
+/* Open at once in retained and queue: those on their way, and publishers. */
+#define KEEPING_OPEN 420u
 /* Descriptors besides those of the connections: standard files, loops, TLS files while they are read. */
 #define DESCRIPTORS_OWN(workers) (32 + 8 * (workers))
 
@@ -143,7 +145,7 @@ void bench_take_mail(struct mail *mail, struct loop *l)
 static int make_room(const struct bench_args *a, struct fault *f)
 {
     bool all_open = a->mode != BENCH_QUEUE && a->mode != BENCH_RETAINED;
-    uint64_t need = (a->mode == BENCH_PAIRS ? 2 : 1) * (all_open ? a->clients : 120) + 1 +
+    uint64_t need = (a->mode == BENCH_PAIRS ? 2 : 1) * (all_open ? a->clients : KEEPING_OPEN) + 1 +
                     DESCRIPTORS_OWN(a->workers);
     struct rlimit limit;
 

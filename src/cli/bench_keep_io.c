@@ -10,7 +10,7 @@
 
 #include <stdio.h>
 
-#define OPENING_MAX 100
+#define OPENING_MAX 400 /* so many share a sync of the server's disk */
 #define HIGH_BYTES  (256u * 1024)
 
 enum step { STEP_SESSIONS, STEP_OPEN, STEP_PUBLISH, STEP_FETCH, STEP_CLEAR, STEP_CLEAN, STEP_END };

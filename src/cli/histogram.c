@@ -91,8 +91,6 @@ void histogram_plot(const struct histogram *h, unsigned indent, struct buf *out)
         tops[n] = step;
         while (cell < HISTOGRAM_CELLS && (cell_top(cell) <= step || n == STEPS_MAX - 1))
             counts[n] += h->cells[cell++];
-        if (counts[n] > most)
-            most = counts[n];
         if (step >= h->max) {
             while (cell < HISTOGRAM_CELLS) /* the cell of max may end behind the step */
                 counts[n] += h->cells[cell++];
@@ -100,6 +98,8 @@ void histogram_plot(const struct histogram *h, unsigned indent, struct buf *out)
             break;
         }
     }
+    for (unsigned i = 0; i < n; i++)
+        most = counts[i] > most ? counts[i] : most;
     for (unsigned i = 0, shown = 0; i < n; i++) {
         struct buf time = buf_init(32);
 

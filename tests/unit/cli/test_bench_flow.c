@@ -52,6 +52,8 @@ static void the_pace_is_even_and_never_drifts(void **state)
     assert_int_equal(bench_pace_due(&p, 1000), 1);
     assert_int_equal(bench_pace_due(&p, 1000 + 333333334), 2);
     assert_int_equal(bench_pace_due(&p, 1000 + UINT64_C(10000000000)), 31);
+    p.per_s = 7;
+    assert_int_equal(bench_pace_at(&p, 6), 857142857 + 1000);
     p.per_s = 1000000;
     for (uint64_t n = 0; n < 5000000;
          n += 77777) /* what is due at its time is due, and not before */

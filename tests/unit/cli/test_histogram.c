@@ -119,6 +119,12 @@ static void nothing_is_left_out_of_the_plot(void **state)
     struct str rest;
 
     (void)state;
+    histogram_add(&h, 50000); /* its cell ends behind the last step */
+    histogram_plot(&h, 0, &b);
+    assert_string_equal(
+        buf_cstr(&b),
+        "up to  50 us 100.00 %  ##################################################\n");
+    buf_clear(&b);
     for (unsigned bit = 0; bit < 39; bit++)
         histogram_add(&h, UINT64_C(1) << bit);
     histogram_plot(&h, 0, &b);
