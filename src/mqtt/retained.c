@@ -4,7 +4,8 @@
  *
  * Messages carry the stamp of their publication. What is older than what is kept is refused, so
  * two workers that publish on one topic at the same time leave the later message, in whatever
- * order their mail arrives. Expired messages are forgotten when somebody comes across them.
+ * order their mail arrives. Of two that are written down the log has said already which is the later, and a
+ * start out of it will say the same. Expired messages are forgotten when somebody comes across them.
  */
 #include "mqtt/retained.h"
 
@@ -43,12 +44,17 @@ static void forget(struct retained *r, uint32_t node)
     trie_prune(&r->trie, node);
 }
 
+static bool is_later(const struct message *a, const struct message *b)
+{
+    return a->seq != 0 && b->seq != 0 ? a->seq > b->seq : a->stamp > b->stamp;
+}
+
 int retained_set(struct retained *r, struct message *m)
 {
     uint32_t node = trie_find(&r->trie, message_topic(m));
     struct message *old = node ? r->trie.nodes[node].value : NULL;
 
-    if (old && old->stamp > m->stamp)
+    if (old && is_later(old, m))
         return ERR_STALE;
     if (m->payload_n == 0) {
         if (old)

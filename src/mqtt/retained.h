@@ -17,7 +17,8 @@ struct retained {
 void retained_init(struct retained *r, size_t max);
 void retained_fini(struct retained *r);
 /* Keeps m (taking a reference) as the topic's message, or forgets the topic when m has an empty
- * payload (MQTT 5, 3.3.1.3). ERR_STALE: what is there has a later stamp. ERR_FULL: a new topic
+ * payload (MQTT 5, 3.3.1.3). ERR_STALE: what is there has a later stamp, or, where both are written
+ * down, a higher number. ERR_FULL: a new topic
  * beyond max, which is not about those below $SYS/. */
 MUST_USE int retained_set(struct retained *r, struct message *m);
 /* Calls on() for each kept message whose topic matches filter and that has not expired. Expired
