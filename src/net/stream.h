@@ -93,6 +93,12 @@ MUST_USE int stream_peer_cred(const struct stream *s, uint32_t *out_uid, uint32_
 /* Abort when sent data stays unacknowledged this long (TCP_USER_TIMEOUT). */
 void stream_set_user_timeout(struct stream *s, unsigned ms);
 
+/* ---- inside of the program ---- */
+/* Two ends of one stream on this loop, both open: for two protocols of one program that are to talk as if
+ * over a network. NULL: no descriptors are left (-errno in *out_code). Both must get their protocol by
+ * stream_set() in this turn; connected() comes for neither. */
+struct stream *stream_pair(struct loop *l, struct stream **out_other, int *out_code);
+
 /* ---- clients ---- */
 struct connect_options {
     const char *host; /* name, address, or "unix:/path"; copied */
