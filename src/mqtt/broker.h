@@ -52,7 +52,7 @@ struct blob *broker_message_blob(const struct broker_message *m);
 
 /* What on_publish decides. Besides these it may return a refusal, which is acknowledged with its
  * MQTT 5 reason code and never routed: ERR_VALUE 0x99 payload format invalid, ERR_REFUSED 0x87 not
- * authorized, ERR_FULL 0x97 quota exceeded, any other 0x80. A 3.1.1 client gets its PUBACK, except
+ * authorized, ERR_FULL 0x97 quota exceeded, ERR_LIMIT and ERR_EXISTS 0x83, any other 0x80 (not now). A 3.1.1 client gets its PUBACK, except
  * for ERR_FULL at QoS >= 1: then its connection is not read for a while and the same PUBLISH is
  * offered again. */
 enum broker_verdict {
@@ -120,6 +120,42 @@ struct broker *broker_new(struct workers *w, const struct broker_options *o);
  * be used. */
 MUST_USE int broker_restore(struct broker *b, struct fault *f);
 
+/* ---- clients inside of the program ---- */
+/*
+ * A client of the broker that is a part of this program (a bridge): it connects by a stream of its own and
+ * speaks MQTT like everybody, but nobody asks who it is, it may do everything that a client can, its
+ * session never expires, and its queue has limits of its own. Its client id begins with
+ * BROKER_INSIDE_PREFIX, which no client of a listener may have.
+ */
+#define BROKER_INSIDE_PREFIX "$bridge/"
+/* Its messages have packet ids up to this, so that whoever hands them on under the same id has others for
+ * itself. */
+#define BROKER_INSIDE_ID_MAX 0xefffu
+struct broker_inside;
+struct broker_inside_options {
+    struct str client_id;
+    const struct str *filters; /* all that it subscribes; what its session had besides ends */
+    size_t filter_count;
+    size_t queue_max_messages, queue_max_bytes;
+    /* While its queue is full, publications of clients that would go into it are refused (QoS 1 and 2:
+     * ERR_FULL as of on_publish); what the program itself publishes is dropped at twice as much. Else
+     * what does not fit is dropped and counted. */
+    bool refuse;
+};
+/* Before broker_restore() and broker_listen(); everything is copied. The broker's until it is freed. Not from a
+ * worker's thread. Sessions that are restored for clients inside that are not there any more end. */
+struct broker_inside *broker_inside_add(struct broker *b, const struct broker_inside_options *o);
+struct stream;
+/* Connects it on l: the client's end of the stream, which is open already, or NULL (no descriptors are
+ * left, *out_code says). On l's thread. */
+struct stream *broker_inside_connect(struct broker_inside *i, struct loop *l, int *out_code);
+/* Its queue as it was a moment ago. From any thread. */
+struct broker_inside_queue {
+    uint64_t messages, bytes;
+    bool full;
+};
+struct broker_inside_queue broker_inside_look(const struct broker_inside *i);
+
 /* What holds for the clients of one listener. */
 struct broker_rules {
     enum authz_anonymous anonymous; /* handed to authz with each login */
@@ -143,6 +179,7 @@ struct broker_rules {
      * MQTT_REASON_MOVED (for good). MQTT 5 is told to which; 3.1.1 that this one is unavailable. */
     uint8_t redirect;
     struct str server_reference;
+    struct broker_inside *inside; /* private to the broker: no listener's */
 };
 /* As the limits say, for local clients without a name. */
 struct broker_rules broker_rules_default(const struct limits *l);

@@ -17,8 +17,9 @@
  * (everything that leaves), conn_ws_server.c (over WebSocket), persist_server.c and
  * persist_round_server.c (writing down), restore_server.c (the start out of that), route_server.c
  * (publications), outbox_server.c (between parts), ingest_server.c (on_publish and its tokens), holding_server.c (sessions),
- * share_server.c (shared subscriptions), keep_server.c (retained), recheck_server.c (when the rules
- * have changed), look_server.c (listing, ending), sys_server.c ($SYS).
+ * inside_server.c (clients that are parts of this program), share_server.c (shared subscriptions),
+ * keep_server.c (retained), recheck_server.c (when the rules have changed), look_server.c (listing,
+ * ending), sys_server.c ($SYS).
  */
 #include "base/buf.h"
 #include "base/cell.h"
@@ -84,9 +85,10 @@ struct broker {
     uint64_t sys_interval_ms;
     uint64_t key[2]; /* of all hashes that workers must agree on */
     struct broker_metrics m;
-    struct metrics *own_metrics; /* when none were given: the broker asks some itself */
-    struct list listeners;       /* the thread that made the broker */
-    struct list rules;           /* the same; the rules themselves never change */
+    struct metrics *own_metrics;   /* when none were given: the broker asks some itself */
+    struct list listeners;         /* the thread that made the broker */
+    struct list rules;             /* the same; the rules themselves never change */
+    struct broker_inside *insides; /* a list; complete before anybody connects */
     struct gate *stopped;
     struct journal *journal;           /* NULL: nothing is written down */
     enum broker_durability durability; /* of what comes from inside */
@@ -267,6 +269,21 @@ void holding_leave_tree(struct part *p, struct session *s);
 void will_publish(struct part *p, struct session *s);
 /* Nobody publishes it. */
 void will_drop(struct session *s);
+
+/* ---- inside_server.c ---- */
+/* The client inside of that id; NULL: none, whether or not its id says that it was one. */
+struct broker_inside *inside_find(const struct broker *b, struct str client_id);
+bool inside_is_id(struct str client_id);
+const struct session_limits *inside_limits(const struct broker_inside *i);
+/* Takes out of a restored session what its client does not subscribe any more. Before it is in a tree. */
+void inside_trim(struct part *p, const struct broker_inside *i, struct session *s);
+/* Looks at the queue of s, when it is one of a client inside. */
+void inside_look(struct part *p, const struct session *s);
+/* The name of a client inside whose full queue the topic would go into; NULL: there is none. from: whose
+ * publications never go to itself. */
+const struct broker_inside *inside_refuses(const struct broker *b, struct str topic,
+                                           const struct broker_inside *from);
+void inside_free_all(struct broker *b);
 
 /* ---- recheck_server.c ---- */
 /* May a client do that, by the rules of now? */
@@ -493,6 +510,7 @@ struct conn {
     bool choked;           /* more waits than the high mark */
     bool gone;             /* the transport has closed */
     bool will_off;         /* DISCONNECT said so */
+    bool bridge;           /* its CONNECT (3.1.1) said that it is one */
     bool answers_problems; /* Request Problem Information */
     bool overfull;         /* ends soon: its queue is full */
     uint16_t keep_alive_s;
@@ -520,6 +538,8 @@ struct conn {
 };
 
 void conn_accepted(void *ctx, struct loop *l, struct stream *s);
+/* A connection over s begins. */
+void conn_begin(struct part *p, const struct broker_rules *rules, struct stream *s);
 struct conn *conn_new(struct part *p, const struct broker_rules *rules);
 /* Beyond this many waiting bytes the transport cuts the connection: room for the high mark and a
  * packet of the largest size behind it, whatever limits.send_queue_max_bytes says. */

@@ -407,6 +407,7 @@ void broker_free(struct broker *b)
     topics_free(b);
     mem_free(b->version);
     mem_free(b->parts);
+    inside_free_all(b);
     mem_free(b);
 }
 

@@ -77,7 +77,7 @@ int conn_ask(struct conn *c, uint32_t at, enum authz_action action, struct str o
     struct questions *q;
     int rc;
 
-    if (!z || !z->check)
+    if (!z || !z->check || c->rules->inside)
         return 0;
     q = questions_of(c);
     if (at < q->count)
@@ -192,6 +192,10 @@ static uint8_t check_connect(const struct conn *c, const struct mqtt_connect *pk
         *out_text = "extended authentication is not offered";
         return MQTT_REASON_BAD_AUTH_METHOD;
     }
+    if (inside_is_id(pk->client_id) && !c->rules->inside) {
+        *out_text = "client ids that begin with $bridge/ are the broker's own";
+        return MQTT_REASON_BAD_CLIENT_ID;
+    }
     if (pk->client_id.n == 0 && pk->version == MQTT_V311 && !pk->clean_start) {
         *out_text = "no client id for a lasting session";
         return MQTT_REASON_BAD_CLIENT_ID;
@@ -241,6 +245,10 @@ static void login(struct conn *c)
     struct identity *id = NULL;
     int rc;
 
+    if (c->rules->inside) {
+        logged_in(c, 0, identity_new(ROLE_NODE, pk->client_id));
+        return;
+    }
     if (!z || !z->login) {
         logged_in(c, 0, identity_new(ROLE_ANONYMOUS, certified.n > 0 ? certified : pk->username));
         return;
@@ -406,6 +414,8 @@ static struct session *choose_session(struct conn *c, bool in_tree)
     struct hello *h = c->hello;
     struct session *s = h->session;
     struct part *p = c->part;
+    const struct session_limits *limits =
+        c->rules->inside ? inside_limits(c->rules->inside) : &p->b->session_limits;
 
     h->session = NULL;
     if (s && (h->pk.clean_start || !str_eq(s->who->name, c->who->name))) {
@@ -419,10 +429,9 @@ static struct session *choose_session(struct conn *c, bool in_tree)
     }
     h->session_present = s != NULL;
     if (!s)
-        s = session_new(h->pk.client_id, (++p->last_serial << 16) | p->index,
-                        &p->b->session_limits);
+        s = session_new(h->pk.client_id, (++p->last_serial << 16) | p->index, limits);
     s->generation = h->generation;
-    s->limits = &p->b->session_limits;
+    s->limits = limits;
     s->no_offline = !c->rules->offline_messages;
     /* Also what was kept while the broker was away, or by another listener's rules. */
     if (s->no_offline)
@@ -438,6 +447,7 @@ static void take_settings(struct conn *c, struct session *s)
     uint16_t most = c->rules->keepalive_max_s;
     uint64_t aliases = c->part->b->limits.mqtt_alias_out_max;
 
+    c->bridge = pk->bridge;
     s->expiry_s = expiry_of(c);
     message_unref(s->will);
     s->will = pk->has_will ? make_will(c) : NULL;

@@ -270,6 +270,16 @@ static int decide(struct conn *c, uint32_t at, const struct mqtt_sub *sub, uint8
     return 0;
 }
 
+/* The next entry of a SUBSCRIBE. A bridge that speaks 3.1.1 cannot say what it wants, and is known for it. */
+static bool next_sub(const struct conn *c, struct str list, size_t *at, struct mqtt_sub *out)
+{
+    if (!mqtt_sub_next(list, at, out))
+        return false;
+    if (c->bridge)
+        out->no_local = out->retain_as_published = true;
+    return true;
+}
+
 static void on_standing(void *ctx);
 
 static void on_sub_written(void *ctx, int code, uint64_t seq)
@@ -345,7 +355,7 @@ static void subscribed(struct subscribing *g)
 
     acks_settle_take(&c->acks, g->ack, 0, NULL, g->packet);
     conn_flush_acks(c);
-    for (size_t i = 0; mqtt_sub_next(list, &at, &sub); i++)
+    for (size_t i = 0; next_sub(c, list, &at, &sub); i++)
         if (conn_is_open(c) && (uint8_t)g->codes->bytes[i] <= 2)
             ask_retained(g, &sub, (uint8_t)g->codes->bytes[i]);
     if (g->joins > 0)
@@ -373,7 +383,7 @@ static bool on_subscribe(struct conn *c, const struct mqtt_subscribe *pk)
     size_t at = 0;
     bool news = false;
 
-    for (uint32_t i = 0; mqtt_sub_next(pk->list, &at, &sub); i++) {
+    for (uint32_t i = 0; next_sub(c, pk->list, &at, &sub); i++) {
         sub.filter = mounted(c, sub.filter);
         if (decide(c, i, &sub, (uint8_t *)&codes->bytes[i]) == ERR_MORE) {
             blob_unref(codes);
@@ -389,7 +399,7 @@ static bool on_subscribe(struct conn *c, const struct mqtt_subscribe *pk)
     if (c->version == MQTT_V5 && (pk->props.has & MQTT_HAS(SUBSCRIPTION_ID)))
         g->sub_id = pk->props.subscription_id;
     at = 0;
-    for (uint32_t i = 0; mqtt_sub_next(pk->list, &at, &sub); i++)
+    for (uint32_t i = 0; next_sub(c, pk->list, &at, &sub); i++)
         if ((uint8_t)codes->bytes[i] <= 2) {
             sub.filter = mounted(c, sub.filter);
             sub.qos = (uint8_t)codes->bytes[i];

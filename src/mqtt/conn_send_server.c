@@ -361,4 +361,6 @@ void conn_pump(struct conn *c)
     while (pump_replay(c));
     if (c->session->share_count > 0)
         share_room(c->part, c->session);
+    if (c->rules->inside)
+        inside_look(c->part, c->session);
 }

@@ -401,15 +401,20 @@ static const struct stream_handler conn_handler = {
     .closed = on_closed,
 };
 
-void conn_accepted(void *ctx, struct loop *l, struct stream *s)
+void conn_begin(struct part *p, const struct broker_rules *rules, struct stream *s)
 {
-    struct broker_listener *bl = ctx;
-    struct part *p = part_of(bl->b, l);
-    struct conn *c = conn_new(p, bl->rules);
+    struct conn *c = conn_new(p, rules);
 
     c->stream = s;
     stream_set(s, &conn_handler, c, p->b->limits.mqtt_connect_max_bytes);
     stream_set_marks(s, CONN_HIGH, CONN_LOW, conn_send_max(p->b));
     if (p->stopping)
         conn_drop(c, ERR_STOPPED);
+}
+
+void conn_accepted(void *ctx, struct loop *l, struct stream *s)
+{
+    const struct broker_listener *bl = ctx;
+
+    conn_begin(part_of(bl->b, l), bl->rules, s);
 }

@@ -63,6 +63,9 @@ static uint8_t reason_of(int code)
         return MQTT_REASON_NOT_AUTHORIZED;
     case ERR_FULL:
         return MQTT_REASON_QUOTA;
+    case ERR_LIMIT:
+    case ERR_EXISTS: /* it will be the same the next time */
+        return MQTT_REASON_IMPLEMENTATION;
     default:
         return MQTT_REASON_UNSPECIFIED;
     }
@@ -250,6 +253,8 @@ enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct
      * asked for already. */
     if (broker_log_is_low(p->b) && must_write(c, pk, pub))
         return refused(c, pk, ERR_FULL, "the broker's log is nearly full: mqtt.log_quota");
+    if (pk->qos > 0 && inside_refuses(p->b, pub->src.topic, c->rules->inside))
+        return refused(c, pk, ERR_FULL, "the queue of a bridge is full: mqtt.bridges[].quota");
     if (!p->b->on_publish)
         return route_now(c, pk, pub);
     m.peer = conn_peer(c);

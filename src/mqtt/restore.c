@@ -323,7 +323,8 @@ static struct restored *restored_new(const struct restore *r, const struct persi
     const struct persist_session *w = &p->whole;
     struct restored *d = NEW(struct restored);
 
-    d->s = session_new(w->client_id, p->session, r->o.limits);
+    d->s = session_new(w->client_id, p->session,
+                       r->o.limits_of ? r->o.limits_of(r->o.ctx, w->client_id) : r->o.limits);
     d->s->conn = d;
     restore_queue_init(&d->queue, d->s);
     d->s->who = identity_new((enum authz_role)w->role, w->user);
@@ -580,7 +581,7 @@ static void fill_queue(const struct restore *r, struct restored *d)
             restore_queue_drop_message(q, it);
         if (!it->m && it->state != SESSION_RELEASED)
             continue;
-        it->maybe = it->qos == 1 && (it->maybe || (n < r->o.limits->inflight_max &&
+        it->maybe = it->qos == 1 && (it->maybe || (n < d->s->limits->inflight_max &&
                                                    (d->away_seq == 0 || it->seq < d->away_seq)));
         it->written = it->packet_id != 0;
         q->items[n++] = *it;

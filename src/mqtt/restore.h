@@ -13,7 +13,10 @@ struct restore;
 
 struct restore_options {
     const struct session_limits *limits; /* outlives the sessions */
-    int64_t wall_ms;                     /* now, both */
+    /* Those of one client where they are others; NULL: of none. */
+    const struct session_limits *(*limits_of)(void *ctx, struct str client_id);
+    void *ctx;
+    int64_t wall_ms; /* now, both */
     uint64_t now_ms;
 };
 struct restore *restore_new(const struct restore_options *o);

@@ -76,12 +76,32 @@ static void take_retained(struct handing *h)
     }
 }
 
+static const struct session_limits *limits_of(void *ctx, struct str client_id)
+{
+    struct broker *b = ctx;
+    const struct broker_inside *i = inside_is_id(client_id) ? inside_find(b, client_id) : NULL;
+
+    return i ? inside_limits(i) : &b->session_limits;
+}
+
 /* However many there are, here or on all workers: a limit holds for what is new. */
 static void settle_session(struct part *p, struct session *s)
 {
+    const struct broker_inside *inside = inside_find(p->b, session_id(s));
+
+    if (!inside && inside_is_id(session_id(s))) {
+        log_warn("mqtt", "a bridge is gone from the settings, and so is what waited for it",
+                 lf_str("client", session_id(s)), lf_u64("messages", s->queued_messages));
+        persist_end(p, s->serial, BROKER_INTERVAL, NULL, NULL);
+        session_free(s);
+        return;
+    }
+    if (inside)
+        inside_trim(p, inside, s);
     s->generation = registry_restore(&p->registry, session_id(s), p->index);
-    s->limits = &p->b->session_limits;
+    s->limits = inside ? inside_limits(inside) : &p->b->session_limits;
     s->mark = 0;
+    inside_look(p, s);
     holding_add(p, s);
     holding_enter_tree(p, s);
     share_rejoin(p, s);
@@ -130,6 +150,8 @@ static void part_take(void *ctx, struct loop *l)
 int broker_restore(struct broker *b, struct fault *f)
 {
     struct restore_options o = { .limits = &b->session_limits,
+                                 .limits_of = limits_of,
+                                 .ctx = b,
                                  .wall_ms = clock_wall_ns() / 1000000,
                                  .now_ms = clock_mono_ns() / 1000000 };
     struct handing h = { .b = b };

@@ -274,6 +274,7 @@ static void deliver_one(struct part *p, struct session *s, struct publication *p
     }
     rc = session_push(s, publication_message(pub), qos, retain, ids);
     part_queued(p, s, rc);
+    inside_look(p, s);
     if (rc < 0 || !c)
         return;
     keep_note(c, pub);

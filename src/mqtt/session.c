@@ -28,6 +28,11 @@
 
 #define ID_COUNT 65535u
 
+static uint32_t id_count(const struct session *s)
+{
+    return s->limits->packet_id_max > 0 ? s->limits->packet_id_max : ID_COUNT;
+}
+
 struct session *session_new(struct str client_id, uint64_t serial, const struct session_limits *l)
 {
     struct session *s = mem_new(sizeof(*s) + client_id.n + 1);
@@ -392,7 +397,7 @@ enum session_send session_next(struct session *s, uint64_t now_ms, struct sessio
 
     if (again != SESSION_NOTHING)
         return again;
-    while (s->sent < s->count && s->open < s->window && s->sent < ID_COUNT) {
+    while (s->sent < s->count && s->open < s->window && s->sent < id_count(s)) {
         struct session_item *it = item(s, s->sent);
 
         if (s->unwritten > 0 && it->qos < 2)
@@ -407,7 +412,7 @@ enum session_send session_next(struct session *s, uint64_t now_ms, struct sessio
             fill_out(s, it, false, out);
             return SESSION_PUBLISH;
         }
-        s->last_packet_id = (uint16_t)(s->last_packet_id % ID_COUNT + 1);
+        s->last_packet_id = (uint16_t)(s->last_packet_id % id_count(s) + 1);
         it->packet_id = s->last_packet_id;
         it->state = SESSION_SENT;
         s->sent++;
@@ -431,9 +436,9 @@ static struct session_item *in_flight(const struct session *s, uint16_t packet_i
     uint32_t at;
     struct session_item *it;
 
-    if (s->sent == 0 || packet_id == 0)
+    if (s->sent == 0 || packet_id == 0 || packet_id > id_count(s))
         return NULL;
-    at = (packet_id + ID_COUNT - item(s, 0)->packet_id) % ID_COUNT;
+    at = (packet_id + id_count(s) - item(s, 0)->packet_id) % id_count(s);
     if (at >= s->sent)
         return NULL;
     it = item(s, at);
@@ -538,14 +543,15 @@ static void ring_put(struct session *s, const struct session_item *it)
  * lie too far apart. */
 static bool ring_fill(struct session *s, uint16_t packet_id)
 {
-    uint32_t at = s->count == 0 ? 0 : (packet_id + ID_COUNT - item(s, 0)->packet_id) % ID_COUNT;
+    uint32_t at =
+        s->count == 0 ? 0 : (packet_id + id_count(s) - item(s, 0)->packet_id) % id_count(s);
 
     if (s->count > 0 && at < s->count)
         return false;
     while (s->count < at) {
         uint16_t before = item(s, s->count - 1)->packet_id;
 
-        ring_put(s, &(struct session_item){ .packet_id = (uint16_t)(before % ID_COUNT + 1),
+        ring_put(s, &(struct session_item){ .packet_id = (uint16_t)(before % id_count(s) + 1),
                                             .state = SESSION_DONE });
     }
     return true;
@@ -553,20 +559,20 @@ static bool ring_fill(struct session *s, uint16_t packet_id)
 
 /* Those with an id in the order in which ids were given out, which is not always that of the messages'
  * numbers. They are as many as may be in flight. */
-static void sort_by_id(struct session_item *items, size_t count, uint16_t last_packet_id)
+static void sort_by_id(struct session_item *items, size_t count, uint16_t last_packet_id,
+                       uint32_t ids)
 {
     size_t sorted = 0;
 
     for (size_t i = 0; i < count; i++) {
         struct session_item it = items[i];
-        uint32_t age = (it.packet_id + 2 * ID_COUNT - last_packet_id - 1) % ID_COUNT;
+        uint32_t age = (it.packet_id + 2 * ids - last_packet_id - 1) % ids;
         size_t at = sorted;
 
         if (it.packet_id == 0)
             continue;
         memmove(&items[sorted + 1], &items[sorted], (i - sorted) * sizeof(*items));
-        while (at > 0 &&
-               (items[at - 1].packet_id + 2 * ID_COUNT - last_packet_id - 1) % ID_COUNT > age) {
+        while (at > 0 && (items[at - 1].packet_id + 2 * ids - last_packet_id - 1) % ids > age) {
             items[at] = items[at - 1];
             at--;
         }
@@ -628,7 +634,7 @@ void session_restore_take(struct session *s, struct session_item *items, uint32_
         ring_adopt(s, items, count, cap);
         return;
     }
-    sort_by_id(items, count, last_packet_id);
+    sort_by_id(items, count, last_packet_id, id_count(s));
     ring_put_all(s, items, count);
     mem_free(items);
 }

@@ -116,6 +116,10 @@ struct mqtt_will {
 struct mqtt_connect {
     enum mqtt_version version; /* a CONNECT says itself which it is */
     bool clean_start;          /* 3.1.1: clean session */
+    /* 3.1.1 only: the sender is a bridge and says so by the high bit of the protocol level, a custom of
+     * brokers that the standard does not know. It wants nothing back of what it sent, and the retain
+     * flags as they were published. */
+    bool bridge;
     bool has_will, has_username, has_password;
     uint16_t keep_alive_s;
     struct str client_id; /* may be empty */

@@ -46,20 +46,26 @@ enum connect_flag {
 
 /* ---- CONNECT ---- */
 
+/* Set in the level by a bridge that speaks 3.1.1: see struct mqtt_connect. */
+#define BRIDGE_LEVEL 0x80u
+
 /* Name and level (3.1.2.1, 3.1.2.2). */
-static int read_version(struct rd *r, enum mqtt_version *out, struct wire_why *why)
+static int read_version(struct rd *r, enum mqtt_version *out, bool *out_bridge,
+                        struct wire_why *why)
 {
     struct str name = mqtt_text_read(r);
     unsigned level = rd_u8(r);
+    bool bridge = level == (MQTT_V311 | BRIDGE_LEVEL);
     bool old = str_eq(name, STR("MQIsdp"));
 
     if (r->bad || (!old && !str_eq(name, STR("MQTT"))))
         return mqtt_malformed(why, 0, "protocol name is not MQTT");
-    if (old || (level != MQTT_V311 && level != MQTT_V5)) {
+    if (old || (level != MQTT_V311 && level != MQTT_V5 && !bridge)) {
         (void)wire_refuse(why, MQTT_REASON_BAD_VERSION, r->at - 1, "protocol level is not 4 or 5");
         return ERR_VERSION;
     }
     *out = level == MQTT_V5 ? MQTT_V5 : MQTT_V311;
+    *out_bridge = bridge;
     return 0;
 }
 
@@ -124,11 +130,13 @@ int mqtt_read_connect(struct str body, struct mqtt_connect *out, struct wire_why
     const char *broken;
     unsigned flags;
     size_t at;
-    int rc = read_version(&r, &v, why);
+    bool bridge = false;
+    int rc = read_version(&r, &v, &bridge, why);
 
     if (rc)
         return rc;
     out->version = v;
+    out->bridge = bridge;
     at = r.at;
     flags = rd_u8(&r);
     broken = flags_broken(flags, v);
@@ -156,7 +164,7 @@ void mqtt_write_connect(struct buf *out, const struct mqtt_connect *c)
     if (c->has_will)
         flags |= FLAG_WILL | (unsigned)c->will.qos << 3 | (c->will.retain ? FLAG_WILL_RETAIN : 0u);
     mqtt_text_write(out, STR("MQTT"));
-    buf_u8(out, (uint8_t)c->version);
+    buf_u8(out, (uint8_t)(c->version | (c->bridge && c->version == MQTT_V311 ? BRIDGE_LEVEL : 0)));
     buf_u8(out, (uint8_t)flags);
     buf_u16(out, c->keep_alive_s);
     if (c->version == MQTT_V5)

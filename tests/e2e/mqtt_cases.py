@@ -153,7 +153,7 @@ def the_protocol_name_is_mqtt(hub, v):
 
 
 def another_protocol_level_is_answered_in_the_form_of_all(hub, v):
-    for level in (0, 1, 2, 3, 6, 7, 0x83, 0x84, 0x85, 255):
+    for level in (0, 1, 2, 3, 6, 7, 0x83, 0x85, 255):
         c = Raw(hub, 4).send(connect(v, "c", level=level))
         p = c.get(CONNACK)
         assert (p.code, p.present) == (1, False), p
