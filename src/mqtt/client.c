@@ -270,6 +270,11 @@ static bool is_received(const struct client *c, uint16_t id)
     return c->received && (c->received[id / 8] >> id % 8 & 1);
 }
 
+static bool is_relayed(const struct client *c, enum mqtt_type type)
+{
+    return c->cfg.relay && c->state == CLIENT_OPEN && type >= MQTT_PUBLISH && type <= MQTT_PUBCOMP;
+}
+
 static enum client_event_kind got_publish(struct client *c, const struct mqtt_publish *m,
                                           uint64_t now_ms)
 {
@@ -277,6 +282,8 @@ static enum client_event_kind got_publish(struct client *c, const struct mqtt_pu
         return protest(c, MQTT_REASON_BAD_QOS, "QoS 2 without such a subscription");
     if (m->props.has & MQTT_HAS(TOPIC_ALIAS))
         return protest(c, MQTT_REASON_BAD_ALIAS, "topic alias that was not offered");
+    if (is_relayed(c, MQTT_PUBLISH))
+        return CLIENT_EV_RELAY;
     if (m->qos == 2 && is_received(c, m->packet_id)) {
         put_ack(c, MQTT_PUBREC, m->packet_id, 0, now_ms);
         return CLIENT_EV_MORE;
@@ -339,6 +346,8 @@ static enum client_event_kind got_packet(struct client *c, uint64_t now_ms,
 
     if (c->state == CLIENT_GREETING && p->type != MQTT_CONNACK)
         return protest(c, MQTT_REASON_PROTOCOL, "first packet is not CONNACK");
+    if (is_relayed(c, p->type) && p->type != MQTT_PUBLISH)
+        return CLIENT_EV_RELAY;
     switch (p->type) {
     case MQTT_CONNACK:
         if (c->state != CLIENT_GREETING)
@@ -419,6 +428,12 @@ void client_input(struct client *c, struct str in, uint64_t now_ms, size_t *out_
         used += n;
     }
     *out_used = used;
+}
+
+void client_deaf(struct client *c, uint64_t now_ms)
+{
+    c->rx_at_ms = now_ms;
+    c->ping_out = false;
 }
 
 void client_farewell(struct client *c)

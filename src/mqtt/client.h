@@ -13,6 +13,7 @@
 struct client_config {
     struct mqtt_connect connect; /* views that outlive the client */
     bool resend;                 /* keep unacknowledged publications over a reconnect */
+    bool relay;                  /* publications and their answers are the owner's, both ways */
     uint64_t connect_timeout_ms, ping_after_ms, ping_timeout_ms;
     unsigned inflight_max; /* 1..CLIENT_INFLIGHT_MOST */
     size_t packet_max_bytes, subscriptions_max;
@@ -130,6 +131,7 @@ struct client_event {
         CLIENT_EV_DONE,       /* done, code, reason */
         CLIENT_EV_SUBSCRIBED, /* filter, reason */
         CLIENT_EV_PONG,       /* the answer to client_ping() */
+        CLIENT_EV_RELAY,      /* packet; with cfg.relay in the place of MESSAGE and DONE */
         CLIENT_EV_BROKEN,     /* out has a farewell: send it, close, then client_down() */
     } kind;
     bool session_present;
@@ -168,6 +170,8 @@ int client_unsubscribe(struct client *c, struct str filter, uint64_t now_ms);
 /* PINGREQ goes to out when a session stands; CLIENT_EV_PONG is its answer, and then the server has read
  * everything that went before. */
 void client_ping(struct client *c, uint64_t now_ms);
+/* Nobody looks at what the server sends for now: its silence says nothing. */
+void client_deaf(struct client *c, uint64_t now_ms);
 /* DISCONNECT goes to out when a session stands. */
 void client_farewell(struct client *c);
 

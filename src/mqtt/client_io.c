@@ -40,7 +40,7 @@ struct mqtt_client {
     struct mqtt_client_handler handler;
     void *ctx;
     struct connect_options to;
-    char *strings[8]; /* copies of the owner's */
+    char *strings[9]; /* copies of the owner's */
     size_t string_count;
     unsigned user_timeout_ms;
     bool blocked;      /* the stream has said "enough" */
@@ -48,6 +48,8 @@ struct mqtt_client {
     bool want_drained; /* … because of what waits */
     bool failing;      /* the last attempt failed too: one line in the log is enough */
     bool closing;
+    bool paused, quiet;
+    struct stream *(*dial)(void *ctx, struct loop *l, int *out_code);
     void (*closed)(void *ctx);
     void *closed_ctx;
     struct metric *m_sessions, *m_failures, *m_published[3], *m_received, *m_connected;
@@ -137,7 +139,9 @@ static void tell_down(struct mqtt_client *m, uint32_t wait_ms)
 {
     const struct client *c = &m->c;
 
-    if (m->failing)
+    if (m->quiet)
+        ;
+    else if (m->failing)
         log_debug("mqtt", "no session with the server", lf_text("server", m->to.host),
                   lf_err("error", c->end_code), lf_text("reason", c->end_text),
                   lf_u64("retry_ms", wait_ms));
@@ -151,16 +155,13 @@ static void tell_down(struct mqtt_client *m, uint32_t wait_ms)
         m->handler.disconnected(m->ctx, c->end_code, c->end_reason, str_of(c->end_text), wait_ms);
 }
 
-static void on_closed(void *ctx, struct stream *s, int code)
+static void down(struct mqtt_client *m, int code)
 {
-    struct mqtt_client *m = ctx;
     struct client_done d;
     uint32_t random = 0, wait;
 
-    if (!m->c.end_text[0]) /* a word on the wire says more than how the connection ended */
-        snprintf(m->c.end_text, sizeof(m->c.end_text), "%s", stream_tls_error(s));
     m->s = NULL;
-    m->blocked = m->want_room = m->want_drained = false;
+    m->blocked = m->want_room = m->want_drained = m->paused = false;
     if (m->c.state == CLIENT_OPEN || m->c.open_at_ms > 0)
         metric_gauge_add(m->m_connected, -1);
     if (m->closing) {
@@ -176,6 +177,15 @@ static void on_closed(void *ctx, struct stream *s, int code)
     if (!m->closing)
         tell_down(m, wait);
     settle(m);
+}
+
+static void on_closed(void *ctx, struct stream *s, int code)
+{
+    struct mqtt_client *m = ctx;
+
+    if (!m->c.end_text[0]) /* a word on the wire says more than how the connection ended */
+        snprintf(m->c.end_text, sizeof(m->c.end_text), "%s", stream_tls_error(s));
+    down(m, code);
 }
 
 static void on_connected(void *ctx, struct stream *s)
@@ -221,8 +231,9 @@ static void dispatch(struct mqtt_client *m, struct client_event *e)
         m->failing = false;
         metric_add(m->m_sessions, 1);
         metric_gauge_add(m->m_connected, 1);
-        log_info("mqtt", "session with the server", lf_text("server", m->to.host),
-                 lf_u64("port", m->to.port), lf_bool("session_present", e->session_present));
+        if (!m->quiet)
+            log_info("mqtt", "session with the server", lf_text("server", m->to.host),
+                     lf_u64("port", m->to.port), lf_bool("session_present", e->session_present));
         send_kept(m);
         if (m->handler.connected)
             m->handler.connected(m->ctx, e->session_present);
@@ -249,6 +260,11 @@ static void dispatch(struct mqtt_client *m, struct client_event *e)
         if (m->handler.ponged)
             m->handler.ponged(m->ctx);
         break;
+    case CLIENT_EV_RELAY:
+        if (e->packet.type == MQTT_PUBLISH)
+            metric_add(m->m_received, 1);
+        m->handler.relayed(m->ctx, &e->packet);
+        break;
     case CLIENT_EV_BROKEN:
         send_out(m);
         stream_close(m->s, STREAM_FLUSH, m->c.end_code);
@@ -270,7 +286,7 @@ static size_t on_data(void *ctx, struct stream *s, struct str bytes)
         client_input(&m->c, str_skip(bytes, at), now_ms(m), &used, &e);
         at += used;
         dispatch(m, &e);
-    } while (e.kind != CLIENT_EV_MORE);
+    } while (e.kind != CLIENT_EV_MORE && !m->paused);
     if (!m->closing)
         settle(m);
     return at;
@@ -283,13 +299,32 @@ static const struct stream_handler stream_calls = {
     .closed = on_closed,
 };
 
+static void dial(struct mqtt_client *m)
+{
+    int code = 0;
+
+    if (!m->dial) {
+        m->s = stream_connect(m->loop, &m->to, &stream_calls, m, m->c.cfg.packet_max_bytes);
+        return;
+    }
+    m->s = m->dial(m->ctx, m->loop, &code);
+    if (!m->s) {
+        down(m, code);
+        return;
+    }
+    stream_set(m->s, &stream_calls, m, m->c.cfg.packet_max_bytes);
+    on_connected(m, m->s);
+}
+
 static void on_timer(struct timer *t)
 {
     struct mqtt_client *m = container_of(t, struct mqtt_client, timer);
 
+    if (m->paused)
+        client_deaf(&m->c, now_ms(m));
     switch (client_tick(&m->c, now_ms(m))) {
     case CLIENT_TODO_DIAL:
-        m->s = stream_connect(m->loop, &m->to, &stream_calls, m, m->c.cfg.packet_max_bytes);
+        dial(m);
         break;
     case CLIENT_TODO_DROP:
         stream_close(m->s, STREAM_NOW, m->c.end_code);
@@ -322,6 +357,7 @@ static void build_connect(struct mqtt_client *m, const struct mqtt_client_option
 {
     c->version = o->version ? o->version : MQTT_V5;
     c->clean_start = !o->keep_session;
+    c->bridge = o->bridge && c->version == MQTT_V311;
     c->keep_alive_s = (uint16_t)or_default(o->keep_alive_s, KEEP_ALIVE_S);
     c->client_id = keep(m, o->client_id);
     c->has_username = o->username.n > 0;
@@ -331,6 +367,10 @@ static void build_connect(struct mqtt_client *m, const struct mqtt_client_option
     if (o->keep_session) {
         c->props.has |= MQTT_HAS(SESSION_EXPIRY);
         c->props.session_expiry_s = or_default(o->session_expiry_s, SESSION_EXPIRY_S);
+    }
+    if (o->receive_max > 0) {
+        c->props.has |= MQTT_HAS(RECEIVE_MAX);
+        c->props.receive_max = o->receive_max;
     }
     c->has_will = o->has_will;
     if (o->has_will) {
@@ -352,6 +392,7 @@ static void build_config(struct mqtt_client *m, const struct mqtt_client_options
 
     *cfg = (struct client_config){
         .resend = o->resend,
+        .relay = o->handler && o->handler->relayed,
         .connect_timeout_ms = or_default(o->connect_timeout_ms, CONNECT_TIMEOUT_MS),
         .ping_after_ms = or_default(o->ping_after_ms, keep_alive_s * 500),
         .ping_timeout_ms = or_default(o->ping_timeout_ms, PING_TIMEOUT_MS),
@@ -397,12 +438,15 @@ struct mqtt_client *mqtt_client_open(struct loop *l, const struct mqtt_client_op
     m->ctx = o->ctx;
     m->user_timeout_ms = o->user_timeout_ms;
     m->to = (struct connect_options){
-        .host = keep(m, str_of(o->host)).p,
+        .host = keep(m, str_of(o->host ? o->host : "inside")).p,
         .port = o->port,
         .timeout_ms = or_default(o->connect_timeout_ms, CONNECT_TIMEOUT_MS),
         .tls = o->tls,
         .server_name = keep(m, str_of(o->server_name)).p,
+        .alpn = keep(m, str_of(o->alpn)).p,
     };
+    m->dial = o->dial;
+    m->quiet = o->quiet;
     build_config(m, o, &cfg);
     client_init(&m->c, &cfg);
     open_metrics(m, o);
@@ -544,4 +588,38 @@ void mqtt_client_ping(struct mqtt_client *m)
     send_out(m);
     if (m->c.state == CLIENT_OPEN)
         timer_start_at(&m->timer, client_wake_at(&m->c));
+}
+
+bool mqtt_client_relay(struct mqtt_client *m, struct str packets)
+{
+    loop_assert_mine(m->loop);
+    if (m->closing || m->c.state != CLIENT_OPEN)
+        return true;
+    send_out(m);
+    send_bytes(m, packets);
+    m->c.tx_at_ms = now_ms(m);
+    m->want_drained |= m->blocked;
+    return !m->blocked;
+}
+
+void mqtt_client_pause(struct mqtt_client *m, bool paused)
+{
+    loop_assert_mine(m->loop);
+    if (m->closing || !m->s || m->paused == paused)
+        return;
+    m->paused = paused;
+    if (paused) {
+        stream_pause(m->s);
+        return;
+    }
+    client_deaf(&m->c, now_ms(m));
+    stream_resume(m->s);
+}
+
+struct mqtt_client_server mqtt_client_server(const struct mqtt_client *m)
+{
+    return (struct mqtt_client_server){ .receive_max = m->c.receive_max,
+                                        .packet_max = m->c.server_packet_max,
+                                        .qos_max = m->c.server_qos_max,
+                                        .retains = m->c.server_retains };
 }

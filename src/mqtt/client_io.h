@@ -20,6 +20,7 @@
 #include "wire/mqtt.h"
 
 struct mqtt_client;
+struct stream;
 struct tls_context;
 
 /* What arrives. Views are valid during the call. */
@@ -47,6 +48,11 @@ struct mqtt_client_handler {
     void (*subscribed)(void *ctx, struct str filter, unsigned code);
     /* The answer to mqtt_client_ping(). May be NULL. */
     void (*ponged)(void *ctx);
+    /* Set by whoever hands on between two servers and leaves the state to them: PUBLISH, PUBACK, PUBREC,
+     * PUBREL and PUBCOMP come here as they are, nothing of them is answered or remembered, and what goes
+     * out goes by mqtt_client_relay(); message() does not come. Packet ids from CLIENT_SUB_ID on
+     * (mqtt/client.h) are the client's. */
+    void (*relayed)(void *ctx, const struct mqtt_packet *p);
 };
 
 struct mqtt_client_options {
@@ -62,6 +68,13 @@ struct mqtt_client_options {
     struct mqtt_will will; /* of its properties only will delay is sent */
     bool keep_session;     /* clean start is false and the server keeps the session when we go */
     uint32_t session_expiry_s; /* MQTT 5, with keep_session; 0: a day */
+    bool bridge;               /* 3.1.1: says so, see struct mqtt_connect */
+    uint16_t
+        receive_max; /* MQTT 5: how many unacknowledged messages the server may send; 0: the most */
+    const char *alpn; /* for TLS; NULL: none */
+    /* Connects by itself: an open stream without a protocol, or NULL with *out_code set. NULL: host and port. */
+    struct stream *(*dial)(void *ctx, struct loop *l, int *out_code);
+    bool quiet; /* nothing of its sessions is logged */
     /* Publications of QoS 1 and 2 without an acknowledgement when the connection ends are normally
      * reported as failed (ERR_CLOSED); with this they are kept and sent again. */
     bool resend;
@@ -114,6 +127,20 @@ struct mqtt_client_message {
  * server said it does not know. ERR_LIMIT: larger than the server takes. When it is not 0, done()
  * does not come. */
 MUST_USE int mqtt_client_publish(struct mqtt_client *m, const struct mqtt_client_message *msg);
+
+/* Sends whole packets as they are, with handler.relayed only. False: more waits to be sent than is good
+ * (they are queued all the same), stop until ready(). Nothing when not connected. */
+bool mqtt_client_relay(struct mqtt_client *m, struct str packets);
+/* Reads no more, or goes on: what the server sent stays with it or in the stream. */
+void mqtt_client_pause(struct mqtt_client *m, bool paused);
+/* What the server of the present session said of itself. */
+struct mqtt_client_server {
+    unsigned receive_max; /* 65535 when it said nothing */
+    size_t packet_max;    /* SIZE_MAX: the same */
+    uint8_t qos_max;
+    bool retains;
+};
+struct mqtt_client_server mqtt_client_server(const struct mqtt_client *m);
 
 /* Subscribes now, or when the connection stands, and again after each loss of the session. qos: 0
  * to 2. The same filter again replaces the QoS. ERR_VALUE: not a filter. ERR_FULL: too many. */
