@@ -105,6 +105,24 @@ static void put_uplink(const struct json_t *u, struct buf *out)
                    (unsigned long long)show_u64(u, "rewinds"));
 }
 
+static void put_bridges(const struct json_t *all, struct buf *out)
+{
+    for (size_t i = 0; i < json_count(all); i++) {
+        const struct json_t *b = json_element(all, i);
+        uint64_t gone = show_u64(b, "refused") + show_u64(b, "dropped");
+
+        buf_printf(out, "%s%-16.*s %s %.*s, %llu messages wait%s\n",
+                   i == 0 ? "bridges   " : "          ", STR_ARG(show_str(b, "name")),
+                   show_bool(b, "connected") ? "connected to" : "NOT connected to",
+                   STR_ARG(show_str(b, "server")), (unsigned long long)show_u64(b, "queued"),
+                   show_bool(b, "full") ? ": FULL" : "");
+        if (gone > 0)
+            buf_printf(
+                out, "          %16s %llu messages were refused for good, or have no place there\n",
+                "", (unsigned long long)gone);
+    }
+}
+
 /* Nodes that send their journals here. */
 static void put_nodes(const struct json_t *nodes, struct buf *out)
 {
@@ -192,6 +210,7 @@ int show_status(struct str json, struct buf *out)
     if (json_member(v, "mqtt_clients"))
         buf_printf(out, "clients   %llu by MQTT\n",
                    (unsigned long long)show_u64(v, "mqtt_clients"));
+    put_bridges(json_member(v, "bridges"), out);
     part = json_member(v, "uplink");
     if (part)
         put_uplink(part, out);

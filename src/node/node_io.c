@@ -24,6 +24,7 @@
 #include "node/access_desk_server.h"
 #include "node/access_io.h"
 #include "node/access_server.h"
+#include "node/bridges_io.h"
 #include "node/broker_io.h"
 #include "node/control_server.h"
 #include "node/files_io.h"
@@ -65,6 +66,7 @@ struct node {
     struct hub_ingest *ingest;
     struct sink *sink;
     struct broker *broker;
+    struct bridges *bridges;
     struct api *api;
     struct mqtt_api *mqtt_api;
     struct health health;
@@ -414,7 +416,11 @@ static int make_broker(struct node *n, struct fault *f)
     access_server_set_broker(n->access, n->broker);
     if (n->ingest)
         hub_ingest_set_broker(n->ingest, n->broker);
-    return n->mqtt_log ? broker_restore(n->broker, f) : 0;
+    rc = bridges_new(n->settings, &n->limits, n->broker, n->workers, n->metrics, buf_str(&n->id),
+                     &n->bridges, f);
+    if (!rc && n->mqtt_log)
+        rc = broker_restore(n->broker, f);
+    return rc ? rc : bridges_start(n->bridges, f);
 }
 
 /* ---- hub ---- */
@@ -669,6 +675,7 @@ static int start_status(struct node *n, struct fault *f)
             .store = n->store,
             .broker = n->broker,
             .desk = n->desk,
+            .bridges = n->bridges,
             .uplink = n->uplink,
             .senders = n->ingest ? uplink_server_senders(hub_ingest_uplink(n->ingest)) : NULL });
     rc = status_listen(n->status, &o, f);
@@ -744,6 +751,8 @@ void node_stop(struct node *n)
         socket_server_close(n->socket);
     if (n->ingest)
         hub_ingest_stop(n->ingest);
+    if (n->bridges)
+        bridges_stop(n->bridges);
     if (n->broker)
         broker_stop(n->broker, NODE_DRAIN_MS);
     store_stop_asking(n->store); /* the servers wait for their answers */
@@ -778,6 +787,7 @@ void node_stop(struct node *n)
             hub_ingest_free(n->ingest);
         workers_free(n->workers);
     }
+    bridges_free(n->bridges);
     access_desk_free(n->desk);
     access_server_free(n->access);
     if (n->refused)
@@ -831,6 +841,7 @@ void node_reload_tls(struct node *n)
         if (tls_reload(n->tls[i], &f))
             log_error("tls", "the old certificate stays in use", lf_text("why", f.text));
     }
+    bridges_reload_tls(n->bridges);
 }
 
 void node_serve(struct node *n)

@@ -56,6 +56,22 @@ struct topic_settings {
     struct str filter;
     unsigned char durability; /* enum broker_durability */
 };
+struct bridge_topic_settings {
+    struct str filter, local_prefix, remote_prefix;
+    unsigned char direction; /* enum bridge_direction */
+    uint64_t qos;
+};
+struct bridge_settings {
+    struct str name, address, client_id, user, password;
+    struct str ca, cert, key, server_name, alpn;
+    unsigned char version; /* enum mqtt_version */
+    bool clean_session, try_private;
+    uint64_t session_expiry_ms, keep_alive_ms, ack_timeout_ms, inflight_max;
+    uint64_t quota_bytes, queue_max;
+    unsigned char when_full; /* enum bridge_full */
+    unsigned char notify;    /* enum bridge_notify */
+    struct conf_list topics;
+};
 struct mqtt_settings {
     unsigned char durability; /* enum broker_durability */
     uint64_t flush_interval_ms;
@@ -63,7 +79,7 @@ struct mqtt_settings {
     uint64_t log_quota_bytes, sys_interval_s;
     unsigned char queue_policy; /* enum session_full */
     bool queue_qos0_messages;
-    struct conf_list listeners, users;
+    struct conf_list listeners, users, bridges;
     struct str acl_file, password_file;
 };
 struct api_settings {
@@ -134,6 +150,15 @@ struct settings {
 };
 
 extern const struct conf_schema settings_schema;
+
+/* ---- bridges (settings_bridge.c) ---- */
+#define SETTINGS_BRIDGES_MAX 32
+extern const struct conf_row settings_bridge_rows[];
+void settings_check_bridge(const void *item, struct conf_say *say);
+void settings_check_bridges(const void *list, struct conf_say *say);
+/* mqtt://HOST[:PORT] or mqtts://…; host is a view. ERR_VALUE: it is neither. */
+MUST_USE int settings_bridge_address(struct str address, struct str *out_host, uint16_t *out_port,
+                                     bool *out_tls);
 
 /* The built-in file of a preset ("hub", "edge", "gateway" later; "run": nothing is on). NULL when
  * there is none of that name. */

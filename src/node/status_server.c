@@ -106,6 +106,36 @@ static void put_uplink(const struct status_server *s, struct json_writer *w)
     json_end_object(w);
 }
 
+static void put_bridges(const struct status_server *s, struct json_writer *w)
+{
+    struct bridge_status b;
+
+    json_key(w, "bridges");
+    json_begin_array(w);
+    for (size_t i = 0; i < bridges_count(s->from.bridges); i++) {
+        char server[300];
+
+        bridges_status(s->from.bridges, i, &b);
+        snprintf(server, sizeof(server), "%s:%u", b.host, b.port);
+        json_begin_object(w);
+        json_key(w, "name");
+        json_text(w, b.name);
+        json_key(w, "server");
+        json_text(w, server);
+        json_put_bool(w, "connected", b.connected);
+        json_put_u64(w, "queued", b.queued);
+        json_put_u64(w, "queued_bytes", b.queued_bytes);
+        json_put_bool(w, "full", b.full);
+        json_put_u64(w, "sent", b.sent);
+        json_put_u64(w, "taken", b.taken);
+        json_put_u64(w, "refused", b.refused);
+        json_put_u64(w, "dropped", b.dropped);
+        json_put_u64(w, "connects", b.connects);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
 static void put_services(const struct status_server *s, struct json_writer *w)
 {
     json_key(w, "services");
@@ -162,6 +192,8 @@ static void on_status(void *ctx, struct control_call *call)
     }
     if (s->from.broker)
         json_put_u64(&w, "mqtt_clients", broker_connected(s->from.broker));
+    if (bridges_count(s->from.bridges) > 0)
+        put_bridges(s, &w);
     if (s->from.uplink)
         put_uplink(s, &w);
     if (s->from.senders)

@@ -4,6 +4,7 @@
 #include "edge/uplink_client.h"
 #include "hub/senders.h"
 #include "mqtt/broker.h"
+#include "node/bridges_io.h"
 #include "node/state.h"
 #include "store/store.h"
 
@@ -25,6 +26,7 @@ struct status_sources {
     const char *journal_dir; /* for who counts what waits in it; outlives it */
     struct store *store;
     struct broker *broker;
+    const struct bridges *bridges;
     struct uplink_client *uplink;
     struct access_desk *desk;
     const struct senders *senders;

@@ -69,9 +69,9 @@ class Peer(threading.Thread):
 class Publisher(Peer):
     """Numbers on one topic, QoS 1 and 2 in turn; what is not answered is said again in its state."""
 
-    def __init__(self, hub, name, window=20):
+    def __init__(self, hub, name, window=20, most=0):
         super().__init__(hub, name)
-        self.window, self.n, self.acked = window, 0, []
+        self.window, self.most, self.n, self.acked = window, most, 0, []
         self.open = {}  # packet id -> [number, qos, state]; in the order in which they began
 
     def talk(self):
@@ -79,6 +79,9 @@ class Publisher(Peer):
             self.send(packet_id, n, qos, 8) if state == "sent" else self.say(0x62, packet_id)
         while not self.end or self.open:
             while len(self.open) < self.window and not self.end:
+                if self.most and self.n == self.most:
+                    self.end = True
+                    break
                 n, self.n = self.n, self.n + 1
                 packet_id, qos = n % 65535 + 1, 1 + n % 2
                 self.open[packet_id] = [n, qos, "sent"]

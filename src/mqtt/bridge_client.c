@@ -1,0 +1,732 @@
+/*
+ * A bridge at work: two MQTT clients on one loop, one at the far server and one at the local broker, and the
+ * relay between them.
+ *
+ *     preparing ──subscribed──► dialing ──far session──► joining ──local session──► sweeping ──► open
+ *                                  ▲                                                              │
+ *                                  └─────────────────── either connection ended ──────────────────┘
+ *
+ *     preparing  the local session is made or found, and subscribes; once, before anybody can publish
+ *     dialing    the far client connects, again and again; the local session gathers what comes
+ *     joining    the far side's messages are not read yet; the local client connects, with the window that
+ *                the far server gave
+ *     sweeping   see bridge_relay_sweep(); mostly nothing
+ *     open       packets are handed on, and whoever cannot send stops the reading on the other side
+ *
+ * Invariant: the local connection stands only while the far one does, and each pair of connections is used
+ * for one life: what either server sent without an answer comes again in the next.
+ */
+#include "mqtt/bridge_client.h"
+
+#include "base/cell.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/sm.h"
+#include "mqtt/bridge_relay.h"
+#include "mqtt/client_io.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+
+#define PREPARE_MS 30000
+#define PING_MS    10000 /* for the answer to a PINGREQ */
+#define USER_MS    15000 /* TCP_USER_TIMEOUT */
+#define LOCAL_QUIET_MS                                                                             \
+    86400000u /* the local broker is not asked whether it is there: it may be busy */
+#define NAME_MAX_BYTES 128
+
+enum bridge_state { ST_PREPARING, ST_DIALING, ST_JOINING, ST_SWEEPING, ST_OPEN };
+static const struct sm_row rows[] = {
+    [ST_PREPARING] = { "preparing", TO(ST_DIALING) },
+    [ST_DIALING] = { "dialing", TO(ST_JOINING) },
+    [ST_JOINING] = { "joining", TO(ST_SWEEPING) | TO(ST_DIALING) },
+    [ST_SWEEPING] = { "sweeping", TO(ST_OPEN) | TO(ST_DIALING) },
+    [ST_OPEN] = { "open", TO(ST_DIALING) },
+};
+static const struct sm_table table = { "bridge", rows, COUNT_OF(rows) };
+
+struct bridge_counters {
+    struct metric *connected, *sent, *taken, *refused[2], *unmapped, *unfit, *overdue;
+};
+
+struct bridge {
+    struct bridge_options o;
+    char name[NAME_MAX_BYTES], state_topic[NAME_MAX_BYTES + 64], far_topic[NAME_MAX_BYTES + 64];
+    char label[NAME_MAX_BYTES + 32];
+    char *texts[8];
+    size_t text_count;
+    struct broker *broker;
+    struct workers *workers;
+    struct loop *loop;
+    struct broker_inside *inside;
+    struct bridge_map map;
+    struct bridge_relay relay;
+    unsigned char state;
+    struct mqtt_client *far, *local;
+    bool far_new, local_new; /* whose session began with this connection */
+    bool sweep_far; /* the local session is new, and the far one has not been swept since */
+    bool local_closing, started, stopping;
+    bool plain;        /* 3.1.1: the far server does not like to hear that this is a bridge */
+    size_t unanswered; /* subscriptions, while preparing */
+    int code;          /* of preparing */
+    struct gate *prepared, *closed;
+    struct timer tick;
+    struct bridge_counts counted; /* as told to the metrics */
+    struct bridge_counters m;
+    struct cell connected, sent, taken, refused, dropped, connects;
+};
+
+static const struct mqtt_client_handler far_calls, local_calls;
+
+static void local_open(struct bridge *b);
+static void far_open(struct bridge *b);
+
+static void move(struct bridge *b, enum bridge_state to)
+{
+    sm_move(&table, &b->state, to);
+}
+
+/* ---- telling ---- */
+
+static void notify(struct bridge *b, bool up)
+{
+    struct str word = up ? STR("1") : STR("0");
+
+    if (b->o.notify == BRIDGE_NOTIFY_NONE)
+        return;
+    if (broker_publish_bytes(b->broker, b->loop, str_of(b->state_topic), word, 0, BROKER_RETAIN))
+        assert(false && "a topic of letters");
+    if (b->o.notify == BRIDGE_NOTIFY_BOTH && b->far && mqtt_client_is_connected(b->far)) {
+        struct buf out = buf_init(1024);
+        struct mqtt_packet p = { .type = MQTT_PUBLISH };
+
+        p.publish =
+            (struct mqtt_publish){ .retain = true, .topic = str_of(b->far_topic), .payload = word };
+        mqtt_encode(&p, b->relay.far.version, &out);
+        mqtt_client_relay(b->far, buf_str(&out));
+        buf_fini(&out);
+    }
+}
+
+static void count(struct metric *m, struct cell *cell, uint64_t now, uint64_t *before)
+{
+    metric_add(m, now - *before);
+    cell_add(cell, now - *before);
+    *before = now;
+}
+
+static void tell_counts(struct bridge *b)
+{
+    const struct bridge_counts *c = &b->relay.counts;
+    struct bridge_counts *was = &b->counted;
+    uint64_t lost = c->unmapped + c->unfit + c->refused[0] + c->refused[1];
+    uint64_t lost_before = was->unmapped + was->unfit + was->refused[0] + was->refused[1];
+
+    if (lost > lost_before)
+        log_warn("bridge", "messages were refused for good, or have no place on the other side",
+                 lf_text("bridge", b->name), lf_u64("messages", lost - lost_before),
+                 lf_u64("by_the_far_side", c->refused[BRIDGE_FAR] - was->refused[BRIDGE_FAR]),
+                 lf_u64("by_this_side", c->refused[BRIDGE_LOCAL] - was->refused[BRIDGE_LOCAL]),
+                 lf_u64("without_a_rule", c->unmapped - was->unmapped),
+                 lf_u64("too_large", c->unfit - was->unfit));
+    count(b->m.sent, &b->sent, c->sent, &was->sent);
+    count(b->m.taken, &b->taken, c->taken, &was->taken);
+    for (unsigned i = 0; i < 2; i++)
+        count(b->m.refused[i], &b->refused, c->refused[i], &was->refused[i]);
+    count(b->m.unmapped, &b->dropped, c->unmapped, &was->unmapped);
+    count(b->m.unfit, &b->dropped, c->unfit, &was->unfit);
+}
+
+/* ---- the end of a life ---- */
+
+static void on_local_closed(void *ctx)
+{
+    struct bridge *b = ctx;
+
+    b->local_closing = false;
+    b->local = NULL;
+    if (b->stopping) {
+        if (!b->far)
+            gate_open(b->closed);
+    } else if (b->state == ST_DIALING && !b->far) {
+        far_open(b);
+    } else if (b->state == ST_JOINING) {
+        local_open(b);
+    }
+}
+
+static void local_close(struct bridge *b)
+{
+    if (!b->local || b->local_closing)
+        return;
+    b->local_closing = true;
+    mqtt_client_close(b->local, on_local_closed, b);
+}
+
+/* This life is over on both sides. */
+static void fall(struct bridge *b)
+{
+    if (b->state < ST_JOINING)
+        return;
+    if (b->state == ST_OPEN) {
+        metric_gauge_add(b->m.connected, -1);
+        notify(b, false);
+    }
+    cell_set(&b->connected, 0);
+    move(b, ST_DIALING);
+    local_close(b);
+}
+
+/* Both connections end; the far client tries again by itself. */
+static void start_over(struct bridge *b, const char *why)
+{
+    if (b->state < ST_JOINING)
+        return;
+    log_warn("bridge", "both connections begin again", lf_text("bridge", b->name),
+             lf_text("reason", why));
+    fall(b);
+    mqtt_client_reconnect(b->far);
+}
+
+/* ---- packets ---- */
+
+/* What the relay said goes out. Whoever has too much to send is given no more. */
+static void flush(struct bridge *b)
+{
+    struct buf *far = &b->relay.to[BRIDGE_FAR], *local = &b->relay.to[BRIDGE_LOCAL];
+
+    if (far->n > 0 && !mqtt_client_relay(b->far, buf_str(far)))
+        mqtt_client_pause(b->local, true);
+    if (local->n > 0 && !mqtt_client_relay(b->local, buf_str(local)))
+        mqtt_client_pause(b->far, true);
+    buf_clear(far);
+    buf_clear(local);
+}
+
+static void opened(struct bridge *b)
+{
+    b->sweep_far = false;
+    move(b, ST_OPEN);
+    metric_gauge_add(b->m.connected, 1);
+    cell_set(&b->connected, 1);
+    cell_add(&b->connects, 1);
+    notify(b, true);
+    log_info("bridge", "open", lf_text("bridge", b->name), lf_text("server", b->o.host),
+             lf_u64("port", b->o.port), lf_bool("far_session_new", b->far_new));
+    mqtt_client_pause(b->far, false);
+    mqtt_client_pause(b->local, false);
+}
+
+static void on_packet(struct bridge *b, enum bridge_side from, const struct mqtt_packet *p)
+{
+    if (b->state < ST_SWEEPING)
+        return; /* of a connection that ends */
+    if (bridge_relay_input(&b->relay, from, p)) {
+        start_over(b, b->relay.why);
+        return;
+    }
+    flush(b);
+    if (b->state == ST_SWEEPING && !bridge_relay_sweeping(&b->relay))
+        opened(b);
+}
+
+static void far_relayed(void *ctx, const struct mqtt_packet *p)
+{
+    on_packet(ctx, BRIDGE_FAR, p);
+}
+
+static void local_relayed(void *ctx, const struct mqtt_packet *p)
+{
+    on_packet(ctx, BRIDGE_LOCAL, p);
+}
+
+/* ---- the local side ---- */
+
+/* Of two rules with one filter the first counts. */
+static bool is_first(const struct bridge *b, size_t at, enum bridge_direction d)
+{
+    const struct bridge_map_entry *e = &b->map.entries[at];
+
+    if (!(e->rule.direction & d))
+        return false;
+    for (size_t i = 0; i < at; i++) {
+        const struct bridge_map_entry *k = &b->map.entries[i];
+
+        if ((k->rule.direction & d) &&
+            (d == BRIDGE_OUT ? str_eq(k->local_filter, e->local_filter)
+                             : str_eq(k->remote_filter, e->remote_filter)))
+            return false;
+    }
+    return true;
+}
+
+static void subscribe_local(struct bridge *b, bool retained, unsigned below_qos)
+{
+    for (size_t i = 0; i < b->map.count; i++) {
+        const struct bridge_map_entry *e = &b->map.entries[i];
+
+        if (!is_first(b, i, BRIDGE_OUT) || e->rule.qos >= below_qos)
+            continue;
+        if (mqtt_client_subscribe_as(b->local,
+                                     &(struct mqtt_sub){ .filter = e->local_filter,
+                                                         .qos = e->rule.qos,
+                                                         .no_local = true,
+                                                         .retain_as_published = true,
+                                                         .retain_handling = retained ? 0 : 2 }))
+            assert(false && "a filter that was checked");
+        b->unanswered++;
+    }
+}
+
+static void prepared(struct bridge *b)
+{
+    move(b, ST_DIALING);
+    notify(b, false);
+    local_close(b);
+    gate_open(b->prepared);
+}
+
+static void begin(struct bridge *b)
+{
+    struct mqtt_client_server s = mqtt_client_server(b->far);
+
+    bridge_relay_open(&b->relay, &(struct bridge_far){ .version = b->o.version,
+                                                       .packet_max = s.packet_max,
+                                                       .qos_max = s.qos_max,
+                                                       .retains = s.retains });
+    move(b, ST_SWEEPING);
+    if (b->far_new && bridge_map_has(&b->map, BRIDGE_IN, 2))
+        bridge_relay_sweep(&b->relay, BRIDGE_LOCAL);
+    if (!b->far_new && b->sweep_far && bridge_map_has(&b->map, BRIDGE_OUT, 2)) {
+        bridge_relay_sweep(&b->relay, BRIDGE_FAR);
+        mqtt_client_pause(b->local, true);
+        mqtt_client_pause(b->far, false);
+    }
+    /* What is retained goes to a server that does not know us any more; and, where the rule keeps nothing
+     * while the server is away, each time. */
+    subscribe_local(b, true, b->far_new ? 3 : 1);
+    flush(b);
+    if (!bridge_relay_sweeping(&b->relay))
+        opened(b);
+}
+
+static void local_connected(void *ctx, bool session_present)
+{
+    struct bridge *b = ctx;
+
+    b->local_new = !session_present;
+    if (b->state == ST_JOINING) {
+        b->sweep_far |= b->local_new;
+        begin(b);
+        return;
+    }
+    if (b->state != ST_PREPARING)
+        return;
+    b->sweep_far = b->local_new;
+    subscribe_local(b, false, 3);
+    if (b->unanswered == 0)
+        prepared(b);
+}
+
+static void local_subscribed(void *ctx, struct str filter, unsigned code)
+{
+    struct bridge *b = ctx;
+
+    (void)filter;
+    if (b->state != ST_PREPARING)
+        return;
+    if (code >= 0x80)
+        b->code = ERR_REFUSED;
+    if (--b->unanswered == 0)
+        prepared(b);
+}
+
+static void local_disconnected(void *ctx, int code, unsigned reason, struct str text,
+                               unsigned retry_ms)
+{
+    struct bridge *b = ctx;
+
+    (void)retry_ms;
+    (void)reason;
+    if (b->state == ST_PREPARING) {
+        b->unanswered = 0; /* they are asked again */
+        return;
+    }
+    if (b->stopping || b->state < ST_JOINING)
+        return;
+    log_warn("bridge", "the local broker ended the connection", lf_text("bridge", b->name),
+             lf_err("error", code), lf_str("reason", text));
+    start_over(b, "the local connection ended");
+}
+
+static void local_ready(void *ctx)
+{
+    struct bridge *b = ctx;
+
+    if (b->state == ST_OPEN)
+        mqtt_client_pause(b->far, false);
+}
+
+static struct stream *local_dial(void *ctx, struct loop *l, int *out_code)
+{
+    struct bridge *b = ctx;
+
+    return broker_inside_connect(b->inside, l, out_code);
+}
+
+static void local_open(struct bridge *b)
+{
+    unsigned window = b->o.inflight_max;
+    char id[NAME_MAX_BYTES + sizeof(BROKER_INSIDE_PREFIX)];
+    struct mqtt_client_options o = {
+        .version = MQTT_V5,
+        .keep_session = true,
+        .session_expiry_s = UINT32_MAX,
+        .keep_alive_s = UINT16_MAX,
+        .ping_after_ms = LOCAL_QUIET_MS,
+        .inflight_max = 1,
+        .packet_max_bytes = b->o.limits->mqtt_packet_max_bytes + 65536,
+        .dial = local_dial,
+        .quiet = true,
+        .handler = &local_calls,
+        .ctx = b,
+    };
+
+    if (b->state != ST_PREPARING && mqtt_client_server(b->far).receive_max < window)
+        window = mqtt_client_server(b->far).receive_max;
+    snprintf(id, sizeof(id), "%s%s", BROKER_INSIDE_PREFIX, b->name);
+    o.client_id = str_of(id);
+    o.receive_max = (uint16_t)window;
+    b->unanswered = 0;
+    b->local = mqtt_client_open(b->loop, &o);
+}
+
+static const struct mqtt_client_handler local_calls = {
+    .connected = local_connected,
+    .disconnected = local_disconnected,
+    .ready = local_ready,
+    .subscribed = local_subscribed,
+    .relayed = local_relayed,
+};
+
+/* ---- the far side ---- */
+
+static void far_connected(void *ctx, bool session_present)
+{
+    struct bridge *b = ctx;
+
+    b->far_new = !session_present;
+    mqtt_client_pause(b->far, true);
+    move(b, ST_JOINING);
+    if (!b->local)
+        local_open(b); /* else when the last one has closed */
+}
+
+static void on_far_gone(void *ctx)
+{
+    struct bridge *b = ctx;
+
+    b->far = NULL;
+    if (b->stopping) {
+        if (!b->local)
+            gate_open(b->closed);
+        return;
+    }
+    far_open(b);
+}
+
+static void far_disconnected(void *ctx, int code, unsigned reason, struct str text,
+                             unsigned retry_ms)
+{
+    struct bridge *b = ctx;
+
+    (void)text;
+    (void)retry_ms;
+    fall(b);
+    if (b->stopping || b->o.version != MQTT_V311 || !b->o.try_private || b->plain ||
+        code != ERR_REFUSED || reason != MQTT_V311_BAD_VERSION)
+        return;
+    b->plain = true; /* the next attempt does not say it */
+    mqtt_client_close(b->far, on_far_gone, b);
+}
+
+static void far_ready(void *ctx)
+{
+    struct bridge *b = ctx;
+
+    if (b->state == ST_OPEN && b->local)
+        mqtt_client_pause(b->local, false);
+}
+
+static void far_subscribed(void *ctx, struct str filter, unsigned code)
+{
+    struct bridge *b = ctx;
+
+    for (size_t i = 0; i < b->map.count; i++) {
+        const struct bridge_map_entry *e = &b->map.entries[i];
+
+        if (!(e->rule.direction & BRIDGE_IN) || !str_eq(e->remote_filter, filter) ||
+            code >= e->rule.qos)
+            continue;
+        if (code < 0x80)
+            log_warn("bridge",
+                     "the far server grants less than the rule's qos: messages may be lost",
+                     lf_text("bridge", b->name), lf_str("filter", filter), lf_u64("qos", code));
+        return;
+    }
+}
+
+static void subscribe_far(struct bridge *b)
+{
+    bool echoes = bridge_map_has(&b->map, BRIDGE_OUT, 0);
+
+    for (size_t i = 0; i < b->map.count; i++) {
+        const struct bridge_map_entry *e = &b->map.entries[i];
+
+        if (!is_first(b, i, BRIDGE_IN))
+            continue;
+        if (mqtt_client_subscribe_as(
+                b->far, &(struct mqtt_sub){ .filter = e->remote_filter,
+                                            .qos = e->rule.qos,
+                                            .no_local = echoes,
+                                            .retain_as_published = true,
+                                            .retain_handling = e->rule.qos > 0 ? 1 : 0 }))
+            log_warn("bridge", "too many filters", lf_text("bridge", b->name));
+    }
+}
+
+static void far_open(struct bridge *b)
+{
+    const struct bridge_options *o = &b->o;
+    struct mqtt_client_options c = {
+        .host = o->host,
+        .port = o->port,
+        .tls = o->tls,
+        .server_name = o->server_name,
+        .alpn = o->alpn,
+        .version = o->version,
+        .client_id = o->client_id,
+        .username = o->username,
+        .password = o->password,
+        .keep_session = !o->clean_session,
+        .session_expiry_s = o->session_expiry_s,
+        .bridge = o->try_private && !b->plain,
+        .keep_alive_s = o->keep_alive_s,
+        .ping_timeout_ms = PING_MS,
+        .user_timeout_ms = USER_MS,
+        .inflight_max = 1,
+        .packet_max_bytes = o->limits->mqtt_packet_max_bytes,
+        .metrics = o->metrics,
+        .metrics_name = b->name,
+        .handler = &far_calls,
+        .ctx = b,
+    };
+
+    if (o->notify == BRIDGE_NOTIFY_BOTH) {
+        c.has_will = true;
+        c.will = (struct mqtt_will){ .retain = true,
+                                     .topic = str_of(b->far_topic),
+                                     .payload = STR("0") };
+    }
+    b->far = mqtt_client_open(b->loop, &c);
+    subscribe_far(b);
+}
+
+static const struct mqtt_client_handler far_calls = {
+    .connected = far_connected,
+    .disconnected = far_disconnected,
+    .ready = far_ready,
+    .subscribed = far_subscribed,
+    .relayed = far_relayed,
+};
+
+static void on_tick(struct timer *t)
+{
+    struct bridge *b = container_of(t, struct bridge, tick);
+
+    timer_start(t, b->o.ack_timeout_ms);
+    tell_counts(b);
+    if (b->state != ST_OPEN || !bridge_relay_overdue(&b->relay))
+        return;
+    metric_add(b->m.overdue, 1);
+    start_over(b, "the far server owes an acknowledgement for too long");
+}
+
+/* ---- what the owner calls ---- */
+
+static const char *keep(struct bridge *b, const char *text)
+{
+    if (!text)
+        return NULL;
+    assert(b->text_count < COUNT_OF(b->texts));
+    return b->texts[b->text_count++] = str_dup(str_of(text));
+}
+
+static struct str keep_str(struct bridge *b, struct str s)
+{
+    assert(b->text_count < COUNT_OF(b->texts));
+    return str_from(b->texts[b->text_count++] = str_dup(s), s.n);
+}
+
+static void add_metrics(struct bridge *b)
+{
+    struct metrics *m = b->o.metrics;
+    char with[NAME_MAX_BYTES + 64];
+
+    if (!m)
+        return;
+    snprintf(b->label, sizeof(b->label), "bridge=\"%s\"", b->name);
+    b->m.connected =
+        metrics_gauge(m, "wayside_bridge_open", b->label, "1 while messages can cross the bridge");
+    b->m.sent = metrics_counter(m, "wayside_bridge_sent_total", b->label,
+                                "messages handed to the far server, repeats included");
+    b->m.taken = metrics_counter(m, "wayside_bridge_taken_total", b->label,
+                                 "messages from the far server, repeats included");
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(with, sizeof(with), "%s,by=\"%s\"", b->label, i == BRIDGE_FAR ? "far" : "local");
+        b->m.refused[i] = metrics_counter(m, "wayside_bridge_refused_total", with,
+                                          "messages that a server refused for good");
+    }
+    b->m.unmapped = metrics_counter(m, "wayside_bridge_unmapped_total", b->label,
+                                    "messages that no rule has a name for");
+    b->m.unfit = metrics_counter(m, "wayside_bridge_unfit_total", b->label,
+                                 "messages larger than the far server takes");
+    b->m.overdue = metrics_counter(m, "wayside_bridge_overdue_total", b->label,
+                                   "connections ended because an acknowledgement was owed");
+}
+
+static struct broker_inside *add_inside(struct bridge *b)
+{
+    struct str *filters = mem_new_array(b->map.count + 1, sizeof(*filters));
+    char id[NAME_MAX_BYTES + sizeof(BROKER_INSIDE_PREFIX)];
+    struct broker_inside_options io = { .filters = filters,
+                                        .queue_max_messages = b->o.queue_max_messages,
+                                        .queue_max_bytes = b->o.queue_max_bytes,
+                                        .refuse = b->o.when_full == BRIDGE_REFUSE };
+    struct broker_inside *i;
+
+    snprintf(id, sizeof(id), "%s%s", BROKER_INSIDE_PREFIX, b->name);
+    io.client_id = str_of(id);
+    for (size_t k = 0; k < b->map.count; k++)
+        if (b->map.entries[k].rule.direction & BRIDGE_OUT)
+            filters[io.filter_count++] = b->map.entries[k].local_filter;
+    i = broker_inside_add(b->broker, &io);
+    mem_free(filters);
+    return i;
+}
+
+struct bridge *bridge_new(struct broker *broker, struct workers *w, const struct bridge_options *o)
+{
+    struct bridge *b = NEW(struct bridge);
+
+    b->o = *o;
+    b->broker = broker;
+    b->workers = w;
+    b->loop = workers_loop(w, o->worker % workers_count(w));
+    snprintf(b->name, sizeof(b->name), "%.*s", STR_ARG(o->name));
+    b->o.host = keep(b, o->host);
+    b->o.server_name = keep(b, o->server_name);
+    b->o.alpn = keep(b, o->alpn);
+    b->o.client_id = keep_str(b, o->client_id);
+    b->o.username = keep_str(b, o->username);
+    b->o.password = keep_str(b, o->password);
+    snprintf(b->state_topic, sizeof(b->state_topic), "$SYS/broker/connection/%s/state", b->name);
+    snprintf(b->far_topic, sizeof(b->far_topic), "$SYS/broker/connection/%.*s/state",
+             (int)(o->client_id.n < NAME_MAX_BYTES ? o->client_id.n : NAME_MAX_BYTES),
+             b->o.client_id.p);
+    bridge_map_init(&b->map, o->rules, o->rule_count);
+    b->o.rules = NULL;
+    bridge_relay_init(&b->relay, &b->map, o->limits->mqtt_topic_max_bytes,
+                      o->limits->mqtt_topic_levels_max);
+    b->relay.far.version = o->version;
+    b->prepared = gate_new();
+    b->closed = gate_new();
+    add_metrics(b);
+    b->inside = add_inside(b);
+    return b;
+}
+
+static void start_here(void *ctx, struct loop *l)
+{
+    struct bridge *b = ctx;
+
+    if (l != b->loop)
+        return;
+    b->started = true;
+    timer_init(&b->tick, l, on_tick);
+    timer_start(&b->tick, b->o.ack_timeout_ms);
+    local_open(b);
+}
+
+int bridge_prepare(struct bridge *b, struct fault *f)
+{
+    workers_each(b->workers, start_here, b);
+    if (!gate_wait(b->prepared, PREPARE_MS))
+        return fault_set(f, -ETIMEDOUT,
+                         "the bridge '%s' gets no session of its own broker: is its log writable?",
+                         b->name);
+    if (b->code)
+        return fault_set(f, b->code, "the bridge '%s': its own broker refuses a filter", b->name);
+    return 0;
+}
+
+static void stop_here(void *ctx, struct loop *l)
+{
+    struct bridge *b = ctx;
+
+    if (l != b->loop)
+        return;
+    b->stopping = true;
+    if (b->started)
+        timer_stop(&b->tick);
+    tell_counts(b);
+    if (b->state == ST_OPEN) {
+        notify(b, false);
+        metric_gauge_add(b->m.connected, -1);
+    }
+    cell_set(&b->connected, 0);
+    local_close(b);
+    if (b->far)
+        mqtt_client_close(b->far, on_far_gone, b);
+    if (!b->far && !b->local)
+        gate_open(b->closed);
+}
+
+void bridge_stop(struct bridge *b)
+{
+    workers_each(b->workers, stop_here, b);
+    while (!gate_wait(b->closed, 1000))
+        ;
+}
+
+void bridge_free(struct bridge *b)
+{
+    if (!b)
+        return;
+    bridge_relay_fini(&b->relay);
+    bridge_map_fini(&b->map);
+    gate_free(b->prepared);
+    gate_free(b->closed);
+    for (size_t i = 0; i < b->text_count; i++)
+        mem_free(b->texts[i]);
+    mem_free(b);
+}
+
+void bridge_status(const struct bridge *b, struct bridge_status *out)
+{
+    struct broker_inside_queue q = broker_inside_look(b->inside);
+
+    *out = (struct bridge_status){ .name = b->name,
+                                   .host = b->o.host,
+                                   .port = b->o.port,
+                                   .connected = cell_get(&b->connected) != 0,
+                                   .queued = q.messages,
+                                   .queued_bytes = q.bytes,
+                                   .full = q.full,
+                                   .sent = cell_get(&b->sent),
+                                   .taken = cell_get(&b->taken),
+                                   .refused = cell_get(&b->refused),
+                                   .dropped = cell_get(&b->dropped),
+                                   .connects = cell_get(&b->connects) };
+}
