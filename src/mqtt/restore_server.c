@@ -23,6 +23,7 @@ struct handing {
     struct broker *b;
     struct restore *r;
     struct session **sessions;
+    bool *lost; /* by index: nobody has that session; each is set by its own worker */
     struct message **retained;
     size_t session_count, retained_count;
 };
@@ -84,8 +85,8 @@ static const struct session_limits *limits_of(void *ctx, struct str client_id)
     return i ? inside_limits(i) : &b->session_limits;
 }
 
-/* However many there are, here or on all workers: a limit holds for what is new. */
-static void settle_session(struct part *p, struct session *s)
+/* However many there are, here or on all workers: a limit holds for what is new. False: it is not to be. */
+static bool settle_session(struct part *p, struct session *s)
 {
     const struct broker_inside *inside = inside_find(p->b, session_id(s));
 
@@ -93,8 +94,7 @@ static void settle_session(struct part *p, struct session *s)
         log_warn("mqtt", "a bridge is gone from the settings, and so is what waited for it",
                  lf_str("client", session_id(s)), lf_u64("messages", s->queued_messages));
         persist_end(p, s->serial, BROKER_INTERVAL, NULL, NULL);
-        session_free(s);
-        return;
+        return false;
     }
     if (inside)
         inside_trim(p, inside, s);
@@ -105,6 +105,7 @@ static void settle_session(struct part *p, struct session *s)
     holding_add(p, s);
     holding_enter_tree(p, s);
     share_rejoin(p, s);
+    return true;
 }
 
 /* Once nothing is under way for them: sessions may end from now on. */
@@ -138,7 +139,7 @@ static void part_take(void *ctx, struct loop *l)
     p->last_serial = (restore_last_serial(h->r) >> 16) + 1;
     for (size_t i = 0; i < h->session_count; i++)
         if (broker_shard(h->b, session_id(h->sessions[i])) == p->index)
-            settle_session(p, h->sessions[i]);
+            h->lost[i] = !settle_session(p, h->sessions[i]);
     p->retained.max = SIZE_MAX; /* the limit is for new ones */
     for (size_t i = 0; i < h->retained_count; i++)
         if (broker_shard(h->b, message_topic(h->retained[i])) == p->index)
@@ -177,8 +178,13 @@ int broker_restore(struct broker *b, struct fault *f)
     restore_finish(h.r);
     take_sessions(&h);
     take_retained(&h);
+    h.lost = mem_new(h.session_count + 1);
     workers_each(b->workers, part_take, &h);
     broker_settle(b);
+    for (size_t i = 0; i < h.session_count;
+         i++) /* only now: every worker looks at every client id */
+        if (h.lost[i])
+            session_free(h.sessions[i]);
     workers_each(b->workers, part_begin, &h);
     for (size_t i = 0; i < h.retained_count; i++)
         message_unref(h.retained[i]);
@@ -186,6 +192,7 @@ int broker_restore(struct broker *b, struct fault *f)
              lf_u64("retained", h.retained_count), lf_u64("not_understood", bad),
              lf_u64("ms", (clock_mono_ns() - start_ns) / 1000000));
     mem_free(h.sessions);
+    mem_free(h.lost);
     mem_free(h.retained);
     restore_free(h.r);
     return 0;
