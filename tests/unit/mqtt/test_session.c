@@ -613,6 +613,29 @@ static void identifiers_stay_with_their_message(void **state)
     message_unref(m);
 }
 
+/* A session whose ids end sooner gives out none above, also where they begin again. */
+static void ids_end_where_the_limits_say(void **state)
+{
+    static const struct session_limits few = {
+        .inflight_max = 5, .queue_max_messages = 50, .queue_max_bytes = 5000, .packet_id_max = 7
+    };
+    struct session *s = session_new(STR("c"), 1, &few);
+    struct session_out o;
+
+    (void)state;
+    session_attach(s, &conn, 3);
+    for (uint32_t i = 0; i < 30; i++) {
+        assert_int_equal(push(s, i, 1), 0);
+        assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+        assert_int_equal(o.packet_id, i % 7 + 1);
+        assert_int_equal(session_puback(s, (uint16_t)(o.packet_id + 7)), ERR_UNKNOWN);
+        if (i > 0)
+            assert_int_equal(session_puback(s, (uint16_t)((i - 1) % 7 + 1)), 0);
+    }
+    s->conn = NULL;
+    session_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -629,6 +652,7 @@ int main(void)
         cmocka_unit_test(restored_ids_keep_their_order),
         cmocka_unit_test(ids_of_what_is_gone_are_not_given_again),
         cmocka_unit_test(identifiers_stay_with_their_message),
+        cmocka_unit_test(ids_end_where_the_limits_say),
         cmocka_unit_test(model_run),
     };
 

@@ -1,0 +1,251 @@
+"""What crosses a bridge and how: names, retained messages, properties, no loops, TLS, a queue that is full, a far
+side that forgot us, a bridge that is taken out of the settings, and mistakes."""
+import json
+import subprocess
+import types
+
+from bridging import LISTENERS, Mosquitto, Path, bridge
+from certs import authority, certificate
+from harness import main, until
+from mqtt_peers import Publisher, Subscriber
+
+
+def pub(port, topic, text, *more):
+    return subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(port), "-t", topic, "-m", text, *more], capture_output=True,
+                          text=True, timeout=30)
+
+
+def listen(box, port, topic, *more):
+    """A mosquitto_sub with its lines in a file, when it has subscribed."""
+    out = box.dir / f"sub{len(box.processes)}"
+    with open(out, "wb") as f:
+        box.run("mosquitto_sub", "-h", "127.0.0.1", "-p", str(port), "-t", topic, "-t", "ready/#", "-q", "2", *more, stdout=f, stderr=f)
+
+    def ready():
+        pub(port, "ready/x", "-")
+        return b"-" in out.read_bytes()
+    until(ready, "the listener to hear")
+    return lambda: [l for l in out.read_text().splitlines() if not l.endswith("-") and l]
+
+
+def wait_open(hub, name="far"):
+    until(lambda: [b for b in hub.get_status()["bridges"] if b["name"] == name and b["connected"]], "the bridge to be open", 20)
+
+
+def test_names_on_both_sides(box):
+    far = Mosquitto(box)
+    hub = box.hub(mqtt=LISTENERS + bridge(far.port, ['filter: "#", direction: out, local_prefix: "up/", remote_prefix: "site/"',
+                                                     'filter: "x/+", direction: in, remote_prefix: "cmd/", local_prefix: "down/", qos: 2',
+                                                     'direction: both, local_prefix: "one", remote_prefix: "two"']))
+    wait_open(hub)
+    there, here = listen(box, far.port, "#", "-v"), listen(box, hub.port("mqtt"), "#", "-v")
+    for topic in ("up/a/b", "other", "one"):
+        assert pub(hub.port("mqtt"), topic, "from-here", "-q", "1").returncode == 0
+    until(lambda: {"site/a/b from-here", "two from-here"} <= set(there()), "the names there")
+    for topic in ("cmd/x/1", "cmd/y/1", "two"):
+        assert pub(far.port, topic, "from-there", "-q", "2").returncode == 0
+    until(lambda: {"down/x/1 from-there", "one from-there"} <= set(here()), "the names here")
+    assert sorted(there()) == sorted(["site/a/b from-here", "two from-here", "cmd/x/1 from-there", "cmd/y/1 from-there",
+                                      "two from-there"]), there()
+    assert sorted(here()) == sorted(["up/a/b from-here", "other from-here", "one from-here", "down/x/1 from-there",
+                                     "one from-there"]), here()
+
+
+def test_nothing_goes_round(box):
+    """Everything both ways: each message comes once on each side, with MQTT 5 and as mosquitto has it with 3.1.1."""
+    for version in ("5", "3.1.1"):
+        tag = version.replace(".", "")
+        far = Mosquitto(box, f"far{tag}")
+        hub = box.hub(name=f"hub{tag}", mqtt=LISTENERS + bridge(far.port, ['filter: "#", direction: both'], f'      version: "{version}"\n'))
+        wait_open(hub)
+        there, here = listen(box, far.port, "t/#", "-v"), listen(box, hub.port("mqtt"), "t/#", "-v")
+        pub(hub.port("mqtt"), "t/h", "1", "-q", "1")
+        pub(far.port, "t/f", "1", "-q", "1")
+        pub(far.port, "t/end", "1", "-q", "1")
+        until(lambda: "t/h 1" in there() and "t/end 1" in here(), "both")
+        pub(hub.port("mqtt"), "t/end2", "1", "-q", "1")
+        until(lambda: "t/end2 1" in there(), "the last one")
+        assert sorted(there()) == sorted(here()) == ["t/end 1", "t/end2 1", "t/f 1", "t/h 1"], (there(), here())
+
+
+def test_a_mosquitto_of_311_is_known_as_a_bridge(box):
+    """The other way round: mosquitto's bridge to our broker, both ways, with its `try_private`."""
+    hub = box.hub(mqtt=LISTENERS)
+    far = Mosquitto(box, extra=f"connection up\naddress 127.0.0.1:{hub.port('mqtt')}\ntopic t/# both 1\nnotifications false\n")
+    there, here = listen(box, far.port, "t/#", "-v"), listen(box, hub.port("mqtt"), "t/#", "-v")
+    until(lambda: pub(far.port, "t/f", "1", "-q", "1").returncode == 0 and "t/f 1" in here(), "mosquitto's bridge")
+    pub(hub.port("mqtt"), "t/h", "1", "-q", "1")
+    until(lambda: "t/h 1" in there(), "the way back")
+    pub(far.port, "t/end", "1", "-q", "1")
+    until(lambda: "t/end 1" in here(), "the last one")
+    assert here().count("t/h 1") == 1 and here().count("t/end 1") == 1, here()
+    assert there().count("t/h 1") == 1 and there().count("t/end 1") == 1, there()
+
+
+def test_retained_messages_and_properties(box):
+    far = Mosquitto(box)
+    path = Path(far.port)
+    path.down = True
+    hub = box.hub(mqtt=LISTENERS + bridge(path.port, ['filter: "r/#", direction: out']), node=", workers: 2")
+    port = hub.port("mqtt")
+    pub(port, "r/1", "old", "-q", "1", "-r")
+    pub(port, "r/1", "new", "-q", "1", "-r")
+    pub(port, "r/2", "plain", "-q", "1", "-V", "5", "-D", "publish", "user-property", "unit", "mm", "-D", "publish", "content-type", "text/x",
+        "-D", "publish", "message-expiry-interval", "1000")
+    pub(port, "r/3", "over", "-q", "1", "-V", "5", "-D", "publish", "message-expiry-interval", "1")
+    state = listen(box, port, "$SYS/broker/connection/#", "-v")
+    until(lambda: state() == ["$SYS/broker/connection/far/state 0"], "the state of the bridge")
+    everything = listen(box, far.port, "r/#", "-V", "5", "-F", "%j")
+    path.down = False
+    wait_open(hub)
+    until(lambda: len(everything()) >= 3, "what was published meanwhile")
+    found = [json.loads(l) for l in everything()]
+    assert [(m["topic"], m["payload"]) for m in found if m["topic"] == "r/1"][:2] == [("r/1", "old"), ("r/1", "new")], found
+    plain = next(m for m in found if m["topic"] == "r/2")
+    assert plain["properties"]["content-type"] == "text/x", plain
+    assert 0 < plain["properties"]["message-expiry-interval"] < 1000, plain
+    until(lambda: state()[-1] == "$SYS/broker/connection/far/state 1", "the state of the bridge")
+    r = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(far.port), "-t", "r/+", "-v", "-W", "5", "-C", "1"], capture_output=True,
+                       text=True, timeout=20)
+    assert r.stdout == "r/1 new\n", r  # it is retained there, with its flag
+
+
+def test_what_was_retained_before_goes_to_a_server_that_does_not_know_us(box):
+    far = Mosquitto(box)
+    hub = box.hub(mqtt=LISTENERS)
+    for i in range(3):
+        pub(hub.port("mqtt"), f"r/{i}", str(i), "-q", "1", "-r")
+    assert hub.stop() == 0
+    hub.configure(hub.config.read_text().replace(LISTENERS, LISTENERS + bridge(far.port, ['filter: "r/#", direction: out'])))
+    there = listen(box, far.port, "r/#", "-v")
+    hub.start()
+    until(lambda: sorted(there()) == ["r/0 0", "r/1 1", "r/2 2"], "what is retained")
+
+
+def test_a_full_queue_refuses_and_loses_nothing(box):
+    far = Mosquitto(box)
+    path = Path(far.port)
+    path.down = True
+    hub = box.hub(mqtt=LISTENERS + bridge(path.port, ['filter: "line/#", direction: out'], "      queue_max: 100\n"))
+    end = types.SimpleNamespace(mqtt_port=hub.port("mqtt"))
+    taker = Subscriber(types.SimpleNamespace(mqtt_port=far.port), "taker", "line/#")
+    taker.start()
+    until(lambda: taker.standing, "the subscription")
+    giver = Publisher(end, "giver", 20, 500)
+    giver.start()
+    until(lambda: hub.get_status()["bridges"][0]["full"], "the queue to be full")
+    r = pub(end.mqtt_port, "line/v5", "1", "-q", "1", "-V", "5", "-d")
+    assert "151" in r.stdout + r.stderr or "uota" in r.stdout + r.stderr, r  # 0x97
+    assert pub(end.mqtt_port, "elsewhere", "1", "-q", "1", "-V", "5").returncode == 0
+    assert len(giver.acked) < 200, len(giver.acked)  # 3.1.1 waits
+    path.down = False
+    giver.join(60)
+    assert len(giver.acked) == 500 and not giver.errors, (len(giver.acked), giver.errors)
+    until(lambda: {n for q in (1, 2) for _, n in taker.got[q]} == set(range(500)), "all of them", 60)
+    taker.end = True
+
+
+def test_when_full_drop_newest_counts(box):
+    hub = box.hub(mqtt=LISTENERS + bridge(1, ['filter: "#", direction: out'], "      queue_max: 100\n      when_full: drop_newest\n"))
+    giver = Publisher(types.SimpleNamespace(mqtt_port=hub.port("mqtt")), "giver", 20, 150)
+    giver.start()
+    giver.join(60)
+    assert len(giver.acked) == 150
+    assert hub.get_status()["bridges"][0]["queued"] == 100
+    assert hub.metric("wayside_mqtt_messages_dropped_total") >= 50
+
+
+def test_a_far_side_that_forgot_us(box):
+    """Its ids begin again, and what of it was on the way here must not be taken for a repeat of the new."""
+    far = Mosquitto(box, extra="persistence false")
+    far.config.write_text(far.config.read_text().replace("persistence true\n", ""))
+    far.stop()
+    far.start()
+    path = Path(far.port)
+    hub = box.hub(mqtt=LISTENERS + bridge(path.port, ['filter: "line/#", direction: in, qos: 2']))
+    wait_open(hub)
+    end = types.SimpleNamespace(mqtt_port=far.port)
+    taker = Subscriber(types.SimpleNamespace(mqtt_port=hub.port("mqtt")), "taker", "line/#")
+    taker.start()
+    until(lambda: taker.standing, "the subscription")
+    path.lose = None
+    giver = Publisher(end, "first", 20, 60)
+    giver.start()
+    giver.join(30)
+    until(lambda: len(taker.got[2]) == 30, "the first ones")
+    # The far side dies between PUBLISH and PUBREL of what it sends.
+    killed = []
+
+    def cut(kind):
+        if kind == 6 and not killed:
+            killed.append(far.process.kill())
+            return True
+        return False
+    path.cut_at = cut
+    giver = Publisher(end, "second", 20, 60)
+    giver.start()
+    until(lambda: killed, "the far side to be killed")
+    giver.end = True
+    path.cut_at = None
+    far.process.wait()
+    far.start()
+    wait_open(hub)
+    before = len(taker.got[2])
+    giver = Publisher(end, "third", 20, 60)
+    giver.start()
+    giver.join(30)
+    assert len(giver.acked) == 60
+    until(lambda: {n for t, n in taker.got[2] if t == "line/third"} == set(range(1, 60, 2)), "all of the third ones", 20)
+    assert len([1 for t, _ in taker.got[2] if t == "line/third"]) == 30, before
+    taker.end = True
+
+
+def test_a_bridge_that_is_gone_ends(box):
+    hub = box.hub(mqtt=LISTENERS + bridge(1, ['filter: "a/#", direction: out', 'filter: "b/#", direction: out']))
+    port = hub.keep_port()
+    config = hub.config.read_text()
+    pub(port, "a/1", "x", "-q", "1")
+    pub(port, "b/1", "x", "-q", "1")
+    until(lambda: hub.get_status()["bridges"][0]["queued"] == 2, "both to wait")
+    r = pub(port, "a/1", "x", "-q", "1", "-i", "$bridge/far")
+    assert r.returncode != 0, "nobody may be a bridge"
+    assert hub.stop() == 0
+    # One filter less: what waits stays, nothing more of it comes.
+    hub.configure(config.replace('        - {filter: "b/#", direction: out}\n', ""))
+    hub.start()
+    pub(port, "a/2", "x", "-q", "1")
+    pub(port, "b/2", "x", "-q", "1")
+    until(lambda: hub.get_status()["bridges"][0]["queued"] == 3, "the third to wait")
+    assert hub.stop() == 0
+    at = config.index("  bridges:")
+    hub.configure(config[:at] + config[config.index("api:"):])
+    hub.start()
+    assert "bridges" not in hub.get_status()
+    assert hub.logged(client="$bridge/far", messages=3), hub.tail()
+    assert "$bridge" not in hub.cli("sessions", "--control", str(box.dir / "hub.sock")).stdout
+    assert hub.stop() == 0
+    hub.configure(config)
+    hub.start()
+    assert hub.get_status()["bridges"][0]["queued"] == 0
+
+
+def test_tls_and_login(box):
+    authority(box)
+    certificate(box, "server")
+    certificate(box, "site")
+    passwords = box.dir / "passwords"
+    subprocess.run(["mosquitto_passwd", "-c", "-b", str(passwords), "site", "correct horse"], check=True, capture_output=True)
+    far = Mosquitto(box, start=False)
+    far.config.write_text(far.config.read_text().replace("allow_anonymous true", "allow_anonymous false") +
+                          f"password_file {passwords}\ncafile {box.dir}/ca.crt\ncertfile {box.dir}/server.crt\nkeyfile {box.dir}/server.key\n"
+                          "require_certificate true\n")
+    far.start()
+    settings = bridge(far.port, ['filter: "#", direction: out'], f"      ca: {box.dir}/ca.crt\n      cert: {box.dir}/site.crt\n      key: {box.dir}/site.key\n"
+                      "      user: site\n      password: \"correct horse\"\n      alpn: mqtt\n").replace("mqtt://", "mqtts://")
+    hub = box.hub(mqtt=LISTENERS + settings)
+    wait_open(hub)
+    assert "correct horse" not in hub.log.read_text()
+    assert "far" in hub.cli("status", "--control", str(box.dir / "hub.sock")).stdout
+
+
+main(globals())
