@@ -62,6 +62,20 @@ static void put_listener(struct mosquitto *m, const struct mosquitto_listener *n
     }
 }
 
+static void put_bridges(struct mosquitto *m)
+{
+    if (m->bridges)
+        put_line(m, m->bridges->line, "  bridges:", STR_NONE, STR_NONE);
+    for (const struct mosquitto_bridge *b = m->bridges; b; b = b->next) {
+        put_line(m, b->line, "    - ", STR("name"), mosquitto_quoted(m, b->line->value));
+        for (const struct mosquitto_setting *s = b->settings; s; s = s->next)
+            put_line(m, s->line ? s->line : b->line, "      ", s->key, s->value);
+        put_line(m, b->line, "      topics:", STR_NONE, STR_NONE);
+        for (const struct mosquitto_setting *s = b->topics; s; s = s->next)
+            put_line(m, s->line, "        - {", STR("filter"), s->value);
+    }
+}
+
 static void put_all(struct mosquitto *m)
 {
     if (has_section(m, SECTION_LOG)) {
@@ -78,6 +92,7 @@ static void put_all(struct mosquitto *m)
     put_listener(m, &m->standard);
     for (const struct mosquitto_listener *n = m->listeners; n; n = n->next)
         put_listener(m, n);
+    put_bridges(m);
 }
 
 /* ---- the whole ---- */
@@ -97,6 +112,7 @@ struct mosquitto *mosquitto_new(const struct conf_schema *s, const struct conf_s
     m->lines_end = &m->lines;
     m->listeners_end = &m->listeners;
     m->settings_end = &m->settings;
+    m->bridges_end = &m->bridges;
     m->yaml = buf_init(YAML_MAX);
     m->notes = buf_init(NOTES_MAX);
     source = arena_take(&m->arena, sizeof(*source));

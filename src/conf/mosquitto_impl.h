@@ -25,7 +25,7 @@ enum mosquitto_way {
     WAY_IGNORE, /* makes no difference; `say` tells why */
     WAY_WARN,   /* is not kept, which is harmless */
     WAY_REFUSE, /* is not kept, and the hub does not start */
-    WAY_PART,   /* a part of the bridge or plugin above it, which is refused as a whole */
+    WAY_PART,   /* a part of the bridge or plugin above it */
 };
 enum mosquitto_flags {
     ROW_MANY = 1,   /* may be given more than once */
@@ -97,6 +97,7 @@ struct mosquitto_line {
     struct yaml_place at, value_at;
     struct str name, value; /* as written; a value of one word without what follows it */
     struct mosquitto_listener *listener;
+    struct mosquitto_line *whole; /* the connection that it is a part of */
     int64_t number;
     bool on; /* BOOL */
     enum mosquitto_fate fate;
@@ -121,6 +122,14 @@ struct mosquitto_setting {
     const struct mosquitto_line *line; /* NULL: no line says so, it is mosquitto's default */
 };
 
+/* A connection, as one of mqtt.bridges. */
+struct mosquitto_bridge {
+    struct mosquitto_bridge *next;
+    struct mosquitto_line *line;
+    struct mosquitto_setting *settings, *topics;
+    bool tls, silent, local_only;
+};
+
 struct mosquitto {
     struct arena arena;
     const struct conf_schema *schema;
@@ -135,6 +144,7 @@ struct mosquitto {
     struct mosquitto_line *explicit;      /* the first of listener, port, bind_address */
     bool per_listener;
     struct mosquitto_setting *settings, **settings_end;
+    struct mosquitto_bridge *bridges, **bridges_end;
     struct buf yaml, notes;
     struct conf_origin *origins;
     size_t origin_count, origin_cap;
@@ -172,5 +182,10 @@ bool mosquitto_readable(struct mosquitto *m, struct mosquitto_line *l);
 
 /* ---- mosquitto_listeners.c: listeners and who may use them ---- */
 void mosquitto_decide_listeners(struct mosquitto *m);
+
+/* ---- mosquitto_bridges.c: connections ---- */
+/* Whether the schema has bridges; without them a connection is refused as a whole. */
+bool mosquitto_has_bridges(const struct mosquitto *m);
+void mosquitto_decide_bridges(struct mosquitto *m);
 
 #endif

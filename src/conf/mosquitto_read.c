@@ -236,6 +236,10 @@ static void take_part(struct reader *r, struct mosquitto_line *l)
                           report_show(l->name).text, bridge ? "connection" : "plugin");
         return;
     }
+    if (bridge && !whole->done && mosquitto_has_bridges(r->m)) {
+        l->whole = whole;
+        return;
+    }
     mosquitto_fate(r->m, l, FATE_REFUSED, "a part of line %u", whole->at.line);
     l->silent = true;
 }

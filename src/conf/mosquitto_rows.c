@@ -197,7 +197,7 @@ const struct mosquitto_row mosquitto_rows[] = {
 
     /* ---- bridges ---- */
     { "connection", SCOPE_GLOBAL, KIND_TEXT, WAY_OWN, ID_CONNECTION, .flags = ROW_MANY,
-      .say = "there are no bridges here yet: what it carries would stay here",
+      .say = "there are no bridges here: what it carries would stay here",
       .mend = "leave the bridge with a mosquitto, or send readings to another hub by an edge's uplink "
               "(edge.uplink)" },
     BRIDGE_PART("address"), BRIDGE_PART("addresses"), BRIDGE_PART("bridge_alpn"),

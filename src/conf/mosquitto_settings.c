@@ -289,7 +289,7 @@ static void decide_line(struct mosquitto *m, struct mosquitto_line *l)
             mosquitto_refuse(m, l, row->mend, "%s", row->say);
         break;
     case WAY_OWN:
-        if (row->id == ID_CONNECTION || row->id == ID_PLUGIN)
+        if ((row->id == ID_CONNECTION && !mosquitto_has_bridges(m)) || row->id == ID_PLUGIN)
             mosquitto_refuse(m, l, row->mend, "%s", row->say);
         break;
     case WAY_PART:
@@ -478,6 +478,7 @@ void mosquitto_decide(struct mosquitto *m)
     decide_sizes(m);
     decide_expiration(m);
     mosquitto_decide_listeners(m);
+    mosquitto_decide_bridges(m);
     for (const struct mosquitto_line *l = m->lines; l; l = l->next)
         assert(l->done && "a row without a function");
 }

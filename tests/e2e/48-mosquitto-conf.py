@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 
+from bridging import Mosquitto
 from harness import BIN, ROOT, SLOW, Node, Skip, free_port, main, until
 
 try:
@@ -167,7 +168,7 @@ def test_what_is_refused_keeps_the_hub_from_starting(box):
     r = wayside("config", "import", "--mosquitto-conf", "mosquitto.conf", cwd=hub.dir)
     assert r.returncode == 3
     assert r.stderr in want and "'psk_hint hub' is refused" in r.stderr
-    assert "# mosquitto.conf:4: psk_hint hub: refused" in r.stdout and "geheim" not in r.stdout
+    assert "# mosquitto.conf:4: psk_hint hub: refused" in r.stdout and "geheim" not in r.stderr
 
 
 def test_files_that_cannot_be_read_are_told_with_their_line(box):
@@ -381,6 +382,26 @@ def test_what_moves_over_loads_again(box):
         assert again.returncode == 0, again
         checked += 1
     assert checked >= 3
+
+
+def test_a_connection_is_a_bridge(box):
+    """Two brokers, one of them wayside from mosquitto's own file, with its bridge."""
+    far = Mosquitto(box)
+    (box.dir / "hub").mkdir()
+    (box.dir / "hub" / "mosquitto.conf").write_text(
+        f"listener {free_port()} 127.0.0.1\nallow_anonymous true\nconnection up\naddress 127.0.0.1:{far.port}\n"
+        "topic t/# both 1 here/ there/\ncleansession false\nkeepalive_interval 5\nremote_clientid site7\n")
+    hub = hub_of(box, "mosquitto.conf")
+    port = hub.port("mqtt")
+    sub = box.run("mosquitto_sub", "-h", "127.0.0.1", "-p", str(far.port), "-t", "there/#", "-q", "1", "-C", "1", "-W", "20",
+                  stdout=subprocess.PIPE, text=True)
+    until(lambda: "site7" in (far.dir / "log").read_text() and "there/#" in (far.dir / "log").read_text(), "both at the far side")
+    r = subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(port), "-q", "1", "-t", "here/t/1", "-m", "x"], timeout=30)
+    assert r.returncode == 0
+    assert sub.communicate(timeout=30)[0] == "x\n"
+    back = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(far.port), "-t", "$SYS/broker/connection/site7/state", "-C", "1",
+                           "-W", "10"], capture_output=True, text=True, timeout=30)
+    assert back.stdout == "1\n", back
 
 
 main(globals())

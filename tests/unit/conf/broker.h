@@ -15,8 +15,20 @@ struct broker_listener {
     uint64_t connections, qos, aliases;
     bool retain, require;
 };
+struct broker_topic {
+    struct str filter, local_prefix, remote_prefix;
+    int direction;
+    uint64_t qos;
+};
+struct broker_bridge {
+    struct str name, address, client_id, user, password, ca, cert, key, alpn;
+    int version, notify;
+    bool clean_session, try_private;
+    uint64_t session_expiry_ms, keep_alive_ms;
+    struct conf_list topics;
+};
 struct broker_mqtt {
-    struct conf_list listeners;
+    struct conf_list listeners, bridges;
     struct str acl_file, password_file;
     bool queue_qos0;
     uint64_t sys_interval_s;
@@ -73,6 +85,46 @@ static const struct conf_row broker_listener_rows[] = {
     { "retain_available", CONF_BOOL, BROKER_LISTENER(retain), .def = "true", .help = "x" },
     { 0 },
 };
+static const struct conf_name broker_directions[] = {
+    { "out", 1 }, { "in", 2 }, { "both", 3 }, { 0 }
+};
+static const struct conf_name broker_versions[] = { { "5", 5 }, { "3.1.1", 4 }, { 0 } };
+static const struct conf_name broker_notify[] = {
+    { "local", 0 }, { "both", 1 }, { "none", 2 }, { 0 }
+};
+#define BROKER_TOPIC(field) CONF_AT(struct broker_topic, field)
+static const struct conf_row broker_topic_rows[] = {
+    { "filter", CONF_TEXT, BROKER_TOPIC(filter), .help = "x" },
+    { "direction", CONF_ENUM, BROKER_TOPIC(direction), .def = "out", .names = broker_directions,
+      .help = "x" },
+    { "qos", CONF_UINT, BROKER_TOPIC(qos), .def = "1", .max = 2, .help = "x" },
+    { "local_prefix", CONF_TEXT, BROKER_TOPIC(local_prefix), .help = "x" },
+    { "remote_prefix", CONF_TEXT, BROKER_TOPIC(remote_prefix), .help = "x" },
+    { 0 },
+};
+#define BROKER_BRIDGE(field) CONF_AT(struct broker_bridge, field)
+static const struct conf_row broker_bridge_rows[] = {
+    { "name", CONF_TEXT, BROKER_BRIDGE(name), .help = "x" },
+    { "address", CONF_TEXT, BROKER_BRIDGE(address), .help = "x" },
+    { "version", CONF_ENUM, BROKER_BRIDGE(version), .def = "5", .names = broker_versions,
+      .help = "x" },
+    { "client_id", CONF_TEXT, BROKER_BRIDGE(client_id), .help = "x" },
+    { "user", CONF_TEXT, BROKER_BRIDGE(user), .help = "x" },
+    { "password", CONF_TEXT, BROKER_BRIDGE(password), .flags = CONF_SECRET, .help = "x" },
+    { "ca", CONF_PATH, BROKER_BRIDGE(ca), .help = "x" },
+    { "cert", CONF_PATH, BROKER_BRIDGE(cert), .help = "x" },
+    { "key", CONF_PATH, BROKER_BRIDGE(key), .help = "x" },
+    { "alpn", CONF_TEXT, BROKER_BRIDGE(alpn), .help = "x" },
+    { "clean_session", CONF_BOOL, BROKER_BRIDGE(clean_session), .def = "false", .help = "x" },
+    { "try_private", CONF_BOOL, BROKER_BRIDGE(try_private), .def = "true", .help = "x" },
+    { "session_expiry", CONF_DURATION, BROKER_BRIDGE(session_expiry_ms), .def = "1h", .help = "x" },
+    { "keep_alive", CONF_DURATION, BROKER_BRIDGE(keep_alive_ms), .def = "30s", .help = "x" },
+    { "notifications", CONF_ENUM, BROKER_BRIDGE(notify), .def = "local", .names = broker_notify,
+      .help = "x" },
+    { "topics", CONF_LIST, BROKER_BRIDGE(topics), CONF_ITEM(struct broker_topic, broker_topic_rows),
+      .max = 50, .def = "[]", .help = "x" },
+    { 0 },
+};
 #define BROKER_ROWS(mqtt_rows_)                                                                    \
     {                                                                                              \
         { "log", CONF_SECTION, 0, sizeof(struct broker), .rows = broker_log_rows, .help = "x" },   \
@@ -96,6 +148,8 @@ static const struct conf_row broker_old_mqtt_rows[] = {
 static const struct conf_row broker_mqtt_rows[] = {
     { "listeners", CONF_LIST, CONF_AT(struct broker_mqtt, listeners),
       CONF_ITEM(struct broker_listener, broker_listener_rows), .max = 6, .def = "[]", .help = "x" },
+    { "bridges", CONF_LIST, CONF_AT(struct broker_mqtt, bridges),
+      CONF_ITEM(struct broker_bridge, broker_bridge_rows), .max = 6, .def = "[]", .help = "x" },
     { "acl_file", CONF_PATH, CONF_AT(struct broker_mqtt, acl_file), .help = "x" },
     { "password_file", CONF_PATH, CONF_AT(struct broker_mqtt, password_file), .help = "x" },
     { "queue_qos0_messages", CONF_BOOL, CONF_AT(struct broker_mqtt, queue_qos0), .def = "false",

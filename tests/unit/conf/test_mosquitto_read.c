@@ -41,7 +41,8 @@ static const struct broker_case lines[] = {
     { "acl_file a\nacl_file b\n", NULL, NULL,
       "m.conf:2:10: 'acl_file' is given already, in line 1" },
     /* Parts of what is refused anyway are silent, and without it a mistake. */
-    { "connection a\naddress x\ntopic # both\n", "!address", NULL, "'connection a' is refused" },
+    { "plugin a\nplugin_opt_x y\n", "!plugin_opt_x", NULL, "'plugin a' is refused" },
+    { "connection a\naddress x\ntopic # both\n", "topic # both: understood", "bridges:", NULL },
     { "address x\n", NULL, NULL, "'address' belongs to a connection, and there is none above it" },
     { "plugin_opt_x geheim\n", "plugin_opt_x ***", NULL, "belongs to a plugin" },
     { "password geheim\n", "!geheim", NULL, "belongs to a connection" },

@@ -28,7 +28,7 @@ static const struct broker_case settings[] = {
     { "persistent_client_expiration 2\n", NULL, NULL, "such as 14d, not 2" },
     { "persistent_client_expiration 0d\n", NULL, NULL, "such as 14d, not 0d" },
     { "persistence true\n", "sessions and retained messages are always kept", NULL, NULL },
-    { "connection far\n", NULL, NULL, "'connection far' is refused: there are no bridges here" },
+    { "connection far\n", NULL, NULL, "'connection far' has no address" },
     { "auth_plugin x.so\nauth_opt_a b\n", "!auth_opt_a", NULL, "'auth_plugin x.so' is refused" },
     { "acl_file rules\n", NULL, "mqtt:\n  acl_file: \"/etc/mosquitto/rules\"\n", NULL },
     { "acl_file /gone\n", NULL, NULL, "m.conf:1:10: 'acl_file': cannot open /gone: No such file" },
@@ -77,6 +77,8 @@ static void test_settings(void **state)
 
 /* Without the setting: refused by its name, and the hub starts only when that is harmless. */
 static const struct broker_case missing[] = {
+    { "connection far\naddress h\n", NULL, NULL,
+      "'connection far' is refused: there are no bridges here" },
     { "acl_file rules\n", NULL, "!acl_file",
       "'acl_file rules' is refused: it needs the setting mqtt.acl_file, which this version does not "
       "have; leave the line out" },
