@@ -2,6 +2,7 @@
 side that forgot us, a bridge that is taken out of the settings, and mistakes."""
 import json
 import subprocess
+import time
 import types
 
 from bridging import LISTENERS, Mosquitto, Path, bridge
@@ -93,9 +94,11 @@ def test_retained_messages_and_properties(box):
     pub(port, "r/2", "plain", "-q", "1", "-V", "5", "-D", "publish", "user-property", "unit", "mm", "-D", "publish", "content-type", "text/x",
         "-D", "publish", "message-expiry-interval", "1000")
     pub(port, "r/3", "over", "-q", "1", "-V", "5", "-D", "publish", "message-expiry-interval", "1")
+    published = time.monotonic()
     state = listen(box, port, "$SYS/broker/connection/#", "-v")
     until(lambda: state() == ["$SYS/broker/connection/far/state 0"], "the state of the bridge")
     everything = listen(box, far.port, "r/#", "-V", "5", "-F", "%j")
+    until(lambda: time.monotonic() > published + 2.5, "the time of one message to be over")
     path.down = False
     wait_open(hub)
     until(lambda: len(everything()) >= 3, "what was published meanwhile")
@@ -104,6 +107,7 @@ def test_retained_messages_and_properties(box):
     plain = next(m for m in found if m["topic"] == "r/2")
     assert plain["properties"]["content-type"] == "text/x", plain
     assert 0 < plain["properties"]["message-expiry-interval"] < 1000, plain
+    assert not [m for m in found if m["topic"] == "r/3"], found
     until(lambda: state()[-1] == "$SYS/broker/connection/far/state 1", "the state of the bridge")
     r = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(far.port), "-t", "r/+", "-v", "-W", "5", "-C", "1"], capture_output=True,
                        text=True, timeout=20)
