@@ -430,9 +430,10 @@ static void apply_done(struct restored *d, const struct persist *p)
 /* An id is told again when the connection ended before it was written down; that is not the last one. */
 static void id_used(struct session *s, uint16_t packet_id)
 {
-    uint32_t ahead = (packet_id + 65535u - s->last_packet_id) % 65535u;
+    uint32_t ids = s->limits->packet_id_max > 0 ? s->limits->packet_id_max : 65535u;
+    uint32_t ahead = (packet_id + ids - s->last_packet_id) % ids;
 
-    if (s->last_packet_id == 0 || ahead < 65535u / 2)
+    if (s->last_packet_id == 0 || ahead < ids / 2)
         s->last_packet_id = packet_id;
 }
 

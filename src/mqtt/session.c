@@ -610,7 +610,7 @@ static void ring_put_all(struct session *s, struct session_item *items, uint32_t
         s->last_packet_id = it->packet_id;
     }
     /* What had later ids is not there any more, but the client may still hold those of QoS 2. */
-    if (s->count > 0 && ring_fill(s, (uint16_t)(last % ID_COUNT + 1)))
+    if (s->count > 0 && ring_fill(s, (uint16_t)(last % id_count(s) + 1)))
         s->last_packet_id = last;
     s->sent = s->resend_at = s->count;
     for (uint32_t i = 0; i < count; i++) {

@@ -54,7 +54,7 @@ struct session_limits {
     uint32_t inflight_max; /* ours, both ways */
     size_t queue_max_messages, queue_max_bytes;
     struct metric *queued, *queued_bytes; /* gauges of all queues together; may be NULL */
-    uint16_t packet_id_max; /* ids are 1 … packet_id_max; 0: 65535 */
+    uint16_t packet_id_max;               /* ids are 1 … packet_id_max; 0: 65535 */
 };
 
 struct session {
