@@ -327,7 +327,8 @@ static void check_expiry(struct arrival *a, bool again)
 
     if (a->p->later)
         return;
-    if (!again)
+    /* After a crash nobody knows whether it had been begun in time; with an id of QoS 2 it must go on. */
+    if (!again && !(a->pk->dup && a->p->sent <= last_crash))
         CHECK(!is_expired(a->p, true));
     if (a->t->version != MQTT_V5)
         return;
