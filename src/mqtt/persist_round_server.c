@@ -44,14 +44,9 @@ static void write_copy(struct part *p, enum persist_op op, struct message *m, ui
     persist_append(p, BROKER_INTERVAL, NULL, NULL);
 }
 
-static const struct session_item *item_at(const struct session *s, uint32_t at)
-{
-    return &s->ring[(s->head + at) & (s->cap - 1)];
-}
-
 static bool is_told(const struct session_item *it)
 {
-    return it->seq != 0 && it->state != SESSION_DONE;
+    return session_item_seq(it) != 0 && it->state != SESSION_DONE;
 }
 
 /* Copies of what is queued and older than the round; false when a piece is full. What is marked was
@@ -59,7 +54,7 @@ static bool is_told(const struct session_item *it)
 static bool copy_queue(struct part *p, const struct session *s, size_t *bytes)
 {
     for (uint32_t i = 0; i < s->count; i++) {
-        const struct session_item *it = item_at(s, i);
+        const struct session_item *it = session_item_at(s, i);
 
         if (!is_told(it) || !it->m || it->seq > p->round_base)
             continue;
@@ -98,9 +93,9 @@ static bool measure(const struct telling *t, struct persist_session *w)
     for (; received < s->received_count && bytes < ROUND_RECORD; received++)
         bytes += 2;
     for (; item < s->count && bytes < ROUND_RECORD; item++) {
-        if (!is_told(item_at(s, item)))
+        if (!is_told(session_item_at(s, item)))
             continue;
-        bytes += 15 + 4 * (size_t)session_sub_ids(s, &item_at(s, item)->sub_ids).n;
+        bytes += 15 + 4 * (size_t)session_sub_ids(s, &session_item_at(s, item)->sub_ids).n;
         w->items++;
     }
     w->subs = sub - t->sub;
@@ -136,10 +131,11 @@ static void put_measured(struct buf *b, struct telling *t, const struct persist_
                                                s->subs[t->sub].options });
     for (uint32_t n = 0; n < w->received; n++)
         persist_put_received(b, s->received[t->received++]);
-    for (; t->item < s->count && (items < w->items || !is_told(item_at(s, t->item))); t->item++) {
-        if (!is_told(item_at(s, t->item)))
+    for (; t->item < s->count && (items < w->items || !is_told(session_item_at(s, t->item)));
+         t->item++) {
+        if (!is_told(session_item_at(s, t->item)))
             continue;
-        put_item(b, s, item_at(s, t->item));
+        put_item(b, s, session_item_at(s, t->item));
         items++;
     }
 }

@@ -587,7 +587,7 @@ static void fill_queue(const struct restore *r, struct restored *d)
         it->written = it->packet_id != 0;
         q->items[n++] = *it;
     }
-    session_restore_take(d->s, q->items, n, q->cap, d->s->last_packet_id);
+    session_restore_take(d->s, q->items, n, d->s->last_packet_id);
     q->items = NULL;
     q->count = 0;
     restore_queue_fini(q);

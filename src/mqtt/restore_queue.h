@@ -15,9 +15,9 @@ struct restore_id {
     uint16_t packet_id;
 };
 struct restore_queue {
-    struct session *s;          /* its sets of identifiers are used */
-    struct session_item *items; /* cap: a power of two, or 0 */
-    uint32_t from, count, cap;  /* from: all before are done */
+    struct session *s; /* its sets of identifiers are used */
+    struct session_item *items;
+    uint32_t from, count, cap; /* from: all before are done */
     uint32_t live;
     struct restore_id *ids; /* in no order; as many as are in flight */
     uint32_t id_count, id_cap;

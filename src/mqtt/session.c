@@ -49,7 +49,7 @@ struct session *session_new(struct str client_id, uint64_t serial, const struct 
 
 static struct session_item *item(const struct session *s, uint32_t at)
 {
-    return &s->ring[(s->head + at) & (s->cap - 1)];
+    return session_item_at(s, at);
 }
 
 static void drop_message(struct session *s, struct session_item *it);
@@ -132,17 +132,26 @@ bool session_has_subscription(const struct session *s, struct str filter)
 
 /* ---- outgoing ---- */
 
+/* By an eighth: a long queue is nearly full of what it holds, and what is moved is still a constant for
+ * each item. The ring is full, so what lies from the head to its end goes to the new end. */
 static void ring_grow(struct session *s)
 {
-    uint32_t cap = s->cap ? s->cap * 2 : 4;
-    struct session_item *ring = mem_new_array(cap, sizeof(*ring));
+    uint32_t cap = s->cap < 4 ? 4 : s->cap < 64 ? s->cap * 2 : s->cap + s->cap / 8;
+    uint32_t n = s->cap - s->head;
 
-    for (uint32_t i = 0; i < s->count; i++)
-        ring[i] = *item(s, i);
-    mem_free(s->ring);
-    s->ring = ring;
+    assert(s->count == s->cap);
+    s->ring = mem_resize(s->ring, cap * sizeof(*s->ring));
+    if (s->head > 0) {
+        memmove(&s->ring[cap - n], &s->ring[s->head], n * sizeof(*s->ring));
+        s->head = cap - n;
+    }
     s->cap = cap;
-    s->head = 0;
+}
+
+static void ring_step(struct session *s)
+{
+    s->head = s->head + 1 < s->cap ? s->head + 1 : 0;
+    s->count--;
 }
 
 struct sub_ids session_sub_ids(const struct session *s, const uint32_t *ref)
@@ -205,8 +214,7 @@ static void take_out(struct session *s, uint32_t at)
     drop_message(s, item(s, at));
     for (uint32_t i = at; i > 0; i--)
         *item(s, i) = *item(s, i - 1);
-    s->head = (s->head + 1) & (s->cap - 1);
-    s->count--;
+    ring_step(s);
 }
 
 static void drop_oldest_qos0(struct session *s)
@@ -259,6 +267,7 @@ void session_mark_shared(struct session *s, uint64_t share)
 {
     session_mark_unwritten(s);
     item(s, s->count - 1)->share = share;
+    item(s, s->count - 1)->shared = 1;
 }
 
 uint32_t session_room(const struct session *s)
@@ -293,8 +302,7 @@ void session_absorb(struct session *s, const struct session *other, uint32_t sin
 static void ring_trim(struct session *s)
 {
     while (s->sent > 0 && item(s, 0)->state == SESSION_DONE) {
-        s->head = (s->head + 1) & (s->cap - 1);
-        s->count--;
+        ring_step(s);
         s->sent--;
         if (s->resend_at > 0)
             s->resend_at--;
@@ -308,7 +316,8 @@ static void ring_trim(struct session *s)
 
 static void item_done(struct session *s, struct session_item *it)
 {
-    uint32_t at = ((uint32_t)(it - s->ring) - s->head) & (s->cap - 1);
+    uint32_t place = (uint32_t)(it - s->ring);
+    uint32_t at = place >= s->head ? place - s->head : place + s->cap - s->head;
 
     drop_message(s, it);
     it->state = SESSION_DONE;
@@ -321,7 +330,7 @@ static void fill_out(const struct session *s, const struct session_item *it, boo
                      struct session_out *out)
 {
     *out = (struct session_out){ .m = it->m,
-                                 .seq = it->seq,
+                                 .seq = session_item_seq(it),
                                  .written = it->written,
                                  .sub_ids = it->sub_ids,
                                  .sub_key = key_of(s, it),
@@ -459,7 +468,7 @@ bool session_written(struct session *s, uint16_t packet_id, uint64_t seq, struct
 {
     struct session_item *it = in_flight(s, packet_id);
 
-    if (!it || it->seq != seq || it->state != SESSION_SENT)
+    if (!it || session_item_seq(it) != seq || it->state != SESSION_SENT)
         return false;
     it->written = 1;
     fill_out(s, it, false, out);
@@ -470,7 +479,7 @@ bool session_released_written(struct session *s, uint16_t packet_id, uint64_t se
 {
     struct session_item *it = in_flight(s, packet_id);
 
-    if (!it || it->seq != seq || it->state != SESSION_RELEASED)
+    if (!it || session_item_seq(it) != seq || it->state != SESSION_RELEASED)
         return false;
     it->written = 1;
     return true;
@@ -582,12 +591,15 @@ static void sort_by_id(struct session_item *items, size_t count, uint16_t last_p
 }
 
 /* They become the ring as they are. */
-static void ring_adopt(struct session *s, struct session_item *items, uint32_t count, uint32_t cap)
+static void ring_adopt(struct session *s, struct session_item *items, uint32_t count)
 {
-    assert(cap >= count && (cap & (cap - 1)) == 0);
-    s->ring = items;
-    s->cap = cap;
-    s->count = count;
+    if (count == 0) {
+        mem_free(items);
+        return;
+    }
+    s->ring = mem_resize(items, count * sizeof(*items));
+    items = s->ring;
+    s->cap = s->count = count;
     for (uint32_t i = 0; i < count; i++)
         s->queued_bytes += size_of(items[i].m, session_sub_ids(s, &items[i].sub_ids));
     s->queued_messages = count;
@@ -622,7 +634,7 @@ static void ring_put_all(struct session *s, struct session_item *items, uint32_t
 }
 
 void session_restore_take(struct session *s, struct session_item *items, uint32_t count,
-                          uint32_t cap, uint16_t last_packet_id)
+                          uint16_t last_packet_id)
 {
     bool waiting = true;
 
@@ -631,7 +643,7 @@ void session_restore_take(struct session *s, struct session_item *items, uint32_
     for (uint32_t i = 0; i < count; i++)
         waiting &= items[i].packet_id == 0 && items[i].state == SESSION_WAITING;
     if (waiting) {
-        ring_adopt(s, items, count, cap);
+        ring_adopt(s, items, count);
         return;
     }
     sort_by_id(items, count, last_packet_id, id_count(s));
@@ -674,8 +686,10 @@ void session_remove_share(struct session *s, uint64_t id)
     mem_free((void *)(uintptr_t)sh->key.p);
     *sh = s->shares[--s->share_count];
     for (uint32_t i = 0; i < s->count; i++)
-        if (item(s, i)->share == id)
-            item(s, i)->share = 0;
+        if (item(s, i)->shared && item(s, i)->share == id) {
+            item(s, i)->shared = 0;
+            item(s, i)->seq = 0;
+        }
 }
 
 void session_give_back(struct session *s,
@@ -686,7 +700,7 @@ void session_give_back(struct session *s,
     for (uint32_t i = 0; i < s->count; i++) {
         struct session_item *it = item(s, i);
 
-        if (it->share != 0 &&
+        if (it->shared &&
             (it->state == SESSION_WAITING || (it->state == SESSION_SENT && it->qos == 1))) {
             give(ctx, it->share, message_ref(it->m));
             drop_message(s, it);

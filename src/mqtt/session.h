@@ -10,6 +10,8 @@
 #include "mqtt/message.h"
 #include "mqtt/sub_ids.h"
 
+#include <assert.h>
+
 #define SESSION_NEVER UINT32_MAX /* expiry_s: does not expire */
 
 struct identity;
@@ -32,14 +34,23 @@ struct session_share {
 enum session_item_state { SESSION_WAITING, SESSION_SENT, SESSION_RELEASED, SESSION_DONE };
 struct session_item {
     struct message *m; /* NULL once it is no longer needed */
-    uint64_t share;    /* the shared subscription that it came by; 0: none */
-    uint64_t seq;      /* m's, also when m is gone; 0: it is not written down for this session */
-    uint32_t sub_ids;  /* as of sub_id_sets_put() */
+    union {
+        uint64_t seq;   /* m's, also when m is gone; 0: it is not written down for this session */
+        uint64_t share; /* if shared: the shared subscription that it came by; never written down */
+    };
+    uint32_t sub_ids; /* as of sub_id_sets_put() */
     uint16_t packet_id;
     uint8_t qos : 2, retain : 1, state : 2;
     uint8_t maybe : 1;   /* it may have been sent before the broker was started again */
     uint8_t written : 1; /* its packet id is written down, and once RELEASED its PUBREC (QoS 2) */
+    uint8_t shared : 1;
 };
+static_assert(sizeof(struct session_item) == 24, "a queue of millions is made of them");
+
+static inline uint64_t session_item_seq(const struct session_item *it)
+{
+    return it->shared ? 0 : it->seq;
+}
 
 /* What happens at the end of a queue's room. */
 enum session_full {
@@ -74,7 +85,7 @@ struct session {
     uint32_t share_count;
     uint32_t share_turn; /* of what its groups are told */
 
-    struct session_item *ring; /* in flight, then waiting; cap: a power of two, or 0 */
+    struct session_item *ring; /* in flight, then waiting */
     uint32_t cap, head, count;
     uint32_t sent;      /* of those from the head: have a packet id */
     uint32_t open;      /* sent on this connection and not done */
@@ -108,6 +119,13 @@ void session_free(struct session *s);
 static inline struct str session_id(const struct session *s)
 {
     return (struct str){ s->client_id, s->client_id_n };
+}
+/* The at-th of its queue, from those in flight on; at < count. */
+static inline struct session_item *session_item_at(const struct session *s, uint32_t at)
+{
+    uint32_t place = s->head + at;
+
+    return &s->ring[place < s->cap ? place : place - s->cap];
 }
 
 /* ---- subscriptions: the list only; the tree is the worker's ---- */
@@ -183,10 +201,9 @@ bool session_release(struct session *s, uint16_t packet_id);
 
 /* ---- after a restart ---- */
 /* Fills a new session's queue: each item with its reference to m, its packet id where it has one, and the
- * state SENT, RELEASED or WAITING. Those with an id are sent again under it, first. The heap array is taken;
- * cap: a power of two, or 0. */
+ * state SENT, RELEASED or WAITING. Those with an id are sent again under it, first. The heap array is taken. */
 void session_restore_take(struct session *s, struct session_item *items, uint32_t count,
-                          uint32_t cap, uint16_t last_packet_id);
+                          uint16_t last_packet_id);
 
 /* ---- shared subscriptions ---- */
 /* The membership, or NULL. Valid until the next call of these. */

@@ -79,11 +79,6 @@ static struct persist_item item_of(const struct session *s, const struct session
                                   .sent = it->state == SESSION_SENT };
 }
 
-static const struct session_item *ring_item(const struct session *s, uint32_t i)
-{
-    return &s->ring[(s->head + i) & (s->cap - 1)];
-}
-
 static void write_copy(struct world *w, enum persist_op how, const struct message *m)
 {
     persist_put_message(op(w), how,
@@ -109,9 +104,9 @@ static void put_all(struct buf *b, const struct session *s, const struct persist
     for (uint32_t k = 0; k < s->received_count; k++)
         persist_put_received(b, s->received[k]);
     for (uint32_t k = 0; k < s->count; k++) {
-        struct persist_item it = item_of(s, ring_item(s, k));
+        struct persist_item it = item_of(s, session_item_at(s, k));
 
-        if (ring_item(s, k)->state != SESSION_DONE)
+        if (session_item_at(s, k)->state != SESSION_DONE)
             persist_put_item(b, &it);
     }
 }
@@ -144,9 +139,9 @@ static void put_parts(const struct session *s, const struct persist_session *p, 
             more(s, parts, count, &(struct persist_session){ .received = 1 }, false),
             s->received[k]);
     for (uint32_t k = 0; k < s->count; k++) {
-        struct persist_item it = item_of(s, ring_item(s, k));
+        struct persist_item it = item_of(s, session_item_at(s, k));
 
-        if (ring_item(s, k)->state != SESSION_DONE)
+        if (session_item_at(s, k)->state != SESSION_DONE)
             persist_put_item(more(s, parts, count, &(struct persist_session){ .items = 1 }, false),
                              &it);
     }
@@ -194,11 +189,11 @@ static void write_whole(struct world *w, unsigned i)
     unsigned count = 0;
 
     for (uint32_t k = 0; k < s->count; k++) {
-        if (ring_item(s, k)->state == SESSION_DONE)
+        if (session_item_at(s, k)->state == SESSION_DONE)
             continue;
         p.items++;
-        if (ring_item(s, k)->m)
-            write_copy(w, PERSIST_COPY, ring_item(s, k)->m);
+        if (session_item_at(s, k)->m)
+            write_copy(w, PERSIST_COPY, session_item_at(s, k)->m);
     }
     w->told[i] = true;
     if (rnd(w, 2)) {
@@ -345,7 +340,7 @@ static void answer(struct world *w, struct session *s)
 
     if (s->sent == 0)
         return;
-    it = ring_item(s, rnd(w, s->sent));
+    it = session_item_at(s, rnd(w, s->sent));
     id = it->packet_id;
     seq = session_in_flight(s, id, &o) ? o.seq : 0;
     if (it->state == SESSION_SENT && it->qos == 1) {
@@ -483,14 +478,14 @@ static void check_session(const struct session *was, struct session *now)
     /* Those with a packet id that is written down first, then the rest, each in order. */
     for (int ids = 1; ids >= 0; ids--) {
         for (uint32_t i = 0; i < was->count; i++) {
-            const struct session_item *a = ring_item(was, i), *b;
+            const struct session_item *a = session_item_at(was, i), *b;
 
             if (a->state == SESSION_DONE || (a->qos == 2 && a->state != SESSION_WAITING) != ids)
                 continue;
-            while (k < now->count && ring_item(now, k)->state == SESSION_DONE)
+            while (k < now->count && session_item_at(now, k)->state == SESSION_DONE)
                 k++;
             assert_true(k < now->count);
-            b = ring_item(now, k++);
+            b = session_item_at(now, k++);
             assert_int_equal(a->seq, b->seq);
             assert_int_equal(a->qos, b->qos);
             check_ids(session_sub_ids(was, &a->sub_ids), session_sub_ids(now, &b->sub_ids));
@@ -509,7 +504,7 @@ static void check_session(const struct session *was, struct session *now)
         }
     }
     while (k < now->count)
-        assert_int_equal(ring_item(now, k++)->state, SESSION_DONE);
+        assert_int_equal(session_item_at(now, k++)->state, SESSION_DONE);
 }
 
 /* It goes on as a session does: in flight again under the same ids, then the rest. */
