@@ -89,6 +89,7 @@ static void answers_do_not_count(void **state)
 {
     struct rig r;
     struct client sub;
+    struct blob *x = blob_new(STR("x"));
 
     (void)state;
     rig_init(&r);
@@ -97,10 +98,11 @@ static void answers_do_not_count(void **state)
     sub = client_connect(&r, MQTT_V311, "sub");
     client_subscribe(&sub, "t", 1);
     for (int i = 0; i < 60; i++)
-        assert_int_equal(broker_post(r.broker, STR("t"), blob_new(STR("x")), 1, 0), 0);
+        assert_int_equal(broker_post(r.broker, STR("t"), x, 1, 0), 0);
     for (int i = 0; i < 60; i++)
         client_expect_publish(&sub, "t", "x", 1);
     assert_int_equal(pauses(&r), 0);
+    blob_unref(x);
     client_close(&sub);
     rig_stop(&r);
 }
