@@ -14,8 +14,12 @@
 
 #include <assert.h>
 
+/* So many subscribers of one filter are searched one by one. More have an index behind their entries, so
+ * that 100,000 clients that subscribe the same filter, and go again, cost no more each than a few. */
+#define SEARCHED 64u
+
 struct tree_subs {
-    uint32_t count, cap;
+    uint32_t count, cap; /* cap: a power of two */
     struct tree_entry entries[];
 };
 
@@ -35,24 +39,106 @@ void tree_fini(struct tree *t)
     mem_free(t->spans);
 }
 
+/* ---- the subscribers of one filter ---- */
+
+/* Twice as many places as entries: 0 is free, else an entry's place + 1. Open addressing. */
+static uint32_t *places(struct tree_subs *s)
+{
+    return (uint32_t *)&s->entries[s->cap];
+}
+
+static size_t subs_bytes(uint32_t cap)
+{
+    size_t n = sizeof(struct tree_subs) + cap * sizeof(struct tree_entry);
+
+    return cap > SEARCHED ? n + 2 * cap * sizeof(uint32_t) : n;
+}
+
+/* Where an owner's place is looked for first. Whose memory lies where is not a peer's to choose. */
+static uint32_t home(const struct tree_subs *s, const void *owner)
+{
+    return (uint32_t)(((uint64_t)(uintptr_t)owner * UINT64_C(0x9E3779B97F4A7C15)) >> 32) &
+           (2 * s->cap - 1);
+}
+
+/* The owner's place, or the free one where it belongs. */
+static uint32_t *place_of(struct tree_subs *s, const void *owner)
+{
+    uint32_t *all = places(s), at = home(s, owner);
+
+    while (all[at] != 0 && s->entries[all[at] - 1].owner != owner)
+        at = (at + 1) & (2 * s->cap - 1);
+    return &all[at];
+}
+
+/* What was put behind a place because it was taken moves up, so that no search ends too early. */
+static void place_free(struct tree_subs *s, uint32_t *place)
+{
+    uint32_t *all = places(s), mask = 2 * s->cap - 1, hole = (uint32_t)(place - all);
+
+    for (uint32_t at = (hole + 1) & mask; all[at] != 0; at = (at + 1) & mask) {
+        uint32_t from = home(s, s->entries[all[at] - 1].owner);
+
+        if (((at - from) & mask) < ((at - hole) & mask))
+            continue; /* it is between its first place and here */
+        all[hole] = all[at];
+        hole = at;
+    }
+    all[hole] = 0;
+}
+
 static struct tree_subs *subs_resize(struct tree_subs *s, uint32_t cap)
 {
     bool fresh = s == NULL;
 
-    s = mem_resize(s, sizeof(*s) + cap * sizeof(s->entries[0]));
+    s = mem_resize(s, subs_bytes(cap));
     s->cap = cap;
     if (fresh)
         s->count = 0;
+    if (cap <= SEARCHED)
+        return s;
+    memset(places(s), 0, 2 * cap * sizeof(uint32_t));
+    for (uint32_t i = 0; i < s->count; i++)
+        *place_of(s, s->entries[i].owner) = i + 1;
     return s;
 }
 
 static struct tree_entry *subs_find(struct tree_subs *s, const void *owner)
 {
+    if (s && s->cap > SEARCHED) {
+        uint32_t place = *place_of(s, owner);
+
+        return place ? &s->entries[place - 1] : NULL;
+    }
     for (uint32_t i = 0; s && i < s->count; i++)
         if (s->entries[i].owner == owner)
             return &s->entries[i];
     return NULL;
 }
+
+static void subs_add(struct tree_subs *s, const struct tree_entry *e)
+{
+    if (s->cap > SEARCHED)
+        *place_of(s, e->owner) = s->count + 1;
+    s->entries[s->count++] = *e;
+}
+
+/* The last one comes into its place. */
+static void subs_take_out(struct tree_subs *s, struct tree_entry *e)
+{
+    struct tree_entry *last = &s->entries[s->count - 1];
+
+    uint32_t *place = s->cap > SEARCHED ? place_of(s, e->owner) : NULL;
+
+    if (place)
+        *place_of(s, last->owner) = *place;
+    *e = *last;
+    if (place)
+        place_free(s, place);
+    s->count--;
+}
+
+/* ---- the tree ---- */
 
 bool tree_add(struct tree *t, struct str filter, void *owner, uint32_t sub_id, uint8_t options)
 {
@@ -69,7 +155,7 @@ bool tree_add(struct tree *t, struct str filter, void *owner, uint32_t sub_id, u
         t->filters++;
     if (!s || s->count == s->cap)
         t->trie.nodes[node].value = s = subs_resize(s, s ? s->cap * 2 : 1);
-    s->entries[s->count++] = (struct tree_entry){ owner, sub_id, options };
+    subs_add(s, &(struct tree_entry){ owner, sub_id, options });
     t->subscriptions++;
     return true;
 }
@@ -82,7 +168,7 @@ bool tree_remove(struct tree *t, struct str filter, const void *owner)
 
     if (!e)
         return false;
-    *e = s->entries[--s->count];
+    subs_take_out(s, e);
     t->subscriptions--;
     if (s->count == 0) {
         mem_free(s);

@@ -173,12 +173,59 @@ static void against_the_naive_matcher(void **state)
     tree_fini(&t);
 }
 
+/* Numbers that grow and shrink over the border from which subscribers are found by an index. */
+static void many_subscribe_one_filter(void **state)
+{
+    enum { MANY = 3000 };
+    static char owners[MANY];
+    static uint32_t id[MANY]; /* 0: not there */
+    const struct tree_span *spans;
+    struct tree t;
+    uint32_t live = 0;
+
+    (void)state;
+    tree_init(&t);
+    for (uint32_t round = 1; round < 60000; round++) {
+        uint32_t i = rnd(round < 20000 || round > 40000 ? 100 : MANY);
+
+        if (rnd(10) == 0) {
+            assert_int_equal(tree_add(&t, STR("all/#"), &owners[i], round, 0), id[i] == 0);
+            live += id[i] == 0;
+            id[i] = round;
+        } else if (id[i] == 0 && (round < 40000 || rnd(8) == 0)) {
+            assert_true(tree_add(&t, STR("all/#"), &owners[i], round, 0));
+            id[i] = round;
+            live++;
+        } else {
+            assert_int_equal(tree_remove(&t, STR("all/#"), &owners[i]), id[i] != 0);
+            live -= id[i] != 0;
+            id[i] = 0;
+        }
+        if (round == 40000) /* nearly all go */
+            for (i = 100; i < MANY; i++) {
+                assert_int_equal(tree_remove(&t, STR("all/#"), &owners[i]), id[i] != 0);
+                live -= id[i] != 0;
+                id[i] = 0;
+            }
+        assert_int_equal(t.subscriptions, live);
+        if (round % 97 != 0)
+            continue;
+        assert_int_equal(tree_match(&t, STR("all/x"), &spans), live > 0);
+        for (uint32_t k = 0; live > 0 && k < spans[0].count; k++)
+            assert_int_equal(spans[0].entries[k].sub_id,
+                             id[(const char *)spans[0].entries[k].owner - owners]);
+        assert_true(live == 0 || spans[0].count == live);
+    }
+    tree_fini(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(examples_of_the_specification),
         cmocka_unit_test(replacing_keeps_one),
         cmocka_unit_test(against_the_naive_matcher),
+        cmocka_unit_test(many_subscribe_one_filter),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
