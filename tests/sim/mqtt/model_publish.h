@@ -161,7 +161,7 @@ static void check_again(struct arrival *a, struct flight *f)
         const struct flight *o = &a->s->flights[i];
 
         if (o->order < f->order && o->state == FLIES && o->again && !o->blur)
-            CHECK(!"an older message was to come again first");
+            CHECK_NEVER("an older message was to come again first");
     }
     f->again = false;
     f->blur = false;

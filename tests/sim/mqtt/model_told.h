@@ -23,7 +23,7 @@ static struct awaited answer_told(struct talk *t, uint8_t type, uint16_t id, boo
         t->awaited_count--;
         return w;
     }
-    CHECK(!"an answer that nobody waits for");
+    CHECK_NEVER("an answer that nobody waits for");
     return (struct awaited){ 0 };
 }
 
@@ -214,7 +214,7 @@ static void link_told(struct link *k, const struct mqtt_packet *pk, size_t n)
     case MQTT_AUTH:
         break;
     }
-    CHECK(!"a packet that a server may send");
+    CHECK_NEVER("a packet that a server may send");
 }
 
 /* ---- the end of a connection: wills, sessions ---- */

@@ -65,6 +65,8 @@ static void world_fails(const char *file, int line, const char *what)
         if (!(what))                                                                               \
             world_fails(__FILE__, __LINE__, #what);                                                \
     } while (0)
+/* It came to something that must not be: what holds instead is text. */
+#define CHECK_NEVER(text) world_fails(__FILE__, __LINE__, text)
 
 /* ---- chance ---- */
 
