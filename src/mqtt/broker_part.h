@@ -203,6 +203,8 @@ static inline size_t publication_size(const struct publication *p)
 void part_deliver(struct part *p, struct publication *pub);
 /* The time, as a stamp that no other part gives. */
 uint64_t part_stamp(const struct part *p);
+/* MESSAGE_STAMP if what is published gets a stamp; else 0. Its message, if it is there before, has room for it. */
+uint8_t part_stamps(const struct part *p, const struct message_source *src);
 /* To all who subscribed, here and on other workers, and to the retained topics. Sets the stamp. */
 void part_publish(struct part *p, struct publication *pub);
 

@@ -473,7 +473,8 @@ int broker_post(struct broker *b, struct str topic, struct blob *payload, unsign
     struct message_source src = { .topic = topic,
                                   .payload = blob_str(payload),
                                   .qos = (uint8_t)qos,
-                                  .retain = (flags & BROKER_RETAIN) != 0 };
+                                  .retain = (flags & BROKER_RETAIN) != 0,
+                                  .room = MESSAGE_STAMP };
     struct post_mail *k;
 
     assert(qos <= 2);

@@ -371,7 +371,11 @@ static struct message *make_will(struct conn *c)
     const struct mqtt_will *w = &c->hello->pk.will;
     struct buf props = buf_init(c->part->b->limits.mqtt_connect_max_bytes);
     struct message_source src = {
-        .topic = w->topic, .payload = w->payload, .qos = w->qos, .retain = w->retain
+        .topic = w->topic,
+        .payload = w->payload,
+        .qos = w->qos,
+        .retain = w->retain,
+        .room = MESSAGE_PUBLISHER | MESSAGE_STAMP | MESSAGE_SEQ,
     };
     struct message *m;
 

@@ -95,12 +95,14 @@ static void send_by_reference(struct conn *c, const struct mqtt_publish_out *o, 
     struct str head = { header, mqtt_publish_header(header, c->version, o) };
     bool more;
 
-    part_sent(c->part, head.n + m->payload_n, m->payload_n);
+    part_sent(c->part, head.n + message_payload(m).n, message_payload(m).n);
     if (c->stream) {
         stream_send(c->stream, head);
-        more = stream_send_blob(c->stream, message_blob(m), message_payload_at(m), m->payload_n);
+        more = stream_send_blob(c->stream, message_blob(m), message_payload_at(m),
+                                message_payload(m).n);
     } else {
-        more = c->far->send_blob(c, head, message_blob(m), message_payload_at(m), m->payload_n);
+        more = c->far->send_blob(c, head, message_blob(m), message_payload_at(m),
+                                 message_payload(m).n);
     }
     if (!more)
         c->choked = true;
@@ -312,9 +314,9 @@ static void replay_one(struct conn *c, struct replay *r, struct message *m)
     uint8_t granted = r->options & TREE_QOS;
     uint8_t qos = m->qos < granted ? m->qos : granted;
 
-    if ((r->options & TREE_NO_LOCAL) && m->publisher == c->session->serial)
+    if ((r->options & TREE_NO_LOCAL) && message_publisher(m) == c->session->serial)
         return;
-    if (m->expires_ms != 0 && m->expires_ms <= loop_now_ms(c->part->loop))
+    if (message_expires_ms(m) != 0 && message_expires_ms(m) <= loop_now_ms(c->part->loop))
         return;
     if (qos > 0) {
         int rc = session_push(c->session, m, qos, true, d.ids);

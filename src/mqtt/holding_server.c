@@ -440,9 +440,9 @@ void will_publish(struct part *p, struct session *s)
     if (!m)
         return;
     /* Nobody else has it yet: its expiry (so far a length) may still become a point in time. */
-    if (m->expires_ms != 0)
-        m->expires_ms += loop_now_ms(p->loop);
-    m->publisher = s->serial;
+    if (message_expires_ms(m) != 0)
+        message_set(m, MESSAGE_EXPIRES, message_expires_ms(m) + loop_now_ms(p->loop));
+    message_set(m, MESSAGE_PUBLISHER, s->serial);
     ingest_will(p, s, m);
     message_unref(m);
 }

@@ -120,6 +120,7 @@ static void keep_token(struct conn *c, const struct mqtt_publish *pk, struct pub
         t->packet_id = pk->packet_id;
     t->serial = c->session->serial;
     if (may_route) {
+        pub->src.room = MESSAGE_SEQ | part_stamps(c->part, &pub->src);
         t->pub.m = message_ref(publication_message(pub));
         t->pub.src = message_source_of(t->pub.m);
     }
@@ -137,8 +138,10 @@ static void on_written(void *ctx, int code, uint64_t seq)
 
     if (t->conn)
         t->conn->unwritten--;
-    if (code == 0)
-        t->pub.m->seq = t->pub.src.seq = seq;
+    if (code == 0) {
+        t->pub.src.seq = seq;
+        message_set(t->pub.m, MESSAGE_SEQ, seq);
+    }
     /* Nobody can be told that a will, or what comes from inside, is not kept: those who are there get
      * it all the same. A record that is too large will always be; but it may not be acknowledged. */
     if (!t->conn)
@@ -408,6 +411,7 @@ void ingest_inside(struct part *p, struct publication *pub)
     }
     t = token_take(p);
     t->durability = (uint8_t)how;
+    pub->src.room = MESSAGE_SEQ | part_stamps(p, &pub->src);
     t->pub.m = message_new(&pub->src); /* of its own: it will get a number */
     t->pub.src = message_source_of(t->pub.m);
     write_first(t);

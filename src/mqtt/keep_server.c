@@ -128,7 +128,7 @@ static bool is_seen(const struct conn *c, const struct query_mail *k, const stru
 {
     const struct seen *live = c->keep->seen ? map_get(c->keep->seen, message_topic(m)) : NULL;
 
-    return live && live->last_ask >= k->ask && live->m->stamp >= m->stamp;
+    return live && live->last_ask >= k->ask && message_stamp(live->m) >= message_stamp(m);
 }
 
 static bool is_wanted(struct conn *c, const struct query_mail *k, const struct message *m)

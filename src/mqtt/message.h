@@ -2,23 +2,29 @@
 #define MQTT_MESSAGE_H
 /*
  * A published message on its way to subscribers: immutable and counted, shared by the sessions and
- * workers that hold it (but for `copied`). Topic, passed-on properties and payload lie behind it in one block, which
+ * workers that hold it (but for the mark of who has copied it). Topic, passed-on properties and payload lie behind it in one block, which
  * is a blob, so that a payload can be sent by reference.
  */
 #include "base/blob.h"
 
+#include <assert.h>
+#include <string.h>
+
+/* The fields of 64 bits that a message may have or not; those of SEQ are its number and a struct mark, that of
+ * PROPS their length. What it has not is 0. */
+enum message_field {
+    MESSAGE_SEQ = 1,   /* its number in what the broker writes down; 0: it is not there */
+    MESSAGE_STAMP = 2, /* names the publication, orders the retained of a topic (ns); 0: none yet */
+    MESSAGE_EXPIRES = 4, /* monotonic ms, the first at which it is over; 0: never (5, 3.3.2.3.3) */
+    MESSAGE_PUBLISHER = 8, /* serial of the publishing session, for no-local; 0: from inside */
+    MESSAGE_PROPS = 16,
+};
 struct message {
-    uint64_t stamp; /* names the publication, orders the retained of a topic (ns); 0: none yet */
-    uint64_t expires_ms; /* monotonic, the first at which it is over; 0: never (5, 3.3.2.3.3) */
-    uint64_t publisher;  /* serial of the publishing session, for no-local; 0: from inside */
-    uint64_t seq;        /* its number in what the broker writes down; 0: it is not there */
-    struct mark copied;  /* the round that has written a copy of it */
-    uint32_t payload_n;
-    uint32_t props_n;
     uint16_t topic_n;
-    uint8_t qos;
-    bool retain;
-    char bytes[]; /* topic, properties, payload */
+    uint8_t has; /* enum message_field */
+    uint8_t qos : 2;
+    bool retain : 1;
+    char bytes[]; /* those fields in their order, topic, properties, payload */
 };
 
 /* Where a message is made from; views are copied. */
@@ -28,6 +34,7 @@ struct message_source {
     uint64_t stamp, expires_ms, publisher, seq;
     uint8_t qos;
     bool retain;
+    uint8_t room; /* fields that will be set, besides those that are */
 };
 /* One reference. topic.n < 64 KiB and the whole < 4 GiB, both capped by the caller. */
 struct message *message_new(const struct message_source *src);
@@ -46,17 +53,75 @@ static inline void message_unref(struct message *m)
     if (m)
         blob_unref(message_blob(m));
 }
+/* Of the fields that lie before one; of all for 32. */
+static inline size_t message_fields_n(const struct message *m, unsigned before)
+{
+    unsigned has = m->has & (before - 1);
+
+    return (has & 1) * 12 + ((has >> 1 & 1) + (has >> 2 & 1) + (has >> 3 & 1)) * 8 +
+           (has >> 4 & 1) * 4;
+}
+static inline uint64_t message_get(const struct message *m, enum message_field f)
+{
+    uint64_t v = 0;
+
+    if (m->has & f)
+        memcpy(&v, m->bytes + message_fields_n(m, f), sizeof(v));
+    return v;
+}
+/* It has that field; nobody else has the message yet, or nobody reads it there. */
+static inline void message_set(struct message *m, enum message_field f, uint64_t v)
+{
+    assert(m->has & f);
+    memcpy(m->bytes + message_fields_n(m, f), &v, sizeof(v));
+}
+static inline uint64_t message_seq(const struct message *m)
+{
+    return message_get(m, MESSAGE_SEQ);
+}
+static inline uint64_t message_stamp(const struct message *m)
+{
+    return message_get(m, MESSAGE_STAMP);
+}
+static inline uint64_t message_expires_ms(const struct message *m)
+{
+    return message_get(m, MESSAGE_EXPIRES);
+}
+static inline uint64_t message_publisher(const struct message *m)
+{
+    return message_get(m, MESSAGE_PUBLISHER);
+}
+/* The round that has written a copy of it; of one with MESSAGE_SEQ. */
+static inline struct mark *message_copied(struct message *m)
+{
+    assert(m->has & MESSAGE_SEQ);
+    return (struct mark *)(void *)(m->bytes + sizeof(uint64_t));
+}
+static inline size_t message_topic_at(const struct message *m)
+{
+    return offsetof(struct message, bytes) + message_fields_n(m, 32);
+}
+static inline uint32_t message_props_n(const struct message *m)
+{
+    uint32_t n = 0;
+
+    if (m->has & MESSAGE_PROPS)
+        memcpy(&n, m->bytes + message_fields_n(m, MESSAGE_PROPS), sizeof(n));
+    return n;
+}
 static inline struct str message_topic(const struct message *m)
 {
-    return (struct str){ m->bytes, m->topic_n };
+    return (struct str){ (const char *)m + message_topic_at(m), m->topic_n };
 }
 static inline struct str message_props(const struct message *m)
 {
-    return (struct str){ m->bytes + m->topic_n, m->props_n };
+    return (struct str){ message_topic(m).p + m->topic_n, message_props_n(m) };
 }
 static inline struct str message_payload(const struct message *m)
 {
-    return (struct str){ m->bytes + m->topic_n + m->props_n, m->payload_n };
+    size_t at = message_topic_at(m) + m->topic_n + message_props_n(m);
+
+    return (struct str){ (const char *)m + at, message_blob(m)->n - at };
 }
 /* Place of the payload within message_blob(). */
 static inline size_t message_payload_at(const struct message *m)
@@ -66,12 +131,12 @@ static inline size_t message_payload_at(const struct message *m)
 /* Memory that it holds, for queue limits. */
 static inline size_t message_size(const struct message *m)
 {
-    return sizeof(struct blob) + sizeof(*m) + m->topic_n + m->props_n + m->payload_n;
+    return sizeof(struct blob) + message_blob(m)->n;
 }
 /* The same publication; each worker may have a copy of its own. */
 static inline bool message_is_same(const struct message *a, const struct message *b)
 {
-    return a == b || (a->stamp != 0 && a->stamp == b->stamp);
+    return a == b || (message_stamp(a) != 0 && message_stamp(a) == message_stamp(b));
 }
 /* The Message Expiry Interval that is left (MQTT 5, 3.3.2-6), in seconds rounded up, so that what has hardly
  * waited says what it was given; and not more where our turn began before that of the publisher's

@@ -60,7 +60,7 @@ static bool copy_queue(struct part *p, const struct session *s, size_t *bytes)
             continue;
         if (*bytes >= ROUND_PIECE)
             return false;
-        if (!mark_first(&it->m->copied, p->round))
+        if (!mark_first(message_copied(it->m), p->round))
             continue;
         write_copy(p, PERSIST_COPY, it->m, it->seq);
         *bytes += message_size(it->m);
@@ -231,9 +231,9 @@ static size_t retained_piece(struct part *p)
     for (unsigned i = 0; i < ROUND_RETAINED && p->round_retained < p->retained.trie.used; i++) {
         struct message *m = p->retained.trie.nodes[p->round_retained++].value;
 
-        if (!m || m->seq > p->round_base || !persist_retains(p->b, message_topic(m)))
+        if (!m || message_seq(m) > p->round_base || !persist_retains(p->b, message_topic(m)))
             continue;
-        write_copy(p, PERSIST_RETAINED, m, m->seq ? m->seq : p->round_base);
+        write_copy(p, PERSIST_RETAINED, m, message_seq(m) ? message_seq(m) : p->round_base);
         bytes += message_size(m);
     }
     return bytes + 1;

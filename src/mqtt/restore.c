@@ -125,6 +125,7 @@ static struct message *make(const struct restore *r, const struct persist_messag
         .seq = seq,
         .qos = m->qos,
         .retain = m->retain,
+        .room = m->retain ? MESSAGE_STAMP : 0,
     };
 
     return message_new(&src);
@@ -134,7 +135,7 @@ static void retain(struct restore *r, struct message *m)
 {
     struct message *before = map_get(&r->retained, message_topic(m));
 
-    if (before && before->seq >= m->seq)
+    if (before && message_seq(before) >= message_seq(m))
         return;
     map_put(&r->retained, message_topic(m), message_ref(m));
     message_unref(before);
@@ -153,7 +154,7 @@ static void enqueue(struct restore *r, const struct match_slot *slot, struct mes
     if (slot->qos == 0)
         return;
     restore_queue_add_take(&d->queue, &(struct session_item){ .m = message_ref(m),
-                                                              .seq = m->seq,
+                                                              .seq = message_seq(m),
                                                               .sub_ids = session_put_sub_ids(
                                                                   d->s, match_ids(&r->match, slot)),
                                                               .qos = slot->qos & 3u,
@@ -630,7 +631,8 @@ struct message *restore_take_retained(struct restore *r)
     while ((e = map_next(&r->retained, &r->retained_at))) {
         struct message *m = e->value;
 
-        if (m->payload_n == 0 || (m->expires_ms != 0 && m->expires_ms <= r->o.now_ms))
+        if (message_payload(m).n == 0 ||
+            (message_expires_ms(m) != 0 && message_expires_ms(m) <= r->o.now_ms))
             continue;
         return message_ref(m);
     }

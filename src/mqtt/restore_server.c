@@ -73,7 +73,7 @@ static void take_retained(struct handing *h)
             h->retained = mem_resize(h->retained, cap * sizeof(struct message *));
         }
         h->retained[h->retained_count++] = m;
-        m->stamp = h->retained_count; /* older than whatever comes now */
+        message_set(m, MESSAGE_STAMP, h->retained_count); /* older than whatever comes now */
     }
 }
 

@@ -46,7 +46,9 @@ static void forget(struct retained *r, uint32_t node)
 
 static bool is_later(const struct message *a, const struct message *b)
 {
-    return a->seq != 0 && b->seq != 0 ? a->seq > b->seq : a->stamp > b->stamp;
+    uint64_t x = message_seq(a), y = message_seq(b);
+
+    return x != 0 && y != 0 ? x > y : message_stamp(a) > message_stamp(b);
 }
 
 int retained_set(struct retained *r, struct message *m)
@@ -56,7 +58,7 @@ int retained_set(struct retained *r, struct message *m)
 
     if (old && is_later(old, m))
         return ERR_STALE;
-    if (m->payload_n == 0) {
+    if (message_payload(m).n == 0) {
         if (old)
             forget(r, node);
         return 0;
@@ -92,7 +94,7 @@ static void visit(struct walk *w, uint32_t node)
 
     if (!m)
         return;
-    if (m->expires_ms == 0 || m->expires_ms > w->now_ms) {
+    if (message_expires_ms(m) == 0 || message_expires_ms(m) > w->now_ms) {
         w->on(w->ctx, m);
         return;
     }

@@ -342,6 +342,12 @@ static uint64_t next_stamp(struct part *p, bool retain)
     return p->last_stamp;
 }
 
+/* One worker has no second copy of a message. */
+uint8_t part_stamps(const struct part *p, const struct message_source *src)
+{
+    return p->b->count > 1 || src->retain ? MESSAGE_STAMP : 0;
+}
+
 uint64_t part_stamp(const struct part *p)
 {
     return clock_mono_ns() / p->b->count * p->b->count + p->index;
@@ -349,9 +355,11 @@ uint64_t part_stamp(const struct part *p)
 
 void part_publish(struct part *p, struct publication *pub)
 {
-    pub->src.stamp = next_stamp(p, pub->src.retain);
-    if (pub->m)
-        pub->m->stamp = pub->src.stamp;
+    if (part_stamps(p, &pub->src)) {
+        pub->src.stamp = next_stamp(p, pub->src.retain);
+        if (pub->m)
+            message_set(pub->m, MESSAGE_STAMP, pub->src.stamp);
+    }
     if (pub->src.retain) {
         persist_retained(p, &pub->src);
         keep_set(p, publication_message(pub));

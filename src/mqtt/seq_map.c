@@ -52,8 +52,8 @@ void seq_map_add_take(struct seq_map *s, struct message *m)
 
     if (s->count >= s->cap / 2)
         grow(s);
-    at = place_of(s, m->seq);
-    assert(m->seq != 0 && s->slots[at].seq == 0);
-    s->slots[at] = (struct seq_slot){ m->seq, m };
+    at = place_of(s, message_seq(m));
+    assert(message_seq(m) != 0 && s->slots[at].seq == 0);
+    s->slots[at] = (struct seq_slot){ message_seq(m), m };
     s->count++;
 }

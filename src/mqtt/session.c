@@ -246,7 +246,7 @@ int session_push(struct session *s, struct message *m, unsigned qos, bool retain
         ring_grow(s);
     *item(s, s->count++) = (struct session_item){
         .m = message_ref(m),
-        .seq = s->written && qos > 0 ? m->seq : 0,
+        .seq = s->written && qos > 0 ? message_seq(m) : 0,
         .sub_ids = session_put_sub_ids(s, ids),
         .qos = qos & 3,
         .retain = retain,
@@ -364,7 +364,7 @@ size_t session_drop_waiting(struct session *s, bool (*keep)(void *ctx, const str
 
 static bool is_over(const struct message *m, uint64_t now_ms)
 {
-    return m->expires_ms != 0 && m->expires_ms <= now_ms;
+    return message_expires_ms(m) != 0 && message_expires_ms(m) <= now_ms;
 }
 
 /* Its packet id was still on its way to the disk when the connection ended: it was never sent. */

@@ -160,7 +160,7 @@ const struct share_waiting *share_first(struct share *sh, uint64_t now_ms, uint6
     while (sh->waiting > 0) {
         const struct share_waiting *w = waiting_at(sh, 0);
 
-        if (w->m->expires_ms == 0 || w->m->expires_ms > now_ms)
+        if (message_expires_ms(w->m) == 0 || message_expires_ms(w->m) > now_ms)
             return w;
         share_pop(sh);
         ++*expired;

@@ -43,6 +43,50 @@ static void holds_copies(void **state)
     message_unref(NULL);
 }
 
+/* Whichever fields a message has or has room for, each is what was given or set, and nothing moves. */
+static void has_only_what_it_needs(void **state)
+{
+    struct message_source bare = { .topic = STR("t"), .payload = STR("p") };
+    struct message *least = message_new(&bare);
+
+    (void)state;
+    assert_int_equal(message_size(least), sizeof(struct blob) + 4 + 2);
+    assert_int_equal(message_seq(least) + message_stamp(least) + message_expires_ms(least) +
+                         message_publisher(least) + message_props(least).n,
+                     0);
+    message_unref(least);
+    for (unsigned given = 0; given < 32 * 16; given++) {
+        unsigned set = given / 32;
+        struct message_source src = {
+            .topic = STR("a/b"),
+            .payload = STR("payload"),
+            .seq = given & MESSAGE_SEQ ? 101 : 0,
+            .stamp = given & MESSAGE_STAMP ? UINT64_MAX - 2 : 0,
+            .expires_ms = given & MESSAGE_EXPIRES ? 103 : 0,
+            .publisher = given & MESSAGE_PUBLISHER ? UINT64_C(1) << 40 : 0,
+            .props = given & MESSAGE_PROPS ? STR("props") : STR_NONE,
+            .room = (uint8_t)set,
+        };
+        struct message *m = message_new(&src);
+
+        for (unsigned f = 1; f < MESSAGE_PROPS; f <<= 1)
+            if (set & f)
+                message_set(m, f, 1000 + f);
+        if (m->has & MESSAGE_SEQ) {
+            assert_true(mark_first(message_copied(m), 7));
+            assert_false(mark_first(message_copied(m), 7));
+        }
+        assert_int_equal(message_seq(m), set & MESSAGE_SEQ ? 1001 : src.seq);
+        assert_int_equal(message_stamp(m), set & MESSAGE_STAMP ? 1002 : src.stamp);
+        assert_int_equal(message_expires_ms(m), set & MESSAGE_EXPIRES ? 1004 : src.expires_ms);
+        assert_int_equal(message_publisher(m), set & MESSAGE_PUBLISHER ? 1008 : src.publisher);
+        assert_true(str_eq(message_topic(m), src.topic));
+        assert_true(str_eq(message_props(m), src.props));
+        assert_true(str_eq(message_payload(m), src.payload));
+        message_unref(m);
+    }
+}
+
 static void empty_payload(void **state)
 {
     struct message_source src = { .topic = STR("t") };
@@ -73,6 +117,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(holds_copies),
+        cmocka_unit_test(has_only_what_it_needs),
         cmocka_unit_test(empty_payload),
         cmocka_unit_test(expiry_that_is_left),
     };

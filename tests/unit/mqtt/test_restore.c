@@ -84,8 +84,8 @@ static void write_copy(struct world *w, enum persist_op how, const struct messag
     persist_put_message(op(w), how,
                         &(struct persist_message){ .topic = message_topic(m),
                                                    .payload = message_payload(m),
-                                                   .publisher = m->publisher,
-                                                   .seq = m->seq,
+                                                   .publisher = message_publisher(m),
+                                                   .seq = message_seq(m),
                                                    .qos = m->qos,
                                                    .retain = m->retain });
 }
@@ -564,7 +564,7 @@ static void check(struct world *w)
         bool found = false;
 
         for (unsigned i = 0; i < TOPICS; i++)
-            found |= w->retained[i] && w->retained[i]->seq == m->seq;
+            found |= w->retained[i] && message_seq(w->retained[i]) == message_seq(m);
         assert_true(found);
         message_unref(m);
         kept++;

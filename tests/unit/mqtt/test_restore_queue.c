@@ -74,7 +74,7 @@ static void check(const struct world *w)
             continue;
         }
         assert_non_null(it);
-        assert_int_equal(it->m->seq, a->seq);
+        assert_int_equal(message_seq(it->m), a->seq);
         assert_int_equal(it->packet_id, a->packet_id);
         assert_non_null(restore_queue_find_any(&w->q, a->seq));
         if (a->packet_id != 0)

@@ -22,7 +22,7 @@ static void what_is_put_in_is_found(void **state)
         assert_int_equal(s.count, 5000);
         assert_true(s.cap <= 16384);
         for (uint64_t i = 1; i <= 5000; i++)
-            assert_int_equal(seq_map_get(&s, i * steps[k])->seq, i * steps[k]);
+            assert_int_equal(message_seq(seq_map_get(&s, i * steps[k])), i * steps[k]);
         assert_null(seq_map_get(&s, 5001 * steps[k]));
         assert_null(seq_map_get(&s, 0));
         seq_map_fini(&s);
