@@ -37,7 +37,6 @@ struct broker_message {
     struct str props;        /* the properties as they came, for broker_message_user() */
     struct str client_id;
     const struct identity *who; /* never NULL */
-    const struct addr *peer;
     /* clock_uptime_ns() when the client was told that its connection stands (CONNACK). What a client
      * makes only then is not older. 0 for a will. */
     uint64_t since_uptime_ns;

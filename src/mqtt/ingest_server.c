@@ -260,7 +260,6 @@ enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct
         return refused(c, pk, ERR_FULL, "the queue of a bridge is full: mqtt.bridges[].quota");
     if (!p->b->on_publish)
         return route_now(c, pk, pub);
-    m.peer = conn_peer(c);
     if (c->version == MQTT_V5) {
         m.props = pk->props.raw;
         if (pk->props.has & MQTT_HAS(CONTENT_TYPE))
@@ -364,7 +363,6 @@ void ingest_will(struct part *p, struct session *s, struct message *will)
 {
     struct blob *copy = NULL;
     struct publication pub = { .src = message_source_of(will), .m = message_ref(will) };
-    struct addr nowhere = { 0 };
     struct broker_message m = {
         .topic = pub.src.topic,
         .payload = pub.src.payload,
@@ -375,7 +373,6 @@ void ingest_will(struct part *p, struct session *s, struct message *will)
         .client_id = session_id(s),
         .who = s->who,
         .will = true,
-        .peer = &nowhere,
         .copy = &copy,
     };
     struct broker_token *t;

@@ -135,12 +135,10 @@ static void publish(void *ctx, struct loop *l)
     struct buf topic = buf_init(128), payload = buf_init(MIB(1));
     struct batch_writer w;
     struct broker_message m = { .qos = 1, .version = 5, .client_id = STR("edge") };
-    struct addr peer;
     char text[UUID_TEXT_LEN + 1], *filler = mem_new(s->bytes);
     const char *reason = NULL;
 
     memset(filler, '7', s->bytes);
-    assert_int_equal(addr_parse(STR("127.0.0.1"), s->port, &peer), 0);
     batch_writer_init(&w, &s->bed->edge, MIB(1));
     for (uint64_t seq = s->first; seq <= s->last; seq++) {
         struct record r = { .kind = RECORD_READING,
@@ -163,7 +161,6 @@ static void publish(void *ctx, struct loop *l)
                uuid_format(&s->bed->edge, text));
     m.topic = buf_str(&topic);
     m.payload = buf_str(&payload);
-    m.peer = &peer;
     m.since_uptime_ns = s->since_uptime_ns;
     s->verdict = s->only_shown ? uplink_server_live(s->bed->uplink, l, &m, &reason)
                                : uplink_server_publish(s->bed->uplink, l, &m, &s->token, &reason);
