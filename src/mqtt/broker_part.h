@@ -29,6 +29,7 @@
 #include "mqtt/alias_out.h"
 #include "mqtt/broker.h"
 #include "mqtt/denials.h"
+#include "mqtt/interest.h"
 #include "mqtt/match.h"
 #include "mqtt/registry.h"
 #include "mqtt/retained.h"
@@ -109,14 +110,9 @@ struct broker {
     } rounds;
 };
 
-/* What somebody here may want, by hash of a topic's first level; lasting: a session that is written
- * down. */
+/* What somebody here may want; lasting: a session that is written down. */
 struct interest {
-    uint64_t any, lasting;
-};
-struct interest_counts {
-    uint32_t of[64]; /* filters by hash of their first level */
-    uint32_t all;    /* filters that begin with a wildcard */
+    struct interest_set any, lasting;
 };
 
 /* What has left in this turn; counted at its end. */
@@ -142,7 +138,7 @@ struct part {
 
     /* route_server.c, outbox_server.c */
     struct interest_counts any, lasting_any;
-    struct interest interest;   /* both as bits */
+    struct interest interest;   /* both as sets */
     struct interest told;       /* what the last fence said */
     struct interest confirmed;  /* what every other part knows */
     unsigned fences;            /* under way */

@@ -2,10 +2,10 @@
  * The way of a publication: to the sessions of this part, once to each other part that may have a
  * subscriber, and to the shard that keeps it when it is retained.
  *
- * Interest. Each part tells the others, as 64 bits, which first levels its filters begin with (by
- * hash; all bits when one begins with a wildcard). A publication is posted only to parts whose bit
- * is set. A part whose interest grows waits for every other part's word that it knows before it
- * tells the client that the subscription stands (part_fence): from then on nothing is missed.
+ * Interest. Each part tells the others which first levels its filters begin with (mqtt/interest.h). A
+ * publication is posted only to parts that may want it. A part whose interest grows waits for every
+ * other part's word that it knows before it tells the client that the subscription stands (part_fence):
+ * from then on nothing is missed.
  *
  * Delivery. One filter matched: its subscribers are served straight from the tree's array. Several:
  * mqtt/match.h says who gets what.
@@ -34,64 +34,15 @@ void publication_fini(struct publication *p)
 
 /* ---- interest ---- */
 
-static struct str first_level(struct str path)
-{
-    return trie_cut(&path);
-}
-
-static unsigned interest_bit(const struct broker *b, struct str path)
-{
-    return (unsigned)(siphash(b->key, first_level(path)) & 63);
-}
-
-static bool begins_wild(struct str filter)
-{
-    return filter.p[0] == '#' || filter.p[0] == '+';
-}
-
-static uint64_t count_in(struct part *p, struct interest_counts *k, struct str filter)
-{
-    unsigned bit;
-
-    if (begins_wild(filter)) {
-        k->all++;
-        return UINT64_MAX;
-    }
-    bit = interest_bit(p->b, filter);
-    k->of[bit]++;
-    return UINT64_C(1) << bit;
-}
-
-static void count_out(struct part *p, struct interest_counts *k, struct str filter)
-{
-    if (begins_wild(filter))
-        k->all--;
-    else
-        k->of[interest_bit(p->b, filter)]--;
-}
-
-static uint64_t bits_of(const struct interest_counts *k)
-{
-    uint64_t bits = 0;
-
-    if (k->all > 0)
-        return UINT64_MAX;
-    for (unsigned i = 0; i < 64; i++)
-        if (k->of[i] > 0)
-            bits |= UINT64_C(1) << i;
-    return bits;
-}
-
 bool part_interest_add(struct part *p, struct str filter, bool lasting)
 {
-    uint64_t bits = count_in(p, &p->any, filter);
-    bool news = (bits & ~p->confirmed.any) != 0;
+    struct interest_place at = interest_place_of(p->b->key, filter);
+    bool news = !interest_has(&p->confirmed.any, at);
 
-    p->interest.any |= bits;
+    interest_count_in(&p->any, &p->interest.any, at);
     if (lasting) {
-        count_in(p, &p->lasting_any, filter);
-        p->interest.lasting |= bits;
-        news |= (bits & ~p->confirmed.lasting) != 0;
+        interest_count_in(&p->lasting_any, &p->interest.lasting, at);
+        news |= !interest_has(&p->confirmed.lasting, at);
     }
     return news && p->b->count > 1;
 }
@@ -99,19 +50,25 @@ bool part_interest_add(struct part *p, struct str filter, bool lasting)
 /* Becoming less interesting is told with the next fence; until then the others post in vain. */
 void part_interest_remove(struct part *p, struct str filter, bool lasting)
 {
-    count_out(p, &p->any, filter);
-    p->interest.any = bits_of(&p->any);
-    if (!lasting)
-        return;
-    count_out(p, &p->lasting_any, filter);
-    p->interest.lasting = bits_of(&p->lasting_any);
+    struct interest_place at = interest_place_of(p->b->key, filter);
+
+    interest_count_out(&p->any, &p->interest.any, at);
+    if (lasting)
+        interest_count_out(&p->lasting_any, &p->interest.lasting, at);
 }
 
 bool part_lasting_interest(const struct part *p, struct str topic)
 {
-    uint64_t wanted = p->interest.lasting | p->others_all.lasting;
+    const struct interest_set *here = &p->interest.lasting, *there = &p->others_all.lasting;
+    struct interest_look look = interest_look_for(p->b->key, topic, here->depths | there->depths);
 
-    return wanted != 0 && (wanted & (UINT64_C(1) << interest_bit(p->b, topic))) != 0;
+    return interest_wants(here, &look) || interest_wants(there, &look);
+}
+
+static void interest_all(struct interest *i, const struct interest *with)
+{
+    interest_unite(&i->any, &with->any);
+    interest_unite(&i->lasting, &with->lasting);
 }
 
 /* ---- the fence ---- */
@@ -138,8 +95,7 @@ static void on_fence_answer(struct mail *m, struct loop *l)
     (void)l;
     if (--f->waiting > 0)
         return;
-    f->part->confirmed.any |= f->interest.any;
-    f->part->confirmed.lasting |= f->interest.lasting;
+    interest_all(&f->part->confirmed, &f->interest);
     f->part->fences--;
     f->part->letters--;
     f->done(f->ctx);
@@ -154,10 +110,8 @@ static void on_fence(struct mail *m, struct loop *l)
 
     p->others[from->index] = k->interest;
     p->others_all = (struct interest){ 0 };
-    for (unsigned i = 0; i < p->b->count; i++) {
-        p->others_all.any |= p->others[i].any;
-        p->others_all.lasting |= p->others[i].lasting;
-    }
+    for (unsigned i = 0; i < p->b->count; i++)
+        interest_all(&p->others_all, &p->others[i]);
     m->deliver = on_fence_answer;
     part_post(p, from->index, m);
 }
@@ -180,10 +134,9 @@ void part_fence(struct part *p, void (*done)(void *ctx), void *ctx)
      * later one has overwritten it. */
     if (p->fences == 0)
         p->told = (struct interest){ 0 };
-    p->told.any |= p->interest.any;
-    p->told.lasting |= p->interest.lasting;
-    p->confirmed.any &= p->told.any;
-    p->confirmed.lasting &= p->told.lasting;
+    interest_all(&p->told, &p->interest);
+    interest_intersect(&p->confirmed.any, &p->told.any);
+    interest_intersect(&p->confirmed.lasting, &p->told.lasting);
     p->fences++;
     p->letters++;
     f->interest = p->told;
@@ -201,15 +154,13 @@ void part_fence(struct part *p, void (*done)(void *ctx), void *ctx)
 
 static void post_to_others(struct part *p, struct publication *pub)
 {
-    uint64_t bit;
+    struct interest_look look;
 
-    if (p->others_all.any == 0)
+    if (p->others_all.any.depths == 0)
         return;
-    bit = UINT64_C(1) << interest_bit(p->b, pub->src.topic);
-    if (!(p->others_all.any & bit))
-        return;
+    look = interest_look_for(p->b->key, pub->src.topic, p->others_all.any.depths);
     for (unsigned i = 0; i < p->b->count; i++) {
-        if (!(p->others[i].any & bit))
+        if (!interest_wants(&p->others[i].any, &look))
             continue;
         outbox_put(p, i, pub);
         metric_add(p->b->m.between, 1);
