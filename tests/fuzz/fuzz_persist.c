@@ -35,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         session_free(s);
     }
     while ((m = restore_take_retained(r))) {
-        FUZZ_CHECK(m->payload_n > 0);
+        FUZZ_CHECK(message_payload(m).n > 0);
         message_unref(m);
     }
     restore_free(r);
