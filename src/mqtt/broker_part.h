@@ -158,10 +158,13 @@ struct part {
     /* persist_server.c, persist_round_server.c */
     struct buf writing; /* scratch: one operation */
     struct list
-        lasting;    /* holdings whose sessions are written down; in a round those to come first */
+        lasting; /* holdings whose sessions are written down; in a round those to come first */
+    size_t lasting_count;
     uint32_t round; /* the round that is or was under way */
     uint64_t round_base;
+    bool round_open;         /* our share of it is not over */
     size_t round_left;       /* sessions to look at */
+    size_t round_away;       /* and those between two connections, that will be there again */
     uint32_t round_retained; /* node of the retained topics */
     struct timer round_timer, look_timer;
 
@@ -351,6 +354,7 @@ void persist_arrived(struct part *p, uint64_t serial, uint16_t packet_id,
                      enum broker_durability how, persist_done *done, void *ctx);
 /* A retained message that nobody waits for. */
 void persist_retained(struct part *p, const struct message_source *src);
+/* The session as it is, at once: one that begins. */
 void persist_whole(struct part *p, struct session *s, enum broker_durability how,
                    persist_done *done, void *ctx);
 void persist_end(struct part *p, uint64_t serial, enum broker_durability how, persist_done *done,
@@ -368,11 +372,15 @@ void persist_item_done(struct part *p, const struct session *s, const struct ses
 void persist_sent(struct conn *c, const struct session_out *o);
 void persist_released(struct conn *c, const struct session_out *o);
 void persist_complete(struct conn *c, uint16_t packet_id);
-/* A session comes from another worker or leaves for one: the round may not have come to it yet. */
+/* A session leaves for another worker: the round may not have come to it yet. */
 void persist_catch_up(struct part *p, struct session *s);
+/* A session is here that is written down: it takes part in rounds. */
+void persist_enter(struct part *p, struct holding *h);
 void persist_rounds_init(struct part *p);
 void persist_rounds_start(struct part *p);
 void persist_rounds_stop(struct part *p);
+/* So much of a round as one turn of the loop does; true: there is no more. */
+bool persist_round_turn(struct part *p);
 /* Begins a round now, when none is under way. Part 0's thread. */
 void persist_round(struct broker *b);
 /* Waits until every request between parts, and to the disk, is answered. Not from a worker's thread. */

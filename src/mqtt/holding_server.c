@@ -43,6 +43,7 @@ struct claim_mail {
     struct session *stand_in; /* at the claimer, while s is on its way */
     uint32_t since;           /* what s had queued when it was asked for */
     bool clean, in_tree;
+    bool untold; /* the round under way waits for s to be back */
     unsigned shard, owner;
     int code;
     size_t id_n;
@@ -98,20 +99,23 @@ static void merge_stand_in(struct part *p, struct claim_mail *k)
 static void on_grant(struct mail *m, struct loop *l)
 {
     struct claim_mail *k = claim_of(m);
+    struct part *p = part_of(k->b, l);
     struct conn *c = k->c;
+    bool untold = k->untold;
     struct grant g;
 
-    part_of(k->b, l)->letters--;
+    p->letters--;
     /* It may come from another worker, whose publications are counted by themselves: a mark of there
      * could be the number of one here, and the session would be taken for met already. */
     if (k->s)
         k->s->mark = 0;
-    merge_stand_in(part_of(k->b, l), k);
+    merge_stand_in(p, k);
     g = (struct grant){
         .s = k->s, .generation = k->claim.generation, .in_tree = k->in_tree, .code = k->code
     };
     mem_free(k);
     conn_granted(c, &g);
+    p->round_away -= untold;
 }
 
 static void on_hand_over(struct mail *m, struct loop *l);
@@ -151,9 +155,10 @@ static struct session *release(struct holding *h, bool leave_tree)
 
     if (leave_tree)
         holding_leave_tree(p, s);
-    persist_catch_up(p, s);
-    if (s->written)
+    if (s->written) {
         list_remove(&h->link);
+        p->lasting_count--;
+    }
     share_exit(p, s);
     map_remove(&p->holdings, session_id(s));
     metric_gauge_add(p->b->m.sessions, -1);
@@ -240,6 +245,8 @@ static void on_take(struct mail *m, struct loop *l)
     }
     if (h && k->claim.worker == p->index) {
         k->in_tree = true;
+        k->untold = !k->clean && h->s->written && h->s->round < p->round;
+        p->round_away += k->untold;
         k->s = release(h, false);
     } else if (h && k->clean) {
         k->s = release(h, true);
@@ -270,8 +277,10 @@ static void on_hand_over(struct mail *m, struct loop *l)
     struct part *p = part_of(k->b, l);
     struct holding *h = find(p, claim_id(k));
 
-    if (h)
+    if (h) {
+        persist_catch_up(p, h->s);
         k->s = release(h, true);
+    }
     give(p, k);
 }
 
@@ -475,9 +484,8 @@ struct holding *holding_add(struct part *p, struct session *s)
 void holding_lasts(struct holding *h)
 {
     list_init(&h->link);
-    list_push_back(&h->part->lasting, &h->link);
     h->s->written = true;
-    persist_catch_up(h->part, h->s);
+    persist_enter(h->part, h);
 }
 
 struct holding *holding_of(struct part *p, const struct session *s)

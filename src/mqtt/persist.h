@@ -29,7 +29,9 @@ enum persist_op {
     PERSIST_RELEASED = 11, /* its PUBREC came */
     PERSIST_COMPLETE = 12, /* the PUBREL of the incoming packet_id came */
     PERSIST_BACK = 13,     /* its client has come back, with this expiry_s */
-    /* As PERSIST_SESSION, for one that is too large for a record: it holds once the last part is there. */
+    /* As PERSIST_SESSION, for one that is too large for a record: it holds once the last part is there. What
+     * is not in its queue is told before what is; each part is of its own moment, and words about the session
+     * come between. */
     PERSIST_SESSION_BEGIN = 14,
     PERSIST_SESSION_MORE = 15,
     PERSIST_ARRIVED = 16, /* the incoming packet_id was taken; its message goes to nobody here */

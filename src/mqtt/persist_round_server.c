@@ -10,11 +10,15 @@
  *     ◄──────────────────────────────────── the last is on the disk
  *     the log may go up to the base of the round before
  *
- * Why the round before: mqtt/persist.h. A session that moves to another worker is written as it leaves,
- * if its turn has not come; so none is missed.
+ * Why the round before: mqtt/persist.h. A session that moves to another worker is written as it leaves, at
+ * once, if its turn has not come; one that stays and changes its connection is waited for; so none is
+ * missed.
  *
- * A piece is bounded, so that nobody's PING waits for it: so many bytes of copies, and then the session
- * that names them. A message in several queues is copied once in a round.
+ * Nobody's PING waits for a round: each turn of a loop does so much work, counted, and goes on a
+ * millisecond later, also in the middle of one session's queue. What a session does between two records
+ * of it is said by operations between those, and holds for both (mqtt/restore.c): s->told is how many
+ * from the head of its queue, as it stands, have been told. A message in several queues is copied once
+ * in a round.
  */
 #include "mqtt/broker_part.h"
 #include "mqtt/persist.h"
@@ -28,44 +32,36 @@
 
 #define ROUND_LOOK_MS 250u
 #define ROUND_LEAST   ((uint64_t)32 << 20) /* the log grows at least by so much between two */
-#define ROUND_PIECE   ((size_t)256 << 10)  /* of copies, in one turn */
 #define ROUND_RECORD                                                                               \
-    ((size_t)64 << 10)      /* of a session: what is longer is told in several records */
-#define ROUND_RETAINED 512u /* topics looked at in one turn */
+    ((size_t)64 << 10) /* of a session: what is longer is told in several records */
+
+/* A turn's work, in steps such as looking at one queued message: some 0.1 µs each. A copy costs a record
+ * of the journal, and its bytes. */
+#define STEPS_TURN  4096u
+#define STEPS_COPY  8u
+#define STEPS_BYTES 256u /* of these, one step */
 
 /* ---- writing sessions and messages ---- */
 
-static void write_copy(struct part *p, enum persist_op op, struct message *m, uint64_t seq)
+static void spend(size_t *steps, size_t n)
+{
+    *steps -= n < *steps ? n : *steps;
+}
+
+static void write_copy(struct part *p, enum persist_op op, struct message *m, uint64_t seq,
+                       size_t *steps)
 {
     struct message_source src = message_source_of(m);
 
     src.seq = seq;
     persist_put_source(p, op, &src, 0);
     persist_append(p, BROKER_INTERVAL, NULL, NULL);
+    spend(steps, STEPS_COPY + message_size(m) / STEPS_BYTES);
 }
 
 static bool is_told(const struct session_item *it)
 {
     return session_item_seq(it) != 0 && it->state != SESSION_DONE;
-}
-
-/* Copies of what is queued and older than the round; false when a piece is full. What is marked was
- * copied by an earlier piece, or for another queue. */
-static bool copy_queue(struct part *p, const struct session *s, size_t *bytes)
-{
-    for (uint32_t i = 0; i < s->count; i++) {
-        const struct session_item *it = session_item_at(s, i);
-
-        if (!is_told(it) || !it->m || it->seq > p->round_base)
-            continue;
-        if (*bytes >= ROUND_PIECE)
-            return false;
-        if (!mark_first(message_copied(it->m), p->round))
-            continue;
-        write_copy(p, PERSIST_COPY, it->m, it->seq);
-        *bytes += message_size(it->m);
-    }
-    return true;
 }
 
 /* Also one that is on its way to the disk: what is told here stands above what was written before. */
@@ -74,33 +70,47 @@ static bool has_id(const struct session_item *it)
     return it->qos == 2 && it->state != SESSION_WAITING;
 }
 
-/* How far a session is written, over the records that it takes. */
+/* How much of a queue goes into the next record, which has so many bytes already; what it names and is
+ * older than the round is copied before it, unless that was done for another queue. It ends where the
+ * steps do. */
+static uint32_t measure_items(struct part *p, const struct session *s, size_t bytes, size_t *steps,
+                              uint32_t *out_items)
+{
+    uint32_t at = s->told;
+
+    for (*out_items = 0; at < s->count && bytes<ROUND_RECORD && * steps> 0; at++) {
+        const struct session_item *it = session_item_at(s, at);
+
+        spend(steps, 1);
+        if (!is_told(it))
+            continue;
+        if (it->m && it->seq <= p->round_base && mark_first(message_copied(it->m), p->round))
+            write_copy(p, PERSIST_COPY, it->m, it->seq, steps);
+        bytes += 15 + 4 * (size_t)session_sub_ids(s, &it->sub_ids).n;
+        ++*out_items;
+    }
+    return at;
+}
+
+/* How far a session's subscriptions and received packet ids are told. */
 struct telling {
-    struct session *s;
-    uint32_t sub, received, item;
+    uint32_t sub, received;
 };
 
-/* What goes into the next record, in counts; it may grow a little beyond ROUND_RECORD. True: that is all. */
-static bool measure(const struct telling *t, struct persist_session *w)
+/* How many of them go into the next record, in counts, and their bytes. */
+static size_t measure_lists(const struct telling *t, const struct session *s,
+                            struct persist_session *w)
 {
-    const struct session *s = t->s;
-    uint32_t sub = t->sub, received = t->received, item = t->item;
+    uint32_t sub = t->sub, received = t->received;
     size_t bytes = 0;
 
-    w->items = 0;
     for (; sub < s->sub_count && bytes < ROUND_RECORD; sub++)
         bytes += 9 + s->subs[sub].filter_n;
     for (; received < s->received_count && bytes < ROUND_RECORD; received++)
         bytes += 2;
-    for (; item < s->count && bytes < ROUND_RECORD; item++) {
-        if (!is_told(session_item_at(s, item)))
-            continue;
-        bytes += 15 + 4 * (size_t)session_sub_ids(s, &session_item_at(s, item)->sub_ids).n;
-        w->items++;
-    }
     w->subs = sub - t->sub;
     w->received = received - t->received;
-    return sub == s->sub_count && received == s->received_count && item == s->count;
+    return bytes;
 }
 
 static void put_item(struct buf *b, const struct session *s, const struct session_item *it)
@@ -118,12 +128,10 @@ static void put_item(struct buf *b, const struct session *s, const struct sessio
                                                 .sent = it->maybe || it->state == SESSION_SENT });
 }
 
-/* So much of the session as was measured; then t stands behind it. */
-static void put_measured(struct buf *b, struct telling *t, const struct persist_session *w)
+/* So much of the session as was measured; then t stands behind it, as s->told does at until. */
+static void put_measured(struct buf *b, struct telling *t, struct session *s,
+                         const struct persist_session *w, uint32_t until)
 {
-    const struct session *s = t->s;
-    uint32_t items = 0;
-
     for (uint32_t n = 0; n < w->subs; n++, t->sub++)
         persist_put_sub(b,
                         &(struct persist_sub){ { s->subs[t->sub].filter, s->subs[t->sub].filter_n },
@@ -131,53 +139,88 @@ static void put_measured(struct buf *b, struct telling *t, const struct persist_
                                                s->subs[t->sub].options });
     for (uint32_t n = 0; n < w->received; n++)
         persist_put_received(b, s->received[t->received++]);
-    for (; t->item < s->count && (items < w->items || !is_told(session_item_at(s, t->item)));
-         t->item++) {
-        if (!is_told(session_item_at(s, t->item)))
-            continue;
-        put_item(b, s, session_item_at(s, t->item));
-        items++;
-    }
+    for (; s->told < until; s->told++)
+        if (is_told(session_item_at(s, s->told)))
+            put_item(b, s, session_item_at(s, s->told));
 }
 
-/* A record that grows with a queue would not fit one day, so a large session is told in several; all in
- * one turn, so that they are of one moment. */
+static struct persist_session head_of(const struct part *p, const struct session *s)
+{
+    return (struct persist_session){ .client_id = session_id(s),
+                                     .user = s->who->name,
+                                     .role = (uint8_t)s->who->role,
+                                     .base = p->round_base,
+                                     .away_wall_ms = s->conn ? 0 : s->away_wall_ms,
+                                     .expiry_s = s->expiry_s,
+                                     .last_packet_id = s->last_packet_id };
+}
+
+/* The next of a session, as far as the steps go; true: that was all, and how, done and ctx are for the last
+ * record. What is not in the queue is told at once, since those lists are bounded and change anywhere. */
+static bool tell(struct part *p, struct session *s, size_t *steps, enum broker_durability how,
+                 persist_done *done, void *ctx)
+{
+    struct telling t = { 0 };
+    bool last, more_lists;
+
+    if (s->told_parts == 0)
+        s->told = 0;
+    else
+        t = (struct telling){ s->sub_count, s->received_count };
+    do {
+        struct persist_session w = head_of(p, s);
+        size_t bytes = measure_lists(&t, s, &w);
+        uint32_t until = measure_items(p, s, bytes, steps, &w.items);
+        struct buf *b = persist_begin(p);
+
+        more_lists = t.sub + w.subs < s->sub_count || t.received + w.received < s->received_count;
+        last = !more_lists && until == s->count;
+        if (s->told_parts > 0)
+            persist_put_session_more(b, s->serial, &w, s->told_parts, last);
+        else
+            persist_put_session(b, last ? PERSIST_SESSION : PERSIST_SESSION_BEGIN, s->serial, &w);
+        put_measured(b, &t, s, &w, until);
+        persist_append(p, last ? how : BROKER_INTERVAL, last ? done : NULL, ctx);
+        spend(steps, STEPS_COPY + w.subs + w.received);
+        s->told_parts++;
+    } while (!last && (more_lists || *steps > 0));
+    if (last) {
+        s->round = p->round;
+        s->told = s->told_parts = 0;
+    }
+    return last;
+}
+
 void persist_whole(struct part *p, struct session *s, enum broker_durability how,
                    persist_done *done, void *ctx)
 {
-    struct persist_session w = { .client_id = session_id(s),
-                                 .user = s->who->name,
-                                 .role = (uint8_t)s->who->role,
-                                 .base = p->round_base,
-                                 .away_wall_ms = s->conn ? 0 : s->away_wall_ms,
-                                 .expiry_s = s->expiry_s,
-                                 .last_packet_id = s->last_packet_id };
-    struct telling t = { .s = s };
-    struct buf *b = persist_begin(p);
-    bool last = measure(&t, &w);
+    size_t steps = SIZE_MAX;
 
-    s->round = p->round;
-    persist_put_session(b, last ? PERSIST_SESSION : PERSIST_SESSION_BEGIN, s->serial, &w);
-    put_measured(b, &t, &w);
-    for (uint32_t part = 1; !last; part++) {
-        persist_append(p, BROKER_INTERVAL, NULL, NULL);
-        b = persist_begin(p);
-        last = measure(&t, &w);
-        persist_put_session_more(b, s->serial, &w, part, last);
-        put_measured(b, &t, &w);
-    }
-    persist_append(p, how, done, ctx);
+    s->told_parts = 0;
+    if (!tell(p, s, &steps, how, done, ctx))
+        assert(false && "there are steps for all of it");
 }
 
 void persist_catch_up(struct part *p, struct session *s)
 {
-    size_t bytes = 0;
+    size_t steps = SIZE_MAX;
 
     if (!s->written || s->round >= p->round)
         return;
-    while (!copy_queue(p, s, &bytes))
-        bytes = 0;
-    persist_whole(p, s, BROKER_INTERVAL, NULL, NULL);
+    if (!tell(p, s, &steps, BROKER_INTERVAL, NULL, NULL))
+        assert(false && "there are steps for all of it");
+}
+
+void persist_enter(struct part *p, struct holding *h)
+{
+    p->lasting_count++;
+    if (p->round_open && h->s->round < p->round) {
+        list_push_front(&p->lasting, &h->link);
+        p->round_left++;
+        return;
+    }
+    list_push_back(&p->lasting, &h->link);
+    persist_catch_up(p, h->s);
 }
 
 /* ---- a part's share of a round ---- */
@@ -205,63 +248,60 @@ static void on_last_written(void *ctx, int code, uint64_t seq)
     part_post(p, 0, &k->mail);
 }
 
-/* One session, or a piece of its queue. */
-static size_t session_piece(struct part *p)
+/* One session, or some of its queue. */
+static void session_piece(struct part *p, size_t *steps)
 {
     struct holding *h = container_of(p->lasting.next, struct holding, link);
-    size_t bytes = 0;
 
-    if (h->s->round != p->round) {
-        if (!copy_queue(p, h->s, &bytes))
-            return bytes;
-        persist_whole(p, h->s, BROKER_INTERVAL, NULL, NULL);
-        bytes += 256 + 32 * (size_t)(h->s->count + h->s->sub_count);
-    }
+    spend(steps, 1);
+    if (h->s->round < p->round && !tell(p, h->s, steps, BROKER_INTERVAL, NULL, NULL))
+        return;
     list_remove(&h->link);
     list_push_back(&p->lasting, &h->link);
     p->round_left--;
-    return bytes;
 }
 
-/* The next topics of this shard. */
-static size_t retained_piece(struct part *p)
+/* The next topic of this shard. */
+static void retained_piece(struct part *p, size_t *steps)
 {
-    size_t bytes = 0;
+    struct message *m = p->retained.trie.nodes[p->round_retained++].value;
 
-    for (unsigned i = 0; i < ROUND_RETAINED && p->round_retained < p->retained.trie.used; i++) {
-        struct message *m = p->retained.trie.nodes[p->round_retained++].value;
-
-        if (!m || message_seq(m) > p->round_base || !persist_retains(p->b, message_topic(m)))
-            continue;
-        write_copy(p, PERSIST_RETAINED, m, message_seq(m) ? message_seq(m) : p->round_base);
-        bytes += message_size(m);
-    }
-    return bytes + 1;
+    spend(steps, 1);
+    if (m && message_seq(m) <= p->round_base && persist_retains(p->b, message_topic(m)))
+        write_copy(p, PERSIST_RETAINED, m, message_seq(m) ? message_seq(m) : p->round_base, steps);
 }
 
-static void piece(struct part *p)
+bool persist_round_turn(struct part *p)
 {
-    size_t bytes = 0;
+    size_t steps = STEPS_TURN;
 
-    if (p->stopping) /* nothing is dropped, then */
-        return;
-    while (bytes < ROUND_PIECE) {
+    while (steps > 0) {
         if (p->round_left > 0 && !list_empty(&p->lasting)) {
-            bytes += session_piece(p);
+            session_piece(p, &steps);
         } else if (p->round_retained < p->retained.trie.used) {
-            bytes += retained_piece(p);
+            retained_piece(p, &steps);
         } else {
-            persist_end(p, 0, BROKER_COMMIT, on_last_written, p); /* a marker: session 0 is none;
-                                                                       all before it is flushed with it */
-            return;
+            p->round_open = p->round_away > 0;
+            return !p->round_open;
         }
     }
-    timer_start(&p->round_timer, 1);
+    return false;
+}
+
+static void turn(struct part *p)
+{
+    if (p->stopping) /* nothing is dropped, then */
+        return;
+    if (persist_round_turn(p))
+        persist_end(p, 0, BROKER_COMMIT, on_last_written, p); /* a marker: session 0 is none;
+                                                                   all before it is flushed with it */
+    else
+        timer_start(&p->round_timer, 1);
 }
 
 static void on_round_timer(struct timer *t)
 {
-    piece(container_of(t, struct part, round_timer));
+    turn(container_of(t, struct part, round_timer));
 }
 
 static void on_tell_round(struct mail *m, struct loop *l)
@@ -271,12 +311,11 @@ static void on_tell_round(struct mail *m, struct loop *l)
 
     p->round = k->round;
     p->round_base = k->base;
+    p->round_open = true;
     p->round_retained = 1;
-    p->round_left = 0;
-    LIST_EACH (it, &p->lasting)
-        p->round_left++;
+    p->round_left = p->lasting_count;
     mem_free(k);
-    piece(p);
+    turn(p);
 }
 
 static void on_flushed(struct mail *m, struct loop *l);

@@ -3,8 +3,19 @@
  * tree, the same matching as when they were routed (mqtt/match.h), but only sessions that are written
  * down are in it. So each message costs one look-up, and whatever is not queued is freed at once.
  *
- * A session that is told in several records takes the place of what was told of it before with the last of
- * them: until then messages come to what was there before, and are carried over.
+ * A session that is told in several records (PERSIST_SESSION_BEGIN, _MORE) takes the place of what was told
+ * of it before with the last of them. It goes on living between them, so each record is of its own moment,
+ * and what is said of the session between two holds for both:
+ *
+ *     DONE, SENT, RELEASED    of an item that was told, change it; of one that was not, say nothing: it is
+ *                             told later as it then is, or is not there any more
+ *     SUBSCRIBE, UNSUBSCRIBE, ARRIVED, COMPLETE, AWAY, BACK    change lists that were told at once, before
+ *                             any item
+ *     MESSAGE                 comes to what was there before, by its subscriptions, and is carried over in
+ *                             the end if it was not told; so is a packet id that it came with
+ *     END                     ends both; another session of the client id, the one that was there
+ *
+ * So the last record says no more than the first would have, and without it nothing of them counts.
  *
  * Copies (of messages whose own record is gone) are kept until the end, since any session told later may
  * name them. A retained topic whose message was deleted is remembered, so that a copy of an older one
@@ -30,6 +41,7 @@ struct restored {
     uint64_t away_seq;    /* what came before may have been sent; 0: all, its client is there */
     uint64_t base;        /* what the record of the whole said */
     uint32_t parts;       /* of the whole, so far */
+    bool in_tree;         /* told to its end */
     struct restore_queue queue;
 };
 struct restore {
@@ -207,32 +219,36 @@ static uint8_t options_of(const struct persist_sub *sub)
     return sub->options & (TREE_QOS | TREE_NO_LOCAL | TREE_AS_PUBLISHED);
 }
 
-static void subscribe(struct restore *r, struct session *s, const struct persist_sub *sub)
+/* One that is being told is in no tree yet. */
+static void subscribe(struct restore *r, struct restored *d, const struct persist_sub *sub)
 {
     uint8_t options = options_of(sub);
     bool added;
 
     if ((options & TREE_QOS) > 2)
         return;
-    if (is_shared(sub->filter)) {
-        added = !session_has_subscription(s, sub->filter);
+    if (is_shared(sub->filter))
         options |= TREE_SHARED;
-    } else {
-        added = tree_add(&r->tree, sub->filter, s, sub->sub_id, options);
-    }
-    session_subscribe(s, sub->filter, sub->sub_id, options, added);
+    if (d->in_tree && !is_shared(sub->filter))
+        added = tree_add(&r->tree, sub->filter, d->s, sub->sub_id, options);
+    else
+        added = !session_has_subscription(d->s, sub->filter);
+    session_subscribe(d->s, sub->filter, sub->sub_id, options, added);
 }
 
-static void unsubscribe(struct restore *r, struct session *s, struct str filter)
+static void unsubscribe(struct restore *r, struct restored *d, struct str filter)
 {
-    if (!is_shared(filter))
-        tree_remove(&r->tree, filter, s);
-    session_unsubscribe(s, filter);
+    if (d->in_tree && !is_shared(filter))
+        tree_remove(&r->tree, filter, d->s);
+    session_unsubscribe(d->s, filter);
 }
 
 /* The list of a session's subscriptions was told; they hold from now on. */
-static void enter_tree(struct restore *r, struct session *s)
+static void enter_tree(struct restore *r, struct restored *d)
 {
+    struct session *s = d->s;
+
+    d->in_tree = true;
     for (uint32_t i = 0; i < s->sub_count; i++) {
         struct session_sub *sub = &s->subs[i];
         struct str filter = str_from(sub->filter, sub->filter_n);
@@ -372,19 +388,31 @@ static void replace(struct restore *r, struct restored *d)
         map_remove(&r->clients, session_id(before->s));
         restored_free(before);
     }
-    enter_tree(r, d->s);
+    enter_tree(r, d);
     map_put(&r->sessions, key_of(&d->s->serial), d);
     map_put(&r->clients, session_id(d->s), d);
     serial_used(r, d->s->serial);
 }
 
+/* What was told so far of one that is told in several records. */
+static struct restored *find_telling(const struct restore *r, uint64_t serial)
+{
+    return map_get(&r->partial, key_of(&serial));
+}
+
+static void forget_telling(struct restore *r, uint64_t serial)
+{
+    struct restored *d = map_remove(&r->partial, key_of(&serial));
+
+    if (d)
+        restored_free(d);
+}
+
 static void apply_session(struct restore *r, const struct persist *p)
 {
-    struct restored *d = restored_new(r, p), *unfinished;
+    struct restored *d = restored_new(r, p);
 
-    unfinished = map_remove(&r->partial, key_of(&p->session));
-    if (unfinished)
-        restored_free(unfinished);
+    forget_telling(r, p->session);
     add_part(d, p);
     if (p->op == PERSIST_SESSION)
         replace(r, d);
@@ -395,13 +423,12 @@ static void apply_session(struct restore *r, const struct persist *p)
 /* One that does not follow the one before it was not taken whole: then the session is as it was told before. */
 static void apply_more(struct restore *r, const struct persist *p)
 {
-    struct restored *d = map_get(&r->partial, key_of(&p->session));
+    struct restored *d = find_telling(r, p->session);
 
     if (!d)
         return;
     if (p->part != d->parts) {
-        map_remove(&r->partial, key_of(&p->session));
-        restored_free(d);
+        forget_telling(r, p->session);
         return;
     }
     add_part(d, p);
@@ -412,12 +439,13 @@ static void apply_more(struct restore *r, const struct persist *p)
 }
 
 /* By its number at last: a subscription that came at the same time as the message may be written down
- * behind it, and its identifier was the first. */
+ * behind it, and its identifier was the first. Not of what is being told: that names its items itself, and
+ * the other one of the message may not be told yet. */
 static struct session_item *item_of(const struct restored *d, const struct persist *p)
 {
     struct session_item *it = restore_queue_find(&d->queue, p->seq, p->sub_id);
 
-    return it ? it : restore_queue_find_any(&d->queue, p->seq);
+    return it || !d->in_tree ? it : restore_queue_find_any(&d->queue, p->seq);
 }
 
 static void apply_done(struct restored *d, const struct persist *p)
@@ -477,10 +505,10 @@ static void apply_to(struct restore *r, struct restored *d, const struct persist
         d->away_seq = seq;
         break;
     case PERSIST_SUBSCRIBE:
-        subscribe(r, d->s, &p->sub);
+        subscribe(r, d, &p->sub);
         break;
     case PERSIST_UNSUBSCRIBE:
-        unsubscribe(r, d->s, p->sub.filter);
+        unsubscribe(r, d, p->sub.filter);
         break;
     case PERSIST_DONE:
         apply_done(d, p);
@@ -538,8 +566,11 @@ int restore_apply(struct restore *r, uint64_t seq, struct str record)
     default:
         break;
     }
-    d = find(r, p.session);
-    if (d)
+    if ((d = find_telling(r, p.session)) && p.op == PERSIST_END)
+        forget_telling(r, p.session);
+    else if (d)
+        apply_to(r, d, &p, seq);
+    if ((d = find(r, p.session)))
         apply_to(r, d, &p, seq);
     return 0;
 }

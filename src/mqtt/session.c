@@ -215,6 +215,8 @@ static void take_out(struct session *s, uint32_t at)
     for (uint32_t i = at; i > 0; i--)
         *item(s, i) = *item(s, i - 1);
     ring_step(s);
+    if (at < s->told)
+        s->told--;
 }
 
 static void drop_oldest_qos0(struct session *s)
@@ -306,6 +308,8 @@ static void ring_trim(struct session *s)
         s->sent--;
         if (s->resend_at > 0)
             s->resend_at--;
+        if (s->told > 0)
+            s->told--;
     }
     if (s->count == 0 && s->cap > 64) {
         mem_free(s->ring);
@@ -340,10 +344,17 @@ static void fill_out(const struct session *s, const struct session_item *it, boo
                                  .dup = dup };
 }
 
+/* What waits there leaves; told: what s->told becomes. */
+static void drop_out(struct session *s, uint32_t at, uint32_t *told)
+{
+    drop_message(s, item(s, at));
+    *told -= at < s->told;
+}
+
 size_t session_drop_waiting(struct session *s, bool (*keep)(void *ctx, const struct session_out *o),
                             void *ctx)
 {
-    uint32_t to = s->sent, dropped;
+    uint32_t to = s->sent, told = s->told, dropped;
 
     for (uint32_t at = s->sent; at < s->count; at++) {
         struct session_item *it = item(s, at);
@@ -353,10 +364,11 @@ size_t session_drop_waiting(struct session *s, bool (*keep)(void *ctx, const str
         if (keep(ctx, &out))
             *item(s, to++) = *it;
         else
-            drop_message(s, it);
+            drop_out(s, at, &told);
     }
     dropped = s->count - to;
     s->count = to;
+    s->told = told;
     s->dropped += dropped;
     ring_trim(s);
     return dropped;
@@ -695,7 +707,7 @@ void session_remove_share(struct session *s, uint64_t id)
 void session_give_back(struct session *s,
                        void (*give)(void *ctx, uint64_t share, struct message *m), void *ctx)
 {
-    uint32_t kept = s->sent;
+    uint32_t kept = s->sent, told = s->told;
 
     for (uint32_t i = 0; i < s->count; i++) {
         struct session_item *it = item(s, i);
@@ -703,13 +715,17 @@ void session_give_back(struct session *s,
         if (it->shared &&
             (it->state == SESSION_WAITING || (it->state == SESSION_SENT && it->qos == 1))) {
             give(ctx, it->share, message_ref(it->m));
-            drop_message(s, it);
+            if (it->state == SESSION_WAITING)
+                drop_out(s, i, &told);
+            else
+                drop_message(s, it);
             it->state = SESSION_DONE;
         } else if (it->state == SESSION_WAITING) {
             *item(s, kept++) = *it;
         }
     }
     s->count = kept;
+    s->told = told;
     ring_trim(s);
 }
 

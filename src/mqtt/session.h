@@ -91,9 +91,11 @@ struct session {
     uint32_t open;      /* sent on this connection and not done */
     uint32_t resend_at; /* of those sent: from here on they go out again; == sent: nothing to do */
     uint32_t
-        unwritten;     /* QoS 2 whose packet ids are on their way to the disk: QoS 1 waits behind */
-    uint32_t waiting0; /* of those that wait, of QoS 0 */
-    uint32_t window;   /* how many may be open (the client's Receive Maximum and ours) */
+        unwritten; /* QoS 2 whose packet ids are on their way to the disk: QoS 1 waits behind */
+    uint32_t told; /* of those from the head: written down in the round under way */
+    uint32_t told_parts; /* the records that took; 0: it has not begun */
+    uint32_t waiting0;   /* of those that wait, of QoS 0 */
+    uint32_t window;     /* how many may be open (the client's Receive Maximum and ours) */
     size_t queued_messages, queued_bytes;
     struct sub_id_sets *id_sets; /* NULL while no message has several identifiers */
 

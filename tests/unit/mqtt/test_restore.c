@@ -12,6 +12,7 @@
 #include "trust/authz.h"
 #include "unit/unit.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,7 +32,8 @@ struct world {
     struct session *s[SESSIONS];
     bool away[SESSIONS], told[SESSIONS]; /* told: in the round that is under way */
     bool round, retained_told;
-    bool publishing; /* one at a time */
+    struct session *telling; /* some of it is told, and not all */
+    bool publishing;         /* one at a time */
     uint64_t base, base_before;
     struct message *retained[TOPICS];
     struct tree tree;
@@ -174,27 +176,82 @@ static void emit_parts(struct world *w, struct buf *parts, unsigned count)
     }
 }
 
+static struct persist_session head_of(const struct world *w, unsigned i)
+{
+    const struct session *s = w->s[i];
+
+    return (struct persist_session){ .client_id = session_id(s),
+                                     .user = STR("u"),
+                                     .base = w->base,
+                                     .expiry_s = s->expiry_s,
+                                     .away_wall_ms = w->away[i] ? 1000 : 0,
+                                     .last_packet_id = s->last_packet_id };
+}
+
+/* What the next record of it holds: at most so many items, which are copied. */
+static uint32_t measure(struct world *w, const struct session *s, unsigned most,
+                        struct persist_session *p)
+{
+    uint32_t until = s->told;
+
+    for (; until < s->count && most > 0; until++, most--) {
+        if (session_item_at(s, until)->state == SESSION_DONE)
+            continue;
+        p->items++;
+        if (session_item_at(s, until)->m)
+            write_copy(w, PERSIST_COPY, session_item_at(s, until)->m);
+    }
+    return until;
+}
+
+/* Some of it, and the rest in later steps: what it does meanwhile comes between. */
+static void tell_some(struct world *w, unsigned i)
+{
+    struct session *s = w->s[i];
+    struct persist_session p = head_of(w, i);
+    bool first = s->told_parts == 0, last;
+    uint32_t until;
+    struct buf *b;
+
+    if (first) {
+        p.subs = s->sub_count;
+        p.received = s->received_count;
+        s->told = 0;
+    }
+    until = measure(w, s, rnd(w, 4), &p);
+    last = !first && until == s->count;
+    b = op(w);
+    if (first)
+        persist_put_session(b, PERSIST_SESSION_BEGIN, s->serial, &p);
+    else
+        persist_put_session_more(b, s->serial, &p, s->told_parts, last);
+    for (uint32_t k = 0; k < p.subs; k++)
+        put_sub(b, &s->subs[k]);
+    for (uint32_t k = 0; k < p.received; k++)
+        persist_put_received(b, s->received[k]);
+    for (; s->told < until; s->told++) {
+        struct persist_item it = item_of(s, session_item_at(s, s->told));
+
+        if (session_item_at(s, s->told)->state != SESSION_DONE)
+            persist_put_item(b, &it);
+    }
+    s->told_parts++;
+    if (last)
+        s->told = s->told_parts = 0;
+    w->telling = last ? NULL : s;
+    w->told[i] = last;
+}
+
 static void write_whole(struct world *w, unsigned i)
 {
     const struct session *s = w->s[i];
-    struct persist_session p = { .client_id = session_id(s),
-                                 .user = STR("u"),
-                                 .base = w->base,
-                                 .expiry_s = s->expiry_s,
-                                 .away_wall_ms = w->away[i] ? 1000 : 0,
-                                 .last_packet_id = s->last_packet_id,
-                                 .subs = s->sub_count,
-                                 .received = s->received_count };
+    struct persist_session p = head_of(w, i);
     struct buf parts[PARTS_MAX];
     unsigned count = 0;
 
-    for (uint32_t k = 0; k < s->count; k++) {
-        if (session_item_at(s, k)->state == SESSION_DONE)
-            continue;
-        p.items++;
-        if (session_item_at(s, k)->m)
-            write_copy(w, PERSIST_COPY, session_item_at(s, k)->m);
-    }
+    p.subs = s->sub_count;
+    p.received = s->received_count;
+    measure(w, s, UINT_MAX, &p);
     w->told[i] = true;
     if (rnd(w, 2)) {
         put_all(op(w), s, &p);
@@ -226,6 +283,8 @@ static void leave(struct world *w, unsigned i)
             tree_remove(&w->tree, str_from(s->subs[k].filter, s->subs[k].filter_n), s);
     if (s->conn)
         session_detach(s, 0, false);
+    if (w->telling == s)
+        w->telling = NULL;
     session_free(s);
     w->s[i] = NULL;
 }
@@ -400,7 +459,10 @@ static void round_step(struct world *w)
     for (unsigned i = 0; i < SESSIONS; i++) {
         if (!w->s[i] || w->told[i])
             continue;
-        write_whole(w, i);
+        if (w->telling == w->s[i] || rnd(w, 2))
+            tell_some(w, i);
+        else
+            write_whole(w, i);
         return;
     }
     if (!w->retained_told) {
@@ -585,7 +647,7 @@ static void what_is_restored_is_what_was_there(void **state)
         tree_init(&w->tree);
         for (unsigned i = 0; i < 600; i++) {
             step(w);
-            if (rnd(w, 20) == 0)
+            if (w->telling || rnd(w, 20) == 0)
                 check(w);
         }
         check(w);

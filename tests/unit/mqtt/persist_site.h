@@ -1,0 +1,231 @@
+#ifndef UNIT_MQTT_PERSIST_SITE_H
+#define UNIT_MQTT_PERSIST_SITE_H
+/*
+ * A broker on a disk that is copied while it runs, as a crash would leave it; another begins on the copy.
+ */
+#include "broker_rig.h"
+
+#include "base/log.h"
+#include "journal/journal.h"
+#include "mqtt/broker_part.h"
+#include "unit/unit.h"
+
+#include <dirent.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+struct site {
+    char root[64];
+    unsigned copies;
+    unsigned workers;
+    struct journal *journal;
+    void (*tune)(struct limits *l); /* as the next one begins; may be NULL */
+    struct taker *taker;            /* ingests; may be NULL */
+    struct addr addrs[3];           /* listeners, by enum broker_durability */
+    const char *want;               /* of the session with that id: expiry_s */
+    uint32_t expiry_s;
+    struct rig r;
+};
+
+static const struct broker_topic topics[] = {
+    { { "commit/#", 8 }, BROKER_COMMIT },
+    { { "interval/#", 10 }, BROKER_INTERVAL },
+    { { "memory/#", 8 }, BROKER_MEMORY },
+    { { "memory/never/this", 17 }, BROKER_COMMIT }, /* the first that matches */
+};
+
+/* Who ingests what is published below rec/, a little later. */
+struct taker {
+    struct later later;
+    struct broker_token *token;
+    struct cell asked;
+};
+
+static inline void on_record(struct later *d)
+{
+    broker_publish_done(container_of(d, struct taker, later)->token, 0, false, NULL);
+}
+
+static inline int take_records(void *ctx, struct loop *l, const struct broker_message *m,
+                               struct broker_token *token, const char **reason)
+{
+    struct taker *t = ctx;
+
+    (void)reason;
+    cell_set(&t->asked, cell_get(&t->asked) + 1);
+    if (!str_starts(m->topic, STR("rec/")))
+        return BROKER_ROUTE;
+    t->token = token;
+    t->later.run = on_record;
+    loop_later(l, &t->later);
+    return BROKER_LATER_CONSUME;
+}
+
+static inline void begin(struct site *x)
+{
+    struct journal_options o = journal_options_default();
+    struct fault f = { 0 };
+    char dir[100];
+
+    o.free_floor_bytes = 0;
+    o.segment_bytes = KIB(256);
+    o.lazy_flush_ms = 3600000; /* not in a test's time */
+    snprintf(dir, sizeof(dir), "%s/%u", x->root, x->copies);
+    rig_init(&x->r);
+    if (x->tune)
+        x->tune(&x->r.limits);
+    assert_int_equal(journal_open(dir, &o, &x->r.limits, NULL, NULL, &x->journal, &f), 0);
+    x->r.o.journal = x->journal;
+    x->r.o.on_publish = x->taker ? take_records : NULL;
+    x->r.o.publish_ctx = x->taker;
+    x->r.o.topics = topics;
+    x->r.o.topic_count = COUNT_OF(topics);
+    x->r.prepare = broker_restore;
+    x->r.stop_ms = 1; /* its clients do not know that it ends */
+    rig_start(&x->r, x->workers);
+    for (unsigned i = 0; i < COUNT_OF(x->addrs); i++) {
+        struct broker_rules rules = broker_rules_default(&x->r.limits);
+        struct broker_listen l = { .rules = &rules };
+
+        rules.durability = (enum broker_durability)i;
+        assert_int_equal(addr_parse(STR("127.0.0.1"), 0, &l.addr), 0);
+        assert_int_equal(broker_listen(x->r.broker, &l, &x->addrs[i], &f), 0);
+    }
+}
+
+static inline void end(struct site *x)
+{
+    rig_stop(&x->r);
+    journal_close(x->journal);
+}
+
+static inline void site_init(struct site *x, unsigned workers)
+{
+    *x = (struct site){ .workers = workers };
+    snprintf(x->root, sizeof(x->root), "/tmp/wayside-persist-XXXXXX");
+    assert_non_null(mkdtemp(x->root));
+    begin(x);
+}
+
+static inline int remove_one(const char *path, const struct stat *st, int type, struct FTW *w)
+{
+    (void)st;
+    (void)type;
+    (void)w;
+    return remove(path);
+}
+
+static inline void site_fini(struct site *x)
+{
+    end(x);
+    nftw(x->root, remove_one, 10, FTW_DEPTH | FTW_PHYS);
+}
+
+static inline void copy_file(const char *from, const char *to)
+{
+    char bytes[65536];
+    FILE *in = fopen(from, "rb"), *out;
+    size_t n;
+
+    if (!in)
+        return; /* it went meanwhile */
+    out = fopen(to, "wb");
+    assert_non_null(out);
+    while ((n = fread(bytes, 1, sizeof(bytes), in)) > 0)
+        assert_int_equal(fwrite(bytes, 1, n, out), n);
+    fclose(in);
+    fclose(out);
+}
+
+/* Newest first, so that what is copied later is not newer than what was copied before. */
+static inline int by_name_down(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*b)->d_name, (*a)->d_name);
+}
+
+/* The broker is gone with everything but its disk as it is now; another begins on that. */
+static inline void crash(struct site *x)
+{
+    char from[100], to[100], a[400], b[400];
+    struct dirent **names;
+    int n;
+
+    snprintf(from, sizeof(from), "%s/%u", x->root, x->copies++);
+    snprintf(to, sizeof(to), "%s/%u", x->root, x->copies);
+    assert_int_equal(mkdir(to, 0700), 0);
+    n = scandir(from, &names, NULL, by_name_down);
+    assert_true(n > 2);
+    for (int i = 0; i < n; i++) {
+        snprintf(a, sizeof(a), "%s/%s", from, names[i]->d_name);
+        snprintf(b, sizeof(b), "%s/%s", to, names[i]->d_name);
+        if (names[i]->d_name[0] != '.' && strcmp(names[i]->d_name, "lock") != 0)
+            copy_file(a, b);
+        free(names[i]);
+    }
+    free(names);
+    end(x);
+    begin(x);
+}
+
+static inline void on_round(void *ctx, struct loop *l)
+{
+    struct broker *b = ctx;
+
+    if (loop_index(l) == 0)
+        persist_round(b);
+}
+
+static inline void on_number(void *ctx, struct loop *l)
+{
+    struct site *x = ctx;
+
+    if (loop_index(l) == 0)
+        x->r.number = x->r.broker->rounds.running ? 0 : x->r.broker->rounds.number;
+}
+
+/* Everything is written down anew. */
+static inline void round_through(struct site *x)
+{
+    int64_t limit = now_ms() + RIG_WAIT_MS;
+
+    workers_each(x->r.workers, on_round, x->r.broker);
+    do {
+        assert_true(now_ms() < limit);
+        workers_each(x->r.workers, on_number, x);
+    } while (x->r.number == 0);
+}
+
+static inline struct mqtt_packet lasting(const char *id)
+{
+    struct mqtt_packet pk = connect_packet(MQTT_V5, id);
+
+    pk.connect.clean_start = false;
+    pk.connect.props.has = MQTT_HAS(SESSION_EXPIRY);
+    pk.connect.props.session_expiry_s = 1000;
+    return pk;
+}
+
+static inline struct client back(struct site *x, const char *id, bool present)
+{
+    struct mqtt_packet pk = lasting(id);
+    struct client c = client_dial(&x->r, MQTT_V5);
+    struct mqtt_connack ack = client_hello(&c, &pk);
+
+    assert_int_equal(ack.code, 0);
+    assert_int_equal(ack.session_present, present);
+    return c;
+}
+
+/* What was not waited for (answers of clients that were handled) is on the disk as well. */
+static inline void again(struct site *x, bool round)
+{
+    journal_settle(x->journal);
+    if (round) {
+        round_through(x);
+        round_through(x); /* now the log begins behind what was written first */
+    }
+    crash(x);
+}
+
+#endif

@@ -1,0 +1,238 @@
+/*
+ * Rounds: what is written anew is what is there, the log gets shorter by it, and nobody waits for one.
+ */
+#include "persist_site.h"
+
+/* A broker that is started again before it makes a second round goes on where the one before was. */
+static void the_log_is_trimmed_across_restarts(void **state)
+{
+    struct journal_status st;
+    char payload[601];
+    struct site x;
+
+    (void)state;
+    memset(payload, 'x', sizeof(payload) - 1);
+    payload[sizeof(payload) - 1] = 0;
+    site_init(&x, 2);
+    for (int k = 0; k < 4; k++) {
+        struct client pub = client_connect(&x.r, MQTT_V5, "pub");
+
+        for (int i = 0; i < 600; i++)
+            client_publish(&pub, "r", payload, 1, true);
+        client_close(&pub);
+        round_through(&x);
+        again(&x, false);
+    }
+    journal_status(x.journal, &st);
+    assert_true(st.oldest > 600);
+    assert_true(st.bytes < 8 * KIB(256));
+    site_fini(&x);
+}
+
+static void post_all(struct site *x, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++) {
+        char payload[16];
+        struct blob *b;
+
+        snprintf(payload, sizeof(payload), "%u", i);
+        b = blob_new(str_of(payload));
+        assert_int_equal(broker_post(x->r.broker, STR("t"), b, 1, 0), 0);
+        blob_unref(b);
+    }
+}
+
+static void await_queued(const struct site *x, size_t want)
+{
+    int64_t limit = now_ms() + RIG_WAIT_MS;
+
+    while (rig_session(&x->r, "sub").info.queued < want)
+        assert_true(now_ms() < limit);
+}
+
+static void await_queued_at_most(const struct site *x, size_t want)
+{
+    int64_t limit = now_ms() + RIG_WAIT_MS;
+
+    while (rig_session(&x->r, "sub").info.queued > want)
+        assert_true(now_ms() < limit);
+}
+
+#define TURN_RECORDS 520u /* what a turn's steps are enough for, copies of small messages */
+
+static void large_queues(struct limits *l)
+{
+    l->mqtt_queue_max_messages = 100000;
+}
+
+/* A session with more than a record takes is told in several. */
+static void a_long_queue_is_written_down(void **state)
+{
+    enum { COUNT = 12000 }; /* of 15 bytes each: in three records */
+    struct site x = { 0 };
+    struct mqtt_packet pk;
+    struct client c;
+
+    (void)state;
+    site_init(&x, 2);
+    x.tune = large_queues;
+    crash(&x);
+    c = back(&x, "sub", false);
+    client_subscribe(&c, "t", 1);
+    client_close(&c);
+    rig_await_connected(&x.r, "sub", false);
+    post_all(&x, 0, COUNT - 10);
+    await_queued(&x, COUNT - 10);
+    again(&x, true);
+    post_all(&x, COUNT - 10, COUNT);
+    await_queued(&x, COUNT);
+    again(&x, true);
+    c = back(&x, "sub", true);
+    for (unsigned i = 0; i < COUNT; i++) {
+        uint64_t number;
+
+        pk = client_expect(&c, MQTT_PUBLISH);
+        assert_int_equal(str_to_u64(pk.publish.payload, &number), 0);
+        assert_int_equal(number, i);
+        client_answer(&c, &pk.publish);
+    }
+    client_close(&c);
+    site_fini(&x);
+}
+
+/* A round that is stepped through by hand: how many records each turn writes. */
+struct turns {
+    struct site *x;
+    struct cell seq; /* of the mark behind what the last one wrote */
+    uint64_t before;
+    unsigned count;
+    bool over;
+};
+
+static void on_mark(void *ctx, int code, uint64_t seq)
+{
+    struct turns *t = ctx;
+
+    assert_int_equal(code, 0);
+    cell_set(&t->seq, seq);
+}
+
+static void on_first_turn(void *ctx, struct loop *l)
+{
+    struct turns *t = ctx;
+    struct part *p = part_of(t->x->r.broker, l);
+
+    p->round = ++p->b->rounds.number;
+    p->round_base = t->before;
+    p->round_open = true;
+    p->round_left = p->lasting_count;
+    p->round_retained = 1;
+}
+
+static void on_turn(void *ctx, struct loop *l)
+{
+    struct turns *t = ctx;
+    struct part *p = part_of(t->x->r.broker, l);
+
+    t->over = persist_round_turn(p);
+    persist_end(p, 0, BROKER_COMMIT, on_mark, t);
+}
+
+static void on_mark_only(void *ctx, struct loop *l)
+{
+    struct turns *t = ctx;
+
+    persist_end(part_of(t->x->r.broker, l), 0, BROKER_COMMIT, on_mark, t);
+}
+
+/* How many records came since the last call, without the mark of this one. */
+static uint64_t records_since(struct turns *t, void (*make_mark)(void *ctx, struct loop *l))
+{
+    int64_t limit = now_ms() + RIG_WAIT_MS;
+    uint64_t n;
+
+    cell_set(&t->seq, 0);
+    workers_each(t->x->r.workers, make_mark, t);
+    while (cell_get(&t->seq) == 0)
+        assert_true(now_ms() < limit);
+    n = cell_get(&t->seq) - t->before - 1;
+    t->before = cell_get(&t->seq);
+    return n;
+}
+
+static void turn_once(struct turns *t)
+{
+    records_since(t, on_mark_only);
+    assert_true(records_since(t, on_turn) <= TURN_RECORDS);
+    t->count++;
+}
+
+static void take_in_order(struct client *c, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++) {
+        struct mqtt_packet pk = client_expect(c, MQTT_PUBLISH);
+        uint64_t number;
+
+        assert_int_equal(str_to_u64(pk.publish.payload, &number), 0);
+        assert_int_equal(number, i);
+        client_answer(c, &pk.publish);
+    }
+}
+
+/* However long a queue is and however much is retained, a turn does so much and no more; and the session goes
+ * on meanwhile: with the broker gone in the middle of its telling, or behind it, it is as it was. */
+static void a_turn_of_a_round_is_bounded(void **state)
+{
+    enum { QUEUED = 9000, RETAINED = 1500, TAKEN = 300, LATER = 50 };
+
+    (void)state;
+    for (int middle = 0; middle < 2; middle++) {
+        struct site x = { 0 };
+        struct turns t = { .x = &x };
+        struct client c, pub;
+        char topic[16];
+
+        site_init(&x, 1);
+        x.tune = large_queues;
+        crash(&x);
+        c = back(&x, "sub", false);
+        client_subscribe(&c, "t", 1);
+        client_close(&c);
+        rig_await_connected(&x.r, "sub", false);
+        post_all(&x, 0, QUEUED);
+        await_queued(&x, QUEUED);
+        pub = client_connect(&x.r, MQTT_V5, "pub");
+        for (unsigned i = 0; i < RETAINED; i++) {
+            snprintf(topic, sizeof(topic), "r/%u", i);
+            client_publish(&pub, topic, "kept", 0, true);
+        }
+        client_close(&pub);
+        records_since(&t, on_mark_only);
+        workers_each(x.r.workers, on_first_turn, &t);
+        for (unsigned i = 0; i < 5; i++)
+            turn_once(&t);
+        assert_false(t.over);
+        c = back(&x, "sub", true);
+        take_in_order(&c, 0, TAKEN);
+        await_queued_at_most(&x, QUEUED - TAKEN);
+        client_close(&c);
+        rig_await_connected(&x.r, "sub", false);
+        post_all(&x, QUEUED, QUEUED + LATER);
+        await_queued(&x, QUEUED + LATER - TAKEN);
+        turn_once(&t);
+        assert_false(t.over);
+        while (middle == 0 && !t.over)
+            turn_once(&t);
+        if (middle == 0)
+            assert_true(t.count >= (QUEUED + RETAINED) / TURN_RECORDS);
+        journal_settle(x.journal);
+        crash(&x);
+        c = back(&x, "sub", true);
+        take_in_order(&c, TAKEN, QUEUED + LATER);
+        client_close(&c);
+        site_fini(&x);
+    }
+}
+
+RUN(TEST(the_log_is_trimmed_across_restarts), TEST(a_long_queue_is_written_down),
+    TEST(a_turn_of_a_round_is_bounded))
