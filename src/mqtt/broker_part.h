@@ -269,7 +269,7 @@ bool holding_enter_tree(struct part *p, struct session *s);
 void holding_leave_tree(struct part *p, struct session *s);
 void will_publish(struct part *p, struct session *s);
 /* Nobody publishes it. */
-void will_drop(struct session *s);
+void will_drop(struct part *p, struct session *s);
 
 /* ---- inside_server.c ---- */
 /* The client inside of that id; NULL: none, whether or not its id says that it was one. */
@@ -363,6 +363,8 @@ void persist_end(struct part *p, uint64_t serial, enum broker_durability how, pe
 enum broker_durability persist_how(const struct conn *c);
 void persist_away(struct part *p, const struct session *s);
 void persist_back(struct part *p, const struct session *s, uint32_t expiry_s);
+/* The will that s has now, or that it has none any more. */
+void persist_will(struct part *p, struct session *s);
 void persist_subscribe(struct part *p, const struct session *s, const struct persist_sub *sub,
                        enum broker_durability how, persist_done *done, void *ctx);
 void persist_unsubscribe(struct part *p, const struct session *s, struct str filter,

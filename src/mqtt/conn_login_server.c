@@ -375,7 +375,7 @@ static struct message *make_will(struct conn *c)
         .payload = w->payload,
         .qos = w->qos,
         .retain = w->retain,
-        .room = MESSAGE_PUBLISHER | MESSAGE_STAMP | MESSAGE_SEQ,
+        .room = MESSAGE_WILL_ROOM,
     };
     struct message *m;
 
@@ -555,6 +555,7 @@ static void open_now(void *ctx)
         return;
     }
     take_settings(c, s);
+    persist_will(c->part, s);
     session_attach(s, c, window);
     c->session = s;
     conn_move(c, CONN_OPEN);

@@ -430,6 +430,8 @@ void holding_detach(struct part *p, struct session *s, bool send_will)
     session_detach(s, loop_now_ms(p->loop), send_will);
     s->away_wall_ms = clock_wall_ns() / 1000000;
     share_absent(p, s);
+    if (!s->will)
+        persist_will(p, s);
     if (s->written && s->expiry_s > 0)
         persist_away(p, s);
     look(h);
@@ -453,14 +455,14 @@ void will_publish(struct part *p, struct session *s)
         message_set(m, MESSAGE_EXPIRES, message_expires_ms(m) + loop_now_ms(p->loop));
     message_set(m, MESSAGE_PUBLISHER, s->serial);
     ingest_will(p, s, m);
+    persist_will(p, s); /* behind it: rather twice than not at all */
     message_unref(m);
 }
 
-void will_drop(struct session *s)
+void will_drop(struct part *p, struct session *s)
 {
-    struct message *m = session_take_will(s);
-
-    message_unref(m);
+    message_unref(session_take_will(s));
+    persist_will(p, s);
 }
 
 /* ---- tables ---- */

@@ -36,6 +36,8 @@ struct message_source {
     bool retain;
     uint8_t room; /* fields that will be set, besides those that are */
 };
+/* The room of a will: it is published later. */
+#define MESSAGE_WILL_ROOM (MESSAGE_PUBLISHER | MESSAGE_STAMP | MESSAGE_SEQ)
 /* One reference. topic.n < 64 KiB and the whole < 4 GiB, both capped by the caller. */
 struct message *message_new(const struct message_source *src);
 

@@ -29,16 +29,21 @@ static void begin(struct buf *b, enum persist_op op, uint64_t session)
     buf_le64(b, session);
 }
 
+static void put_content(struct buf *b, const struct persist_message *m)
+{
+    buf_u8(b, (uint8_t)(m->qos | (m->retain ? FLAG_RETAIN : 0)));
+    put_str(b, m->topic);
+    put_str(b, m->props);
+    buf_put(b, m->payload);
+}
+
 void persist_put_message(struct buf *b, enum persist_op op, const struct persist_message *m)
 {
     begin(b, op, m->publisher);
     buf_le64(b, m->seq);
     buf_le64(b, (uint64_t)m->expires_wall_ms);
     buf_le16(b, m->packet_id);
-    buf_u8(b, (uint8_t)(m->qos | (m->retain ? FLAG_RETAIN : 0)));
-    put_str(b, m->topic);
-    put_str(b, m->props);
-    buf_put(b, m->payload);
+    put_content(b, m);
 }
 
 static void put_counts(struct buf *b, const struct persist_session *w)
@@ -122,6 +127,20 @@ void persist_put_unsubscribe(struct buf *b, uint64_t session, struct str filter)
     put_str(b, filter);
 }
 
+void persist_put_will(struct buf *b, uint64_t session, uint32_t delay_s,
+                      const struct persist_message *m)
+{
+    begin(b, PERSIST_WILL, session);
+    buf_le32(b, delay_s);
+    buf_le64(b, (uint64_t)m->expires_wall_ms);
+    put_content(b, m);
+}
+
+void persist_put_no_will(struct buf *b, uint64_t session)
+{
+    begin(b, PERSIST_NO_WILL, session);
+}
+
 void persist_put_back(struct buf *b, uint64_t session, uint32_t expiry_s)
 {
     begin(b, PERSIST_BACK, session);
@@ -183,24 +202,35 @@ static bool filter_ok(struct str s)
     return false;
 }
 
-static bool get_message(struct rd *r, struct persist *out)
+static bool get_content(struct rd *r, struct persist_message *m)
 {
-    struct persist_message *m = &out->message;
-    uint8_t flags;
+    uint8_t flags = rd_u8(r);
 
-    m->publisher = out->session;
-    m->seq = rd_le64(r);
-    m->expires_wall_ms = (int64_t)rd_le64(r);
-    m->packet_id = rd_le16(r);
-    flags = rd_u8(r);
     m->qos = flags & FLAG_QOS;
     m->retain = (flags & FLAG_RETAIN) != 0;
     m->topic = get_str(r);
     m->props = get_str(r);
     m->payload = rd_rest(r);
     return !r->bad && (flags & ~(FLAG_QOS | FLAG_RETAIN)) == 0 && m->qos <= 2 &&
-           m->expires_wall_ms >= 0 && mqtt_topic_valid(m->topic) &&
-           (m->seq != 0) == (out->op != PERSIST_MESSAGE);
+           m->expires_wall_ms >= 0 && mqtt_topic_valid(m->topic);
+}
+
+static bool get_will(struct rd *r, struct persist *out)
+{
+    out->will_delay_s = rd_le32(r);
+    out->message.expires_wall_ms = (int64_t)rd_le64(r);
+    return get_content(r, &out->message);
+}
+
+static bool get_message(struct rd *r, struct persist *out)
+{
+    struct persist_message *m = &out->message;
+
+    m->publisher = out->session;
+    m->seq = rd_le64(r);
+    m->expires_wall_ms = (int64_t)rd_le64(r);
+    m->packet_id = rd_le16(r);
+    return get_content(r, m) && (m->seq != 0) == (out->op != PERSIST_MESSAGE);
 }
 
 static struct persist_sub get_sub(struct rd *r)
@@ -334,7 +364,10 @@ static bool get_fields(struct rd *r, struct persist *out)
     case PERSIST_SESSION_MORE:
         return get_session_more(r, out);
     case PERSIST_END:
+    case PERSIST_NO_WILL:
         return true;
+    case PERSIST_WILL:
+        return get_will(r, out);
     case PERSIST_AWAY:
         out->wall_ms = (int64_t)rd_le64(r);
         out->expiry_s = rd_le32(r);

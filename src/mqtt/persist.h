@@ -35,15 +35,17 @@ enum persist_op {
     PERSIST_SESSION_BEGIN = 14,
     PERSIST_SESSION_MORE = 15,
     PERSIST_ARRIVED = 16, /* the incoming packet_id was taken; its message goes to nobody here */
+    PERSIST_WILL = 17,    /* this is to be published when its client has gone, will_delay_s later */
+    PERSIST_NO_WILL = 18, /* nothing is, (any more) */
 };
 
 /* A message with what its publisher needs. expires_wall_ms: UTC; 0: never. */
 struct persist_message {
     struct str topic, props, payload;
-    uint64_t seq;       /* PERSIST_COPY and _RETAINED: its number; else 0 */
-    uint64_t publisher; /* session; 0: none */
-    int64_t expires_wall_ms;
-    uint16_t packet_id; /* of a QoS 2 PUBLISH of a session that is written down; else 0 */
+    uint64_t seq;            /* PERSIST_COPY and _RETAINED: its number; else 0 */
+    uint64_t publisher;      /* session; 0: none */
+    int64_t expires_wall_ms; /* PERSIST_WILL: the length, from its publication on */
+    uint16_t packet_id;      /* of a QoS 2 PUBLISH of a session that is written down; else 0 */
     uint8_t qos;
     bool retain;
 };
@@ -88,6 +90,7 @@ struct persist {
     uint64_t seq;
     uint32_t expiry_s;
     uint32_t sub_id;
+    uint32_t will_delay_s;
     uint32_t part; /* PERSIST_SESSION_MORE: 1, 2 … */
     bool last;     /* the same */
     uint16_t packet_id;
@@ -116,6 +119,10 @@ void persist_put_end(struct buf *b, uint64_t session);
 void persist_put_away(struct buf *b, uint64_t session, int64_t wall_ms, uint32_t expiry_s);
 void persist_put_subscribe(struct buf *b, uint64_t session, const struct persist_sub *s);
 void persist_put_unsubscribe(struct buf *b, uint64_t session, struct str filter);
+/* The topic, properties, payload, expires_wall_ms, qos and retain of m. */
+void persist_put_will(struct buf *b, uint64_t session, uint32_t delay_s,
+                      const struct persist_message *m);
+void persist_put_no_will(struct buf *b, uint64_t session);
 void persist_put_back(struct buf *b, uint64_t session, uint32_t expiry_s);
 /* sub_id: a session may have a message twice, once of them retained; the first identifier tells which. */
 void persist_put_done(struct buf *b, uint64_t session, uint64_t seq, uint32_t sub_id);

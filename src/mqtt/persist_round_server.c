@@ -187,6 +187,7 @@ static bool tell(struct part *p, struct session *s, size_t *steps, enum broker_d
     if (last) {
         s->round = p->round;
         s->told = s->told_parts = 0;
+        persist_will(p, s);
     }
     return last;
 }

@@ -5,13 +5,13 @@
  *     waits for the disk: a publication that somebody who lasts may want, or that is retained (its
  *     PUBACK or PUBREC); a session that begins or ends with a CONNECT (CONNACK); SUBACK; UNSUBACK; the
  *     packet id of a QoS 2 message (its PUBLISH); PUBREC of a client (our PUBREL); PUBREL (our PUBCOMP)
- *     does not wait: PUBACK and PUBCOMP of a client, its going and coming, the end of a session
+ *     does not wait: PUBACK and PUBCOMP of a client, its going and coming, its will, the end of a session
  *
  * By BROKER_INTERVAL, and for all that nobody waits for, it is enough that it is written: it is flushed a
  * little later, or with the first that is waited for by BROKER_COMMIT.
  *
- * What does not wait may be lost, and then a message of QoS 1 comes again, or a session lasts longer. What
- * waits could otherwise lose a message, or let one of QoS 2 come twice.
+ * What does not wait may be lost, and then a message of QoS 1 or a will comes again, or a session lasts
+ * longer. What waits could otherwise lose a message, or let one of QoS 2 come twice.
  *
  * Each round (persist_round_server.c) writes everything down anew, so that what is old can be dropped.
  */
@@ -185,6 +185,28 @@ void persist_away(struct part *p, const struct session *s)
 void persist_back(struct part *p, const struct session *s, uint32_t expiry_s)
 {
     persist_put_back(persist_begin(p), s->serial, expiry_s);
+    persist_append(p, BROKER_INTERVAL, NULL, NULL);
+}
+
+void persist_will(struct part *p, struct session *s)
+{
+    struct message_source src;
+
+    if (!s->written || (!s->will && !s->will_written))
+        return;
+    s->will_written = s->will != NULL;
+    if (s->will) {
+        src = message_source_of(s->will);
+        persist_put_will(persist_begin(p), s->serial, s->will_delay_s,
+                         &(struct persist_message){ .topic = src.topic,
+                                                    .props = src.props,
+                                                    .payload = src.payload,
+                                                    .expires_wall_ms = (int64_t)src.expires_ms,
+                                                    .qos = src.qos,
+                                                    .retain = src.retain });
+    } else {
+        persist_put_no_will(persist_begin(p), s->serial);
+    }
     persist_append(p, BROKER_INTERVAL, NULL, NULL);
 }
 

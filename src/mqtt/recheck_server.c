@@ -119,13 +119,13 @@ static void recheck_conn(struct conn *c)
 static bool recheck_holding(struct part *p, struct session *s)
 {
     if (!login_stands(p, s->who)) {
-        will_drop(s);
+        will_drop(p, s);
         s->expiry_s = 0; /* one that is about to be opened ends with its connection */
         return true;
     }
     recheck_session(p, s, true);
     if (s->will && !recheck_allows(p, s->who, session_id(s), AUTHZ_PUBLISH, message_topic(s->will)))
-        will_drop(s);
+        will_drop(p, s);
     return false;
 }
 

@@ -9,6 +9,8 @@
  *
  *     DONE, SENT, RELEASED    of an item that was told, change it; of one that was not, say nothing: it is
  *                             told later as it then is, or is not there any more
+ *     WILL, NO_WILL           change what was there; a session as a whole does not name its will, which is
+ *                             told again behind it
  *     SUBSCRIBE, UNSUBSCRIBE, ARRIVED, COMPLETE, AWAY, BACK    change lists that were told at once, before
  *                             any item
  *     MESSAGE                 comes to what was there before, by its subscriptions, and is carried over in
@@ -354,6 +356,30 @@ static struct restored *restored_new(const struct restore *r, const struct persi
     return d;
 }
 
+/* Taken; NULL: none. */
+static void set_will(struct restored *d, struct message *m, uint32_t delay_s)
+{
+    message_unref(session_take_will(d->s));
+    d->s->will = m;
+    d->s->will_delay_s = delay_s;
+    d->s->will_written = m != NULL;
+}
+
+/* Its expiry is a length until it is published. */
+static void apply_will(struct restored *d, const struct persist *p)
+{
+    const struct persist_message *m = &p->message;
+    struct message_source src = { .topic = m->topic,
+                                  .props = m->props,
+                                  .payload = m->payload,
+                                  .expires_ms = (uint64_t)m->expires_wall_ms,
+                                  .qos = m->qos,
+                                  .retain = m->retain,
+                                  .room = MESSAGE_WILL_ROOM };
+
+    set_will(d, message_new(&src), p->will_delay_s);
+}
+
 /* With their messages where those are in the queue so far. */
 static void take_messages(struct restored *d, const struct restored *before)
 {
@@ -384,6 +410,7 @@ static void replace(struct restore *r, struct restored *d)
         for (uint32_t i = 0; i < before->s->received_count; i++)
             session_receive(d->s, before->s->received[i]);
         restore_queue_carry_over(&d->queue, &before->queue, d->base);
+        set_will(d, session_take_will(before->s), before->s->will_delay_s);
         map_remove(&r->sessions, key_of(&before->s->serial));
         map_remove(&r->clients, session_id(before->s));
         restored_free(before);
@@ -504,6 +531,12 @@ static void apply_to(struct restore *r, struct restored *d, const struct persist
         d->away_wall_ms = p->wall_ms;
         d->away_seq = seq;
         break;
+    case PERSIST_WILL:
+        apply_will(d, p);
+        break;
+    case PERSIST_NO_WILL:
+        set_will(d, NULL, 0);
+        break;
     case PERSIST_SUBSCRIBE:
         subscribe(r, d, &p->sub);
         break;
@@ -577,17 +610,23 @@ int restore_apply(struct restore *r, uint64_t seq, struct str record)
 
 /* ---- the end ---- */
 
-static void settle_expiry(const struct restore *r, struct restored *d)
+/* So many seconds after its client had gone, by our clock; not before now. */
+static uint64_t after_gone(const struct restore *r, const struct restored *d, uint32_t seconds)
 {
     int64_t gone =
         d->away_wall_ms && d->away_wall_ms < r->o.wall_ms ? r->o.wall_ms - d->away_wall_ms : 0;
-    int64_t left = (int64_t)d->s->expiry_s * 1000 - gone;
+    int64_t left = (int64_t)seconds * 1000 - gone;
 
-    d->s->away_wall_ms = d->away_wall_ms ? d->away_wall_ms : r->o.wall_ms;
-    if (d->s->expiry_s == SESSION_NEVER)
-        d->s->expires_at_ms = UINT64_MAX;
-    else
-        d->s->expires_at_ms = left > 0 ? r->o.now_ms + (uint64_t)left : r->o.now_ms;
+    return left > 0 ? r->o.now_ms + (uint64_t)left : r->o.now_ms;
+}
+
+static void settle_times(const struct restore *r, struct restored *d)
+{
+    struct session *s = d->s;
+
+    s->expires_at_ms = s->expiry_s == SESSION_NEVER ? UINT64_MAX : after_gone(r, d, s->expiry_s);
+    s->will_at_ms = s->will ? after_gone(r, d, s->will_delay_s) : UINT64_MAX;
+    s->away_wall_ms = d->away_wall_ms ? d->away_wall_ms : r->o.wall_ms;
 }
 
 static struct message *copy_of(const struct restore *r, uint64_t seq)
@@ -634,7 +673,7 @@ void restore_finish(struct restore *r)
         struct restored *d = e->value;
 
         d->s->conn = NULL;
-        settle_expiry(r, d);
+        settle_times(r, d);
         fill_queue(r, d);
     }
 }
@@ -647,7 +686,7 @@ struct session *restore_take_session(struct restore *r)
         struct restored *d = e->value;
         struct session *s = d->s;
 
-        if (!s || s->expires_at_ms <= r->o.now_ms)
+        if (!s || (s->expires_at_ms <= r->o.now_ms && !s->will))
             continue;
         d->s = NULL;
         return s;

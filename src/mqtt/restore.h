@@ -28,8 +28,9 @@ MUST_USE int restore_apply(struct restore *r, uint64_t seq, struct str record);
 /* All were applied: what follows may be called. */
 void restore_finish(struct restore *r);
 
-/* Each session that has not expired, once; now the caller's. NULL: no more. A session whose client was
- * connected counts as left just now; its expires_at_ms is set. */
+/* Each session that has not expired, or has and its will is still to be published, once; now the caller's.
+ * NULL: no more. A session whose client was connected counts as left just now, and not by DISCONNECT; its
+ * expires_at_ms and will_at_ms are set. */
 struct session *restore_take_session(struct restore *r);
 /* Each retained message, once; a reference that is the caller's. NULL: no more. */
 struct message *restore_take_retained(struct restore *r);

@@ -26,6 +26,7 @@ struct handing {
     bool *lost; /* by index: nobody has that session; each is set by its own worker */
     struct message **retained;
     size_t session_count, retained_count;
+    uint64_t now_ms; /* as it was read */
 };
 
 /* ---- reading ---- */
@@ -108,20 +109,30 @@ static bool settle_session(struct part *p, struct session *s)
     return true;
 }
 
-/* Once nothing is under way for them: sessions may end from now on. */
+/* Once nothing is under way for them: sessions may end from now on, and those whose time was over, which are
+ * there for their wills, do before anybody can ask for them. */
 static void part_begin(void *ctx, struct loop *l)
 {
     struct handing *h = ctx;
     struct part *p = part_of(h->b, l);
+    struct holding **over = mem_new_array(p->holdings.count + 1, sizeof(struct holding *));
+    size_t at = 0, count = 0;
     struct map_entry *e;
-    size_t at = 0;
 
     while ((e = map_next(&p->holdings, &at))) {
         struct holding *k = e->value;
 
-        if (session_wake_at(k->s) != UINT64_MAX)
+        if (k->s->will && !recheck_allows(p, k->s->who, session_id(k->s), AUTHZ_PUBLISH,
+                                          message_topic(k->s->will)))
+            will_drop(p, k->s); /* the rules may have changed meanwhile */
+        if (k->s->expires_at_ms <= h->now_ms)
+            over[count++] = k;
+        else if (session_wake_at(k->s) != UINT64_MAX)
             timer_start_at(&k->timer, session_wake_at(k->s));
     }
+    for (size_t i = 0; i < count; i++)
+        holding_end(over[i]);
+    mem_free(over);
     persist_rounds_start(p);
 }
 
@@ -155,7 +166,7 @@ int broker_restore(struct broker *b, struct fault *f)
                                  .ctx = b,
                                  .wall_ms = clock_wall_ns() / 1000000,
                                  .now_ms = clock_mono_ns() / 1000000 };
-    struct handing h = { .b = b };
+    struct handing h = { .b = b, .now_ms = o.now_ms };
     struct journal_reader *reader;
     uint64_t bad = 0, start_ns = clock_mono_ns();
     int rc = journal_cursor_open(b->journal, "mqtt", &b->cursor);

@@ -105,6 +105,7 @@ struct session {
     struct message *will;
     uint32_t will_delay_s;
     uint32_t expiry_s;      /* 0: ends with the connection */
+    bool will_written;      /* a will of it is written down, this one or another */
     uint64_t will_at_ms;    /* while disconnected; UINT64_MAX: none */
     uint64_t expires_at_ms; /* while disconnected */
     int64_t away_wall_ms;   /* while disconnected: since when */

@@ -7,6 +7,7 @@ import time
 
 from harness import free_port, main
 from mqtt_peers import LIMITS, Load
+from mqtt_raw import Client
 
 KILLS = int(os.environ.get("WAYSIDE_KILLS", "8"))
 
@@ -59,6 +60,35 @@ def test_what_is_retained_outlives_the_broker(box):
     with open(out, "w") as f:
         box.run("mosquitto_sub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", "kept/#", "-v", "-C", "4", "-W", "10", stdout=f).wait(20)
     assert sorted(out.read_text().split("\n")[:-1]) == [f"kept/{i} {45 + i}" for i in range(4)], out.read_text()
+
+
+def will(client, **props):
+    return {"topic": f"w/{client}", "payload": client, "qos": 1, "retain": True, "props": props}
+
+
+def test_wills_outlive_the_broker(box):
+    """Of those who were there: now, or their delay later; not of who said that it goes, or comes back in time."""
+    hub = box.hub()
+    lasting = {"clean": False, "props": {"session_expiry": 1000}}
+    watch = Client(hub, 5, "watch", **lasting)
+    watch.subscribe(("w/#", 1))
+    there = [Client(hub, 5, "there", will=will("there"), **lasting), Client(hub, 4, "old", clean=False, will={"topic": "w/old", "payload": "old", "qos": 1}),
+             Client(hub, 5, "late", will=will("late", will_delay=1), **lasting), Client(hub, 5, "back", will=will("back", will_delay=600), **lasting)]
+    Client(hub, 5, "bye", will=will("bye"), **lasting).stop(0)
+    for c in there:
+        c.publish("kept", "and all before is written", 1, retain=True)
+    hub.kill()
+    hub.start()
+    Client(hub, 5, "back", **lasting).stop(0)
+    watch = Client(hub, 5, "watch", **lasting)
+    came = {watch.message(dup=False).topic for _ in range(3)}
+    assert came == {"w/there", "w/old", "w/late"}, came
+    watch.publish("kept", "and its answers are", 1, retain=True)
+    hub.kill()
+    hub.start()
+    watch = Client(hub, 5, "watch", **lasting)
+    watch.quiet()
+    assert {p.topic for p in Client(hub, 5).retained("w/#")} == {"w/there", "w/late"}
 
 
 def test_without_durability_they_end_with_the_broker(box):

@@ -380,13 +380,19 @@ static void model_crash(void)
     last_crash = tick;
     for (int i = 0; i < CLIENTS; i++)
         client_crashed(&clients[i]);
-    for (unsigned i = 0; i < pub_count;
-         i++) { /* the will of a client that was connected is not published */
-        if (will_waits(&pubs[i], pubs[i].by) && clients[pubs[i].by].unsure)
-            will_is_doubtful(&pubs[i]);
+    for (unsigned i = 0; i < pub_count; i++) {
+        struct pub *p = &pubs[i];
+
+        /* What was said last of it may not be written down. */
+        if (p->will &&
+            (will_waits(p, p->by) || p->sent > last_quiet || (!p->sent && clients[p->by].unsure)))
+            p->may_come = tick;
         pubs[i].due_ms = 0;
     }
     for (struct talk *t = talks; t; t = t->next) {
+        if (t->will >= 0 && (!t->cut || t->cut > last_quiet))
+            /* its session may be written down, whatever it said last */
+            pubs[t->will].may_come = tick;
         if (!t->cut)
             t->cut = tick;
         t->link->done = t->link->ended = true;

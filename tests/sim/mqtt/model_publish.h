@@ -88,6 +88,8 @@ static const struct pub *retained_since(unsigned topic, unsigned since)
     for (unsigned i = 0; i < pub_count; i++) {
         const struct pub *p = &pubs[i];
 
+        if (p->retain && p->topic == topic && p->may_come)
+            return NULL;
         if (!p->retain || p->topic != topic || p->sent == 0)
             continue;
         if (best && precedes(p, best))
@@ -271,6 +273,8 @@ static void check_reasons(struct arrival *a)
      * find it written down before them. */
     if (a->p->sent <= last_crash && r.changes > 0)
         most *= 2;
+    if (a->p->may_come) /* each time it may not be written down that it was published */
+        most *= 1 + crashes;
     r.wishes *= repeats(a->p, qos);
     CHECK(r.any + r.wishes > 0);
     CHECK(r.qos_ok);
@@ -334,7 +338,8 @@ static void check_expiry(struct arrival *a, bool again)
         return;
     CHECK(has == (a->p->expiry_s > 0));
     if (has && waited_s < a->p->expiry_s)
-        CHECK(left <= a->p->expiry_s - waited_s && left + waited_s + 1 >= a->p->expiry_s);
+        CHECK(left <= a->p->expiry_s - waited_s &&
+              (a->p->may_come || left + waited_s + 1 >= a->p->expiry_s));
     else if (has)
         CHECK(left == 0);
 }
@@ -423,7 +428,12 @@ static void publish_told(struct talk *t, const struct mqtt_publish *pk)
     a.c.qos = pk->qos;
     a.c.retain = pk->retain;
     a.p = pub_said(&a, topic);
-    if (a.p && a.p->will && a.p->sent == 0) { /* its connection has not told us yet that it ends */
+    if (a.p && a.p->will && a.p->sent == 0 && a.p->may_come) {
+        a.p->sent = a.p->may_come;
+        a.p->sent_ms = world_ms;
+        a.p->doubtful = a.p->maybe = true;
+    } else if (a.p && a.p->will &&
+               a.p->sent == 0) { /* its connection has not told us yet that it ends */
         a.p->early = true;
         a.p->sent = tick;
         a.p->sent_ms = world_ms;

@@ -49,7 +49,9 @@ struct pub {
     bool later;    /* sent again later, or by 3.1.1: its time began anew */
     bool anew;     /* QoS 2, sent again to what may be another session */
     bool doubtful; /* a will that perhaps was not due */
-    bool early;    /* a will that came before its time was known to be */
+    unsigned
+        may_come; /* a will that the broker had when it was killed: from then on it may come, or not */
+    bool early; /* a will that came before its time was known to be */
     uint64_t due_ms;
     struct link *link;
     unsigned shared_copies;

@@ -53,6 +53,33 @@ static void messages(void **state)
     buf_fini(&b);
 }
 
+static void wills(void **state)
+{
+    static const struct persist_message m = { .topic = { "a/b", 3 },
+                                              .props = { "\x01\x02", 2 },
+                                              .payload = { "payload", 7 },
+                                              .expires_wall_ms = 5001,
+                                              .qos = 1,
+                                              .retain = true };
+    struct buf b = buf_init(10000);
+    struct persist p;
+
+    (void)state;
+    persist_put_will(&b, 77, 60, &m);
+    p = read_back(&b);
+    assert_int_equal(p.op, PERSIST_WILL);
+    assert_int_equal(p.session, 77);
+    assert_int_equal(p.will_delay_s, 60);
+    assert_str(p.message.topic, "a/b");
+    assert_str(p.message.payload, "payload");
+    assert_int_equal(p.message.props.n, 2);
+    assert_int_equal(p.message.expires_wall_ms, 5001);
+    assert_true(p.message.qos == 1 && p.message.retain);
+    b.p[26] = '+'; /* a topic that cannot be published on */
+    assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);
+    buf_fini(&b);
+}
+
 static void sessions(void **state)
 {
     static const struct persist_session w = { .client_id = { "c", 1 },
@@ -156,6 +183,7 @@ static void words(void **state)
         assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);                              \
     } while (0)
     WORD(PERSIST_END, persist_put_end(&b, 6));
+    WORD(PERSIST_NO_WILL, persist_put_no_will(&b, 6));
     WORD(PERSIST_AWAY, persist_put_away(&b, 6, 5, 8));
     WORD(PERSIST_BACK, persist_put_back(&b, 6, 9));
     WORD(PERSIST_UNSUBSCRIBE, persist_put_unsubscribe(&b, 6, STR("a/+")));
@@ -179,4 +207,4 @@ static void words(void **state)
     buf_fini(&b);
 }
 
-RUN(TEST(messages), TEST(sessions), TEST(large_sessions), TEST(words))
+RUN(TEST(messages), TEST(wills), TEST(sessions), TEST(large_sessions), TEST(words))

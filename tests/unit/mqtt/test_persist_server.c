@@ -380,6 +380,119 @@ static void a_start_takes_all_that_is_there(void **state)
     site_fini(&x);
 }
 
+/* ---- wills ---- */
+
+/* Its will goes to w/ID and says its id. */
+static struct client with_will(struct site *x, const char *id, uint32_t delay_s, bool retain,
+                               uint32_t expiry_s)
+{
+    struct mqtt_packet pk = lasting(id);
+    struct client c = client_dial(&x->r, MQTT_V5);
+    char topic[16];
+
+    snprintf(topic, sizeof(topic), "w/%s", id);
+    pk.connect.props.session_expiry_s = expiry_s;
+    pk.connect.has_will = true;
+    pk.connect.will = (struct mqtt_will){
+        .topic = str_of(topic), .payload = str_of(id), .qos = 1, .retain = retain
+    };
+    pk.connect.will.props.has = MQTT_HAS(WILL_DELAY);
+    pk.connect.will.props.will_delay_s = delay_s;
+    assert_int_equal(client_hello(&c, &pk).code, 0);
+    return c;
+}
+
+static void disconnect(struct client *c)
+{
+    struct mqtt_packet bye = { .type = MQTT_DISCONNECT };
+
+    client_send(c, &bye);
+    client_expect_end(c);
+    client_close(c);
+}
+
+/* In either order: they may come from two workers. */
+static void expect_both(struct client *c, const char *one, const char *other)
+{
+    for (int i = 0; i < 2; i++) {
+        struct mqtt_publish p = client_expect(c, MQTT_PUBLISH).publish;
+        bool is_one = str_eq(p.payload, str_of(one));
+
+        assert_true(!p.dup && (is_one || str_eq(p.payload, str_of(other))));
+        client_answer(c, &p);
+        if (is_one)
+            one = "not again";
+        else
+            other = "not again";
+    }
+}
+
+/* MQTT 5, 3.1.2.5: of those who were there and did not say that they go, now or their delay later, unless
+ * they come back before. */
+static void wills_test(struct site *x, bool round)
+{
+    struct client watch = back(x, "watch", false), there, bye, late, gone, changed, left;
+    struct client over = back(x, "over", false);
+
+    client_subscribe(&watch, "w/#", 1);
+    there = with_will(x, "there", 0, true, 1000);
+    bye = with_will(x, "bye", 0, false, 1000);
+    disconnect(&bye);
+    late = with_will(x, "late", 1, false, 1000);
+    gone = with_will(x, "gone", 900, false, 1000);
+    client_close(&gone);
+    left = with_will(x, "left", 900, false, 1000);
+    client_close(&left);
+    client_close(&over);
+    over = with_will(x, "over", 900, false,
+                     0); /* it is to end with its connection, and its will comes */
+    changed = with_will(x, "changed", 900, false, 1000);
+    client_close(&changed);
+    rig_await_connected(&x->r, "left", false);
+    rig_await_connected(&x->r, "gone", false);
+    changed = back(x, "changed", true); /* without one */
+    again(x, round);
+    client_close(&there);
+    client_close(&late);
+    client_close(&changed);
+    client_close(&watch);
+    client_close(&over);
+    over = back(x, "over", false);
+    client_close(&over);
+    watch = back(x, "watch", true);
+    expect_both(&watch, "there", "over");
+    client_expect_publish(&watch, "w/late", "late", 1);
+    assert_true(rig_session(&x->r, "left").info.will && rig_session(&x->r, "gone").info.will);
+    assert_false(rig_session(&x->r, "bye").info.will || rig_session(&x->r, "changed").info.will);
+    gone = back(x, "gone", true);
+    assert_false(rig_session(&x->r, "gone").info.will);
+    again(x, round); /* each comes once */
+    client_close(&watch);
+    client_close(&gone);
+    watch = back(x, "watch", true);
+    client_expect_nothing(&watch);
+    assert_false(rig_session(&x->r, "there").info.will || rig_session(&x->r, "late").info.will ||
+                 rig_session(&x->r, "gone").info.will);
+    client_subscribe(&watch, "w/there", 1);
+    client_expect_publish(&watch, "w/there", "there", 1); /* retained */
+    client_close(&watch);
+    there = with_will(x, "there", 0, false, 1000);
+    end(x); /* orderly: those who are there need none, whose delay runs still do */
+    begin(x);
+    client_close(&there);
+    assert_true(rig_session(&x->r, "left").info.will);
+    assert_false(rig_session(&x->r, "there").info.will);
+    watch = back(x, "watch", true);
+    client_expect_nothing(&watch);
+    client_close(&watch);
+}
+
+static void wills_outlive_the_broker(void **state)
+{
+    (void)state;
+    each_way(wills_test);
+}
+
 /* ---- with one who ingests ---- */
 
 /* What was taken and goes to nobody here is not taken again, since its id is known. */
@@ -652,5 +765,6 @@ RUN(TEST(what_is_queued_is_there_again), TEST(subscriptions_are_there_again),
     TEST(qos_2_goes_on_to_a_subscriber), TEST(qos_2_of_a_publisher_is_taken_once),
     TEST(retained_messages_are_there_again), TEST(what_is_over_stays_over),
     TEST(what_is_left_unanswered_holds_nobody_up), TEST(a_start_takes_all_that_is_there),
-    TEST(what_is_ingested_is_taken_once), TEST(a_full_log_refuses_the_whole),
-    TEST(listeners_and_topics_say_how_much), TEST(order_holds_between_them), TEST(any_moment))
+    TEST(wills_outlive_the_broker), TEST(what_is_ingested_is_taken_once),
+    TEST(a_full_log_refuses_the_whole), TEST(listeners_and_topics_say_how_much),
+    TEST(order_holds_between_them), TEST(any_moment))

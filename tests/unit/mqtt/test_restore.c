@@ -176,6 +176,44 @@ static void emit_parts(struct world *w, struct buf *parts, unsigned count)
     }
 }
 
+static void check(struct world *w);
+
+/* Also behind the session as a whole, which does not name it. */
+static void write_will(struct world *w, const struct session *s)
+{
+    if (s->will)
+        persist_put_will(
+            op(w), s->serial, s->will_delay_s,
+            &(struct persist_message){ .topic = message_topic(s->will),
+                                       .payload = message_payload(s->will),
+                                       .expires_wall_ms = (int64_t)message_expires_ms(s->will),
+                                       .qos = 1 });
+    else
+        persist_put_no_will(op(w), s->serial);
+}
+
+static void tell_will(struct world *w, const struct session *s)
+{
+    if (!w->publishing && rnd(w, 4) == 0)
+        check(w); /* the broker is gone just here */
+    if (s->will)
+        write_will(w, s);
+}
+
+static void change_will(struct world *w, struct session *s)
+{
+    char payload[16];
+
+    snprintf(payload, sizeof(payload), "%llu", (unsigned long long)w->seq);
+    message_unref(s->will);
+    s->will = NULL;
+    if (rnd(w, 3))
+        s->will = message_new(&(struct message_source){
+            .topic = STR("w"), .payload = str_of(payload), .expires_ms = rnd(w, 3), .qos = 1 });
+    s->will_delay_s = s->will ? rnd(w, 50) : 0;
+    write_will(w, s);
+}
+
 static struct persist_session head_of(const struct world *w, unsigned i)
 {
     const struct session *s = w->s[i];
@@ -240,6 +278,8 @@ static void tell_some(struct world *w, unsigned i)
         s->told = s->told_parts = 0;
     w->telling = last ? NULL : s;
     w->told[i] = last;
+    if (last)
+        tell_will(w, s);
 }
 
 static void write_whole(struct world *w, unsigned i)
@@ -255,10 +295,11 @@ static void write_whole(struct world *w, unsigned i)
     w->told[i] = true;
     if (rnd(w, 2)) {
         put_all(op(w), s, &p);
-        return;
+    } else {
+        put_parts(s, &p, parts, &count);
+        emit_parts(w, parts, count);
     }
-    put_parts(s, &p, parts, &count);
-    emit_parts(w, parts, count);
+    tell_will(w, s);
 }
 
 static void begin(struct world *w, unsigned i)
@@ -436,7 +477,7 @@ static void come_or_go(struct world *w, unsigned i)
 
     w->away[i] = !w->away[i];
     if (w->away[i]) {
-        session_detach(s, 0, false);
+        session_detach(s, 0, true); /* the will waits */
         persist_put_away(op(w), s->serial, 1000, s->expiry_s);
     } else {
         session_attach(s, &conn, 1 + rnd(w, 6));
@@ -480,7 +521,7 @@ static void round_step(struct world *w)
 
 static void step(struct world *w)
 {
-    unsigned i = rnd(w, SESSIONS), what = rnd(w, 24);
+    unsigned i = rnd(w, SESSIONS), what = rnd(w, 25);
     struct session *s = w->s[i];
 
     if (what == 0 || what == 1) {
@@ -504,6 +545,8 @@ static void step(struct world *w)
         publish(w, rnd(w, 2) ? s : NULL);
     } else if (what < 18) {
         send_next(w, s);
+    } else if (what == 24) {
+        change_will(w, s);
     } else {
         answer(w, s);
     }
@@ -533,6 +576,12 @@ static void check_session(const struct session *was, struct session *now)
         assert_non_null(sub);
         assert_int_equal(sub->sub_id, was->subs[i].sub_id);
         assert_int_equal(sub->options, was->subs[i].options);
+    }
+    assert_int_equal(was->will != NULL, now->will != NULL);
+    if (was->will) {
+        assert_true(str_eq(message_payload(was->will), message_payload(now->will)));
+        assert_int_equal(message_expires_ms(was->will), message_expires_ms(now->will));
+        assert_int_equal(was->will_delay_s, now->will_delay_s);
     }
     assert_int_equal(was->received_count, now->received_count);
     for (uint32_t i = 0; i < was->received_count; i++)
@@ -712,6 +761,51 @@ static void sessions_expire_by_the_wall_clock(void **state)
 }
 
 /* A log whose beginning is gone, or with words of another version, gives what is left. */
+/* MQTT 5, 3.1.2.5 and 3.1.3.2.2: of a client that was there, which did not say that it goes, so many seconds
+ * from now; of one that had gone, from then; at the end of its session in any case. */
+static void wills_are_due_by_the_wall_clock(void **state)
+{
+    static const struct {
+        int64_t away_ms;
+        uint32_t delay_s, expiry_s;
+        uint64_t will_at_ms, expires_at_ms;
+    } rows[] = {
+        { 0, 0, 60, 500, 60500 },
+        { 0, 7, 60, 7500, 60500 },
+        { 1000000 - 3000, 7, 60, 4500, 57500 },
+        { 1000000 - 9000, 7, 60, 500, 51500 },
+        { 1000000 - 9000, 70, 5, 61500, 500 }, /* it ended meanwhile: published, and over */
+        { 1000000 + 9000, 7, SESSION_NEVER, 7500, UINT64_MAX },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct restore_options o = { .limits = &limits, .wall_ms = 1000000, .now_ms = 500 };
+        struct restore *r = restore_new(&o);
+        struct buf b = buf_init(1000);
+        struct session *s;
+
+        persist_put_session(&b, PERSIST_SESSION, 1,
+                            &(struct persist_session){ .client_id = STR("c"),
+                                                       .away_wall_ms = rows[i].away_ms,
+                                                       .expiry_s = rows[i].expiry_s });
+        assert_int_equal(restore_apply(r, 1, buf_str(&b)), 0);
+        buf_clear(&b);
+        persist_put_will(&b, 1, rows[i].delay_s, &(struct persist_message){ .topic = STR("w") });
+        assert_int_equal(restore_apply(r, 2, buf_str(&b)), 0);
+        restore_finish(r);
+        s = restore_take_session(r);
+        assert_non_null(s);
+        assert_true(s->will_written);
+        assert_int_equal(s->will_at_ms, rows[i].will_at_ms);
+        assert_int_equal(s->expires_at_ms, rows[i].expires_at_ms);
+        session_free(s);
+        assert_null(restore_take_session(r));
+        restore_free(r);
+        buf_fini(&b);
+    }
+}
+
 static void what_cannot_be_understood_is_left_out(void **state)
 {
     struct restore_options o = { .limits = &limits, .wall_ms = 100000, .now_ms = 20000 };
@@ -791,4 +885,4 @@ static void the_last_id_is_the_last_that_was_given(void **state)
 
 RUN(TEST(what_is_restored_is_what_was_there), TEST(numbers_of_publishers_are_used),
     TEST(the_last_id_is_the_last_that_was_given), TEST(sessions_expire_by_the_wall_clock),
-    TEST(what_cannot_be_understood_is_left_out))
+    TEST(wills_are_due_by_the_wall_clock), TEST(what_cannot_be_understood_is_left_out))
