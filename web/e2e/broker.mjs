@@ -193,6 +193,7 @@ const tests = {
         await page.getByRole('button', { name: 'Cancel' }).click();
         must(a.connected, 'it was ended though it was cancelled');
         await page.getByRole('button', { name: 'End e2e/away/1' }).click();
+        await page.waitForSelector('dialog[open]', T);
         await page.keyboard.press('Escape');
         await page.waitForSelector('dialog', { state: 'detached', ...T });
         await page.getByRole('button', { name: 'End e2e/away/1' }).click();
