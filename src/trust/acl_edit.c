@@ -110,7 +110,7 @@ int acl_edit_add(struct str text, const struct acl_rule *r, struct buf *out, uns
     *out_line = line_of(text, at);
     buf_put(out, str_sub(text, 0, at));
     if (at > 0 && text.p[at - 1] != '\n') {
-        buf_put(out, str_of(end));
+        buf_put(out, text.p[at - 1] == '\r' ? STR("\n") : str_of(end));
         ++*out_line;
     }
     if (user) {
