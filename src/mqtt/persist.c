@@ -8,12 +8,15 @@
 #include "base/rd.h"
 #include "wire/mqtt.h"
 
-#define FLAG_QOS      0x03u
-#define FLAG_RETAIN   0x04u
-#define FLAG_RELEASED 0x08u
-#define FLAG_SENT     0x10u
-#define FLAG_MORE     0x20u /* further identifiers follow: their number and they */
-#define FLAGS         (FLAG_QOS | FLAG_RETAIN | FLAG_RELEASED | FLAG_SENT | FLAG_MORE)
+#include <assert.h>
+
+#define FLAG_QOS          0x03u
+#define FLAG_RETAIN       0x04u
+#define FLAG_RELEASED     0x08u
+#define FLAG_SENT         0x10u
+#define FLAG_MORE         0x20u       /* further identifiers follow: their number and they */
+#define DONE_BY_PACKET_ID 0x80000000u /* a packet id in the place of a subscription identifier */
+#define FLAGS             (FLAG_QOS | FLAG_RETAIN | FLAG_RELEASED | FLAG_SENT | FLAG_MORE)
 
 /* ---- encoding ---- */
 
@@ -147,11 +150,12 @@ void persist_put_back(struct buf *b, uint64_t session, uint32_t expiry_s)
     buf_le32(b, expiry_s);
 }
 
-void persist_put_done(struct buf *b, uint64_t session, uint64_t seq, uint32_t sub_id)
+void persist_put_done(struct buf *b, uint64_t session, uint64_t seq, uint32_t sub_id,
+                      uint16_t packet_id)
 {
     begin(b, PERSIST_DONE, session);
     buf_le64(b, seq);
-    buf_le32(b, sub_id);
+    buf_le32(b, packet_id ? DONE_BY_PACKET_ID | packet_id : sub_id);
 }
 
 void persist_put_sent(struct buf *b, uint64_t session, const struct persist_item *it)
@@ -178,6 +182,36 @@ void persist_put_complete(struct buf *b, uint64_t session, uint16_t packet_id)
 {
     begin(b, PERSIST_COMPLETE, session);
     buf_le16(b, packet_id);
+}
+
+void persist_put_taken(struct buf *b, uint64_t session, struct str key,
+                       const struct persist_item *it)
+{
+    assert(it->more == 0 && !it->released);
+    begin(b, PERSIST_TAKEN, session);
+    put_str(b, key);
+    persist_put_item(b, it);
+}
+
+void persist_put_share_done(struct buf *b, struct str key, uint64_t seq)
+{
+    begin(b, PERSIST_SHARE_DONE, 0);
+    put_str(b, key);
+    buf_le64(b, seq);
+}
+
+void persist_put_share(struct buf *b, const struct persist_share *sh)
+{
+    begin(b, PERSIST_SHARE, 0);
+    put_str(b, sh->key);
+    buf_le64(b, sh->low);
+    buf_le64(b, sh->high);
+    buf_le32(b, sh->count);
+}
+
+void persist_put_owed(struct buf *b, uint64_t seq)
+{
+    buf_le64(b, seq);
 }
 
 /* ---- decoding ---- */
@@ -290,6 +324,13 @@ static bool ids_ok(const struct persist_item *it)
     return true;
 }
 
+static bool item_ok(const struct persist_item *it, uint8_t flags)
+{
+    return it->qos >= 1 && it->qos <= 2 && it->seq != 0 && (flags & ~FLAGS) == 0 &&
+           (!it->released || it->packet_id != 0) && (it->more == 0) == ((flags & FLAG_MORE) == 0) &&
+           ids_ok(it);
+}
+
 /* Everything that persist_next_…() will step through. */
 static bool check_whole(struct rd r, const struct persist_session *w)
 {
@@ -306,9 +347,7 @@ static bool check_whole(struct rd r, const struct persist_session *w)
         uint8_t flags;
         struct persist_item it = get_item(&r, &flags);
 
-        if (it.qos < 1 || it.qos > 2 || it.seq == 0 || (flags & ~FLAGS) != 0 ||
-            (it.released && it.packet_id == 0) || (it.more == 0) != ((flags & FLAG_MORE) == 0) ||
-            !ids_ok(&it))
+        if (!r.bad && !item_ok(&it, flags))
             return false;
     }
     return !r.bad && rd_left(&r) == 0;
@@ -351,6 +390,50 @@ static bool get_session_more(struct rd *r, struct persist *out)
     return !r->bad && out->part > 0 && last <= 1 && get_rest(r, out);
 }
 
+static bool get_share_key(struct rd *r, struct persist *out)
+{
+    struct str name, rest;
+
+    out->share.key = get_str(r);
+    return !r->bad && mqtt_share_split(out->share.key, &name, &rest) == MQTT_SHARE_YES;
+}
+
+static bool get_taken(struct rd *r, struct persist *out)
+{
+    struct persist_item *it = &out->item;
+    uint8_t flags;
+
+    if (!get_share_key(r, out))
+        return false;
+    *it = get_item(r, &flags);
+    return !r->bad && item_ok(it, flags) && it->more == 0 && !it->released;
+}
+
+/* Its numbers ascend, within their range. */
+static bool get_share(struct rd *r, struct persist *out)
+{
+    struct persist_share *sh = &out->share;
+    uint64_t last;
+    size_t at = 0;
+
+    if (!get_share_key(r, out))
+        return false;
+    sh->low = last = rd_le64(r);
+    sh->high = rd_le64(r);
+    sh->count = rd_le32(r);
+    out->rest = rd_rest(r);
+    if (r->bad || sh->high < sh->low || out->rest.n != (size_t)sh->count * sizeof(uint64_t))
+        return false;
+    for (uint32_t i = 0; i < sh->count; i++) {
+        uint64_t seq = persist_next_owed(out, &at);
+
+        if (seq <= last || seq > sh->high)
+            return false;
+        last = seq;
+    }
+    return true;
+}
+
 static bool get_fields(struct rd *r, struct persist *out)
 {
     switch (out->op) {
@@ -384,6 +467,10 @@ static bool get_fields(struct rd *r, struct persist *out)
     case PERSIST_DONE:
         out->seq = rd_le64(r);
         out->sub_id = rd_le32(r);
+        if (out->sub_id & DONE_BY_PACKET_ID) {
+            out->packet_id = (uint16_t)out->sub_id;
+            out->sub_id = 0;
+        }
         return out->seq != 0;
     case PERSIST_SENT:
         out->seq = rd_le64(r);
@@ -395,6 +482,15 @@ static bool get_fields(struct rd *r, struct persist *out)
     case PERSIST_COMPLETE:
         out->packet_id = rd_le16(r);
         return out->packet_id != 0;
+    case PERSIST_TAKEN:
+        return get_taken(r, out);
+    case PERSIST_SHARE_DONE:
+        if (!get_share_key(r, out))
+            return false;
+        out->seq = rd_le64(r);
+        return out->seq != 0;
+    case PERSIST_SHARE:
+        return get_share(r, out);
     }
     return false;
 }
@@ -443,4 +539,13 @@ struct persist_item persist_next_item(const struct persist *p, size_t *at)
 
     *at += r.at;
     return i;
+}
+
+uint64_t persist_next_owed(const struct persist *p, size_t *at)
+{
+    struct rd r = rest_at(p, *at);
+    uint64_t seq = rd_le64(&r);
+
+    *at += r.at;
+    return seq;
 }

@@ -37,6 +37,12 @@ enum persist_op {
     PERSIST_ARRIVED = 16, /* the incoming packet_id was taken; its message goes to nobody here */
     PERSIST_WILL = 17,    /* this is to be published when its client has gone, will_delay_s later */
     PERSIST_NO_WILL = 18, /* nothing is, (any more) */
+    /* Of a shared subscription, named by its whole filter: */
+    PERSIST_TAKEN =
+        19, /* message `seq` is this session's from now on, and no other member's; with its
+                              * packet_id, or none yet */
+    PERSIST_SHARE_DONE = 20, /* message `seq` is done with, by whichever member */
+    PERSIST_SHARE = 21, /* of the numbers above low and up to high, these are owed to its members */
 };
 
 /* A message with what its publisher needs. expires_wall_ms: UTC; 0: never. */
@@ -80,12 +86,20 @@ struct persist_session {
     uint8_t role; /* enum authz_role */
 };
 
+struct persist_share {
+    struct str key; /* "$share/NAME/FILTER" */
+    uint64_t low, high;
+    uint32_t count; /* of the numbers that are stepped through */
+};
+
 struct persist {
     enum persist_op op;
     uint64_t session; /* its serial */
     struct persist_message message;
     struct persist_session whole;
     struct persist_sub sub;
+    struct persist_share share; /* its key, also with _TAKEN and _SHARE_DONE */
+    struct persist_item item;   /* PERSIST_TAKEN */
     int64_t wall_ms;
     uint64_t seq;
     uint32_t expiry_s;
@@ -94,7 +108,8 @@ struct persist {
     uint32_t part; /* PERSIST_SESSION_MORE: 1, 2 … */
     bool last;     /* the same */
     uint16_t packet_id;
-    struct str rest; /* PERSIST_SESSION…: what persist_next_…() step through, checked already */
+    struct str
+        rest; /* PERSIST_SESSION…, _SHARE: what persist_next_…() step through, checked already */
 };
 
 /* Views into record. ERR_VALUE: not an operation, or damaged. */
@@ -103,6 +118,8 @@ MUST_USE int persist_decode(struct str record, struct persist *out);
 struct persist_sub persist_next_sub(const struct persist *p, size_t *at);
 uint16_t persist_next_received(const struct persist *p, size_t *at);
 struct persist_item persist_next_item(const struct persist *p, size_t *at);
+/* PERSIST_SHARE: each number, share.count of them; *at starts at 0. */
+uint64_t persist_next_owed(const struct persist *p, size_t *at);
 /* All identifiers of an item, it->more + 1 of them, into out. */
 void persist_item_ids(const struct persist_item *it, uint32_t *out);
 
@@ -124,11 +141,20 @@ void persist_put_will(struct buf *b, uint64_t session, uint32_t delay_s,
                       const struct persist_message *m);
 void persist_put_no_will(struct buf *b, uint64_t session);
 void persist_put_back(struct buf *b, uint64_t session, uint32_t expiry_s);
-/* sub_id: a session may have a message twice, once of them retained; the first identifier tells which. */
-void persist_put_done(struct buf *b, uint64_t session, uint64_t seq, uint32_t sub_id);
+/* A session may have a message several times: retained, or by a shared subscription as well. packet_id tells
+ * which where it is written down, else (0) sub_id, the first identifier. */
+void persist_put_done(struct buf *b, uint64_t session, uint64_t seq, uint32_t sub_id,
+                      uint16_t packet_id);
 void persist_put_sent(struct buf *b, uint64_t session, const struct persist_item *it);
 void persist_put_released(struct buf *b, uint64_t session, uint16_t packet_id);
 void persist_put_arrived(struct buf *b, uint64_t session, uint16_t packet_id);
 void persist_put_complete(struct buf *b, uint64_t session, uint16_t packet_id);
+/* The seq, sub_id, packet_id, qos, retain and sent of it. */
+void persist_put_taken(struct buf *b, uint64_t session, struct str key,
+                       const struct persist_item *it);
+void persist_put_share_done(struct buf *b, struct str key, uint64_t seq);
+/* persist_put_owed() sh->count times follows. */
+void persist_put_share(struct buf *b, const struct persist_share *sh);
+void persist_put_owed(struct buf *b, uint64_t seq);
 
 #endif

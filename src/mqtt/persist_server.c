@@ -228,7 +228,8 @@ void persist_item_done(struct part *p, const struct session *s, const struct ses
 {
     if (o->seq == 0)
         return;
-    persist_put_done(persist_begin(p), s->serial, o->seq, o->sub_key);
+    persist_put_done(persist_begin(p), s->serial, o->seq, o->sub_key,
+                     o->written ? o->packet_id : 0);
     persist_append(p, BROKER_INTERVAL, NULL, NULL);
 }
 

@@ -23,7 +23,10 @@
  * name them. A retained topic whose message was deleted is remembered, so that a copy of an older one
  * does not bring it back.
  *
- * Shared subscriptions: the membership only; what waited for the group is not written down.
+ * A shared subscription owes its messages to whichever member, so they are not in any session's queue: until
+ * one is taken by a session (TAKEN: of QoS 2, or as the session leaves), which is then its own, or is done
+ * with. What a group's worker tells may be behind what a member's worker has written before, so what is done
+ * stays done (mqtt/owed.h). A group whose members are all gone in the end is none.
  */
 #include "mqtt/restore.h"
 
@@ -31,6 +34,7 @@
 #include "base/mem.h"
 #include "mqtt/match.h"
 #include "mqtt/restore_queue.h"
+#include "mqtt/restore_share.h"
 #include "mqtt/seq_map.h"
 #include "mqtt/tree.h"
 #include "trust/authz.h"
@@ -53,10 +57,11 @@ struct restore {
     struct map sessions; /* serial -> struct restored */
     struct map clients;  /* client id -> the same */
     struct map partial;  /* serial -> struct restored that is not told to its end yet */
+    struct restore_shares shares;
     struct seq_map copies;
     struct map retained; /* topic -> struct message, its seq; an empty payload: deleted */
     uint64_t last_serial;
-    size_t session_at, retained_at;
+    size_t session_at, retained_at, share_at;
 };
 
 static struct str key_of(const uint64_t *number)
@@ -70,6 +75,7 @@ struct restore *restore_new(const struct restore_options *o)
 
     r->o = *o;
     tree_init(&r->tree);
+    restore_shares_init(&r->shares, &r->tree);
     map_init(&r->sessions);
     map_init(&r->clients);
     map_init(&r->partial);
@@ -97,6 +103,7 @@ void restore_free(struct restore *r)
 {
     if (!r)
         return;
+    restore_shares_fini(&r->shares);
     tree_fini(&r->tree);
     match_fini(&r->match);
     map_fini(&r->clients);
@@ -189,6 +196,8 @@ static void apply_message(struct restore *r, const struct persist_message *pm, u
     match_gather(&r->match, spans, n, &src);
     for (uint32_t i = 0; i < r->match.count; i++)
         enqueue(r, &r->match.slots[i], m);
+    if (m->qos > 0)
+        restore_shares_owe(spans, n, m);
     if (m->retain)
         retain(r, m);
     message_unref(m);
@@ -235,6 +244,8 @@ static void subscribe(struct restore *r, struct restored *d, const struct persis
         added = tree_add(&r->tree, sub->filter, d->s, sub->sub_id, options);
     else
         added = !session_has_subscription(d->s, sub->filter);
+    if (added && d->in_tree && is_shared(sub->filter))
+        restore_shares_join(&r->shares, sub->filter);
     session_subscribe(d->s, sub->filter, sub->sub_id, options, added);
 }
 
@@ -242,7 +253,21 @@ static void unsubscribe(struct restore *r, struct restored *d, struct str filter
 {
     if (d->in_tree && !is_shared(filter))
         tree_remove(&r->tree, filter, d->s);
+    else if (d->in_tree && session_has_subscription(d->s, filter))
+        restore_shares_leave(&r->shares, filter);
     session_unsubscribe(d->s, filter);
+}
+
+static struct str filter_of(const struct session_sub *sub)
+{
+    return str_from(sub->filter, sub->filter_n);
+}
+
+static void enter_groups(struct restore *r, const struct session *s)
+{
+    for (uint32_t i = 0; i < s->sub_count; i++)
+        if (s->subs[i].options & TREE_SHARED)
+            restore_shares_join(&r->shares, filter_of(&s->subs[i]));
 }
 
 /* The list of a session's subscriptions was told; they hold from now on. */
@@ -253,10 +278,9 @@ static void enter_tree(struct restore *r, struct restored *d)
     d->in_tree = true;
     for (uint32_t i = 0; i < s->sub_count; i++) {
         struct session_sub *sub = &s->subs[i];
-        struct str filter = str_from(sub->filter, sub->filter_n);
 
         if (!(sub->options & TREE_SHARED) &&
-            !tree_add(&r->tree, filter, s, sub->sub_id, sub->options)) {
+            !tree_add(&r->tree, filter_of(sub), s, sub->sub_id, sub->options)) {
             mem_free(sub->filter); /* it was told twice */
             *sub = s->subs[--s->sub_count];
             i--;
@@ -266,9 +290,12 @@ static void enter_tree(struct restore *r, struct restored *d)
 
 static void leave_tree(struct restore *r, struct session *s)
 {
-    for (uint32_t i = 0; i < s->sub_count; i++)
-        if (!(s->subs[i].options & TREE_SHARED))
-            tree_remove(&r->tree, str_from(s->subs[i].filter, s->subs[i].filter_n), s);
+    for (uint32_t i = 0; i < s->sub_count; i++) {
+        if (s->subs[i].options & TREE_SHARED)
+            restore_shares_leave(&r->shares, filter_of(&s->subs[i]));
+        else
+            tree_remove(&r->tree, filter_of(&s->subs[i]), s);
+    }
 }
 
 static void end(struct restore *r, struct restored *d)
@@ -299,7 +326,10 @@ static void add_item(struct restored *d, const struct persist_item *it)
     unsigned state = it->released    ? SESSION_RELEASED
                      : it->packet_id ? SESSION_SENT
                                      : SESSION_WAITING;
+    const struct session_item *there = restore_queue_find_id(&d->queue, it->packet_id);
 
+    if (there && there->seq == it->seq)
+        return; /* it was taken between two parts */
     restore_queue_add_take(&d->queue, &(struct session_item){ .seq = it->seq,
                                                               .sub_ids = put_ids(d->s, it),
                                                               .packet_id = it->packet_id,
@@ -401,6 +431,7 @@ static void replace(struct restore *r, struct restored *d)
     struct restored *before = find(r, d->s->serial);
     struct restored *other = map_get(&r->clients, session_id(d->s));
 
+    enter_groups(r, d->s); /* first, so that no group is without a member in between */
     if (other && other != before)
         end(r, other);
     if (before) {
@@ -477,8 +508,10 @@ static struct session_item *item_of(const struct restored *d, const struct persi
 
 static void apply_done(struct restored *d, const struct persist *p)
 {
-    struct session_item *it = item_of(d, p);
+    struct session_item *it = restore_queue_find_id(&d->queue, p->packet_id);
 
+    if (!it || it->seq != p->seq)
+        it = item_of(d, p);
     if (it)
         restore_queue_done(&d->queue, it);
 }
@@ -495,8 +528,10 @@ static void id_used(struct session *s, uint16_t packet_id)
 
 static void apply_sent(struct restored *d, const struct persist *p)
 {
-    struct session_item *it = item_of(d, p);
+    struct session_item *it = restore_queue_find_waiting(&d->queue, p->seq, p->sub_id);
 
+    if (!it)
+        it = item_of(d, p);
     id_used(d->s, p->packet_id); /* whatever it was, the client may hold the id */
     if (it && it->packet_id == 0 && !restore_queue_find_id(&d->queue, p->packet_id)) {
         restore_queue_set_id(&d->queue, it, p->packet_id);
@@ -513,6 +548,63 @@ static void apply_released(struct restored *d, uint16_t packet_id)
     it->state = SESSION_RELEASED;
     restore_queue_drop_message(&d->queue, it);
 }
+
+/* ---- shared subscriptions ---- */
+
+static void add_taken(struct restored *d, const struct persist_item *it, struct message *m)
+{
+    const struct session_item *there = restore_queue_find_id(&d->queue, it->packet_id);
+
+    if (it->packet_id != 0)
+        id_used(d->s, it->packet_id);
+    if (there && there->seq == it->seq)
+        return; /* the session was told behind it */
+    restore_queue_add_take(
+        &d->queue,
+        &(struct session_item){ .m = m ? message_ref(m) : NULL,
+                                .seq = it->seq,
+                                .sub_ids = session_put_sub_ids(d->s, sub_ids_one(&it->sub_id)),
+                                .packet_id = it->packet_id,
+                                .qos = it->qos & 3u,
+                                .retain = it->retain,
+                                .state = it->packet_id ? SESSION_SENT : SESSION_WAITING,
+                                .maybe = it->sent });
+}
+
+/* By whoever it is, also by one that is not written down: it is owed no more. Its group may not be known to owe
+ * it: then a copy of it is told. */
+static void apply_taken(struct restore *r, const struct persist *p)
+{
+    struct restore_share *sh = restore_shares_get(&r->shares, p->share.key);
+    const struct owed_item *owed = owed_find(&sh->owed, p->item.seq);
+    struct message *m = owed ? owed->m : NULL;
+    struct restored *d;
+
+    if ((d = find_telling(r, p->session)))
+        add_taken(d, &p->item, m);
+    if ((d = find(r, p->session)))
+        add_taken(d, &p->item, m);
+    owed_void(&sh->owed, p->item.seq);
+}
+
+static void apply_share_done(struct restore *r, const struct persist *p)
+{
+    owed_void(&restore_shares_get(&r->shares, p->share.key)->owed, p->seq);
+}
+
+static void apply_share(struct restore *r, const struct persist *p)
+{
+    struct restore_share *sh = restore_shares_get(&r->shares, p->share.key);
+    uint64_t *seqs = mem_new_array((size_t)p->share.count + 1, sizeof(*seqs));
+    size_t at = 0;
+
+    for (uint32_t i = 0; i < p->share.count; i++)
+        seqs[i] = persist_next_owed(p, &at);
+    owed_tell(&sh->owed, p->share.low, p->share.high, seqs, p->share.count);
+    mem_free(seqs);
+}
+
+/* ---- words ---- */
 
 /* Words about one session that is there. */
 static void apply_to(struct restore *r, struct restored *d, const struct persist *p, uint64_t seq)
@@ -564,6 +656,9 @@ static void apply_to(struct restore *r, struct restored *d, const struct persist
     case PERSIST_SESSION:
     case PERSIST_SESSION_BEGIN:
     case PERSIST_SESSION_MORE:
+    case PERSIST_TAKEN:
+    case PERSIST_SHARE_DONE:
+    case PERSIST_SHARE:
         assert(false && "these are not about one session that is there");
     }
 }
@@ -595,6 +690,15 @@ int restore_apply(struct restore *r, uint64_t seq, struct str record)
         return 0;
     case PERSIST_SESSION_MORE:
         apply_more(r, &p);
+        return 0;
+    case PERSIST_TAKEN:
+        apply_taken(r, &p);
+        return 0;
+    case PERSIST_SHARE_DONE:
+        apply_share_done(r, &p);
+        return 0;
+    case PERSIST_SHARE:
+        apply_share(r, &p);
         return 0;
     default:
         break;
@@ -690,6 +794,26 @@ struct session *restore_take_session(struct restore *r)
             continue;
         d->s = NULL;
         return s;
+    }
+    return NULL;
+}
+
+struct message *restore_take_owed(struct restore *r, struct str *out_key)
+{
+    struct map_entry *e;
+
+    for (size_t at = r->share_at; (e = map_next(&r->shares.by_key, &at)); r->share_at = at) {
+        struct restore_share *sh = e->value;
+        const struct owed_item *it;
+
+        while (sh->members > 0 && (it = owed_from(&sh->owed, 0))) {
+            struct message *m = it->m ? message_ref(it->m) : copy_of(r, it->seq);
+
+            owed_done(&sh->owed, it->seq);
+            *out_key = sh->key;
+            if (m)
+                return m;
+        }
     }
     return NULL;
 }

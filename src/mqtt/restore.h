@@ -2,7 +2,7 @@
 #define MQTT_RESTORE_H
 /*
  * The state that the operations of mqtt/persist.h describe, read in their order: sessions with their
- * queues, and retained messages. Pure; one thread.
+ * queues, what shared subscriptions owe, and retained messages. Pure; one thread.
  *
  * Every operation may come twice or name what is not there (any more): it then says nothing. So a log
  * whose beginning is gone, or that was cut anywhere, gives the state as far as it is told.
@@ -34,6 +34,9 @@ void restore_finish(struct restore *r);
 struct session *restore_take_session(struct restore *r);
 /* Each retained message, once; a reference that is the caller's. NULL: no more. */
 struct message *restore_take_retained(struct restore *r);
+/* Each message that a shared subscription owes, once, group by group and in their order; a reference that is
+ * the caller's. NULL: no more. The key is good until restore_free(). */
+struct message *restore_take_owed(struct restore *r, struct str *out_key);
 /* Above every serial that was ever used. */
 uint64_t restore_last_serial(const struct restore *r);
 

@@ -74,6 +74,15 @@ struct session_item *restore_queue_find(const struct restore_queue *q, uint64_t 
     return NULL;
 }
 
+struct session_item *restore_queue_find_waiting(const struct restore_queue *q, uint64_t seq,
+                                                uint32_t sub_key)
+{
+    for (uint32_t i = place_of(q, seq); i < q->count && q->items[i].seq == seq; i++)
+        if (q->items[i].state == SESSION_WAITING && key_of(q, &q->items[i]) == sub_key)
+            return &q->items[i];
+    return NULL;
+}
+
 struct session_item *restore_queue_find_any(const struct restore_queue *q, uint64_t seq)
 {
     for (uint32_t i = place_of(q, seq); i < q->count && q->items[i].seq == seq; i++)

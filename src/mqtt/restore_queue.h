@@ -34,6 +34,9 @@ void restore_queue_add_take(struct restore_queue *q, const struct session_item *
  * not there. Items are valid until the next add or done. */
 struct session_item *restore_queue_find(const struct restore_queue *q, uint64_t seq,
                                         uint32_t sub_key);
+/* The same, but one without a packet id. */
+struct session_item *restore_queue_find_waiting(const struct restore_queue *q, uint64_t seq,
+                                                uint32_t sub_key);
 /* The item of that message, for whichever subscription. */
 struct session_item *restore_queue_find_any(const struct restore_queue *q, uint64_t seq);
 struct session_item *restore_queue_find_id(const struct restore_queue *q, uint16_t packet_id);

@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct rd in = rd_init(str_from((const char *)data, n));
     struct session *s;
     struct message *m;
+    struct str key;
     uint64_t seq = 0;
 
     while (rd_left(&in) > 0) {
@@ -33,6 +34,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     while ((s = restore_take_session(r))) {
         FUZZ_CHECK(s->sent <= s->count && s->count < 70000 && s->serial <= restore_last_serial(r));
         session_free(s);
+    }
+    while ((m = restore_take_owed(r, &key))) {
+        FUZZ_CHECK(message_seq(m) != 0 && m->qos > 0 && key.n > 0);
+        message_unref(m);
     }
     while ((m = restore_take_retained(r))) {
         FUZZ_CHECK(message_payload(m).n > 0);

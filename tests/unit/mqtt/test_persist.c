@@ -189,7 +189,12 @@ static void words(void **state)
     WORD(PERSIST_UNSUBSCRIBE, persist_put_unsubscribe(&b, 6, STR("a/+")));
     WORD(PERSIST_SUBSCRIBE,
          persist_put_subscribe(&b, 6, &(struct persist_sub){ STR("a/+"), 3, 1 }));
-    WORD(PERSIST_DONE, persist_put_done(&b, 6, 3, 0));
+    WORD(PERSIST_DONE, persist_put_done(&b, 6, 3, 268435455, 0));
+    assert_int_equal(p.sub_id, 268435455);
+    assert_int_equal(p.packet_id, 0);
+    WORD(PERSIST_DONE, persist_put_done(&b, 6, 3, 268435455, 65535));
+    assert_int_equal(p.sub_id, 0);
+    assert_int_equal(p.packet_id, 65535);
     WORD(PERSIST_SENT, persist_put_sent(&b, 6, &(struct persist_item){ .seq = 3, .packet_id = 4 }));
     WORD(PERSIST_RELEASED, persist_put_released(&b, 6, 4));
     WORD(PERSIST_ARRIVED, persist_put_arrived(&b, 6, 4));
@@ -207,4 +212,60 @@ static void words(void **state)
     buf_fini(&b);
 }
 
-RUN(TEST(messages), TEST(wills), TEST(sessions), TEST(large_sessions), TEST(words))
+static void shared_subscriptions(void **state)
+{
+    static const struct str key = { "$share/g/a/+", 12 };
+    struct persist_item it = {
+        .seq = 7, .sub_id = 3, .packet_id = 4, .qos = 2, .retain = true, .sent = true
+    };
+    struct persist_share sh = { .key = key, .low = 5, .high = 9, .count = 2 };
+    struct buf b = buf_init(10000);
+    struct persist p;
+    size_t at = 0;
+
+    (void)state;
+    persist_put_taken(&b, 6, key, &it);
+    p = read_back(&b);
+    assert_int_equal(p.op, PERSIST_TAKEN);
+    assert_int_equal(p.session, 6);
+    assert_str(p.share.key, "$share/g/a/+");
+    assert_int_equal(p.item.seq, 7);
+    assert_int_equal(p.item.sub_id, 3);
+    assert_int_equal(p.item.packet_id, 4);
+    assert_int_equal(p.item.qos, 2);
+    assert_true(p.item.retain && p.item.sent);
+    buf_clear(&b);
+    it.qos = 3;
+    persist_put_taken(&b, 6, key, &it);
+    assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);
+    buf_clear(&b);
+    persist_put_share_done(&b, key, 8);
+    p = read_back(&b);
+    assert_int_equal(p.op, PERSIST_SHARE_DONE);
+    assert_int_equal(p.seq, 8);
+    buf_clear(&b);
+    persist_put_share_done(&b, STR("a/+"), 8);
+    assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);
+    buf_clear(&b);
+    persist_put_share(&b, &sh);
+    persist_put_owed(&b, 6);
+    persist_put_owed(&b, 9);
+    p = read_back(&b);
+    assert_int_equal(p.op, PERSIST_SHARE);
+    assert_int_equal(p.share.low, 5);
+    assert_int_equal(p.share.high, 9);
+    assert_int_equal(p.share.count, 2);
+    assert_int_equal(persist_next_owed(&p, &at), 6);
+    assert_int_equal(persist_next_owed(&p, &at), 9);
+    for (uint64_t bad = 4; bad <= 10; bad++) { /* outside of the range, or not rising */
+        buf_clear(&b);
+        persist_put_share(&b, &sh);
+        persist_put_owed(&b, bad == 10 ? 10 : 7);
+        persist_put_owed(&b, bad);
+        assert_int_equal(persist_decode(buf_str(&b), &p), bad == 8 || bad == 9 ? 0 : ERR_VALUE);
+    }
+    buf_fini(&b);
+}
+
+RUN(TEST(messages), TEST(wills), TEST(sessions), TEST(large_sessions), TEST(words),
+    TEST(shared_subscriptions))

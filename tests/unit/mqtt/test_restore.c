@@ -444,13 +444,13 @@ static void answer(struct world *w, struct session *s)
     id = it->packet_id;
     seq = session_in_flight(s, id, &o) ? o.seq : 0;
     if (it->state == SESSION_SENT && it->qos == 1) {
-        persist_put_done(op(w), s->serial, seq, o.sub_key);
+        persist_put_done(op(w), s->serial, seq, o.sub_key, it->written ? id : 0);
         assert_int_equal(session_puback(s, id), 0);
     } else if (it->state == SESSION_SENT) {
         persist_put_released(op(w), s->serial, id);
         assert_int_equal(session_pubrec(s, id, false), 0);
     } else if (it->state == SESSION_RELEASED) {
-        persist_put_done(op(w), s->serial, seq, o.sub_key);
+        persist_put_done(op(w), s->serial, seq, o.sub_key, it->written ? id : 0);
         assert_int_equal(session_pubcomp(s, id), 0);
     }
 }
@@ -816,7 +816,7 @@ static void what_cannot_be_understood_is_left_out(void **state)
     (void)state;
     assert_int_equal(restore_apply(r, 1, STR("")), ERR_VALUE);
     assert_int_equal(restore_apply(r, 2, STR("\x63nonsense")), ERR_VALUE);
-    persist_put_done(&b, 1, 5, 0);
+    persist_put_done(&b, 1, 5, 0, 0);
     assert_int_equal(restore_apply(r, 3, buf_str(&b)), 0); /* of a session that is not there */
     buf_fini(&b);
     s = only(r, 0, 5);
