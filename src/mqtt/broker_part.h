@@ -153,6 +153,7 @@ struct part {
     struct map sharers; /* serial -> session of ours that is a member of a shared subscription */
     struct map shares;  /* shard: key -> struct share */
     struct map shares_by_id;
+    struct list share_list; /* the same; in a round those to come first */
     uint64_t last_share;
 
     /* persist_server.c, persist_round_server.c */
@@ -165,6 +166,7 @@ struct part {
     bool round_open;         /* our share of it is not over */
     size_t round_left;       /* sessions to look at */
     size_t round_away;       /* and those between two connections, that will be there again */
+    size_t round_shares;     /* shared subscriptions to look at */
     uint32_t round_retained; /* node of the retained topics */
     struct timer round_timer, look_timer;
 
@@ -322,10 +324,19 @@ void share_room(struct part *p, struct session *s);
 void share_absent(struct part *p, struct session *s);
 /* The session is over. */
 void share_leave_all(struct part *p, struct session *s);
+/* Message seq is done with, which the session's member of that id had of its group. */
+void share_done(struct part *p, const struct session *s, uint64_t id, uint64_t seq);
+/* What o says is in flight for s, and so far its group's, is to be its own: that is put where
+ * persist_append() finds it. o->seq is not 0. */
+void share_put_taken(struct part *p, const struct session *s, const struct session_out *o);
 void share_free_all(struct part *p);
 
 /* A session that was restored is a member again. */
 void share_rejoin(struct part *p, struct session *s);
+/* Its group owes m to whoever is a member again; before any rejoins. */
+void share_restore_owed(struct part *p, struct str key, struct message *m);
+/* Once all have: whoever has no member is over. */
+void share_end_empty(struct part *p);
 
 /* ---- written down ---- */
 /* On the part's thread. code 0: it is on the disk, as number seq. Never from inside. */
@@ -370,6 +381,9 @@ void persist_subscribe(struct part *p, const struct session *s, const struct per
 void persist_unsubscribe(struct part *p, const struct session *s, struct str filter,
                          enum broker_durability how, persist_done *done, void *ctx);
 void persist_item_done(struct part *p, const struct session *s, const struct session_out *o);
+void persist_share_done(struct part *p, struct str key, uint64_t seq);
+/* m has a number: whoever names it in this round or behind it finds a copy of it. */
+void persist_copied(struct part *p, struct message *m);
 /* Each writes its step down and then sends what follows: PUBLISH, PUBREL, PUBCOMP. */
 void persist_sent(struct conn *c, const struct session_out *o);
 void persist_released(struct conn *c, const struct session_out *o);
@@ -463,6 +477,7 @@ struct hello {
     uint32_t generation;     /* of the holding that was granted */
     struct session *session; /* granted */
     bool session_present;
+    bool begins;    /* to last, with this CONNECT */
     uint64_t ended; /* serial of a session that was written down and is over with this CONNECT */
     struct conn *c;
     struct authz_login login;

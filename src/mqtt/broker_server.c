@@ -118,6 +118,7 @@ static void part_make(void *ctx, struct loop *l)
     map_init(&p->holdings);
     map_init(&p->sharers);
     map_init(&p->shares);
+    list_init(&p->share_list);
     map_init(&p->shares_by_id);
     p->writing = buf_init(SIZE_MAX);
     persist_rounds_init(p);

@@ -591,6 +591,13 @@ static void on_open_written(void *ctx, int code, uint64_t seq)
     open_now(c);
 }
 
+/* It lasts from this CONNECT on, and is written down. */
+static bool begins_to_last(const struct conn *c, const struct session *s)
+{
+    return c->part->b->journal && c->rules->durability != BROKER_MEMORY && !s->written &&
+           expiry_of(c) > 0;
+}
+
 /* What a CONNECT says of sessions that last is on the disk before the client is told. */
 static void write_open(void *ctx)
 {
@@ -598,15 +605,10 @@ static void write_open(void *ctx)
     struct hello *h = c->hello;
     struct session *s = h->session;
     struct part *p = c->part;
-    bool begins = s && p->b->journal && c->rules->durability != BROKER_MEMORY && !s->written &&
-                  expiry_of(c) > 0;
 
     if (h->ended)
-        persist_end(p, h->ended, persist_how(c), begins ? NULL : on_open_written, c);
-    if (begins) {
-        s->expiry_s = expiry_of(c);
-        s->round = p->round;
-        holding_lasts(holding_of(p, s));
+        persist_end(p, h->ended, persist_how(c), h->begins ? NULL : on_open_written, c);
+    if (h->begins && s) {
         persist_whole(p, s, c->rules->durability, on_open_written, c);
     } else if (!h->ended) {
         if (s && s->written)
@@ -619,7 +621,8 @@ void conn_granted(struct conn *c, const struct grant *g)
 {
     struct part *p = c->part;
     struct session *s;
-    bool news = false;
+    struct holding *k;
+    bool news = false, in_tree;
 
     if (g->code) {
         if (c->state == CONN_CLAIMING)
@@ -632,8 +635,21 @@ void conn_granted(struct conn *c, const struct grant *g)
     s = c->hello->session = choose_session(c, g->in_tree);
     if (s == g->s)
         recheck_session(p, s, g->in_tree);
-    holding_add(p, s)->claimer = c;
-    if (s != g->s || !g->in_tree)
+    c->hello->begins = begins_to_last(c, s);
+    in_tree = s == g->s && g->in_tree;
+    if (c->hello->begins && in_tree) { /* with the interest of one that does not last */
+        holding_leave_tree(p, s);
+        in_tree = false;
+    }
+    k = holding_add(p, s);
+    k->claimer = c;
+    if (c->hello->begins) {
+        s->expiry_s = expiry_of(c);
+        s->round = p->round;
+        holding_lasts(k);
+        share_rejoin(p, s); /* its groups last from now on, too */
+    }
+    if (!in_tree)
         news = holding_enter_tree(p, s);
     if (news)
         part_fence(p, write_open, c);

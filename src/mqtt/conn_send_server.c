@@ -296,7 +296,8 @@ static void pump_session(struct conn *c)
 
         if (released && out.seq != 0 && !out.written)
             persist_released(c, &out);
-        else if (!released && c->session->written && out.qos == 2 && !out.written)
+        else if (!released && out.qos == 2 && !out.written &&
+                 (c->session->written || (out.share && out.seq != 0)))
             persist_sent(c, &out);
         else if (released)
             conn_send_ack(c, MQTT_PUBREL, out.packet_id, 0, NULL);

@@ -18,10 +18,11 @@
  * millisecond later, also in the middle of one session's queue. What a session does between two records
  * of it is said by operations between those, and holds for both (mqtt/restore.c): s->told is how many
  * from the head of its queue, as it stands, have been told. A message in several queues is copied once
- * in a round.
+ * in a round. What a shared subscription owes is told by its home, in the order of the numbers.
  */
 #include "mqtt/broker_part.h"
 #include "mqtt/persist.h"
+#include "mqtt/share.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -32,6 +33,7 @@
 
 #define ROUND_LOOK_MS 250u
 #define ROUND_LEAST   ((uint64_t)32 << 20) /* the log grows at least by so much between two */
+#define ROUND_OWED    512u                 /* numbers of a shared subscription in one record */
 #define ROUND_RECORD                                                                               \
     ((size_t)64 << 10) /* of a session: what is longer is told in several records */
 
@@ -57,6 +59,14 @@ static void write_copy(struct part *p, enum persist_op op, struct message *m, ui
     persist_put_source(p, op, &src, 0);
     persist_append(p, BROKER_INTERVAL, NULL, NULL);
     spend(steps, STEPS_COPY + message_size(m) / STEPS_BYTES);
+}
+
+void persist_copied(struct part *p, struct message *m)
+{
+    size_t steps = SIZE_MAX;
+
+    if (message_seq(m) <= p->round_base && mark_first(message_copied(m), p->round))
+        write_copy(p, PERSIST_COPY, m, message_seq(m), &steps);
 }
 
 static bool is_told(const struct session_item *it)
@@ -262,6 +272,57 @@ static void session_piece(struct part *p, size_t *steps)
     p->round_left--;
 }
 
+/* The next of what it owes, as far as the steps and a record go; true: that was all. */
+static bool tell_share(struct part *p, struct share *sh, size_t *steps)
+{
+    struct persist_share w = { .key = share_key(sh), .low = sh->told_seq, .high = p->round_base };
+    uint64_t seqs[ROUND_OWED];
+    const struct owed_item *it;
+
+    while ((it = owed_from(&sh->owed, w.count ? seqs[w.count - 1] + 1 : w.low + 1)) &&
+           it->seq <= p->round_base) {
+        if (w.count == COUNT_OF(seqs) || *steps == 0) {
+            w.high = w.count ? seqs[w.count - 1] : w.low;
+            break;
+        }
+        spend(steps, 1);
+        if (message_expires_ms(it->m) != 0 && message_expires_ms(it->m) <= loop_now_ms(p->loop)) {
+            share_settle(sh, it->seq); /* where it waits it is dropped, too */
+            continue;
+        }
+        if (mark_first(message_copied(it->m), p->round))
+            write_copy(p, PERSIST_COPY, it->m, it->seq, steps);
+        seqs[w.count++] = it->seq;
+    }
+    if (w.high > w.low) {
+        struct buf *b = persist_begin(p);
+
+        persist_put_share(b, &w);
+        for (uint32_t i = 0; i < w.count; i++)
+            persist_put_owed(b, seqs[i]);
+        persist_append(p, BROKER_INTERVAL, NULL, NULL);
+        spend(steps, STEPS_COPY);
+        sh->told_seq = w.high;
+    }
+    return sh->told_seq == p->round_base;
+}
+
+static void share_piece(struct part *p, size_t *steps)
+{
+    struct share *sh = container_of(p->share_list.next, struct share, link);
+
+    spend(steps, 1);
+    if (sh->round < p->round) {
+        if (sh->lasting > 0 && !tell_share(p, sh, steps))
+            return;
+        p->round_shares--;
+    }
+    sh->round = p->round;
+    sh->told_seq = 0;
+    list_remove(&sh->link);
+    list_push_back(&p->share_list, &sh->link);
+}
+
 /* The next topic of this shard. */
 static void retained_piece(struct part *p, size_t *steps)
 {
@@ -279,6 +340,8 @@ bool persist_round_turn(struct part *p)
     while (steps > 0) {
         if (p->round_left > 0 && !list_empty(&p->lasting)) {
             session_piece(p, &steps);
+        } else if (p->round_shares > 0) {
+            share_piece(p, &steps);
         } else if (p->round_retained < p->retained.trie.used) {
             retained_piece(p, &steps);
         } else {
@@ -315,6 +378,7 @@ static void on_tell_round(struct mail *m, struct loop *l)
     p->round_open = true;
     p->round_retained = 1;
     p->round_left = p->lasting_count;
+    p->round_shares = p->shares.count;
     mem_free(k);
     turn(p);
 }

@@ -4,7 +4,7 @@
  *
  *     waits for the disk: a publication that somebody who lasts may want, or that is retained (its
  *     PUBACK or PUBREC); a session that begins or ends with a CONNECT (CONNACK); SUBACK; UNSUBACK; the
- *     packet id of a QoS 2 message (its PUBLISH); PUBREC of a client (our PUBREL); PUBREL (our PUBCOMP)
+ *     packet id of a QoS 2 message (its PUBLISH), with it whose it is of a shared subscription's members; PUBREC of a client (our PUBREL); PUBREL (our PUBCOMP)
  *     does not wait: PUBACK and PUBCOMP of a client, its going and coming, its will, the end of a session
  *
  * By BROKER_INTERVAL, and for all that nobody waits for, it is enough that it is written: it is flushed a
@@ -228,8 +228,18 @@ void persist_item_done(struct part *p, const struct session *s, const struct ses
 {
     if (o->seq == 0)
         return;
+    if (o->share) {
+        share_done(p, s, o->share, o->seq);
+        return;
+    }
     persist_put_done(persist_begin(p), s->serial, o->seq, o->sub_key,
                      o->written ? o->packet_id : 0);
+    persist_append(p, BROKER_INTERVAL, NULL, NULL);
+}
+
+void persist_share_done(struct part *p, struct str key, uint64_t seq)
+{
+    persist_put_share_done(persist_begin(p), key, seq);
     persist_append(p, BROKER_INTERVAL, NULL, NULL);
 }
 
@@ -292,7 +302,12 @@ void persist_sent(struct conn *c, const struct session_out *o)
 {
     struct persist_item it = { .seq = o->seq, .sub_id = o->sub_key, .packet_id = o->packet_id };
 
-    persist_put_sent(persist_begin(c->part), c->session->serial, &it);
+    if (o->share && o->seq != 0) {
+        share_put_taken(c->part, c->session, o);
+        session_take(c->session, o->packet_id);
+    } else {
+        persist_put_sent(persist_begin(c->part), c->session->serial, &it);
+    }
     c->session->unwritten++;
     persist_append(c->part, persist_how(c), on_sent, step_new(c, o));
 }

@@ -19,13 +19,18 @@
 #define READ_RECORDS 256
 #define READ_BYTES   ((size_t)1 << 20)
 
+struct owed_message {
+    struct message *m;
+    struct str key;
+};
 struct handing {
     struct broker *b;
     struct restore *r;
     struct session **sessions;
     bool *lost; /* by index: nobody has that session; each is set by its own worker */
     struct message **retained;
-    size_t session_count, retained_count;
+    struct owed_message *owed; /* group by group, each in its order */
+    size_t session_count, retained_count, owed_count;
     uint64_t now_ms; /* as it was read */
 };
 
@@ -75,6 +80,20 @@ static void take_retained(struct handing *h)
         }
         h->retained[h->retained_count++] = m;
         message_set(m, MESSAGE_STAMP, h->retained_count); /* older than whatever comes now */
+    }
+}
+
+static void take_owed(struct handing *h)
+{
+    struct owed_message one;
+    size_t cap = 0;
+
+    while ((one.m = restore_take_owed(h->r, &one.key))) {
+        if (h->owed_count == cap) {
+            cap = cap ? cap * 2 : 64;
+            h->owed = mem_resize(h->owed, cap * sizeof(*h->owed));
+        }
+        h->owed[h->owed_count++] = one;
     }
 }
 
@@ -133,6 +152,7 @@ static void part_begin(void *ctx, struct loop *l)
     for (size_t i = 0; i < count; i++)
         holding_end(over[i]);
     mem_free(over);
+    share_end_empty(p);
     persist_rounds_start(p);
 }
 
@@ -148,6 +168,9 @@ static void part_take(void *ctx, struct loop *l)
     size_t max = p->retained.max;
 
     p->last_serial = (restore_last_serial(h->r) >> 16) + 1;
+    for (size_t i = 0; i < h->owed_count; i++)
+        if (broker_shard(h->b, h->owed[i].key) == p->index)
+            share_restore_owed(p, h->owed[i].key, h->owed[i].m);
     for (size_t i = 0; i < h->session_count; i++)
         if (broker_shard(h->b, session_id(h->sessions[i])) == p->index)
             h->lost[i] = !settle_session(p, h->sessions[i]);
@@ -189,6 +212,7 @@ int broker_restore(struct broker *b, struct fault *f)
     restore_finish(h.r);
     take_sessions(&h);
     take_retained(&h);
+    take_owed(&h);
     h.lost = mem_new(h.session_count + 1);
     workers_each(b->workers, part_take, &h);
     broker_settle(b);
@@ -199,6 +223,9 @@ int broker_restore(struct broker *b, struct fault *f)
     workers_each(b->workers, part_begin, &h);
     for (size_t i = 0; i < h.retained_count; i++)
         message_unref(h.retained[i]);
+    for (size_t i = 0; i < h.owed_count; i++)
+        message_unref(h.owed[i].m);
+    mem_free(h.owed);
     log_info("mqtt", "restored", lf_u64("sessions", h.session_count),
              lf_u64("retained", h.retained_count), lf_u64("not_understood", bad),
              lf_u64("ms", (clock_mono_ns() - start_ns) / 1000000));

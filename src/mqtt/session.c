@@ -330,11 +330,18 @@ static void item_done(struct session *s, struct session_item *it)
     ring_trim(s);
 }
 
+/* By which it came, and whose it is still; 0: by none, or it is RELEASED. */
+static uint64_t share_of(const struct session_item *it)
+{
+    return it->shared && it->m ? it->share : 0;
+}
+
 static void fill_out(const struct session *s, const struct session_item *it, bool dup,
                      struct session_out *out)
 {
     *out = (struct session_out){ .m = it->m,
-                                 .seq = session_item_seq(it),
+                                 .seq = share_of(it) ? message_seq(it->m) : session_item_seq(it),
+                                 .share = share_of(it),
                                  .written = it->written,
                                  .sub_ids = it->sub_ids,
                                  .sub_key = key_of(s, it),
@@ -689,19 +696,40 @@ void session_add_share(struct session *s, struct str key, uint64_t id, unsigned 
     s->shares[s->share_count++] = (struct session_share){ .id = id, .key = copy, .home = home };
 }
 
-void session_remove_share(struct session *s, uint64_t id)
+static void take(struct session_item *it)
+{
+    it->shared = 0;
+    it->seq = message_seq(it->m);
+}
+
+void session_take(struct session *s, uint16_t packet_id)
+{
+    struct session_item *it = in_flight(s, packet_id);
+
+    assert(it && it->shared);
+    take(it);
+}
+
+void session_remove_share(struct session *s, uint64_t id,
+                          void (*taken)(void *ctx, const struct session_out *o), void *ctx)
 {
     struct session_share *sh = session_find_share(s, id);
 
     if (!sh)
         return;
+    for (uint32_t i = 0; i < s->count; i++) {
+        struct session_item *it = item(s, i);
+        struct session_out o;
+
+        if (share_of(it) != id)
+            continue;
+        fill_out(s, it, it->state == SESSION_SENT, &o);
+        take(it);
+        if (o.seq != 0)
+            taken(ctx, &o);
+    }
     mem_free((void *)(uintptr_t)sh->key.p);
     *sh = s->shares[--s->share_count];
-    for (uint32_t i = 0; i < s->count; i++)
-        if (item(s, i)->shared && item(s, i)->share == id) {
-            item(s, i)->shared = 0;
-            item(s, i)->seq = 0;
-        }
 }
 
 void session_give_back(struct session *s,

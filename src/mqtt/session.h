@@ -157,7 +157,8 @@ void session_absorb(struct session *s, const struct session *other, uint32_t sin
 enum session_send { SESSION_NOTHING, SESSION_PUBLISH, SESSION_PUBREL };
 struct session_out {
     struct message *m; /* PUBLISH: borrowed, valid until the next call on s */
-    uint64_t seq;      /* of the item */
+    uint64_t seq;      /* of the item; of one that is its group's still, the message's */
+    uint64_t share;    /* the shared subscription whose it is still; 0: it is the session's own */
     uint32_t sub_ids;  /* for session_sub_ids() */
     uint32_t sub_key;  /* of messages with the same seq, which one: its first identifier */
     uint16_t packet_id;
@@ -213,8 +214,11 @@ void session_restore_take(struct session *s, struct session_item *items, uint32_
 struct session_share *session_find_share(const struct session *s, uint64_t id);
 struct session_share *session_share_of(const struct session *s, struct str key);
 void session_add_share(struct session *s, struct str key, uint64_t id, unsigned home);
-/* What is on its way through it stays with the session. */
-void session_remove_share(struct session *s, uint64_t id);
+/* What is on its way through it stays with the session, as its own: taken() is told of each that has a number. */
+void session_remove_share(struct session *s, uint64_t id,
+                          void (*taken)(void *ctx, const struct session_out *o), void *ctx);
+/* What is in flight with that id is no longer its group's but the session's own, and written down for it. */
+void session_take(struct session *s, uint16_t packet_id);
 /* The client is gone: give() gets each message that another member may have in its place, with a
  * reference that it takes over. What waits, and QoS 1 without its PUBACK; a QoS 2 message that was sent
  * stays (MQTT 5, 4.8.2). */

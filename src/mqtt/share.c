@@ -20,6 +20,7 @@ struct share *share_new(struct str key, struct str filter, uint64_t id,
     sh->filter_at = (uint32_t)(key.n - filter.n);
     sh->id = id;
     sh->limits = limits;
+    list_init(&sh->link);
     return sh;
 }
 
@@ -34,6 +35,8 @@ void share_free(struct share *sh)
         return;
     for (uint32_t i = 0; i < sh->waiting; i++)
         message_unref(waiting_at(sh, i)->m);
+    owed_fini(&sh->owed);
+    list_remove(&sh->link);
     mem_free(sh->ring);
     mem_free(sh->members);
     mem_free(sh->key);
@@ -50,9 +53,9 @@ static struct share_member *find(const struct share *sh, uint64_t serial)
     return NULL;
 }
 
-bool share_join(struct share *sh, uint64_t serial, uint32_t sub_id, uint8_t options)
+bool share_join(struct share *sh, const struct share_joining *j)
 {
-    struct share_member *m = find(sh, serial);
+    struct share_member *m = find(sh, j->serial);
     bool added = !m;
 
     if (added) {
@@ -61,10 +64,12 @@ bool share_join(struct share *sh, uint64_t serial, uint32_t sub_id, uint8_t opti
             sh->members = mem_resize(sh->members, sh->cap * sizeof(*sh->members));
         }
         m = &sh->members[sh->count++];
-        *m = (struct share_member){ .serial = serial };
+        *m = (struct share_member){ .serial = j->serial };
     }
-    m->sub_id = sub_id;
-    m->options = options;
+    m->sub_id = j->sub_id;
+    m->options = j->options;
+    sh->lasting += (uint32_t)j->lasting - (uint32_t)m->lasting;
+    m->lasting = j->lasting;
     return added;
 }
 
@@ -75,6 +80,9 @@ bool share_leave(struct share *sh, uint64_t serial)
 
     if (!m)
         return false;
+    sh->lasting -= m->lasting;
+    if (sh->lasting == 0)
+        owed_fini(&sh->owed);
     at = (uint32_t)(m - sh->members);
     memmove(m, m + 1, (sh->count - at - 1) * sizeof(*m));
     sh->count--;
@@ -131,6 +139,31 @@ static void ring_grow(struct share *sh)
     sh->head = 0;
 }
 
+void share_owe(struct share *sh, struct message *m)
+{
+    owed_add(&sh->owed, m);
+}
+
+void share_settle(struct share *sh, uint64_t seq)
+{
+    owed_done(&sh->owed, seq);
+    owed_forget(&sh->owed);
+}
+
+static void put(struct share *sh, struct message *m, unsigned qos)
+{
+    if (sh->waiting == sh->ring_cap)
+        ring_grow(sh);
+    *waiting_at(sh, sh->waiting++) = (struct share_waiting){ message_ref(m), (uint8_t)qos };
+    sh->waiting_bytes += message_size(m);
+}
+
+void share_restore(struct share *sh, struct message *m)
+{
+    share_owe(sh, m);
+    put(sh, m, m->qos);
+}
+
 int share_wait(struct share *sh, struct message *m, unsigned qos)
 {
     size_t n = message_size(m);
@@ -138,10 +171,7 @@ int share_wait(struct share *sh, struct message *m, unsigned qos)
     if (sh->waiting >= sh->limits->queue_max_messages ||
         sh->waiting_bytes + n > sh->limits->queue_max_bytes || sh->waiting > UINT32_MAX / 4)
         return ERR_FULL;
-    if (sh->waiting == sh->ring_cap)
-        ring_grow(sh);
-    *waiting_at(sh, sh->waiting++) = (struct share_waiting){ message_ref(m), (uint8_t)qos };
-    sh->waiting_bytes += n;
+    put(sh, m, qos);
     return 0;
 }
 
@@ -162,6 +192,7 @@ const struct share_waiting *share_first(struct share *sh, uint64_t now_ms, uint6
 
         if (message_expires_ms(w->m) == 0 || message_expires_ms(w->m) > now_ms)
             return w;
+        share_settle(sh, message_seq(w->m));
         share_pop(sh);
         ++*expired;
     }

@@ -6,8 +6,13 @@
  * room waits here, QoS 1 and 2 only, within the limits of a session's queue.
  *
  * A member's credit is how many messages of QoS 1 and 2 may still be handed to it before it has said
- * again how much room it has; 0: it is stalled, or absent. Pure; belongs to one worker.
+ * again how much room it has; 0: it is stalled, or absent.
+ *
+ * While a member's session is written down, what the group owes is too: it is known here until a member has
+ * acknowledged it, or has taken it for good. Pure; belongs to one worker.
  */
+#include "base/list.h"
+#include "mqtt/owed.h"
 #include "mqtt/session.h"
 
 struct share_member {
@@ -17,6 +22,7 @@ struct share_member {
     uint32_t sub_id;
     unsigned part;   /* the worker that has its session */
     uint8_t options; /* enum tree_options */
+    bool lasting;    /* its session is written down */
 };
 struct share_waiting {
     struct message *m;
@@ -29,10 +35,15 @@ struct share {
     const struct session_limits *limits;
     struct share_member *members;
     uint32_t count, cap;
+    uint32_t lasting;           /* so many of them are */
     uint32_t next;              /* whose turn it is */
     struct share_waiting *ring; /* cap: a power of two, or 0 */
     uint32_t ring_cap, head, waiting;
     size_t waiting_bytes;
+    struct owed owed;
+    struct list link;  /* its worker's */
+    uint32_t round;    /* in which it was told, or made */
+    uint64_t told_seq; /* in the round under way: up to here */
 };
 
 /* key: "$share/NAME/FILTER"; filter: the view of its last part. limits outlive it. */
@@ -48,9 +59,15 @@ static inline struct str share_filter(const struct share *sh)
     return str_skip(share_key(sh), sh->filter_at);
 }
 
+struct share_joining {
+    uint64_t serial;
+    uint32_t sub_id;
+    uint8_t options; /* enum tree_options */
+    bool lasting;    /* its session is written down */
+};
 /* A session becomes a member, without credit (true), or has subscribed again with other options. */
-bool share_join(struct share *sh, uint64_t serial, uint32_t sub_id, uint8_t options);
-/* False: it was none. */
+bool share_join(struct share *sh, const struct share_joining *j);
+/* False: it was none. With the last that lasts, nothing is owed any more. */
 bool share_leave(struct share *sh, uint64_t serial);
 /* What a member's worker says of it; what it said earlier (a lower turn) and comes later is ignored,
  * as is what is said of no member. */
@@ -65,6 +82,13 @@ void share_stall(struct share *sh, uint64_t serial, uint32_t turn);
 /* The member whose turn it is among those with credit, or NULL when none has. Valid until the next
  * call; the caller takes from its credit what it gives it. */
 struct share_member *share_pick(struct share *sh);
+
+/* m is a message of the group's with a number: it is owed from now on, or was already. */
+void share_owe(struct share *sh, struct message *m);
+/* Its number is done with, or taken by a session for good. */
+void share_settle(struct share *sh, uint64_t seq);
+/* After a restart: it is owed, and waits, whatever the limits. */
+void share_restore(struct share *sh, struct message *m);
 
 /* Keeps m (taking a reference) until a member has room. ERR_FULL: over a limit. */
 MUST_USE int share_wait(struct share *sh, struct message *m, unsigned qos);

@@ -18,6 +18,13 @@
  *
  * So a member that is absent or stalled gets nothing, while one has room no message waits, and what waits
  * at the home is bounded like a session's queue.
+ *
+ * A restart. While a member's session is written down, a message of the group's that is written down too is
+ * owed (mqtt/owed.h): at the next start it waits at the home again, for whoever comes first. It is owed no more
+ * once a member has acknowledged it (PERSIST_SHARE_DONE), or has it for good (PERSIST_TAKEN): before a
+ * PUBLISH of QoS 2 goes out, since nobody else may have that then (MQTT 5, 4.8.2), and when the member leaves.
+ * The member's worker writes, and then lets the home know; what the home tells in a round may be behind that,
+ * by less than a round.
  */
 #include "mqtt/broker_part.h"
 #include "mqtt/persist.h"
@@ -114,6 +121,66 @@ struct offer {
     struct message *m;
 };
 
+/* ---- what is owed ---- */
+
+struct settle_mail {
+    struct mail mail;
+    struct broker *b;
+    uint64_t id, seq;
+};
+
+static void on_settle(struct mail *m, struct loop *l)
+{
+    struct settle_mail *k = container_of(m, struct settle_mail, mail);
+    struct share *sh = find_share(part_of(k->b, l), k->id);
+
+    if (sh)
+        share_settle(sh, k->seq);
+    mem_free(k);
+}
+
+static void settle(struct part *p, const struct session_share *sh, uint64_t seq)
+{
+    struct share *here = sh->home == p->index ? find_share(p, sh->id) : NULL;
+    struct settle_mail *k;
+
+    if (here)
+        share_settle(here, seq);
+    if (sh->home == p->index)
+        return;
+    k = NEW(struct settle_mail);
+    k->mail.deliver = on_settle;
+    k->b = p->b;
+    k->id = sh->id;
+    k->seq = seq;
+    part_post(p, sh->home, &k->mail);
+}
+
+void share_done(struct part *p, const struct session *s, uint64_t id, uint64_t seq)
+{
+    const struct session_share *sh = session_find_share(s, id);
+
+    assert(sh && seq != 0);
+    persist_share_done(p, sh->key, seq);
+    settle(p, sh, seq);
+}
+
+void share_put_taken(struct part *p, const struct session *s, const struct session_out *o)
+{
+    const struct session_share *sh = session_find_share(s, o->share);
+    struct persist_item it = { .seq = o->seq,
+                               .sub_id = o->sub_key,
+                               .packet_id = o->qos == 2 ? o->packet_id : 0,
+                               .qos = o->qos,
+                               .retain = o->retain,
+                               .sent = o->dup };
+
+    assert(sh);
+    persist_copied(p, o->m); /* the home may tell of it no more, and the session did not yet */
+    persist_put_taken(persist_begin(p), s->serial, sh->key, &it);
+    settle(p, sh, o->seq);
+}
+
 static bool take_qos0(struct part *p, struct session *s, const struct offer *o,
                       struct publication *pub)
 {
@@ -126,6 +193,8 @@ static bool take_qos0(struct part *p, struct session *s, const struct offer *o,
         return false;
     if (conn_send_publish(c, &d))
         metric_add(p->b->m.sent[0], 1);
+    if (pub->src.qos > 0 && pub->src.seq != 0)
+        share_done(p, s, o->id, pub->src.seq);
     return true;
 }
 
@@ -216,12 +285,19 @@ void share_publish(struct part *p, struct share *sh, struct publication *pub)
 {
     unsigned qos = pub->src.qos;
 
+    if (qos > 0 && pub->src.seq != 0 && sh->lasting > 0)
+        share_owe(sh, publication_message(pub));
     if ((sh->waiting == 0 || qos == 0) && offer(p, sh, pub, qos))
         return;
-    if (qos == 0)
+    if (qos == 0) {
         metric_add(p->b->m.dropped_slow, 1);
-    else if (share_wait(sh, publication_message(pub), qos))
+    } else if (share_wait(sh, publication_message(pub), qos)) {
         metric_add(p->b->m.dropped_queue, 1);
+        if (pub->src.seq != 0) {
+            persist_share_done(p, share_key(sh), pub->src.seq);
+            share_settle(sh, pub->src.seq);
+        }
+    }
 }
 
 static void offer_waiting(struct part *p, struct share *sh)
@@ -273,13 +349,26 @@ static void on_tell(struct mail *m, struct loop *l)
 
 static void free_share(struct part *p, struct share *sh)
 {
+    if (p->round_open && sh->round < p->round)
+        p->round_shares--;
     tree_remove(&p->tree, share_filter(sh), sh);
-    part_interest_remove(p, share_filter(sh), false);
+    part_interest_remove(p, share_filter(sh), sh->lasting > 0);
     map_remove(&p->shares, share_key(sh));
     map_remove(&p->shares_by_id, id_key(&sh->id));
     metric_gauge_add(p->b->m.shared, -1);
     metric_add(p->b->m.dropped_queue, sh->waiting);
     share_free(sh);
+}
+
+/* Others write down what it may want while a member lasts. */
+static void interest_changes(struct part *p, const struct share *sh, bool lasted)
+{
+    bool lasts = sh->lasting > 0;
+
+    if (lasts == lasted)
+        return;
+    part_interest_add(p, share_filter(sh), lasts); /* the caller waits for the fence */
+    part_interest_remove(p, share_filter(sh), lasted);
 }
 
 struct leave_mail {
@@ -294,7 +383,10 @@ static void on_leave(struct mail *m, struct loop *l)
     struct part *p = part_of(k->b, l);
     struct share *sh = find_share(p, k->id);
 
+    bool lasted = sh && sh->lasting > 0;
+
     if (sh && share_leave(sh, k->serial)) {
+        interest_changes(p, sh, lasted);
         if (sh->count == 0)
             free_share(p, sh);
     }
@@ -312,14 +404,32 @@ static void leave_one(struct part *p, unsigned home, uint64_t id, uint64_t seria
     part_post(p, home, &k->mail);
 }
 
+struct parting {
+    struct part *part;
+    const struct session *s;
+};
+
+static void keep_one(void *ctx, const struct session_out *o)
+{
+    const struct parting *g = ctx;
+
+    share_put_taken(g->part, g->s, o);
+    persist_append(g->part, BROKER_INTERVAL, NULL, NULL);
+}
+
 bool share_unsubscribe(struct part *p, struct session *s, struct str key)
 {
     const struct session_share *sh = session_share_of(s, key);
+    struct parting g = { p, s };
+    unsigned home;
+    uint64_t id;
 
     if (!sh)
         return false;
-    leave_one(p, sh->home, sh->id, s->serial);
-    session_remove_share(s, sh->id);
+    id = sh->id;
+    home = sh->home;
+    session_remove_share(s, id, keep_one, &g);
+    leave_one(p, home, id, s->serial);
     session_unsubscribe(s, key);
     if (s->share_count == 0)
         map_remove(&p->sharers, id_key(&s->serial));
@@ -386,6 +496,7 @@ struct join_mail {
     uint64_t serial, id;
     uint32_t sub_id;
     uint8_t options;
+    bool lasting;
     bool added; /* it was no member before */
     size_t key_n;
     char key[];
@@ -401,6 +512,8 @@ static struct share *make_share(struct part *p, struct str key)
     sh = share_new(key, filter, (++p->last_share << 16) | p->index, &p->b->session_limits);
     map_put(&p->shares, share_key(sh), sh);
     map_put(&p->shares_by_id, id_key(&sh->id), sh);
+    list_push_back(&p->share_list, &sh->link);
+    sh->round = p->round; /* it owes nothing from before that */
     tree_add(&p->tree, filter, sh, 0, TREE_SHARED);
     part_interest_add(p, filter, false);
     metric_gauge_add(p->b->m.shared, 1);
@@ -464,12 +577,16 @@ static void on_join(struct mail *m, struct loop *l)
     struct part *p = k->home;
     struct str key = str_from(k->key, k->key_n);
     struct share *sh = map_get(&p->shares, key);
+    struct share_joining j = { k->serial, k->sub_id, k->options, k->lasting };
+    bool lasted;
 
     (void)l;
     if (!sh)
         sh = make_share(p, key);
+    lasted = sh->lasting > 0;
     k->id = sh->id;
-    k->added = share_join(sh, k->serial, k->sub_id, k->options);
+    k->added = share_join(sh, &j);
+    interest_changes(p, sh, lasted);
     /* Whoever made the group may not have its fence yet. */
     part_fence(p, on_fenced, k);
 }
@@ -486,6 +603,7 @@ static struct join_mail *ask_home(struct part *p, struct session *s, const struc
     k->serial = s->serial;
     k->sub_id = w->sub_id;
     k->options = w->options;
+    k->lasting = s->written;
     k->key_n = w->key.n;
     memcpy(k->key, w->key.p, w->key.n);
     p->letters++;
@@ -515,5 +633,25 @@ void share_rejoin(struct part *p, struct session *s)
             continue;
         k = ask_home(p, s, &w);
         part_post(p, k->home->index, &k->mail);
+    }
+}
+
+/* ---- after a restart ---- */
+
+void share_restore_owed(struct part *p, struct str key, struct message *m)
+{
+    struct share *sh = map_get(&p->shares, key);
+
+    share_restore(sh ? sh : make_share(p, key), m);
+}
+
+void share_end_empty(struct part *p)
+{
+    for (struct list *at = p->share_list.next, *next; at != &p->share_list; at = next) {
+        struct share *sh = container_of(at, struct share, link);
+
+        next = at->next;
+        if (sh->count == 0)
+            free_share(p, sh);
     }
 }

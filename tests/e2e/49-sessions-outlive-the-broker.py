@@ -12,11 +12,11 @@ from mqtt_raw import Client
 KILLS = int(os.environ.get("WAYSIDE_KILLS", "8"))
 
 
-def kill_again_and_again(box, kills, mqtt=""):
+def kill_again_and_again(box, kills, mqtt="", sharing=0):
     port = free_port()
     hub = box.hub(node=", workers: 2", mqtt=f'    - {{address: "127.0.0.1:{port}"}}{mqtt}', extra=LIMITS)
     hub.mqtt_port = port
-    load = Load(hub)
+    load = Load(hub, sharing)
     rng = random.Random(int(os.environ.get("WAYSIDE_SEED", "1")))
     for kill in range(kills):
         load.await_more(f"acknowledgements before kill {kill}")
@@ -34,6 +34,11 @@ def test_kill_9_at_any_moment(box):
 
 def test_kill_9_loses_nothing_that_is_only_written(box):
     kill_again_and_again(box, max(3, KILLS // 4), mqtt='\n  durability: interval\n  flush_interval: 1h')
+
+
+def test_kill_9_loses_nothing_that_is_shared(box):
+    """Three members on two workers: each message of QoS 2 comes to one of them, once."""
+    kill_again_and_again(box, KILLS, sharing=3)
 
 
 def test_topics_and_listeners_say_what_outlives_the_broker(box):

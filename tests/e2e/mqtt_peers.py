@@ -141,18 +141,23 @@ def first_of_each(numbers):
 
 
 class Load:
-    """Three publishers and a subscriber of hub.mqtt_port, at work."""
+    """Three publishers and a subscriber of hub.mqtt_port, at work; or several that share one subscription."""
 
-    def __init__(self, hub):
-        self.subscriber = Subscriber(hub, "taker", "line/#")
-        self.subscriber.start()
-        until(lambda: self.subscriber.standing, "the subscription")
+    def __init__(self, hub, sharing=0):
+        self.sharing = sharing > 0
+        self.takers = [Subscriber(hub, f"taker{i}", "$share/crew/line/#" if sharing else "line/#") for i in range(max(1, sharing))]
+        for t in self.takers:
+            t.start()
+        until(lambda: all(t.standing for t in self.takers), "the subscription")
         self.publishers = [Publisher(hub, f"giver{i}") for i in range(3)]
         for p in self.publishers:
             p.start()
 
     def errors(self):
-        return [e for p in [self.subscriber, *self.publishers] for e in p.errors]
+        return [e for p in [*self.takers, *self.publishers] for e in p.errors]
+
+    def got(self, qos):
+        return [one for t in self.takers for one in list(t.got[qos])]
 
     def count(self):
         return sum(len(p.acked) for p in self.publishers)
@@ -162,7 +167,7 @@ class Load:
         until(lambda: self.errors() or self.count() > before + 20, what, 60)
 
     def missing(self):
-        return {q: {(f"line/{p.name_}", n) for p in self.publishers for n in p.acked if 1 + n % 2 == q} - set(self.subscriber.got[q])
+        return {q: {(f"line/{p.name_}", n) for p in self.publishers for n in p.acked if 1 + n % 2 == q} - set(self.got(q))
                 for q in (1, 2)}
 
     def finish(self):
@@ -174,7 +179,7 @@ class Load:
             p.join(60 * SLOW)
 
         def arrived():
-            now, at = sum(len(g) for g in self.subscriber.got.values()), time.monotonic()
+            now, at = sum(len(g) for t in self.takers for g in t.got.values()), time.monotonic()
             if now != last[0]:
                 last[:] = [now, at]
             if self.errors() or at > last[1] + 5 * SLOW:
@@ -187,14 +192,15 @@ class Load:
         until(arrived, "every acknowledged message", 300 + self.count() / 100)
 
     def check(self):
-        missing, got = self.missing(), self.subscriber.got
+        missing = self.missing()
         assert not self.errors() and not any(p.is_alive() for p in self.publishers), self.errors()
         assert not any(missing.values()), {q: (len(m), sorted(m)[:5]) for q, m in missing.items()}
-        twice = len(got[2]) - len(set(got[2]))
+        twice = len(self.got(2)) - len(set(self.got(2)))
         assert twice == 0, f"{twice} of QoS 2 came twice"
-        for p in self.publishers:
+        for p in self.publishers if not self.sharing else ():
             for q in (1, 2):
-                numbers = first_of_each([n for t, n in got[q] if t == f"line/{p.name_}"])
+                numbers = first_of_each([n for t, n in self.got(q) if t == f"line/{p.name_}"])
                 assert numbers == sorted(numbers), f"{p.name_}, QoS {q}: out of order"
-        assert self.subscriber.present[0] == 0 and all(self.subscriber.present[1:]), self.subscriber.present
+        for t in self.takers:
+            assert t.present[0] == 0 and all(t.present[1:]), t.present
         return self.count()

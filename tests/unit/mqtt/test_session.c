@@ -476,7 +476,7 @@ static void shares_are_given_back(void **state)
     for (uint32_t i = 5; i < 7; i++)
         assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
     session_detach(s, 0, false);
-    session_remove_share(s, 70 + 1); /* none */
+    session_remove_share(s, 70 + 1, NULL, NULL); /* none */
     session_give_back(s, give, &g);
     assert_int_equal(g.n, COUNT_OF(back));
     for (unsigned i = 0; i < g.n; i++) {
@@ -498,11 +498,72 @@ static void shares_are_given_back(void **state)
         assert_int_equal(o.dup, later[i] == 6);
     }
     assert_int_equal(session_room(s), 1);
-    session_remove_share(s, 80);
+    session_remove_share(s, 80, NULL, NULL); /* none of them has a number */
     assert_int_equal(s->share_count, 1);
     session_detach(s, 0, false);
     session_give_back(s, give, &g); /* what came by the share it has left stays */
     assert_int_equal(g.n, COUNT_OF(back));
+    session_free(s);
+}
+
+struct taken {
+    struct session_out out[4];
+    uint32_t n;
+};
+
+static void taken(void *ctx, const struct session_out *o)
+{
+    struct taken *t = ctx;
+
+    t->out[t->n++] = *o;
+}
+
+static struct message *written_down(uint64_t seq)
+{
+    return message_new(&(struct message_source){ .topic = STR("t"), .seq = seq, .qos = 2 });
+}
+
+/* Of QoS 2 with its packet id; what is left when it leaves the group, too. */
+static void what_its_group_owes_becomes_its_own(void **state)
+{
+    struct session *s = session_new(STR("c"), 1, &limits);
+    struct taken t = { .n = 0 };
+    struct session_out o;
+    uint32_t sub_id = 5;
+
+    (void)state;
+    s->written = true;
+    session_add_share(s, STR("$share/g/t"), 70, 2);
+    session_attach(s, &conn, 2);
+    for (uint64_t seq = 11; seq <= 14; seq++) {
+        struct message *m = written_down(seq);
+
+        assert_int_equal(session_push(s, m, seq == 12 ? 1 : 2, false, sub_ids_one(&sub_id)), 0);
+        session_mark_shared(s, 70);
+        message_unref(m);
+    }
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    assert_int_equal(o.seq, 11);
+    assert_int_equal(o.share, 70);
+    assert_int_equal(session_item_seq(session_item_at(s, 0)), 0); /* rounds leave it to the group */
+    session_take(s, o.packet_id);
+    assert_true(session_written(s, o.packet_id, 11, &o));
+    assert_int_equal(o.share, 0);
+    assert_int_equal(session_item_seq(session_item_at(s, 0)), 11);
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    assert_int_equal(o.share, 70);
+    session_remove_share(s, 70, taken, &t);
+    assert_int_equal(t.n, 3);
+    for (uint32_t i = 0; i < t.n; i++) {
+        assert_int_equal(t.out[i].seq, 12 + i);
+        assert_int_equal(t.out[i].share, 70);
+        assert_int_equal(t.out[i].sub_key, 5);
+        assert_int_equal(t.out[i].dup, i == 0);
+        assert_int_equal(session_item_seq(session_item_at(s, 1 + i)), 12 + i);
+    }
+    assert_true(session_in_flight(s, o.packet_id, &o));
+    assert_int_equal(o.share, 0);
+    session_detach(s, 0, false);
     session_free(s);
 }
 
@@ -601,6 +662,7 @@ static void identifiers_stay_with_their_message(void **state)
     assert_int_equal(s->id_sets->free, 1); /* nobody needs it any more */
     assert_int_equal(s->queued_bytes, one);
     s->conn = NULL;
+    session_detach(s, 0, false);
     session_free(s);
     session_attach(other, other, 10);
     session_next(other, 0, &o);
@@ -677,6 +739,7 @@ int main(void)
         cmocka_unit_test(will_and_expiry),
         cmocka_unit_test(subscriptions_listed),
         cmocka_unit_test(shares_are_given_back),
+        cmocka_unit_test(what_its_group_owes_becomes_its_own),
         cmocka_unit_test(restored_ids_keep_their_order),
         cmocka_unit_test(ids_of_what_is_gone_are_not_given_again),
         cmocka_unit_test(identifiers_stay_with_their_message),

@@ -54,8 +54,8 @@ static void members_with_room_take_turns(void **state)
 
     (void)state;
     for (uint64_t i = 1; i <= 4; i++)
-        assert_true(share_join(sh, i, 0, 1));
-    assert_false(share_join(sh, 4, 5, 2));
+        assert_true(share_join(sh, &(struct share_joining){ i, 0, 1, false }));
+    assert_false(share_join(sh, &(struct share_joining){ 4, 5, 2, false }));
     assert_null(share_pick(sh)); /* nobody has said that there is room */
     tell(sh, 1, 1, 4);
     tell(sh, 2, 1, 1);
@@ -77,7 +77,7 @@ static void old_news_is_ignored(void **state)
     struct share *sh = made();
 
     (void)state;
-    share_join(sh, 1, 0, 1);
+    share_join(sh, &(struct share_joining){ 1, 0, 1, false });
     tell(sh, 1, 5, 3);
     tell(sh, 1, 4, 0);
     assert_int_equal(picked(sh, true), 1);
@@ -95,7 +95,7 @@ static void leaving_keeps_the_turns(void **state)
 
     (void)state;
     for (uint64_t i = 1; i <= 4; i++) {
-        share_join(sh, i, 0, 1);
+        share_join(sh, &(struct share_joining){ i, 0, 1, false });
         tell(sh, i, 1, 10);
     }
     assert_int_equal(picked(sh, true), 1);
@@ -144,6 +144,50 @@ static void what_waits_is_bounded_and_expires(void **state)
     message_unref(c);
 }
 
+static struct message *written_down(uint64_t seq, uint64_t expires_ms)
+{
+    return message_new(&(struct message_source){
+        .topic = STR("t"), .seq = seq, .qos = 1, .expires_ms = expires_ms });
+}
+
+static void what_is_owed_is_known_while_a_member_lasts(void **state)
+{
+    struct share *sh = made();
+    struct message *a = written_down(5, 10), *b = written_down(6, 0);
+    uint64_t expired = 0;
+
+    (void)state;
+    assert_true(share_join(sh, &(struct share_joining){ 1, 0, 1, false }));
+    assert_true(share_join(sh, &(struct share_joining){ 2, 0, 1, true }));
+    assert_true(share_join(sh, &(struct share_joining){ 3, 0, 1, true }));
+    assert_false(share_join(sh, &(struct share_joining){ 1, 0, 1, true }));
+    assert_int_equal(sh->lasting, 3);
+    assert_false(share_join(sh, &(struct share_joining){ 1, 0, 1, false }));
+    assert_int_equal(sh->lasting, 2);
+    share_owe(sh, a);
+    assert_int_equal(share_wait(sh, a, 1), 0);
+    share_owe(sh, b);
+    share_owe(sh, b); /* given back */
+    assert_int_equal(sh->owed.live, 2);
+    assert_null(share_first(sh, 10, &expired)); /* over, so no longer owed */
+    assert_int_equal(sh->owed.live, 1);
+    assert_true(share_leave(sh, 2));
+    assert_int_equal(sh->owed.live, 1);
+    share_settle(sh, 6);
+    assert_int_equal(sh->owed.live, 0);
+    assert_true(share_leave(sh, 3));
+    assert_int_equal(sh->lasting, 0);
+    assert_int_equal(sh->owed.count, 0);
+    share_restore(sh, b);
+    for (int i = 0; i < 5; i++)
+        share_restore(sh, a); /* above the limit */
+    assert_int_equal(sh->waiting, 6);
+    assert_int_equal(sh->owed.live, 2);
+    share_free(sh);
+    message_unref(a);
+    message_unref(b);
+}
+
 static void a_byte_limit_holds(void **state)
 {
     struct session_limits few = limits;
@@ -160,4 +204,4 @@ static void a_byte_limit_holds(void **state)
 
 RUN(TEST(names), TEST(members_with_room_take_turns), TEST(old_news_is_ignored),
     TEST(leaving_keeps_the_turns), TEST(what_waits_is_bounded_and_expires),
-    TEST(a_byte_limit_holds))
+    TEST(a_byte_limit_holds), TEST(what_is_owed_is_known_while_a_member_lasts))
