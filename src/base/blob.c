@@ -43,7 +43,9 @@ void blob_unref(struct blob *b)
         mem_free(b);
 }
 
-bool mark_first(struct mark *m, unsigned number)
+bool mark_first(struct mark *m, uint32_t number)
 {
-    return atomic_exchange_explicit(&m->last, number, memory_order_relaxed) != number;
+    uint16_t short_one = (uint16_t)(number % UINT16_MAX + 1); /* 0 is none */
+
+    return atomic_exchange_explicit(&m->last, short_one, memory_order_relaxed) != short_one;
 }

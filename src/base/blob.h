@@ -26,11 +26,12 @@ static inline struct str blob_str(const struct blob *b)
 }
 
 /* A number that workers which share something leave on it: who is the first to leave this one? Zeroed
- * at first. */
+ * at first. 16 bits, since there are many: whoever counts on must not miss one for a whole round of them. */
 struct mark {
-    atomic_uint last;
+    _Atomic(uint16_t) last;
 };
-/* True: it was another before. */
-bool mark_first(struct mark *m, unsigned number);
+/* True: it was another before. number: at least 1; of those that are congruent modulo 65535 none is told from
+ * another. */
+bool mark_first(struct mark *m, uint32_t number);
 
 #endif

@@ -193,7 +193,8 @@ struct publication {
     struct message_source src; /* views */
     struct message *m;         /* made when somebody has to keep it; our reference */
 };
-/* The counted form, made at the first call; borrowed. */
+/* The counted form, made at the first call; borrowed. It does not know its publisher unless it is retained:
+ * who gets it is decided by src. */
 struct message *publication_message(struct publication *p);
 void publication_fini(struct publication *p);
 static inline size_t publication_size(const struct publication *p)

@@ -123,6 +123,7 @@ static void keep_token(struct conn *c, const struct mqtt_publish *pk, struct pub
         pub->src.room = MESSAGE_SEQ | part_stamps(c->part, &pub->src);
         t->pub.m = message_ref(publication_message(pub));
         t->pub.src = message_source_of(t->pub.m);
+        t->pub.src.publisher = pub->src.publisher;
     }
     if (pk->qos > 0)
         t->ack = acks_open(&c->acks, ack_kind(pk->qos), pk->packet_id);

@@ -11,10 +11,6 @@
 
 static_assert(offsetof(struct blob, bytes) % _Alignof(struct message) == 0,
               "a message lies at the beginning of a blob's bytes");
-static_assert((offsetof(struct blob, bytes) + offsetof(struct message, bytes) + sizeof(uint64_t)) %
-                      _Alignof(struct mark) ==
-                  0,
-              "its mark lies behind its number");
 
 static char *put(char *at, struct str s)
 {
@@ -34,10 +30,8 @@ static void set_fields(struct message *m, const struct message_source *src)
 {
     uint32_t props_n = (uint32_t)src->props.n;
 
-    if (m->has & MESSAGE_SEQ) {
+    if (m->has & MESSAGE_SEQ)
         message_set(m, MESSAGE_SEQ, src->seq);
-        *message_copied(m) = (struct mark){ 0 };
-    }
     if (m->has & MESSAGE_STAMP)
         message_set(m, MESSAGE_STAMP, src->stamp);
     if (m->has & MESSAGE_EXPIRES)
@@ -53,7 +47,7 @@ struct message *message_new(const struct message_source *src)
     size_t n = src->topic.n + src->props.n + src->payload.n;
     struct message head = {
         .topic_n = (uint16_t)src->topic.n,
-        .has = (uint8_t)fields_of(src),
+        .has = fields_of(src) & 31u,
         .qos = src->qos & 3u,
         .retain = src->retain,
     };

@@ -10,20 +10,23 @@
 #include <assert.h>
 #include <string.h>
 
-/* The fields of 64 bits that a message may have or not; those of SEQ are its number and a struct mark, that of
- * PROPS their length. What it has not is 0. */
+/* The fields of 64 bits that a message may have or not; that of PROPS has 32, their length. What it has not
+ * is 0. */
 enum message_field {
     MESSAGE_SEQ = 1,   /* its number in what the broker writes down; 0: it is not there */
     MESSAGE_STAMP = 2, /* names the publication, orders the retained of a topic (ns); 0: none yet */
     MESSAGE_EXPIRES = 4, /* monotonic ms, the first at which it is over; 0: never (5, 3.3.2.3.3) */
-    MESSAGE_PUBLISHER = 8, /* serial of the publishing session, for no-local; 0: from inside */
+    MESSAGE_PUBLISHER =
+        8, /* serial of the publishing session, for no-local; 0: from inside, or whoever
+                            * has it does not need that */
     MESSAGE_PROPS = 16,
 };
 struct message {
     uint16_t topic_n;
-    uint8_t has; /* enum message_field */
+    struct mark copied; /* the round that has written a copy of it */
+    uint8_t has : 5;    /* enum message_field */
     uint8_t qos : 2;
-    bool retain : 1;
+    uint8_t retain : 1;
     char bytes[]; /* those fields in their order, topic, properties, payload */
 };
 
@@ -60,8 +63,7 @@ static inline size_t message_fields_n(const struct message *m, unsigned before)
 {
     unsigned has = m->has & (before - 1);
 
-    return (has & 1) * 12 + ((has >> 1 & 1) + (has >> 2 & 1) + (has >> 3 & 1)) * 8 +
-           (has >> 4 & 1) * 4;
+    return ((has & 1) + (has >> 1 & 1) + (has >> 2 & 1) + (has >> 3 & 1)) * 8 + (has >> 4 & 1) * 4;
 }
 static inline uint64_t message_get(const struct message *m, enum message_field f)
 {
@@ -92,12 +94,6 @@ static inline uint64_t message_expires_ms(const struct message *m)
 static inline uint64_t message_publisher(const struct message *m)
 {
     return message_get(m, MESSAGE_PUBLISHER);
-}
-/* The round that has written a copy of it; of one with MESSAGE_SEQ. */
-static inline struct mark *message_copied(struct message *m)
-{
-    assert(m->has & MESSAGE_SEQ);
-    return (struct mark *)(void *)(m->bytes + sizeof(uint64_t));
 }
 static inline size_t message_topic_at(const struct message *m)
 {

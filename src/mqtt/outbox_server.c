@@ -112,6 +112,7 @@ void outbox_put(struct part *p, unsigned to, struct publication *pub)
     if (by_reference) {
         k->m = message_ref(publication_message(pub));
         k->src = message_source_of(k->m);
+        k->src.publisher = pub->src.publisher;
         return;
     }
     k->m = NULL;

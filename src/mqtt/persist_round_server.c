@@ -65,7 +65,7 @@ void persist_copied(struct part *p, struct message *m)
 {
     size_t steps = SIZE_MAX;
 
-    if (message_seq(m) <= p->round_base && mark_first(message_copied(m), p->round))
+    if (message_seq(m) <= p->round_base && mark_first(&m->copied, p->round))
         write_copy(p, PERSIST_COPY, m, message_seq(m), &steps);
 }
 
@@ -94,8 +94,9 @@ static uint32_t measure_items(struct part *p, const struct session *s, size_t by
         spend(steps, 1);
         if (!is_told(it))
             continue;
-        if (it->m && it->seq <= p->round_base && mark_first(message_copied(it->m), p->round))
-            write_copy(p, PERSIST_COPY, it->m, it->seq, steps);
+        if (session_item_message(it) && message_seq(it->m) <= p->round_base &&
+            mark_first(&it->m->copied, p->round))
+            write_copy(p, PERSIST_COPY, it->m, message_seq(it->m), steps);
         bytes += 15 + 4 * (size_t)session_sub_ids(s, &it->sub_ids).n;
         ++*out_items;
     }
@@ -127,7 +128,7 @@ static void put_item(struct buf *b, const struct session *s, const struct sessio
 {
     struct sub_ids ids = session_sub_ids(s, &it->sub_ids);
 
-    persist_put_item(b, &(struct persist_item){ .seq = it->seq,
+    persist_put_item(b, &(struct persist_item){ .seq = session_item_seq(it),
                                                 .sub_id = ids.n ? ids.at[0] : 0,
                                                 .more_ids = ids.n > 1 ? &ids.at[1] : NULL,
                                                 .more = ids.n > 1 ? ids.n - 1 : 0,
@@ -290,7 +291,7 @@ static bool tell_share(struct part *p, struct share *sh, size_t *steps)
             share_settle(sh, it->seq); /* where it waits it is dropped, too */
             continue;
         }
-        if (mark_first(message_copied(it->m), p->round))
+        if (mark_first(&it->m->copied, p->round))
             write_copy(p, PERSIST_COPY, it->m, it->seq, steps);
         seqs[w.count++] = it->seq;
     }

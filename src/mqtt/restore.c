@@ -142,7 +142,7 @@ static struct message *make(const struct restore *r, const struct persist_messag
         .props = m->props,
         .payload = m->payload,
         .expires_ms = expires_here(r, m->expires_wall_ms),
-        .publisher = m->publisher,
+        .publisher = m->retain ? m->publisher : 0,
         .seq = seq,
         .qos = m->qos,
         .retain = m->retain,
@@ -174,7 +174,7 @@ static void enqueue(struct restore *r, const struct match_slot *slot, struct mes
 
     if (slot->qos == 0)
         return;
-    restore_queue_add_take(&d->queue, &(struct session_item){ .m = message_ref(m),
+    restore_queue_add_take(&d->queue, &(struct restore_item){ .m = message_ref(m),
                                                               .seq = message_seq(m),
                                                               .sub_ids = session_put_sub_ids(
                                                                   d->s, match_ids(&r->match, slot)),
@@ -190,6 +190,8 @@ static void apply_message(struct restore *r, const struct persist_message *pm, u
     struct message_source src = message_source_of(m);
     const struct tree_span *spans;
     size_t n = tree_match(&r->tree, src.topic, &spans);
+
+    src.publisher = pm->publisher;
 
     if (from)
         session_receive(from->s, pm->packet_id);
@@ -326,11 +328,11 @@ static void add_item(struct restored *d, const struct persist_item *it)
     unsigned state = it->released    ? SESSION_RELEASED
                      : it->packet_id ? SESSION_SENT
                                      : SESSION_WAITING;
-    const struct session_item *there = restore_queue_find_id(&d->queue, it->packet_id);
+    const struct restore_item *there = restore_queue_find_id(&d->queue, it->packet_id);
 
     if (there && there->seq == it->seq)
         return; /* it was taken between two parts */
-    restore_queue_add_take(&d->queue, &(struct session_item){ .seq = it->seq,
+    restore_queue_add_take(&d->queue, &(struct restore_item){ .seq = it->seq,
                                                               .sub_ids = put_ids(d->s, it),
                                                               .packet_id = it->packet_id,
                                                               .qos = it->qos & 3u,
@@ -414,8 +416,8 @@ static void apply_will(struct restored *d, const struct persist *p)
 static void take_messages(struct restored *d, const struct restored *before)
 {
     for (uint32_t i = 0; i < d->queue.count; i++) {
-        struct session_item *it = &d->queue.items[i];
-        const struct session_item *was;
+        struct restore_item *it = &d->queue.items[i];
+        const struct restore_item *was;
 
         if (it->m || it->state == SESSION_RELEASED)
             continue;
@@ -499,16 +501,16 @@ static void apply_more(struct restore *r, const struct persist *p)
 /* By its number at last: a subscription that came at the same time as the message may be written down
  * behind it, and its identifier was the first. Not of what is being told: that names its items itself, and
  * the other one of the message may not be told yet. */
-static struct session_item *item_of(const struct restored *d, const struct persist *p)
+static struct restore_item *item_of(const struct restored *d, const struct persist *p)
 {
-    struct session_item *it = restore_queue_find(&d->queue, p->seq, p->sub_id);
+    struct restore_item *it = restore_queue_find(&d->queue, p->seq, p->sub_id);
 
     return it || !d->in_tree ? it : restore_queue_find_any(&d->queue, p->seq);
 }
 
 static void apply_done(struct restored *d, const struct persist *p)
 {
-    struct session_item *it = restore_queue_find_id(&d->queue, p->packet_id);
+    struct restore_item *it = restore_queue_find_id(&d->queue, p->packet_id);
 
     if (!it || it->seq != p->seq)
         it = item_of(d, p);
@@ -528,7 +530,7 @@ static void id_used(struct session *s, uint16_t packet_id)
 
 static void apply_sent(struct restored *d, const struct persist *p)
 {
-    struct session_item *it = restore_queue_find_waiting(&d->queue, p->seq, p->sub_id);
+    struct restore_item *it = restore_queue_find_waiting(&d->queue, p->seq, p->sub_id);
 
     if (!it)
         it = item_of(d, p);
@@ -541,7 +543,7 @@ static void apply_sent(struct restored *d, const struct persist *p)
 
 static void apply_released(struct restored *d, uint16_t packet_id)
 {
-    struct session_item *it = restore_queue_find_id(&d->queue, packet_id);
+    struct restore_item *it = restore_queue_find_id(&d->queue, packet_id);
 
     if (!it)
         return;
@@ -553,7 +555,7 @@ static void apply_released(struct restored *d, uint16_t packet_id)
 
 static void add_taken(struct restored *d, const struct persist_item *it, struct message *m)
 {
-    const struct session_item *there = restore_queue_find_id(&d->queue, it->packet_id);
+    const struct restore_item *there = restore_queue_find_id(&d->queue, it->packet_id);
 
     if (it->packet_id != 0)
         id_used(d->s, it->packet_id);
@@ -561,7 +563,7 @@ static void add_taken(struct restored *d, const struct persist_item *it, struct 
         return; /* the session was told behind it */
     restore_queue_add_take(
         &d->queue,
-        &(struct session_item){ .m = m ? message_ref(m) : NULL,
+        &(struct restore_item){ .m = m ? message_ref(m) : NULL,
                                 .seq = it->seq,
                                 .sub_ids = session_put_sub_ids(d->s, sub_ids_one(&it->sub_id)),
                                 .packet_id = it->packet_id,
@@ -740,16 +742,37 @@ static struct message *copy_of(const struct restore *r, uint64_t seq)
     return m ? message_ref(m) : NULL;
 }
 
+/* With its reference. */
+static struct session_item as_session_item(const struct restore_item *it)
+{
+    struct session_item of = { .sub_ids = it->sub_ids,
+                               .packet_id = it->packet_id,
+                               .qos = it->qos,
+                               .retain = it->retain,
+                               .state = it->state,
+                               .maybe = it->maybe,
+                               .written = it->packet_id != 0,
+                               .lasts = true };
+
+    if (it->state == SESSION_RELEASED)
+        of.seq = it->seq;
+    else
+        of.m = it->m;
+    return of;
+}
+
 /* QoS 1 without a written packet id may have been sent: as many as may be in flight, of those that came
  * before the client had gone. */
 static void fill_queue(const struct restore *r, struct restored *d)
 {
     struct restore_queue *q = &d->queue;
+    struct session_item *items;
     uint32_t n = 0;
 
     restore_queue_pack(q);
+    items = q->count > 0 ? mem_new_array(q->count, sizeof(*items)) : NULL;
     for (uint32_t i = 0; i < q->count; i++) {
-        struct session_item *it = &q->items[i];
+        struct restore_item *it = &q->items[i];
 
         if (!it->m && it->state != SESSION_RELEASED)
             it->m = copy_of(r, it->seq);
@@ -759,12 +782,10 @@ static void fill_queue(const struct restore *r, struct restored *d)
             continue;
         it->maybe = it->qos == 1 && (it->maybe || (n < d->s->limits->inflight_max &&
                                                    (d->away_seq == 0 || it->seq < d->away_seq)));
-        it->written = it->packet_id != 0;
-        q->items[n++] = *it;
+        items[n++] = as_session_item(it);
+        it->m = NULL;
     }
-    session_restore_take(d->s, q->items, n, d->s->last_packet_id);
-    q->items = NULL;
-    q->count = 0;
+    session_restore_take(d->s, items, n, d->s->last_packet_id);
     restore_queue_fini(q);
 }
 

@@ -58,14 +58,14 @@ static uint32_t place_of(const struct restore_queue *q, uint64_t seq)
     return low;
 }
 
-static uint32_t key_of(const struct restore_queue *q, const struct session_item *it)
+static uint32_t key_of(const struct restore_queue *q, const struct restore_item *it)
 {
     struct sub_ids ids = session_sub_ids(q->s, &it->sub_ids);
 
     return ids.n ? ids.at[0] : 0;
 }
 
-struct session_item *restore_queue_find(const struct restore_queue *q, uint64_t seq,
+struct restore_item *restore_queue_find(const struct restore_queue *q, uint64_t seq,
                                         uint32_t sub_key)
 {
     for (uint32_t i = place_of(q, seq); i < q->count && q->items[i].seq == seq; i++)
@@ -74,7 +74,7 @@ struct session_item *restore_queue_find(const struct restore_queue *q, uint64_t 
     return NULL;
 }
 
-struct session_item *restore_queue_find_waiting(const struct restore_queue *q, uint64_t seq,
+struct restore_item *restore_queue_find_waiting(const struct restore_queue *q, uint64_t seq,
                                                 uint32_t sub_key)
 {
     for (uint32_t i = place_of(q, seq); i < q->count && q->items[i].seq == seq; i++)
@@ -83,7 +83,7 @@ struct session_item *restore_queue_find_waiting(const struct restore_queue *q, u
     return NULL;
 }
 
-struct session_item *restore_queue_find_any(const struct restore_queue *q, uint64_t seq)
+struct restore_item *restore_queue_find_any(const struct restore_queue *q, uint64_t seq)
 {
     for (uint32_t i = place_of(q, seq); i < q->count && q->items[i].seq == seq; i++)
         if (q->items[i].state != SESSION_DONE)
@@ -91,7 +91,7 @@ struct session_item *restore_queue_find_any(const struct restore_queue *q, uint6
     return NULL;
 }
 
-struct session_item *restore_queue_find_id(const struct restore_queue *q, uint16_t packet_id)
+struct restore_item *restore_queue_find_id(const struct restore_queue *q, uint16_t packet_id)
 {
     for (uint32_t k = 0; packet_id != 0 && k < q->id_count; k++) {
         if (q->ids[k].packet_id != packet_id)
@@ -147,7 +147,7 @@ static void make_room(struct restore_queue *q)
     }
 }
 
-void restore_queue_add_take(struct restore_queue *q, const struct session_item *it)
+void restore_queue_add_take(struct restore_queue *q, const struct restore_item *it)
 {
     bool known = restore_queue_find_id(q, it->packet_id) != NULL;
     uint32_t at;
@@ -171,7 +171,7 @@ void restore_queue_add_take(struct restore_queue *q, const struct session_item *
     }
 }
 
-void restore_queue_set_id(struct restore_queue *q, struct session_item *it, uint16_t packet_id)
+void restore_queue_set_id(struct restore_queue *q, struct restore_item *it, uint16_t packet_id)
 {
     assert(it->packet_id == 0 && packet_id != 0);
     it->packet_id = packet_id;
@@ -179,7 +179,7 @@ void restore_queue_set_id(struct restore_queue *q, struct session_item *it, uint
     id_add(q, it->seq, packet_id);
 }
 
-void restore_queue_drop_message(struct restore_queue *q, struct session_item *it)
+void restore_queue_drop_message(struct restore_queue *q, struct restore_item *it)
 {
     uint32_t ref = it->sub_ids;
 
@@ -189,7 +189,7 @@ void restore_queue_drop_message(struct restore_queue *q, struct session_item *it
     session_drop_sub_ids(q->s, ref);
 }
 
-void restore_queue_done(struct restore_queue *q, struct session_item *it)
+void restore_queue_done(struct restore_queue *q, struct restore_item *it)
 {
     restore_queue_drop_message(q, it);
     if (it->packet_id != 0)
@@ -208,7 +208,7 @@ void restore_queue_carry_over(struct restore_queue *q, struct restore_queue *bef
 {
     for (uint32_t i = base == UINT64_MAX ? before->count : place_of(before, base + 1);
          i < before->count; i++) {
-        struct session_item *it = &before->items[i], moved = *it;
+        struct restore_item *it = &before->items[i], moved = *it;
 
         if (it->state == SESSION_DONE || restore_queue_find(q, it->seq, key_of(before, it)))
             continue;

@@ -21,8 +21,13 @@
 
 struct message *publication_message(struct publication *p)
 {
-    if (!p->m)
-        p->m = message_new(&p->src);
+    struct message_source src = p->src;
+
+    if (p->m)
+        return p->m;
+    if (!src.retain)
+        src.publisher = 0;
+    p->m = message_new(&src);
     return p->m;
 }
 

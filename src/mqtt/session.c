@@ -159,13 +159,18 @@ struct sub_ids session_sub_ids(const struct session *s, const uint32_t *ref)
     return s->id_sets ? sub_id_sets_get(s->id_sets, ref) : sub_ids_one(ref);
 }
 
+static struct sub_id_sets *id_sets(struct session *s)
+{
+    if (!s->id_sets)
+        s->id_sets = NEW(struct sub_id_sets);
+    return s->id_sets;
+}
+
 uint32_t session_put_sub_ids(struct session *s, struct sub_ids ids)
 {
     if (ids.n < 2)
         return ids.n ? ids.at[0] : 0;
-    if (!s->id_sets)
-        s->id_sets = NEW(struct sub_id_sets);
-    return sub_id_sets_put(s->id_sets, ids);
+    return sub_id_sets_put(id_sets(s), ids);
 }
 
 void session_drop_sub_ids(struct session *s, uint32_t ref)
@@ -186,17 +191,22 @@ static size_t size_of(const struct message *m, struct sub_ids ids)
     return message_size(m) + (ids.n > 1 ? ids.n * sizeof(*ids.at) : 0);
 }
 
-/* The message is no longer needed; its item may be, with what tells it from others. */
+/* The message is no longer needed; its item may be, with what tells it from others. It is RELEASED, until the
+ * caller says what else has become of it. */
 static void drop_message(struct session *s, struct session_item *it)
 {
+    struct message *m = session_item_message(it);
+    uint64_t seq = session_item_seq(it);
     uint32_t ref = it->sub_ids;
 
-    if (!it->m)
+    if (!m)
         return;
     s->waiting0 -= it->qos == 0;
-    count_queued(s, -1, size_of(it->m, session_sub_ids(s, &it->sub_ids)));
-    message_unref(it->m);
-    it->m = NULL;
+    count_queued(s, -1, size_of(m, session_sub_ids(s, &it->sub_ids)));
+    message_unref(m);
+    it->state = SESSION_RELEASED;
+    it->seq = seq;
+    it->shared = 0;
     it->sub_ids = key_of(s, it);
     session_drop_sub_ids(s, ref);
 }
@@ -248,11 +258,11 @@ int session_push(struct session *s, struct message *m, unsigned qos, bool retain
         ring_grow(s);
     *item(s, s->count++) = (struct session_item){
         .m = message_ref(m),
-        .seq = s->written && qos > 0 ? message_seq(m) : 0,
         .sub_ids = session_put_sub_ids(s, ids),
         .qos = qos & 3,
         .retain = retain,
         .state = SESSION_WAITING,
+        .lasts = s->written && qos > 0,
     };
     s->waiting0 += qos == 0;
     count_queued(s, 1, n);
@@ -262,14 +272,18 @@ int session_push(struct session *s, struct message *m, unsigned qos, bool retain
 void session_mark_unwritten(struct session *s)
 {
     assert(s->count > s->sent);
-    item(s, s->count - 1)->seq = 0;
+    item(s, s->count - 1)->lasts = 0;
 }
 
 void session_mark_shared(struct session *s, uint64_t share)
 {
+    struct session_item *it = item(s, s->count - 1);
+    uint32_t ref = it->sub_ids;
+
     session_mark_unwritten(s);
-    item(s, s->count - 1)->share = share;
-    item(s, s->count - 1)->shared = 1;
+    it->shared = 1;
+    it->sub_ids = sub_id_sets_put_shared(id_sets(s), session_sub_ids(s, &ref), share);
+    session_drop_sub_ids(s, ref);
 }
 
 uint32_t session_room(const struct session *s)
@@ -289,7 +303,7 @@ void session_absorb(struct session *s, const struct session *other, uint32_t sin
         int gone;
 
         for (uint32_t k = since; k < until && !known; k++)
-            known = item(s, k)->m && message_is_same(item(s, k)->m, it->m);
+            known = session_item_message(item(s, k)) && message_is_same(item(s, k)->m, it->m);
         if (known)
             continue;
         gone = session_push(s, it->m, it->qos, it->retain, session_sub_ids(other, &it->sub_ids));
@@ -331,17 +345,19 @@ static void item_done(struct session *s, struct session_item *it)
 }
 
 /* By which it came, and whose it is still; 0: by none, or it is RELEASED. */
-static uint64_t share_of(const struct session_item *it)
+static uint64_t share_of(const struct session *s, const struct session_item *it)
 {
-    return it->shared && it->m ? it->share : 0;
+    return it->shared ? sub_id_sets_share(s->id_sets, it->sub_ids) : 0;
 }
 
 static void fill_out(const struct session *s, const struct session_item *it, bool dup,
                      struct session_out *out)
 {
-    *out = (struct session_out){ .m = it->m,
-                                 .seq = share_of(it) ? message_seq(it->m) : session_item_seq(it),
-                                 .share = share_of(it),
+    uint64_t share = share_of(s, it);
+
+    *out = (struct session_out){ .m = session_item_message(it),
+                                 .seq = share ? message_seq(it->m) : session_item_seq(it),
+                                 .share = share,
                                  .written = it->written,
                                  .sub_ids = it->sub_ids,
                                  .sub_key = key_of(s, it),
@@ -562,7 +578,7 @@ static void ring_put(struct session *s, const struct session_item *it)
     if (s->count == s->cap)
         ring_grow(s);
     *item(s, s->count++) = *it;
-    if (!it->m)
+    if (!session_item_message(it))
         return;
     count_queued(s, 1, size_of(it->m, session_sub_ids(s, &it->sub_ids)));
 }
@@ -645,7 +661,7 @@ static void ring_put_all(struct session *s, struct session_item *items, uint32_t
         s->last_packet_id = last;
     s->sent = s->resend_at = s->count;
     for (uint32_t i = 0; i < count; i++) {
-        if (items[i].packet_id == 0 && items[i].m) {
+        if (items[i].packet_id == 0 && session_item_message(&items[i])) {
             items[i].state = SESSION_WAITING;
             ring_put(s, &items[i]);
         }
@@ -699,7 +715,7 @@ void session_add_share(struct session *s, struct str key, uint64_t id, unsigned 
 static void take(struct session_item *it)
 {
     it->shared = 0;
-    it->seq = message_seq(it->m);
+    it->lasts = 1;
 }
 
 void session_take(struct session *s, uint16_t packet_id)
@@ -721,7 +737,7 @@ void session_remove_share(struct session *s, uint64_t id,
         struct session_item *it = item(s, i);
         struct session_out o;
 
-        if (share_of(it) != id)
+        if (share_of(s, it) != id)
             continue;
         fill_out(s, it, it->state == SESSION_SENT, &o);
         take(it);
@@ -742,7 +758,7 @@ void session_give_back(struct session *s,
 
         if (it->shared &&
             (it->state == SESSION_WAITING || (it->state == SESSION_SENT && it->qos == 1))) {
-            give(ctx, it->share, message_ref(it->m));
+            give(ctx, share_of(s, it), message_ref(it->m));
             if (it->state == SESSION_WAITING)
                 drop_out(s, i, &told);
             else

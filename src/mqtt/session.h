@@ -33,23 +33,32 @@ struct session_share {
 
 enum session_item_state { SESSION_WAITING, SESSION_SENT, SESSION_RELEASED, SESSION_DONE };
 struct session_item {
-    struct message *m; /* NULL once it is no longer needed */
     union {
-        uint64_t seq;   /* m's, also when m is gone; 0: it is not written down for this session */
-        uint64_t share; /* if shared: the shared subscription that it came by; never written down */
+        struct message *m; /* WAITING and SENT: a reference */
+        uint64_t seq;      /* then: what session_item_seq() says */
     };
-    uint32_t sub_ids; /* as of sub_id_sets_put() */
+    uint32_t
+        sub_ids; /* as of sub_id_sets_put(); if shared, with the shared subscription that it came by */
     uint16_t packet_id;
     uint8_t qos : 2, retain : 1, state : 2;
     uint8_t maybe : 1;   /* it may have been sent before the broker was started again */
     uint8_t written : 1; /* its packet id is written down, and once RELEASED its PUBREC (QoS 2) */
     uint8_t shared : 1;
+    uint8_t lasts : 1; /* its message, if that has a number, is written down for this session */
 };
-static_assert(sizeof(struct session_item) == 24, "a queue of millions is made of them");
+static_assert(sizeof(struct session_item) == 16, "a queue of millions is made of them");
 
+/* NULL once it is no longer needed. */
+static inline struct message *session_item_message(const struct session_item *it)
+{
+    return it->state < SESSION_RELEASED ? it->m : NULL;
+}
+/* The number of its message, also when that is gone; 0: it is not written down for this session. */
 static inline uint64_t session_item_seq(const struct session_item *it)
 {
-    return it->shared ? 0 : it->seq;
+    if (it->state >= SESSION_RELEASED)
+        return it->seq;
+    return it->lasts ? message_seq(it->m) : 0;
 }
 
 /* What happens at the end of a queue's room. */

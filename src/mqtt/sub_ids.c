@@ -19,18 +19,19 @@ void sub_id_sets_fini(struct sub_id_sets *t)
     *t = (struct sub_id_sets){ 0 };
 }
 
-static bool is(const struct sub_id_set *s, struct sub_ids ids)
+static bool is(const struct sub_id_set *s, struct sub_ids ids, uint64_t share)
 {
-    return s->ids && s->n == ids.n && memcmp(s->ids, ids.at, ids.n * sizeof(*ids.at)) == 0;
+    return s->ids && s->n == ids.n && s->share == share &&
+           memcmp(s->ids, ids.at, ids.n * sizeof(*ids.at)) == 0;
 }
 
 /* The number of such a set; count: there is none. */
-static uint32_t find(const struct sub_id_sets *t, struct sub_ids ids)
+static uint32_t find(const struct sub_id_sets *t, struct sub_ids ids, uint64_t share)
 {
-    if (t->last < t->count && is(&t->sets[t->last], ids))
+    if (t->last < t->count && is(&t->sets[t->last], ids, share))
         return t->last;
     for (uint32_t i = 0; i < t->count && i < SEARCHED; i++)
-        if (is(&t->sets[i], ids))
+        if (is(&t->sets[i], ids, share))
             return i;
     return t->count;
 }
@@ -50,23 +51,39 @@ static uint32_t take_free(struct sub_id_sets *t)
     return t->count++;
 }
 
-uint32_t sub_id_sets_put(struct sub_id_sets *t, struct sub_ids ids)
+static uint32_t put(struct sub_id_sets *t, struct sub_ids ids, uint64_t share)
 {
-    uint32_t at;
+    uint32_t at = find(t, ids, share);
 
-    if (ids.n < 2)
-        return ids.n ? ids.at[0] : 0;
-    at = find(t, ids);
     if (at == t->count) {
         at = take_free(t);
         t->sets[at] = (struct sub_id_set){
             .ids = mem_dup(ids.at, ids.n * sizeof(*ids.at)),
             .n = ids.n,
+            .share = share,
         };
     }
     t->sets[at].refs++;
     t->last = at;
     return SUB_IDS_SET | at;
+}
+
+uint32_t sub_id_sets_put(struct sub_id_sets *t, struct sub_ids ids)
+{
+    if (ids.n < 2)
+        return ids.n ? ids.at[0] : 0;
+    return put(t, ids, 0);
+}
+
+uint32_t sub_id_sets_put_shared(struct sub_id_sets *t, struct sub_ids ids, uint64_t share)
+{
+    assert(share != 0);
+    return put(t, ids, share);
+}
+
+uint64_t sub_id_sets_share(const struct sub_id_sets *t, uint32_t ref)
+{
+    return ref & SUB_IDS_SET ? t->sets[ref & ~SUB_IDS_SET].share : 0;
 }
 
 void sub_id_sets_drop(struct sub_id_sets *t, uint32_t ref)

@@ -46,7 +46,7 @@ static void add(struct world *w, uint64_t seq, uint32_t sub_id, uint16_t id)
         if (w->all[i].seq == seq && w->all[i].sub_id == sub_id)
             return;
     restore_queue_add_take(&w->q,
-                           &(struct session_item){ .m = numbered(seq),
+                           &(struct restore_item){ .m = numbered(seq),
                                                    .seq = seq,
                                                    .sub_ids = sub_id,
                                                    .packet_id = id,
@@ -66,7 +66,7 @@ static void check(const struct world *w)
     }
     for (size_t i = 0; i < w->count; i++) {
         const struct list_item *a = &w->all[i];
-        const struct session_item *it = restore_queue_find(&w->q, a->seq, a->sub_id);
+        const struct restore_item *it = restore_queue_find(&w->q, a->seq, a->sub_id);
 
         live += !a->done;
         if (a->done) {
@@ -141,9 +141,9 @@ static void done_out_of_order_costs_no_memory(void **state)
     struct restore_queue q = { .s = s };
 
     (void)state;
-    restore_queue_add_take(&q, &(struct session_item){ .m = numbered(1), .seq = 1 });
+    restore_queue_add_take(&q, &(struct restore_item){ .m = numbered(1), .seq = 1 });
     for (uint64_t i = 2; i < 10000; i++) {
-        restore_queue_add_take(&q, &(struct session_item){ .m = numbered(i), .seq = i });
+        restore_queue_add_take(&q, &(struct restore_item){ .m = numbered(i), .seq = i });
         restore_queue_done(&q, restore_queue_find(&q, i, 0));
     }
     assert_int_equal(q.live, 1);
@@ -162,11 +162,11 @@ static void what_is_newer_is_carried_over(void **state)
 
     (void)state;
     for (uint64_t i = 1; i <= 6; i++)
-        restore_queue_add_take(&before, &(struct session_item){ .m = numbered(i), .seq = i });
+        restore_queue_add_take(&before, &(struct restore_item){ .m = numbered(i), .seq = i });
     restore_queue_done(&before, restore_queue_find(&before, 5, 0));
     restore_queue_find(&before, 4, 0)->sub_ids = session_put_sub_ids(s2, ids);
-    restore_queue_add_take(&q, &(struct session_item){ .m = numbered(2), .seq = 2 });
-    restore_queue_add_take(&q, &(struct session_item){ .m = numbered(6), .seq = 6 });
+    restore_queue_add_take(&q, &(struct restore_item){ .m = numbered(2), .seq = 2 });
+    restore_queue_add_take(&q, &(struct restore_item){ .m = numbered(6), .seq = 6 });
     restore_queue_carry_over(&q, &before, 3);
     assert_int_equal(q.count, 3);
     assert_int_equal(q.items[0].seq, 2);
@@ -187,7 +187,7 @@ static void what_is_newer_is_carried_over(void **state)
 /* The id's first holder keeps it; what is only told to be released under another's id is nothing. */
 static void an_id_is_held_once(void **state)
 {
-    struct session_item it = { .seq = 1, .packet_id = 7, .state = SESSION_RELEASED };
+    struct restore_item it = { .seq = 1, .packet_id = 7, .state = SESSION_RELEASED };
     struct session *s = session_new(STR("c"), 1, &limits);
     struct restore_queue q = { .s = s };
 
@@ -196,7 +196,7 @@ static void an_id_is_held_once(void **state)
     it.seq = 2;
     restore_queue_add_take(&q, &it);
     assert_int_equal(q.live, 1);
-    it = (struct session_item){ .m = numbered(3), .seq = 3, .packet_id = 7, .state = SESSION_SENT };
+    it = (struct restore_item){ .m = numbered(3), .seq = 3, .packet_id = 7, .state = SESSION_SENT };
     restore_queue_add_take(&q, &it);
     assert_int_equal(q.items[1].packet_id, 0);
     assert_int_equal(q.items[1].state, SESSION_WAITING);

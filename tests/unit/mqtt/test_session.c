@@ -567,6 +567,39 @@ static void what_its_group_owes_becomes_its_own(void **state)
     session_free(s);
 }
 
+/* The identifier of a shared subscription goes along too, and what came by it is of a queue of its own: it may
+ * have any identifier that another message has. */
+static void what_came_by_a_share_has_its_identifier(void **state)
+{
+    struct session *s = session_new(STR("c"), 1, &limits);
+    struct message *m = msg(0, 0);
+    struct given g = { .n = 0 };
+    uint32_t id = 9;
+    struct session_out o;
+
+    (void)state;
+    s->written = true;
+    session_add_share(s, STR("$share/g/t"), 70, 0);
+    session_attach(s, &conn, 1);
+    assert_int_equal(session_push(s, m, 2, false, sub_ids_one(&id)), 0);
+    session_mark_shared(s, 70);
+    assert_int_equal(session_push(s, m, 1, false, sub_ids_one(&id)), 0);
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    assert_int_equal(session_sub_ids(s, &o.sub_ids).n, 1);
+    assert_int_equal(session_sub_ids(s, &o.sub_ids).at[0], 9);
+    assert_int_equal(o.sub_key, 9);
+    assert_int_equal(session_pubrec(s, o.packet_id, false), 0);
+    assert_true(session_in_flight(s, 1, &o));
+    assert_int_equal(o.sub_key, 9);
+    session_detach(s, 0, false);
+    session_give_back(s, give, &g); /* it is released, and the other came otherwise */
+    assert_int_equal(g.n, 0);
+    assert_int_equal(s->count, 2);
+    session_remove_share(s, 70, taken, NULL);
+    message_unref(m);
+    session_free(s);
+}
+
 /* Ids were given out in another order than the messages' numbers, around the end of the ids. */
 static void restored_ids_keep_their_order(void **state)
 {
@@ -577,7 +610,7 @@ static void restored_ids_keep_their_order(void **state)
 
     (void)state;
     for (uint32_t i = 0; i < 5; i++)
-        items[i] = (struct session_item){ .m = msg(i, 0), .seq = i + 1, .qos = 2 };
+        items[i] = (struct session_item){ .m = msg(i, 0), .qos = 2, .lasts = 1 };
     for (uint32_t i = 0; i < 4; i++) {
         items[i].packet_id = ids[i];
         items[i].state = SESSION_SENT;
@@ -608,9 +641,9 @@ static void ids_of_what_is_gone_are_not_given_again(void **state)
     struct session_out o;
 
     (void)state;
-    items[0] = (struct session_item){ .m = msg(0, 0), .seq = 1, .qos = 2, .packet_id = 65534 };
+    items[0] = (struct session_item){ .m = msg(0, 0), .qos = 2, .packet_id = 65534 };
     items[0].state = SESSION_SENT;
-    items[1] = (struct session_item){ .m = msg(1, 0), .seq = 2, .qos = 2 };
+    items[1] = (struct session_item){ .m = msg(1, 0), .qos = 2 };
     session_restore_take(s, items, 2, 2);
     session_attach(s, &conn, 10);
     assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
@@ -740,6 +773,7 @@ int main(void)
         cmocka_unit_test(subscriptions_listed),
         cmocka_unit_test(shares_are_given_back),
         cmocka_unit_test(what_its_group_owes_becomes_its_own),
+        cmocka_unit_test(what_came_by_a_share_has_its_identifier),
         cmocka_unit_test(restored_ids_keep_their_order),
         cmocka_unit_test(ids_of_what_is_gone_are_not_given_again),
         cmocka_unit_test(identifiers_stay_with_their_message),

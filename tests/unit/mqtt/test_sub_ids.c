@@ -72,4 +72,30 @@ static void many_come_and_go(void **state)
     sub_id_sets_fini(&t);
 }
 
-RUN(TEST(none_and_one_are_themselves), TEST(equal_sets_are_kept_once), TEST(many_come_and_go))
+/* Also with one identifier or none, and apart from those that came otherwise or by another one. */
+static void a_shared_subscription_is_told(void **state)
+{
+    struct sub_id_sets t = { 0 };
+    uint32_t one = 7, none = 0, many[] = { 7, 8 }, refs[5];
+
+    (void)state;
+    refs[0] = sub_id_sets_put_shared(&t, sub_ids_one(&one), UINT64_C(5) << 40);
+    refs[1] = sub_id_sets_put_shared(&t, sub_ids_one(&none), UINT64_C(5) << 40);
+    refs[2] = sub_id_sets_put_shared(&t, sub_ids_one(&one), 6);
+    refs[3] = sub_id_sets_put(&t, (struct sub_ids){ many, 2 });
+    refs[4] = sub_id_sets_put_shared(&t, sub_ids_one(&one), UINT64_C(5) << 40);
+    assert_int_equal(t.count, 4);
+    assert_int_equal(refs[4], refs[0]);
+    assert_true(sub_id_sets_share(&t, refs[0]) == UINT64_C(5) << 40);
+    assert_int_equal(sub_id_sets_get(&t, &refs[0]).n, 1);
+    assert_int_equal(sub_id_sets_get(&t, &refs[0]).at[0], 7);
+    assert_true(sub_id_sets_share(&t, refs[1]) == UINT64_C(5) << 40);
+    assert_int_equal(sub_id_sets_get(&t, &refs[1]).n, 0);
+    assert_int_equal(sub_id_sets_share(&t, refs[2]), 6);
+    assert_int_equal(sub_id_sets_share(&t, refs[3]), 0);
+    assert_int_equal(sub_id_sets_share(&t, one), 0);
+    sub_id_sets_fini(&t);
+}
+
+RUN(TEST(none_and_one_are_themselves), TEST(equal_sets_are_kept_once), TEST(many_come_and_go),
+    TEST(a_shared_subscription_is_told))
