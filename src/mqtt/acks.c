@@ -37,16 +37,26 @@ static bool is_of_publication(uint8_t kind)
     return kind == MQTT_PUBACK || kind == MQTT_PUBREC;
 }
 
-uint32_t acks_open(struct acks *a, uint8_t kind, uint16_t packet_id)
+static uint32_t put(struct acks *a, const struct ack *k)
 {
     uint32_t number;
 
     if (a->count == a->cap)
         grow(a);
     number = a->first + a->count++;
-    a->publications += is_of_publication(kind);
-    a->ring[number & (a->cap - 1)] = (struct ack){ .packet_id = packet_id, .kind = kind };
+    a->publications += !k->again && is_of_publication(k->kind);
+    a->ring[number & (a->cap - 1)] = *k;
     return number;
+}
+
+uint32_t acks_open(struct acks *a, uint8_t kind, uint16_t packet_id)
+{
+    return put(a, &(struct ack){ .packet_id = packet_id, .kind = kind });
+}
+
+uint32_t acks_open_again(struct acks *a, uint8_t kind, uint16_t packet_id)
+{
+    return put(a, &(struct ack){ .packet_id = packet_id, .kind = kind, .again = true });
 }
 
 void acks_settle_take(struct acks *a, uint32_t number, uint8_t code, const char *reason,
@@ -88,7 +98,7 @@ void acks_pop(struct acks *a)
     assert(a->count > 0 && k->ready);
     blob_unref(k->packet);
     k->packet = NULL;
-    a->publications -= is_of_publication(k->kind);
+    a->publications -= !k->again && is_of_publication(k->kind);
     a->first++;
     a->count--;
     if (a->count == 0) { /* most connections owe nothing most of the time */

@@ -9,7 +9,7 @@
 struct ack {
     uint16_t packet_id;
     uint8_t kind; /* packet type of the answer: PUBACK, PUBREC, SUBACK … */
-    bool ready;
+    bool ready, again;
     uint8_t code;        /* reason code */
     const char *reason;  /* constant text or NULL */
     struct blob *packet; /* the encoded answer, where it is more than id and code; owned */
@@ -17,7 +17,7 @@ struct ack {
 struct acks {
     struct ack *ring; /* cap: a power of two, or 0 */
     uint32_t cap, first, count;
-    uint32_t publications; /* PUBACK and PUBREC among them */
+    uint32_t publications; /* PUBACK and PUBREC among them, but those of acks_open_again() */
 };
 
 static inline struct acks acks_init(void)
@@ -27,6 +27,8 @@ static inline struct acks acks_init(void)
 void acks_fini(struct acks *a);
 /* A packet came that is to be answered. Returns its number for acks_settle(). */
 uint32_t acks_open(struct acks *a, uint8_t kind, uint16_t packet_id);
+/* The same for a publication that came again and whose id counts where it was noted the first time. */
+uint32_t acks_open_again(struct acks *a, uint8_t kind, uint16_t packet_id);
 /* The answer is known. packet may be NULL; taken. */
 void acks_settle_take(struct acks *a, uint32_t number, uint8_t code, const char *reason,
                       struct blob *packet);

@@ -186,7 +186,11 @@ static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
     if (!within_window(c, pk))
         return c->state == CONN_CLOSING;
     if (pk->qos == 2 && session_is_received(c->session, pk->packet_id)) {
-        answer_publish(c, pk, 0, NULL); /* a repetition: it was processed */
+        /* A repetition: it was processed. Its id counts in the window already, as one of the session's;
+         * twice, and a client that comes back with its window full of them would be ended each time. */
+        acks_settle_take(&c->acks, acks_open_again(&c->acks, MQTT_PUBREC, pk->packet_id), 0, NULL,
+                         NULL);
+        conn_flush_acks(c);
         return true;
     }
     rc = str_starts(topic, STR("$SYS/")) ? ERR_REFUSED : conn_ask(c, 0, AUTHZ_PUBLISH, topic);

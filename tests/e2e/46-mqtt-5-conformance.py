@@ -227,6 +227,23 @@ def test_receive_maximum_of_the_server(hub):
     for i in range(3 * MAX_INFLIGHT):
         assert c.publish("in/max", "x", 1) == 0
     c.stop()
+    # What comes again over a new connection counts once, also while its answers wait for those before them: retained
+    # messages have to be written first.
+    back = lambda: Client(hub, V, "back", clean=False, props={"session_expiry": 60})
+    half = MAX_INFLIGHT // 2
+    c = back()
+    for i in range(1, half + 1):
+        c.send(publish(V, "in/max", b"x", 2, i))
+        assert c.get(PUBREC).id == i
+    c.close()
+    c = back()
+    news = [publish(V, "in/max", b"x", 1, i, retain=True) for i in range(half + 1, MAX_INFLIGHT + 1)]
+    again = [publish(V, "in/max", b"x", 2, i, dup=True) for i in range(1, half + 1)]
+    c.send(*news[:2], *again, *news[2:])
+    for i in [half + 1, half + 2, *range(1, half + 1), *range(half + 3, MAX_INFLIGHT + 1)]:
+        assert c.get(PUBREC if i <= half else PUBACK).id == i
+    c.publish("in/max", "", 1, retain=True)  # others share the hub
+    c.stop()
 
 
 def test_receive_maximum_of_the_client(hub):

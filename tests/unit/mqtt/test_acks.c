@@ -39,6 +39,26 @@ static void in_order(void **state)
     acks_fini(&a);
 }
 
+static void what_came_again_is_answered_and_does_not_count(void **state)
+{
+    struct acks a = acks_init();
+    uint32_t n1 = acks_open(&a, 4, 11), n2 = acks_open_again(&a, 5, 12);
+
+    (void)state;
+    assert_int_equal(a.count, 2);
+    assert_int_equal(a.publications, 1);
+    assert_true(acks_waits(&a, 5, 12));
+    acks_settle_take(&a, n2, 0, NULL, NULL);
+    assert_null(acks_front(&a));
+    acks_settle_take(&a, n1, 0, NULL, NULL);
+    acks_pop(&a);
+    assert_int_equal(a.publications, 0);
+    assert_int_equal(acks_front(&a)->packet_id, 12);
+    acks_pop(&a);
+    assert_int_equal(a.publications, 0);
+    acks_fini(&a);
+}
+
 /* The ring grows and wraps; what waits at the end is freed with it. */
 static void many(void **state)
 {
@@ -68,6 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(in_order),
+        cmocka_unit_test(what_came_again_is_answered_and_does_not_count),
         cmocka_unit_test(many),
     };
 
