@@ -36,7 +36,8 @@
 /* What waits to be sent is our own doing; this only bounds a mistake. */
 #define OUT_MAX_BYTES MIB(64)
 /* A session that lived as long as this was a good one: the next failure starts a new backoff. A
- * server that accepts and drops at once must not be hammered. */
+ * server that accepts and drops at once must not be hammered. But where each session ends early and
+ * still gets something across, long waits in between would bring it all to a stop. */
 #define GOOD_SESSION_MS 5000
 #define RECEIVED_BYTES  (65536 / 8)
 
@@ -191,6 +192,9 @@ uint32_t client_down(struct client *c, uint64_t now_ms, int code, uint32_t rando
         c->end_code = code ? code : ERR_CLOSED;
     if (good)
         backoff_worked(&c->backoff);
+    else if (c->worked)
+        backoff_progressed(&c->backoff, now_ms);
+    c->worked = false;
     c->open_at_ms = 0;
     wait = backoff_failed(&c->backoff, now_ms, random);
     sm_move(&table, &c->state, CLIENT_WAITING);
@@ -346,6 +350,7 @@ static enum client_event_kind got_packet(struct client *c, uint64_t now_ms,
 
     if (c->state == CLIENT_GREETING && p->type != MQTT_CONNACK)
         return protest(c, MQTT_REASON_PROTOCOL, "first packet is not CONNACK");
+    c->worked |= p->type >= MQTT_PUBLISH && p->type <= MQTT_PUBCOMP;
     if (is_relayed(c, p->type) && p->type != MQTT_PUBLISH)
         return CLIENT_EV_RELAY;
     switch (p->type) {

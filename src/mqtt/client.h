@@ -87,6 +87,7 @@ struct client {
     uint64_t retry_at_ms, greeted_at_ms, open_at_ms;
     uint64_t rx_at_ms, tx_at_ms, ping_at_ms;
     bool ping_out;
+    bool worked; /* this session: a message came, or an answer to one */
     unsigned pings,
         answer_in; /* PINGREQs without an answer; how many answers until client_ping's */
 

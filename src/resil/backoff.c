@@ -20,6 +20,11 @@ void backoff_worked(struct backoff *b)
     b->ceiling_ms = 0;
 }
 
+void backoff_progressed(struct backoff *b, uint64_t now_ms)
+{
+    b->since_ms = now_ms;
+}
+
 uint32_t backoff_failed(struct backoff *b, uint64_t now_ms, uint32_t random)
 {
     const struct backoff_rules *r = &b->rules;

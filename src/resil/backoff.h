@@ -31,5 +31,8 @@ void backoff_init(struct backoff *b, const struct backoff_rules *rules);
 uint32_t backoff_failed(struct backoff *b, uint64_t now_ms, uint32_t random);
 /* It worked: the next failure is a first one. */
 void backoff_worked(struct backoff *b);
+/* It failed again, but not before something was done: the wait stays below eager_max_ms for another
+ * eager_for_ms. */
+void backoff_progressed(struct backoff *b, uint64_t now_ms);
 
 #endif

@@ -100,6 +100,35 @@ static void backoff_grows_and_forgets(void **state)
     client_fini(&k.c);
 }
 
+static void a_session_that_brings_something_keeps_it_eager(void **state)
+{
+    struct kit k;
+    uint32_t wait = 0;
+
+    (void)state;
+    kit_init(&k, MQTT_V311, false, 4);
+    for (unsigned i = 0; i < 1000; i++) {
+        kit_open(&k, i > 0);
+        assert_int_equal(kit_got(&k, STR("\x30\x03\x00\x01"
+                                         "a")),
+                         CLIENT_EV_MESSAGE);
+        k.now += 500;
+        k.now += client_down(&k.c, k.now, ERR_CLOSED, UINT32_MAX);
+    }
+    kit_open(&k, true);
+    (void)kit_got(&k, STR("\x30\x03\x00\x01"
+                          "a"));
+    assert_int_equal(client_down(&k.c, k.now, ERR_CLOSED, UINT32_MAX), 1000);
+    /* One that brings nothing is a failure like any other. */
+    for (unsigned i = 0; i < 70; i++) {
+        k.now += 1000;
+        kit_open(&k, true);
+        wait = client_down(&k.c, k.now, ERR_CLOSED, UINT32_MAX);
+    }
+    assert_int_equal(wait, 30000);
+    client_fini(&k.c);
+}
+
 static void silence_is_asked_about(void **state)
 {
     struct kit k;
@@ -342,7 +371,8 @@ static void ping_means_all_was_read(void **state)
 }
 
 RUN(TEST(connects), TEST(no_connack_is_a_dead_path), TEST(refusals),
-    TEST(backoff_grows_and_forgets), TEST(silence_is_asked_about), TEST(keep_alive_of_the_server),
+    TEST(backoff_grows_and_forgets), TEST(a_session_that_brings_something_keeps_it_eager),
+    TEST(silence_is_asked_about), TEST(keep_alive_of_the_server),
     TEST(messages_are_acknowledged_when_taken), TEST(input_in_pieces), TEST(protests),
     TEST(first_packet_must_be_connack), TEST(the_server_says_goodbye), TEST(farewell),
     TEST(messages_exactly_once), TEST(ping_means_all_was_read))

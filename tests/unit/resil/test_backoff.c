@@ -52,6 +52,26 @@ static void success_starts_again(void **state)
     assert_int_equal(backoff_failed(&b, 9000100, UINT32_MAX), 200);
 }
 
+static void progress_keeps_it_eager(void **state)
+{
+    struct backoff b;
+
+    (void)state;
+    backoff_init(&b, &BACKOFF_UPLINK);
+    backoff_progressed(&b, 1000);
+    assert_int_equal(backoff_failed(&b, 1000, UINT32_MAX), 100);
+    for (unsigned i = 0; i < 100; i++)
+        (void)backoff_failed(&b, 1000 + 10000 * i, UINT32_MAX);
+    assert_int_equal(backoff_failed(&b, 2000000, UINT32_MAX), 30000);
+    /* Not at once again, but within a second, until there was none for a minute. */
+    backoff_progressed(&b, 2100000);
+    assert_int_equal(backoff_failed(&b, 2100000, UINT32_MAX), 1000);
+    assert_int_equal(backoff_failed(&b, 2159999, UINT32_MAX), 1000);
+    backoff_progressed(&b, 2161000);
+    assert_int_equal(backoff_failed(&b, 2161000, UINT32_MAX), 1000);
+    assert_int_equal(backoff_failed(&b, 2221000, UINT32_MAX), 2000);
+}
+
 static void a_crowd_spreads(void **state)
 {
     unsigned buckets[10] = { 0 };
@@ -87,4 +107,4 @@ static void large_rules_do_not_overflow(void **state)
 }
 
 RUN(TEST(doubles_to_the_cap), TEST(patience_grows_after_a_minute), TEST(success_starts_again),
-    TEST(a_crowd_spreads), TEST(large_rules_do_not_overflow))
+    TEST(progress_keeps_it_eager), TEST(a_crowd_spreads), TEST(large_rules_do_not_overflow))
