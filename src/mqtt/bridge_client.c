@@ -516,6 +516,9 @@ static void far_open(struct bridge *b)
         .ping_timeout_ms = PING_MS,
         .user_timeout_ms = USER_MS,
         .inflight_max = 1,
+        /* What is in flight is sent again on each connection: where those are short, more of it than
+         * fits into one would bring it to a stop. */
+        .receive_max = (uint16_t)o->inflight_max,
         .packet_max_bytes = o->limits->mqtt_packet_max_bytes,
         .metrics = o->metrics,
         .metrics_name = b->name,

@@ -69,7 +69,7 @@ static int make_one(struct bridges *all, const struct bridge_settings *s, const 
                                 .session_expiry_s = (uint32_t)(s->session_expiry_ms / 1000),
                                 .keep_alive_s = (unsigned)(s->keep_alive_ms / 1000),
                                 .ack_timeout_ms = (unsigned)s->ack_timeout_ms,
-                                .inflight_max = (unsigned)s->inflight_max,
+                                .inflight_max = (unsigned)settings_bridge_inflight_max(s),
                                 .rule_count = s->topics.count,
                                 .queue_max_messages = s->queue_max,
                                 .queue_max_bytes = s->quota_bytes,

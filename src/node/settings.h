@@ -67,6 +67,7 @@ struct bridge_settings {
     unsigned char version; /* enum mqtt_version */
     bool clean_session, try_private;
     uint64_t session_expiry_ms, keep_alive_ms, ack_timeout_ms, inflight_max;
+    bool has_inflight_max; /* else settings_bridge_inflight_max() */
     uint64_t quota_bytes, queue_max;
     unsigned char when_full; /* enum bridge_full */
     unsigned char notify;    /* enum bridge_notify */
@@ -156,6 +157,8 @@ extern const struct conf_schema settings_schema;
 extern const struct conf_row settings_bridge_rows[];
 void settings_check_bridge(const void *item, struct conf_say *say);
 void settings_check_bridges(const void *list, struct conf_say *say);
+/* How many may be sent and not yet acknowledged: given, or what is right for the version. */
+uint64_t settings_bridge_inflight_max(const struct bridge_settings *s);
 /* mqtt://HOST[:PORT] or mqtts://…; host is a view. ERR_VALUE: it is neither. */
 MUST_USE int settings_bridge_address(struct str address, struct str *out_host, uint16_t *out_port,
                                      bool *out_tls);

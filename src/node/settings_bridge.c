@@ -9,6 +9,8 @@
 
 #define PORT_PLAIN 1883
 #define PORT_TLS   8883
+/* A server cannot say in 3.1.1 how many it takes; mosquitto's default. */
+#define INFLIGHT_V311 20
 
 /* As in mqtt/bridge_client.h, which is no header for a pure file. */
 enum { FULL_REFUSE, FULL_DROP };
@@ -57,6 +59,11 @@ int settings_bridge_address(struct str address, struct str *out_host, uint16_t *
     *out_host = a.host;
     *out_port = a.has_port ? a.port : *out_tls ? PORT_TLS : PORT_PLAIN;
     return *out_port > 0 ? 0 : ERR_VALUE;
+}
+
+uint64_t settings_bridge_inflight_max(const struct bridge_settings *s)
+{
+    return s->version == MQTT_V311 && !s->has_inflight_max ? INFLIGHT_V311 : s->inflight_max;
 }
 
 static void check_address(const void *value, struct conf_say *say)
@@ -195,9 +202,12 @@ const struct conf_row settings_bridge_rows[] = {
       .help =
           "an acknowledgement that is owed for longer (twice that at most) ends the connection, "
           "and what has none is sent again" },
-    { "inflight_max", CONF_UINT, BRIDGE(inflight_max), .def = "100", .min = 1, .max = 61439,
+    { "inflight_max", CONF_UINT, BRIDGE(inflight_max),
+      CONF_HAS(struct bridge_settings, has_inflight_max), .def = "100", .min = 1, .max = 61439,
       .unit = "messages",
-      .help = "sent and not yet acknowledged; fewer if the other broker says so" },
+      .help = "sent and not yet acknowledged, on each way; fewer if the other broker says so. With "
+              "3.1.1 it cannot, and mosquitto loses what is beyond its max_inflight_messages: then "
+              "20, its default, when absent" },
     { "quota", CONF_SIZE, BRIDGE(quota_bytes), .def = "64MiB", .min = 1 << 16,
       .max = (int64_t)1 << 40, .help = "what may wait for the other broker; it is in memory too" },
     { "queue_max", CONF_UINT, BRIDGE(queue_max), .def = "1000000", .min = 100, .max = 100000000,

@@ -56,6 +56,39 @@ static void a_bridge_has_defaults(void **state)
     buf_fini(&said);
 }
 
+static void the_window_depends_on_the_version(void **state)
+{
+    static const struct {
+        const char *keys;
+        uint64_t most;
+    } cases[] = {
+        { "", 100 },
+        { "version: \"3.1.1\", ", 20 },
+        { "version: \"3.1.1\", inflight_max: 100, ", 100 },
+        { "inflight_max: 7, ", 7 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct buf said = buf_init(10000), text = buf_init(1000);
+        struct conf *c;
+
+        buf_printf(&text,
+                   "[{name: far, address: \"mqtt://b\", %stopics: [{filter: a, direction: out}]}]",
+                   cases[i].keys);
+        c = load(buf_cstr(&text), &said);
+        if (!c)
+            fail_msg("%s", buf_cstr(&said));
+        assert_int_equal(
+            settings_bridge_inflight_max(CONF_ITEM_AT(
+                ((const struct settings *)conf_root(c))->mqtt.bridges, struct bridge_settings, 0)),
+            cases[i].most);
+        conf_free(c);
+        buf_fini(&text);
+        buf_fini(&said);
+    }
+}
+
 static void addresses(void **state)
 {
     static const struct {
@@ -133,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bridge_has_defaults),
+        cmocka_unit_test(the_window_depends_on_the_version),
         cmocka_unit_test(addresses),
         cmocka_unit_test(mistakes_are_explained),
     };
