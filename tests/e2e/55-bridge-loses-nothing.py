@@ -1,36 +1,39 @@
 """A bridge to a real mosquitto, in both directions, with QoS 1 and 2, while the far side is absent, the path resets
 or freezes or loses acknowledgements, and this side is killed: nothing that was acknowledged to its sender is
-lost, and nothing of QoS 2 comes twice."""
+lost, nothing of QoS 2 comes twice, and what goes out keeps its order.
+
+mosquitto 2.0.11 has faults of its own, bridge or not (docs/bridges.md), so where it is the far side:
+- What it publishes again after its PUBREL comes twice. The path saw it, and just those messages are excused.
+- It mixes up what waits for its own clients. So the order is that of the packets on the path.
+- It sends everything that waited for a client at once when that comes back, whatever its window, and reads no answer before.
+  So where it is the one that sends, a connection is not cut before something new was said on it.
+With another hub as the far side nothing is excused, and the order is that of the messages at the taker, both ways."""
 import os
 import random
+import signal
 import time
 import types
 
-from bridging import LISTENERS, PUBACK, PUBCOMP, PUBREC, Mosquitto, Path, bridge
-from harness import SLOW, Skip, main, until
-from mqtt_peers import Publisher, Subscriber
-
-def not_held_yet():
-    """About one run in eight of these loses, repeats or reorders a few messages: a defect that docs/guarantees.md names."""
-    if "WAYSIDE_CUTS" not in os.environ:
-        raise Skip("not held yet; WAYSIDE_CUTS=1 runs it")
-
+from bridging import LISTENERS, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, FarHub, Mosquitto, Path, bridge
+from harness import SLOW, main, until
+from mqtt_peers import LIMITS, Publisher, Subscriber
 
 MANY = int(os.environ.get("WAYSIDE_MESSAGES", "2000"))
 
 
 class Rig:
-    """A hub, a path, a mosquitto; a giver on one side and a taker on the other."""
+    """A hub, a path, a mosquitto or another hub; a giver on one side and a taker on the other."""
     number = 0
 
-    def __init__(self, box, direction, version="5", is_open=True):
+    def __init__(self, box, direction, version="5", is_open=True, far=Mosquitto):
         Rig.number += 1
-        self.far = Mosquitto(box, f"far{Rig.number}")
+        self.direction, self.version = direction, version
+        self.far = far(box, f"far{Rig.number}")
         self.path = Path(self.far.port)
         self.path.down = not is_open
         self.hub = box.hub(mqtt=LISTENERS + bridge(self.path.port, [f'filter: "line/#", direction: {direction}, qos: 2'],
                                                    f'      version: "{version}"\n'), name=f"hub{Rig.number}",
-                           extra="limits: {mqtt_queue_max_messages: 1000000, mqtt_queue_max: 256MiB}")
+                           extra=LIMITS)
         self.ends = [types.SimpleNamespace(mqtt_port=self.hub.keep_port()), types.SimpleNamespace(mqtt_port=self.far.port)]
         if direction == "in":
             self.ends.reverse()
@@ -73,13 +76,27 @@ class Rig:
         except AssertionError:
             raise AssertionError({q: (len(m), sorted(m)[:5]) for q, m in missing().items()}) from None
         assert not self.taker.errors, self.taker.errors
-        twice = len(self.taker.got[2]) - len(set(self.taker.got[2]))
-        assert twice == 0, f"{twice} messages of QoS 2 came twice"
-        # mosquitto 2.0.11 mixes up what it sends again to a client that comes back, bridge or not.
-        for q in (1, 2) if order and self.ends[1].mqtt_port == self.far.port else ():
-            first = list(dict.fromkeys(self.taker.got[q]))
-            wrong = [(a, b) for (_, a), (_, b) in zip(first, first[1:]) if a > b]
-            assert not wrong, f"the order of one publisher, QoS {q}: {wrong[:5]}"
+        excused = self.path.published_again(self.version) if self.direction == "in" and not self.is_strict() else set()
+        seen = set()
+        twice = [n for _, n in self.taker.got[2] if n in seen or seen.add(n)]
+        assert not set(twice) - excused, f"messages of QoS 2 came twice: {sorted(set(twice) - excused)[:5]}"
+        for what, numbers in self.orders() if order else ():
+            first = list(dict.fromkeys(numbers))
+            wrong = [(a, b) for a, b in zip(first, first[1:]) if a > b]
+            assert not wrong, f"the order of one publisher, {what}: {wrong[:5]}"
+
+    def is_strict(self):
+        return isinstance(self.far, FarHub)
+
+    def orders(self):
+        """What has to be in order, each with a name."""
+        if self.is_strict():
+            return [(f"QoS {q}", [n for _, n in self.taker.got[q]]) for q in (1, 2)]
+        if self.direction == "in":
+            return []
+        out = [(kind, n, q) for from_client, kind, n, q in self.path.publications(self.version) if from_client]
+        return [(f"{name} of QoS {q}", [n for k, n, its in out if k == kind and its == q])
+                for name, kind, q in (("PUBLISH", PUBLISH, 1), ("PUBLISH", PUBLISH, 2), ("PUBREL", PUBREL, 2))]
 
     def close(self):
         self.taker.end = True
@@ -111,11 +128,15 @@ def test_in_this_side_is_absent(box):
     r.close()
 
 
+def each_far_side(pairs):
+    return [(far, *p) for far in (Mosquitto, FarHub) for p in pairs]
+
+
 def test_the_path_resets_in_mid_stream(box):
-    not_held_yet()
-    for direction, version in (("out", "5"), ("in", "3.1.1")):
-        r = Rig(box, direction, version)
+    for far, direction, version in each_far_side((("out", "5"), ("in", "3.1.1"))):
+        r = Rig(box, direction, version, far=far)
         r.path.cut_every = 300
+        r.path.cut_new = far is Mosquitto and direction == "in"
         r.path.reset()
         r.give().check()
         assert r.path.cuts >= 3, r.path.cuts
@@ -123,15 +144,35 @@ def test_the_path_resets_in_mid_stream(box):
 
 
 def test_the_path_is_cut_at_any_moment(box):
-    not_held_yet()
-    for direction, version in (("out", "3.1.1"), ("in", "5")):
-        r = Rig(box, direction, version)
+    for far, direction, version in each_far_side((("out", "3.1.1"), ("in", "5"))):
+        r = Rig(box, direction, version, far=far)
         r.give()
         for i in range(1, 9):
             r.at(i / 10)
             r.path.reset()
         r.check()
         r.close()
+
+
+def test_no_more_is_in_flight_than_the_other_side_can_take(box):
+    r = Rig(box, "out", "3.1.1")
+    r.path.lose = lambda kind: kind in (PUBACK, PUBREC)
+    r.give(200).at(1)
+    until(lambda: r.path.connections >= 4, "the bridge to try again", 30)  # the first one was a look at the port
+    sent = {n for from_client, kind, n, _ in r.path.publications("3.1.1") if from_client and kind == PUBLISH}
+    assert sent == set(range(20)), sorted(sent)
+    r.path.lose = None
+    r.check()
+    r.close()
+    r = Rig(box, "in", "5")
+    r.hub.process.send_signal(signal.SIGSTOP)
+    r.give(400).at(1)
+    sent = lambda: [n for from_client, kind, n, _ in r.path.publications("5") if not from_client and kind == PUBLISH]
+    until(lambda: len(sent()) >= 100, "the window to be full")
+    assert len(sent()) == 100, len(sent())
+    r.hub.process.send_signal(signal.SIGCONT)
+    r.check()
+    r.close()
 
 
 def test_the_path_swallows_everything(box):

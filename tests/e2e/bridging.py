@@ -7,6 +7,7 @@ import threading
 import time
 
 from harness import SLOW, free_port, until
+from mqtt_peers import LIMITS
 
 PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = 3, 4, 5, 6, 7
 LISTENERS = '    - {address: "127.0.0.1:0"}\n'
@@ -48,17 +49,30 @@ class Mosquitto:
         self.process.send_signal(signal.SIGSTOP if on else signal.SIGCONT)
 
 
+class FarHub:
+    """A hub of this test's own, in the place of a mosquitto."""
+
+    def __init__(self, box, name="far"):
+        self.node = box.hub(mqtt=LISTENERS, name=name, extra=LIMITS)
+        self.port = self.node.keep_port()
+
+    def stop(self):
+        assert self.node.stop() == 0
+
+
 class Path:
     """A proxy in front of a broker, packet by packet. `down`: nobody is let through. `swallow`: nothing passes and
-    nothing is said. `cut_every`: the connection is reset when so many packets came from the client.
+    nothing is said. `cut_every`: the connection is reset when so many packets came from the client; `cut_new`: so many
+    that had not come before.
     `lose`: a function of each packet's type from the broker; true: it vanishes. `cut_at`: the same, and the
-    connection is reset in its place."""
+    connection is reset in its place. `trace`: (connection, from the client, packet) for all that passed, or may have."""
 
     def __init__(self, target):
         self.target = target
         self.down = self.swallow = False
-        self.cut_every = 0
+        self.cut_every, self.cut_new, self.seen = 0, False, set()
         self.lose = self.cut_at = None
+        self.trace = []
         self.connections, self.lost, self.cuts = 0, 0, 0
         self.pairs = set()
         self.listener = socket.socket()
@@ -70,7 +84,10 @@ class Path:
 
     def accept(self):
         while True:
-            near, _ = self.listener.accept()
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return  # closed
             try:
                 if self.down:
                     raise OSError("down")
@@ -84,8 +101,8 @@ class Path:
             self.connections += 1
             pair = (near, far)
             self.pairs.add(pair)
-            threading.Thread(target=self.pump, args=(pair, near, far, True), daemon=True).start()
-            threading.Thread(target=self.pump, args=(pair, far, near, False), daemon=True).start()
+            for come, go, from_client in ((near, far, True), (far, near, False)):
+                threading.Thread(target=self.pump, args=(self.connections, pair, come, go, from_client), daemon=True).start()
 
     def reset(self, pair=None):
         for one in [pair] if pair else list(self.pairs):
@@ -117,7 +134,7 @@ class Path:
             buffer = buffer[at + n:]
         return found, buffer
 
-    def pump(self, pair, come, go, from_client):
+    def pump(self, number, pair, come, go, from_client):
         buffer, count = b"", 0
         try:
             while True:
@@ -129,8 +146,11 @@ class Path:
                 whole, buffer = self.packets(buffer + got)
                 out = b""
                 for p in whole:
-                    count += 1
                     kind = p[0] >> 4
+                    if from_client:
+                        said = bytes([p[0] & ~8]) + p[1:]  # with or without DUP
+                        count += not self.cut_new or said not in self.seen
+                        self.seen.add(said)
                     if from_client and self.cut_every and count > self.cut_every:
                         self.cuts += 1
                         go.sendall(out)
@@ -144,11 +164,43 @@ class Path:
                     if not from_client and self.lose and self.lose(kind):
                         self.lost += 1
                         continue
+                    self.trace.append((number, from_client, p))
                     out += p
                 go.sendall(out)
         except OSError:
             pass
         self.reset(pair)
+
+    def publications(self, version):
+        """What passed of messages whose payload is a number: (from the client, type, number, qos), in its order."""
+        names = {}
+        for _, from_client, p in list(self.trace):
+            kind, at = p[0] >> 4, 1
+            while p[at] & 128:
+                at += 1
+            body = p[at + 1:]
+            if kind == PUBLISH and p[0] & 6:
+                at = 2 + int.from_bytes(body[:2], "big")
+                packet_id, at = body[at:at + 2], at + 2
+                if version == "5":
+                    assert body[at] < 128, "short properties"
+                    at += 1 + body[at]
+                names[from_client, packet_id] = int(body[at:]), p[0] >> 1 & 3
+                yield from_client, kind, *names[from_client, packet_id]
+            elif kind == PUBREL and (from_client, body[:2]) in names:
+                yield from_client, kind, *names[from_client, body[:2]]
+
+    def published_again(self, version):
+        """Messages of QoS 2 that the broker published again after it had said PUBREL for them: it must not (MQTT 4.3.3),
+        and whoever gets them cannot know them from new ones."""
+        released, again = set(), set()
+        for from_client, kind, n, _ in self.publications(version):
+            if not from_client:
+                if kind == PUBREL:
+                    released.add(n)
+                elif n in released:
+                    again.add(n)
+        return again
 
     def close(self):
         self.listener.close()
