@@ -65,7 +65,7 @@ def test_nothing_goes_round(box):
         pub(far.port, "t/end", "1", "-q", "1")
         until(lambda: "t/h 1" in there() and "t/end 1" in here(), "both")
         pub(hub.port("mqtt"), "t/end2", "1", "-q", "1")
-        until(lambda: "t/end2 1" in there(), "the last one")
+        until(lambda: "t/end2 1" in there() and "t/end2 1" in here(), "the last one")
         assert sorted(there()) == sorted(here()) == ["t/end 1", "t/end2 1", "t/f 1", "t/h 1"], (there(), here())
 
 
