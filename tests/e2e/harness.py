@@ -4,8 +4,10 @@ processes it started, and counts.
 
 A test file has functions named test_…(box); `main(globals())` at its end runs them. The binary is
 WAYSIDE_BIN (default build/release/wayside)."""
+import atexit
 import contextlib
 import ctypes
+import fcntl
 import http.client
 import json
 import os
@@ -324,6 +326,7 @@ edge:
 
 class Postgres:
     """A PostgreSQL server of the test's own, on a Unix socket in the box."""
+    fresh = None  # data of a server that never ran: initdb takes seconds, a copy of what it made does not
 
     def __init__(self, box):
         found = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"))
@@ -336,7 +339,12 @@ class Postgres:
         if self.as_user:
             shutil.chown(self.dir, "postgres", "postgres")
         self.log = open(self.dir / "log", "ab")
-        self.run("initdb", "-D", self.dir / "data", "-U", "wayside", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        if not Postgres.fresh:
+            self.run("initdb", "-D", self.dir / "fresh", "-U", "wayside", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+            Postgres.fresh = pathlib.Path(tempfile.mkdtemp(prefix="ws-pg-fresh-"))
+            atexit.register(shutil.rmtree, Postgres.fresh, ignore_errors=True)
+            shutil.move(self.dir / "fresh", Postgres.fresh / "data")
+        subprocess.run(["cp", "-a", Postgres.fresh / "data", self.dir / "data"], check=True)
         self.process = None
         self.conninfo = f"host={self.dir} user=wayside dbname=postgres"
         box.servers.append(self)
@@ -375,9 +383,26 @@ class Postgres:
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody has, and that nobody is given until its user listens: below those that the system gives to who asks
+    for any, and the next one at each call in any process."""
+    first, end = 12000, int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    with open(pathlib.Path(tempfile.gettempdir()) / f"wayside-ports-{os.geteuid()}", "a+") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        f.seek(0)
+        port = int(f.read() or first)
+        for _ in range(first, end):
+            port = port + 1 if port + 1 < end else first
+            with socket.socket() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    s.bind(("127.0.0.1", port))
+                except OSError:
+                    continue
+            f.truncate(0)
+            f.write(str(port))
+            f.flush()
+            return port
+    raise AssertionError(f"no port is free from {first} to {end}")
 
 
 class LineSocket:
