@@ -434,7 +434,7 @@ def main(names):
     tests = [(n, f) for n, f in names.items() if n.startswith("test_") and callable(f)]
     passed = failed = skipped = 0
     for name, test in tests:
-        box, problems, start = Box(name[5:30]), [], time.monotonic()
+        box, problems, tails, start = Box(name[5:30]), [], [], time.monotonic()
         try:
             test(box)
         except Skip as e:
@@ -442,14 +442,16 @@ def main(names):
             print(f"  skip {name}: {e}")
             box.close()
             continue
-        except Exception:
-            problems.append(traceback.format_exc())
-            problems += [f"--- {n.name}\n{n.tail()}" for n in box.nodes if n.log.exists()]
+        except Exception as e:
+            text = "".join(traceback.format_exception_only(e)).strip()
+            problems.append(f"{text}\n{traceback.format_exc()}")
+            tails = [f"--- {n.name}\n{n.tail()}" for n in box.nodes if n.log.exists()]
         problems += box.close()
         if problems:
             failed += 1
-            print(f"  FAIL {name}")
-            for p in problems:
+            # On this line too, since lists of what failed are made of these lines alone.
+            print(f"  FAIL {name}: " + "; ".join(p.splitlines()[0][:300] for p in problems))
+            for p in problems + tails:
                 print("    " + p.replace("\n", "\n    "))
         else:
             passed += 1

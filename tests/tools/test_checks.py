@@ -47,5 +47,23 @@ for tool in ("check-includes", "check-banned"):
         if subprocess.run([ROOT / "tools" / tool, tmp], capture_output=True).returncode == 0:
             failed += 1
             print(f"FAIL {tool} passes although it checked nothing")
-print(f"{len(CASES) + 2 - failed} passed, {failed} failed")
+# Who reads what failed must find the test, its file and its reason, and nothing of what passed.
+LOG = """10-good (1 s)
+  ok   test_a (0.1 s)
+20-bad (2 s)
+  ok   test_b (0.1 s)
+  FAIL test_c: AssertionError: 1
+    Traceback
+  ok   test_d (0.1 s)
+failed: 20-bad: test_c: AssertionError: 1
+3 passed, 1 failed, 0 skipped
+"""
+with tempfile.NamedTemporaryFile("w", suffix=".log") as log:
+    log.write(LOG)
+    log.flush()
+    shown = subprocess.run([ROOT / "tools" / "failures", log.name], capture_output=True, text=True).stdout
+    if shown != "20-bad (2 s)\n  FAIL test_c: AssertionError: 1\n    Traceback\n":
+        failed += 1
+        print(f"FAIL failures shows {shown!r}")
+print(f"{len(CASES) + 3 - failed} passed, {failed} failed")
 sys.exit(1 if failed else 0)
