@@ -148,6 +148,7 @@ struct part {
     struct outbox *spare_outbox;
     struct later flush;
     uint64_t last_stamp; /* of a publication from here */
+    uint64_t routed;     /* the highest number that part_deliver() was given */
     struct match match;  /* sessions that several filters led to */
 
     struct map sharers; /* serial -> session of ours that is a member of a shared subscription */

@@ -124,10 +124,11 @@ void persist_put_subscribe(struct buf *b, uint64_t session, const struct persist
     persist_put_sub(b, s);
 }
 
-void persist_put_unsubscribe(struct buf *b, uint64_t session, struct str filter)
+void persist_put_unsubscribe(struct buf *b, uint64_t session, struct str filter, uint64_t seq)
 {
     begin(b, PERSIST_UNSUBSCRIBE, session);
     put_str(b, filter);
+    buf_le64(b, seq);
 }
 
 void persist_put_will(struct buf *b, uint64_t session, uint32_t delay_s,
@@ -460,6 +461,7 @@ static bool get_fields(struct rd *r, struct persist *out)
         return !r->bad && filter_ok(out->sub.filter) && id_ok(out->sub.sub_id);
     case PERSIST_UNSUBSCRIBE:
         out->sub.filter = get_str(r);
+        out->seq = rd_le64(r);
         return !r->bad && filter_ok(out->sub.filter);
     case PERSIST_BACK:
         out->expiry_s = rd_le32(r);

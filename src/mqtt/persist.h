@@ -22,13 +22,13 @@ enum persist_op {
     PERSIST_SESSION = 4,  /* a session as a whole; earlier words about it are void */
     PERSIST_END = 5,      /* it is over */
     PERSIST_AWAY = 6,     /* its client has gone, at wall_ms; expiry_s as it said then */
-    PERSIST_SUBSCRIBE = 7, /* a subscription more, or with other options */
-    PERSIST_UNSUBSCRIBE = 8,
-    PERSIST_DONE = 9,      /* message `seq` is done with, in this session */
-    PERSIST_SENT = 10,     /* message `seq` (QoS 2) has packet_id from now on */
-    PERSIST_RELEASED = 11, /* its PUBREC came */
-    PERSIST_COMPLETE = 12, /* the PUBREL of the incoming packet_id came */
-    PERSIST_BACK = 13,     /* its client has come back, with this expiry_s */
+    PERSIST_SUBSCRIBE = 7,   /* a subscription more, or with other options */
+    PERSIST_UNSUBSCRIBE = 8, /* messages above `seq` had not come to its worker yet */
+    PERSIST_DONE = 9,        /* message `seq` is done with, in this session */
+    PERSIST_SENT = 10,       /* message `seq` (QoS 2) has packet_id from now on */
+    PERSIST_RELEASED = 11,   /* its PUBREC came */
+    PERSIST_COMPLETE = 12,   /* the PUBREL of the incoming packet_id came */
+    PERSIST_BACK = 13,       /* its client has come back, with this expiry_s */
     /* As PERSIST_SESSION, for one that is too large for a record: it holds once the last part is there. What
      * is not in its queue is told before what is; each part is of its own moment, and words about the session
      * come between. */
@@ -135,7 +135,7 @@ void persist_put_item(struct buf *b, const struct persist_item *i);
 void persist_put_end(struct buf *b, uint64_t session);
 void persist_put_away(struct buf *b, uint64_t session, int64_t wall_ms, uint32_t expiry_s);
 void persist_put_subscribe(struct buf *b, uint64_t session, const struct persist_sub *s);
-void persist_put_unsubscribe(struct buf *b, uint64_t session, struct str filter);
+void persist_put_unsubscribe(struct buf *b, uint64_t session, struct str filter, uint64_t seq);
 /* The topic, properties, payload, expires_wall_ms, qos and retain of m. */
 void persist_put_will(struct buf *b, uint64_t session, uint32_t delay_s,
                       const struct persist_message *m);

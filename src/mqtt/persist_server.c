@@ -25,6 +25,8 @@
 
 #include <assert.h>
 
+#define COME_LOOK 1024u /* of a queue */
+
 struct writing {
     struct journal_entry entry;
     struct record record;
@@ -217,10 +219,22 @@ void persist_subscribe(struct part *p, const struct session *s, const struct per
     persist_append(p, how, done, ctx);
 }
 
+/* No message above it has come to the session. It may have come from another worker with more than this one
+ * knows of; numbers come nearly in order, so the end of its queue tells. */
+static uint64_t come_to(const struct part *p, const struct session *s)
+{
+    uint64_t highest = p->routed;
+
+    for (uint32_t at = s->count > COME_LOOK ? s->count - COME_LOOK : 0; at < s->count; at++)
+        if (session_item_seq(session_item_at(s, at)) > highest)
+            highest = session_item_seq(session_item_at(s, at));
+    return highest;
+}
+
 void persist_unsubscribe(struct part *p, const struct session *s, struct str filter,
                          enum broker_durability how, persist_done *done, void *ctx)
 {
-    persist_put_unsubscribe(persist_begin(p), s->serial, filter);
+    persist_put_unsubscribe(persist_begin(p), s->serial, filter, come_to(p, s));
     persist_append(p, how, done, ctx);
 }
 

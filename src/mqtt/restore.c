@@ -38,6 +38,7 @@
 #include "mqtt/seq_map.h"
 #include "mqtt/tree.h"
 #include "trust/authz.h"
+#include "wire/mqtt.h"
 
 #include <assert.h>
 
@@ -251,18 +252,36 @@ static void subscribe(struct restore *r, struct restored *d, const struct persis
     session_subscribe(d->s, sub->filter, sub->sub_id, options, added);
 }
 
-static void unsubscribe(struct restore *r, struct restored *d, struct str filter)
+static struct str filter_of(const struct session_sub *sub)
 {
+    return str_from(sub->filter, sub->filter_n);
+}
+
+static bool is_wanted(const struct session *s, const struct message *m)
+{
+    for (uint32_t i = 0; i < s->sub_count; i++)
+        if (!(s->subs[i].options & TREE_SHARED) &&
+            mqtt_filter_matches(filter_of(&s->subs[i]), message_topic(m)))
+            return true;
+    return false;
+}
+
+/* Messages above `seq` were written before the subscription ended, but came to the session's worker after it:
+ * they did not come to the session by that one. */
+static void unsubscribe(struct restore *r, struct restored *d, struct str filter, uint64_t seq)
+{
+    struct restore_item *it;
+
     if (d->in_tree && !is_shared(filter))
         tree_remove(&r->tree, filter, d->s);
     else if (d->in_tree && session_has_subscription(d->s, filter))
         restore_shares_leave(&r->shares, filter);
     session_unsubscribe(d->s, filter);
-}
-
-static struct str filter_of(const struct session_sub *sub)
-{
-    return str_from(sub->filter, sub->filter_n);
+    while ((it = restore_queue_after(&d->queue, seq))) {
+        seq = it->seq;
+        if (it->state == SESSION_WAITING && it->m && !is_wanted(d->s, it->m))
+            restore_queue_done(&d->queue, it);
+    }
 }
 
 static void enter_groups(struct restore *r, const struct session *s)
@@ -635,7 +654,7 @@ static void apply_to(struct restore *r, struct restored *d, const struct persist
         subscribe(r, d, &p->sub);
         break;
     case PERSIST_UNSUBSCRIBE:
-        unsubscribe(r, d, p->sub.filter);
+        unsubscribe(r, d, p->sub.filter, p->seq);
         break;
     case PERSIST_DONE:
         apply_done(d, p);

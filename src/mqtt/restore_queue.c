@@ -91,6 +91,14 @@ struct restore_item *restore_queue_find_any(const struct restore_queue *q, uint6
     return NULL;
 }
 
+struct restore_item *restore_queue_after(const struct restore_queue *q, uint64_t seq)
+{
+    for (uint32_t i = seq == UINT64_MAX ? q->count : place_of(q, seq + 1); i < q->count; i++)
+        if (q->items[i].state != SESSION_DONE)
+            return &q->items[i];
+    return NULL;
+}
+
 struct restore_item *restore_queue_find_id(const struct restore_queue *q, uint16_t packet_id)
 {
     for (uint32_t k = 0; packet_id != 0 && k < q->id_count; k++) {

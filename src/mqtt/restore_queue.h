@@ -48,6 +48,8 @@ struct restore_item *restore_queue_find_waiting(const struct restore_queue *q, u
                                                 uint32_t sub_key);
 /* The item of that message, for whichever subscription. */
 struct restore_item *restore_queue_find_any(const struct restore_queue *q, uint64_t seq);
+/* The first with a higher number, or NULL. */
+struct restore_item *restore_queue_after(const struct restore_queue *q, uint64_t seq);
 struct restore_item *restore_queue_find_id(const struct restore_queue *q, uint16_t packet_id);
 /* It is in flight under that id, which no other has. */
 void restore_queue_set_id(struct restore_queue *q, struct restore_item *it, uint16_t packet_id);

@@ -32,11 +32,13 @@ struct handing {
     struct owed_message *owed; /* group by group, each in its order */
     size_t session_count, retained_count, owed_count;
     uint64_t now_ms; /* as it was read */
+    uint64_t last_seq;
 };
 
 /* ---- reading ---- */
 
-static int apply_all(struct journal_reader *reader, struct restore *r, uint64_t *out_bad)
+static int apply_all(struct journal_reader *reader, struct restore *r, uint64_t *out_bad,
+                     uint64_t *out_last)
 {
     static const size_t most = READ_RECORDS;
     struct record *records = mem_new_array(most, sizeof(*records));
@@ -44,10 +46,12 @@ static int apply_all(struct journal_reader *reader, struct restore *r, uint64_t 
     int rc;
 
     while ((rc = journal_reader_next(reader, records, most, READ_BYTES, &count)) == 0 && count > 0)
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
+            *out_last = records[i].seq;
             if (records[i].kind == RECORD_EVENT &&
                 restore_apply(r, records[i].seq, records[i].payload))
                 ++*out_bad;
+        }
     mem_free(records);
     return rc;
 }
@@ -167,6 +171,7 @@ static void part_take(void *ctx, struct loop *l)
     struct part *p = part_of(h->b, l);
     size_t max = p->retained.max;
 
+    p->routed = h->last_seq;
     p->last_serial = (restore_last_serial(h->r) >> 16) + 1;
     for (size_t i = 0; i < h->owed_count; i++)
         if (broker_shard(h->b, h->owed[i].key) == p->index)
@@ -200,7 +205,7 @@ int broker_restore(struct broker *b, struct fault *f)
         return fault_set(f, rc, "the broker's log: %s", err_text(rc));
     reader = journal_reader_new(b->journal, b->cursor, journal_cursor_seq(b->cursor), READ_BYTES);
     h.r = restore_new(&o);
-    rc = apply_all(reader, h.r, &bad);
+    rc = apply_all(reader, h.r, &bad, &h.last_seq);
     journal_reader_free(reader);
     if (rc < 0) {
         restore_free(h.r);

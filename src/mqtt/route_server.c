@@ -274,6 +274,8 @@ void part_deliver(struct part *p, struct publication *pub)
     size_t n = tree_match(&p->tree, pub->src.topic, &spans);
     uint64_t sent = 0;
 
+    if (pub->src.seq > p->routed)
+        p->routed = pub->src.seq;
     if (n == 0)
         return;
     /* What may be too large to be copied into a stream's room is sent from the counted form. */

@@ -413,9 +413,15 @@ static void model_time(void)
         if (s && s->away && s->ends_ms <= world_ms && !clients[i].unsure)
             session_over(s);
     }
-    for (unsigned i = 0; i < pub_count; i++)
-        if (pubs[i].will && pubs[i].due_ms && pubs[i].due_ms <= world_ms)
+    for (unsigned i = 0; i < pub_count; i++) {
+        if (!pubs[i].will || !pubs[i].due_ms || pubs[i].due_ms > world_ms)
+            continue;
+        if (clients[pubs[i].by]
+                .unsure) /* it may have come as its session ended, before others that came since */
+            will_is_doubtful(&pubs[i]);
+        else
             will_is_due(&pubs[i]);
+    }
 }
 
 #endif

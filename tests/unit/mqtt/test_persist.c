@@ -186,7 +186,8 @@ static void words(void **state)
     WORD(PERSIST_NO_WILL, persist_put_no_will(&b, 6));
     WORD(PERSIST_AWAY, persist_put_away(&b, 6, 5, 8));
     WORD(PERSIST_BACK, persist_put_back(&b, 6, 9));
-    WORD(PERSIST_UNSUBSCRIBE, persist_put_unsubscribe(&b, 6, STR("a/+")));
+    WORD(PERSIST_UNSUBSCRIBE, persist_put_unsubscribe(&b, 6, STR("a/+"), 77));
+    assert_int_equal(p.seq, 77);
     WORD(PERSIST_SUBSCRIBE,
          persist_put_subscribe(&b, 6, &(struct persist_sub){ STR("a/+"), 3, 1 }));
     WORD(PERSIST_DONE, persist_put_done(&b, 6, 3, 268435455, 0));

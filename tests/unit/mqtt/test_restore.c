@@ -365,7 +365,7 @@ static void unsubscribe(struct world *w, struct session *s)
 
     tree_remove(&w->tree, filter, s);
     session_unsubscribe(s, filter);
-    persist_put_unsubscribe(op(w), s->serial, filter);
+    persist_put_unsubscribe(op(w), s->serial, filter, UINT64_MAX);
 }
 
 static void round_step(struct world *w);
@@ -851,6 +851,44 @@ static void numbers_of_publishers_are_used(void **state)
     restore_free(r);
 }
 
+/* It was on its way to the disk, and came to the session's worker when it was subscribed no more. */
+static void what_comes_behind_an_unsubscription_was_not_had(void **state)
+{
+    static const char *const topics[] = { "a/1", "a/1", "a/2", "b" };
+    static const char *const subscribed[] = { "a/+", "a/2", "b" };
+    struct restore *r = restore_new(&(struct restore_options){ .limits = &limits });
+    struct persist_session w = { .client_id = STR("c"), .expiry_s = SESSION_NEVER };
+    struct buf b = buf_init(1000);
+    struct session *s;
+    uint64_t seq = 0;
+
+    (void)state;
+#define APPLY(put)                                                                                 \
+    do {                                                                                           \
+        buf_clear(&b);                                                                             \
+        put;                                                                                       \
+        assert_int_equal(restore_apply(r, ++seq, buf_str(&b)), 0);                                 \
+    } while (0)
+    APPLY(persist_put_session(&b, PERSIST_SESSION, 1, &w));
+    for (size_t i = 0; i < COUNT_OF(subscribed); i++)
+        APPLY(persist_put_subscribe(&b, 1, &(struct persist_sub){ str_of(subscribed[i]), 0, 1 }));
+    for (size_t i = 0; i < COUNT_OF(topics); i++)
+        APPLY(
+            persist_put_message(&b, PERSIST_MESSAGE,
+                                &(struct persist_message){ .topic = str_of(topics[i]), .qos = 1 }));
+    APPLY(persist_put_unsubscribe(&b, 1, STR("a/+"), 5)); /* the first a/1 had come */
+#undef APPLY
+    restore_finish(r);
+    s = restore_take_session(r);
+    assert_int_equal(s->count, 3);
+    assert_int_equal(session_item_seq(session_item_at(s, 0)), 5);
+    assert_int_equal(session_item_seq(session_item_at(s, 1)), 7);
+    assert_int_equal(session_item_seq(session_item_at(s, 2)), 8);
+    session_free(s);
+    buf_fini(&b);
+    restore_free(r);
+}
+
 /* An id that is told once more is not the last that was given out. */
 static void the_last_id_is_the_last_that_was_given(void **state)
 {
@@ -883,5 +921,6 @@ static void the_last_id_is_the_last_that_was_given(void **state)
 }
 
 RUN(TEST(what_is_restored_is_what_was_there), TEST(numbers_of_publishers_are_used),
-    TEST(the_last_id_is_the_last_that_was_given), TEST(sessions_expire_by_the_wall_clock),
+    TEST(the_last_id_is_the_last_that_was_given),
+    TEST(what_comes_behind_an_unsubscription_was_not_had), TEST(sessions_expire_by_the_wall_clock),
     TEST(wills_are_due_by_the_wall_clock), TEST(what_cannot_be_understood_is_left_out))
