@@ -335,6 +335,8 @@ void share_free_all(struct part *p);
 
 /* A session that was restored is a member again. */
 void share_rejoin(struct part *p, struct session *s);
+/* A member's session is written down from now on. */
+void share_lasts(struct part *p, struct session *s);
 /* Its group owes m to whoever is a member again; before any rejoins. */
 void share_restore_owed(struct part *p, struct str key, struct message *m);
 /* Once all have: whoever has no member is over. */

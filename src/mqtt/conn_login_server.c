@@ -647,7 +647,7 @@ void conn_granted(struct conn *c, const struct grant *g)
         s->expiry_s = expiry_of(c);
         s->round = p->round;
         holding_lasts(k);
-        share_rejoin(p, s); /* its groups last from now on, too */
+        share_lasts(p, s);
     }
     if (!in_tree)
         news = holding_enter_tree(p, s);

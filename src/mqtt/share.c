@@ -53,7 +53,7 @@ static struct share_member *find(const struct share *sh, uint64_t serial)
     return NULL;
 }
 
-bool share_join(struct share *sh, const struct share_joining *j)
+bool share_join(struct share *sh, struct share_joining *j)
 {
     struct share_member *m = find(sh, j->serial);
     bool added = !m;
@@ -64,8 +64,10 @@ bool share_join(struct share *sh, const struct share_joining *j)
             sh->members = mem_resize(sh->members, sh->cap * sizeof(*sh->members));
         }
         m = &sh->members[sh->count++];
-        *m = (struct share_member){ .serial = j->serial };
+        *m = (struct share_member){ .serial = j->serial, .since = ++sh->memberships };
     }
+    m->joins++;
+    j->since = m->since;
     m->sub_id = j->sub_id;
     m->options = j->options;
     sh->lasting += (uint32_t)j->lasting - (uint32_t)m->lasting;
@@ -89,6 +91,13 @@ bool share_leave(struct share *sh, uint64_t serial)
     if (at < sh->next)
         sh->next--;
     return true;
+}
+
+bool share_unjoin(struct share *sh, uint64_t serial, uint32_t since)
+{
+    struct share_member *m = find(sh, serial);
+
+    return m && m->since == since && --m->joins == 0 && share_leave(sh, serial);
 }
 
 void share_tell(struct share *sh, const struct share_told *t)

@@ -20,6 +20,8 @@ struct share_member {
     uint32_t turn;   /* of what it said last */
     uint32_t credit;
     uint32_t sub_id;
+    uint32_t since;  /* names its membership */
+    uint32_t joins;  /* those that have not failed */
     unsigned part;   /* the worker that has its session */
     uint8_t options; /* enum tree_options */
     bool lasting;    /* its session is written down */
@@ -35,6 +37,7 @@ struct share {
     const struct session_limits *limits;
     struct share_member *members;
     uint32_t count, cap;
+    uint32_t memberships;       /* so far */
     uint32_t lasting;           /* so many of them are */
     uint32_t next;              /* whose turn it is */
     struct share_waiting *ring; /* cap: a power of two, or 0 */
@@ -64,9 +67,12 @@ struct share_joining {
     uint32_t sub_id;
     uint8_t options; /* enum tree_options */
     bool lasting;    /* its session is written down */
+    uint32_t since;  /* out: names its membership */
 };
 /* A session becomes a member, without credit (true), or has subscribed again with other options. */
-bool share_join(struct share *sh, const struct share_joining *j);
+bool share_join(struct share *sh, struct share_joining *j);
+/* A join was not told to its session: true if it was the last of the membership `since`, and that is over. */
+bool share_unjoin(struct share *sh, uint64_t serial, uint32_t since);
 /* False: it was none. With the last that lasts, nothing is owed any more. */
 bool share_leave(struct share *sh, uint64_t serial);
 /* What a member's worker says of it; what it said earlier (a lower turn) and comes later is ignored,

@@ -375,6 +375,7 @@ struct leave_mail {
     struct mail mail;
     struct broker *b;
     uint64_t id, serial;
+    uint32_t since; /* of a join that failed; 0: it leaves */
 };
 
 static void on_leave(struct mail *m, struct loop *l)
@@ -385,7 +386,7 @@ static void on_leave(struct mail *m, struct loop *l)
 
     bool lasted = sh && sh->lasting > 0;
 
-    if (sh && share_leave(sh, k->serial)) {
+    if (sh && (k->since ? share_unjoin(sh, k->serial, k->since) : share_leave(sh, k->serial))) {
         interest_changes(p, sh, lasted);
         if (sh->count == 0)
             free_share(p, sh);
@@ -393,7 +394,7 @@ static void on_leave(struct mail *m, struct loop *l)
     mem_free(k);
 }
 
-static void leave_one(struct part *p, unsigned home, uint64_t id, uint64_t serial)
+static void leave_one(struct part *p, unsigned home, uint64_t id, uint64_t serial, uint32_t since)
 {
     struct leave_mail *k = NEW(struct leave_mail);
 
@@ -401,6 +402,7 @@ static void leave_one(struct part *p, unsigned home, uint64_t id, uint64_t seria
     k->b = p->b;
     k->id = id;
     k->serial = serial;
+    k->since = since;
     part_post(p, home, &k->mail);
 }
 
@@ -429,7 +431,7 @@ bool share_unsubscribe(struct part *p, struct session *s, struct str key)
     id = sh->id;
     home = sh->home;
     session_remove_share(s, id, keep_one, &g);
-    leave_one(p, home, id, s->serial);
+    leave_one(p, home, id, s->serial, 0);
     session_unsubscribe(s, key);
     if (s->share_count == 0)
         map_remove(&p->sharers, id_key(&s->serial));
@@ -440,7 +442,7 @@ bool share_unsubscribe(struct part *p, struct session *s, struct str key)
 void share_leave_all(struct part *p, struct session *s)
 {
     for (uint32_t i = 0; i < s->share_count; i++)
-        leave_one(p, s->shares[i].home, s->shares[i].id, s->serial);
+        leave_one(p, s->shares[i].home, s->shares[i].id, s->serial, 0);
     metric_gauge_add(p->b->m.subscriptions, -(int64_t)s->share_count);
 }
 
@@ -489,15 +491,15 @@ void share_free_all(struct part *p)
 struct join_mail {
     struct mail mail;
     struct part *home, *from;
-    struct conn *c; /* NULL: after a restart, for s */
-    struct session *s;
+    struct conn *c;    /* NULL: for s */
+    struct session *s; /* NULL: a member already */
     void (*done)(void *ctx);
     void *ctx;
     uint64_t serial, id;
     uint32_t sub_id;
+    uint32_t since; /* of its membership */
     uint8_t options;
     bool lasting;
-    bool added; /* it was no member before */
     size_t key_n;
     char key[];
 };
@@ -535,7 +537,7 @@ static void on_joined(struct mail *m, struct loop *l)
 {
     struct join_mail *k = container_of(m, struct join_mail, mail);
     struct part *p = k->from;
-    struct session *s = k->c ? k->c->session : k->s;
+    struct session *s = k->c ? k->c->session : k->s ? k->s : find_member(p, k->serial);
 
     (void)l;
     p->letters--;
@@ -555,8 +557,8 @@ static void on_joined(struct mail *m, struct loop *l)
                               persist_how(k->c), on_join_written, k);
             return;
         }
-    } else if (k->added) { /* it has gone, or moved, and was not told of its subscription */
-        leave_one(p, k->home->index, k->id, k->serial);
+    } else { /* it has gone, or moved, and was not told of its subscription */
+        leave_one(p, k->home->index, k->id, k->serial, k->since);
     }
     if (k->done)
         k->done(k->ctx);
@@ -577,7 +579,7 @@ static void on_join(struct mail *m, struct loop *l)
     struct part *p = k->home;
     struct str key = str_from(k->key, k->key_n);
     struct share *sh = map_get(&p->shares, key);
-    struct share_joining j = { k->serial, k->sub_id, k->options, k->lasting };
+    struct share_joining j = { k->serial, k->sub_id, k->options, k->lasting, 0 };
     bool lasted;
 
     (void)l;
@@ -585,7 +587,8 @@ static void on_join(struct mail *m, struct loop *l)
         sh = make_share(p, key);
     lasted = sh->lasting > 0;
     k->id = sh->id;
-    k->added = share_join(sh, &j);
+    share_join(sh, &j);
+    k->since = j.since;
     interest_changes(p, sh, lasted);
     /* Whoever made the group may not have its fence yet. */
     part_fence(p, on_fenced, k);
@@ -599,7 +602,6 @@ static struct join_mail *ask_home(struct part *p, struct session *s, const struc
     k->mail.deliver = on_join;
     k->home = p->b->parts[home];
     k->from = p;
-    k->s = s;
     k->serial = s->serial;
     k->sub_id = w->sub_id;
     k->options = w->options;
@@ -620,7 +622,7 @@ void share_subscribe(struct conn *c, const struct share_wish *w, void (*done)(vo
     part_post(c->part, k->home->index, &k->mail);
 }
 
-void share_rejoin(struct part *p, struct session *s)
+static void join_all(struct part *p, struct session *s, struct session *restored)
 {
     for (uint32_t i = 0; i < s->sub_count; i++) {
         const struct session_sub *sub = &s->subs[i];
@@ -632,8 +634,19 @@ void share_rejoin(struct part *p, struct session *s)
         if (!(sub->options & TREE_SHARED))
             continue;
         k = ask_home(p, s, &w);
+        k->s = restored;
         part_post(p, k->home->index, &k->mail);
     }
+}
+
+void share_rejoin(struct part *p, struct session *s)
+{
+    join_all(p, s, s);
+}
+
+void share_lasts(struct part *p, struct session *s)
+{
+    join_all(p, s, NULL);
 }
 
 /* ---- after a restart ---- */

@@ -113,6 +113,28 @@ static void leaving_keeps_the_turns(void **state)
     share_free(sh);
 }
 
+/* A connection that was taken over while it subscribed does not take away what the next one has. */
+static void a_join_that_failed_undoes_only_itself(void **state)
+{
+    struct share_joining j = { .serial = 1 };
+    struct share *sh = made();
+    uint32_t first;
+
+    (void)state;
+    assert_true(share_join(sh, &j));
+    assert_false(share_join(sh, &j));
+    assert_false(share_unjoin(sh, 1, j.since));
+    assert_int_equal(sh->count, 1);
+    assert_true(share_unjoin(sh, 1, j.since));
+    assert_int_equal(sh->count, 0);
+    assert_false(share_unjoin(sh, 1, j.since));
+    first = j.since;
+    assert_true(share_join(sh, &j));
+    assert_false(share_unjoin(sh, 1, first)); /* of a membership that is over */
+    assert_int_equal(sh->count, 1);
+    share_free(sh);
+}
+
 static void what_waits_is_bounded_and_expires(void **state)
 {
     struct share *sh = made();
@@ -203,5 +225,6 @@ static void a_byte_limit_holds(void **state)
 }
 
 RUN(TEST(names), TEST(members_with_room_take_turns), TEST(old_news_is_ignored),
-    TEST(leaving_keeps_the_turns), TEST(what_waits_is_bounded_and_expires),
-    TEST(a_byte_limit_holds), TEST(what_is_owed_is_known_while_a_member_lasts))
+    TEST(leaving_keeps_the_turns), TEST(a_join_that_failed_undoes_only_itself),
+    TEST(what_waits_is_bounded_and_expires), TEST(a_byte_limit_holds),
+    TEST(what_is_owed_is_known_while_a_member_lasts))
