@@ -3,7 +3,7 @@ device and a row, and a bad one becomes a counted refusal that stops nothing els
 import json
 import subprocess
 
-from harness import LineSocket, Skip, main, until
+from harness import LineSocket, SLOW, Skip, main, until
 
 GOOD = {"device_id": "t1", "temperature": 21.5, "humidity": 40, "timestamp": "2026-01-01T00:00:00Z"}
 
@@ -11,7 +11,7 @@ GOOD = {"device_id": "t1", "temperature": 21.5, "humidity": 40, "timestamp": "20
 def pub(hub, topic, payload, qos=1, extra=()):
     return subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", topic, "-m",
                            payload if isinstance(payload, str) else json.dumps(payload), "-q", str(qos), *extra],
-                          capture_output=True, text=True, timeout=30)
+                          capture_output=True, text=True, timeout=30 * SLOW)
 
 
 def readings(hub, query):
@@ -117,7 +117,7 @@ def test_canonical_topics_are_ingested_and_seen_live(box):
     until(lambda: hub.metric("wayside_mqtt_subscriptions") == 1, "the subscription")
     assert pub(hub, "sensor/data", GOOD).returncode == 0
     assert pub(hub, "wayside/pi-7/reading/load", "0.25").returncode == 0
-    out, _ = sub.communicate(timeout=30)
+    out, _ = sub.communicate(timeout=30 * SLOW)
     lines = dict(l.split(" ", 1) for l in out.splitlines())
     assert json.loads(lines["wayside/t1/reading/env"]) == GOOD, out
     assert lines["wayside/pi-7/reading/load"] == "0.25", out

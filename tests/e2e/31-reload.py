@@ -4,7 +4,7 @@ import signal
 import socket
 import time
 
-from harness import main, until
+from harness import SLOW, main, until
 
 
 def edit(hub, old, new):
@@ -19,7 +19,7 @@ def hup(hub):
 
 def connected(hub):
     """An MQTT 3.1.1 connection by hand that answers pings."""
-    s = socket.create_connection(hub.address("mqtt"), timeout=10)
+    s = socket.create_connection(hub.address("mqtt"), timeout=10 * SLOW)
     s.sendall(bytes.fromhex("100e00044d5154540402003c0002") + b"ka")
     assert s.recv(4) == b"\x20\x02\x00\x00"
     return s
@@ -33,7 +33,7 @@ def pings(s):
 def test_the_log_level_changes_live_and_connections_stay(box):
     hub = box.hub()
     client = connected(hub)
-    web = socket.create_connection(hub.address("api"), timeout=10)
+    web = socket.create_connection(hub.address("api"), timeout=10 * SLOW)
     web.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
     assert web.recv(4096).startswith(b"HTTP/1.1 200")
     edit(hub, "level: info", "level: warn")

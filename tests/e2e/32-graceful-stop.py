@@ -19,7 +19,7 @@ class Poster(threading.Thread):
         self.address, self.name_, self.acked, self.broken = hub.address("api"), name, [], []
 
     def run(self):
-        c = http.client.HTTPConnection(*self.address, timeout=30)
+        c = http.client.HTTPConnection(*self.address, timeout=30 * SLOW)
         n = 0
         while True:
             try:
@@ -52,7 +52,7 @@ class Publisher(threading.Thread):
     def __init__(self, hub, version, name):
         super().__init__(daemon=True)
         self.version, self.name_, self.acked, self.end = version, name, [], None
-        self.s = socket.create_connection(hub.address("mqtt"), timeout=30)
+        self.s = socket.create_connection(hub.address("mqtt"), timeout=30 * SLOW)
         body = text("MQTT") + bytes([version, 2, 0, 60]) + (b"\x00" if version == 5 else b"") + text(name)
         self.s.sendall(bytes([0x10, len(body)]) + body)
 
@@ -120,7 +120,7 @@ def test_nothing_acknowledged_is_missing_and_clients_are_told(box):
 
 def test_a_request_under_way_is_answered(box):
     hub = box.hub()
-    s = socket.create_connection(hub.address("api"), timeout=30)
+    s = socket.create_connection(hub.address("api"), timeout=30 * SLOW)
     body = json.dumps({"device_id": "slow", "n": 1}).encode()
     s.sendall(b"POST /api/v1/data HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
               % len(body) + body[:5])
@@ -149,12 +149,12 @@ def test_a_request_under_way_is_answered(box):
 
 def test_clients_that_never_read_or_finish_do_not_hold_it_up(box):
     hub = box.hub()
-    half = socket.create_connection(hub.address("api"), timeout=30)
+    half = socket.create_connection(hub.address("api"), timeout=30 * SLOW)
     half.sendall(b"POST /api/v1/data HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
-    deaf = socket.create_connection(hub.address("api"), timeout=30)
+    deaf = socket.create_connection(hub.address("api"), timeout=30 * SLOW)
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     deaf.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 500)
-    mute = socket.create_connection(hub.address("mqtt"), timeout=30)
+    mute = socket.create_connection(hub.address("mqtt"), timeout=30 * SLOW)
     mute.sendall(b"\x10")
     begin = time.monotonic()
     assert hub.stop(25) == 0

@@ -8,7 +8,7 @@ import subprocess
 import warnings
 
 from certs import authority, certificate
-from harness import main, until
+from harness import SLOW, main, until
 
 PAYLOAD = '{"device_id":"t1","temperature":21.5,"humidity":40,"timestamp":"2026-01-01T00:00:00Z"}'
 
@@ -37,12 +37,12 @@ def context(box, ca="ca"):
 
 
 def connect(box, address, ca="ca"):
-    return context(box, ca).wrap_socket(socket.create_connection(address, timeout=20), server_hostname="127.0.0.1")
+    return context(box, ca).wrap_socket(socket.create_connection(address, timeout=20 * SLOW), server_hostname="127.0.0.1")
 
 
 def curl(box, hub, path, *args, ca="ca", body=None):
     r = subprocess.run(["curl", "-sS", "--cacert", str(box.dir / f"{ca}.crt"), f"https://127.0.0.1:{hub.port('api')}{path}", *args],
-                       capture_output=True, text=True, timeout=30, input=body)
+                       capture_output=True, text=True, timeout=30 * SLOW, input=body)
     return r
 
 
@@ -50,7 +50,7 @@ def test_mosquitto_pub_and_curl_over_tls(box):
     hub = tls_hub(box)
     for version in ("mqttv311", "mqttv5"):
         r = subprocess.run(["mosquitto_pub", "--cafile", str(box.dir / "ca.crt"), "-h", "127.0.0.1", "-p", str(hub.port("mqtt")),
-                            "-t", "sensor/data", "-m", PAYLOAD, "-q", "1", "-V", version], capture_output=True, text=True, timeout=30)
+                            "-t", "sensor/data", "-m", PAYLOAD, "-q", "1", "-V", version], capture_output=True, text=True, timeout=30 * SLOW)
         assert r.returncode == 0, r.stderr
     items = json.loads(curl(box, hub, "/api/v1/readings?device=t1").stdout)["items"]
     assert len(items) == 2, items
@@ -67,13 +67,13 @@ def test_a_stranger_authority_is_not_trusted(box):
     hub = tls_hub(box)
     authority(box, "stranger")
     r = subprocess.run(["mosquitto_pub", "--cafile", str(box.dir / "stranger.crt"), "-h", "127.0.0.1", "-p", str(hub.port("mqtt")),
-                        "-t", "sensor/data", "-m", PAYLOAD, "-q", "1"], capture_output=True, text=True, timeout=30)
+                        "-t", "sensor/data", "-m", PAYLOAD, "-q", "1"], capture_output=True, text=True, timeout=30 * SLOW)
     assert r.returncode != 0
     assert curl(box, hub, "/health", ca="stranger").returncode == 60
     # Plain text and nonsense at the TLS doors disturb nobody.
     for service in ("mqtt", "api", "mqtt-websocket"):
         for data in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\xff\xff" + b"\x00" * 3000, b"\x10\x0e\x00\x04MQTT"):
-            with socket.create_connection(hub.address(service), timeout=20) as s:
+            with socket.create_connection(hub.address(service), timeout=20 * SLOW) as s:
                 s.sendall(data)
                 s.shutdown(socket.SHUT_WR)
                 while s.recv(4096):
@@ -89,7 +89,7 @@ def test_old_protocol_versions_are_refused(box):
         c.set_ciphers("DEFAULT:@SECLEVEL=0")
         c.minimum_version = c.maximum_version = version
         try:
-            s = c.wrap_socket(socket.create_connection(hub.address("api"), timeout=20), server_hostname="127.0.0.1")
+            s = c.wrap_socket(socket.create_connection(hub.address("api"), timeout=20 * SLOW), server_hostname="127.0.0.1")
             s.close()
             worked = True
         except (ssl.SSLError, ConnectionError):
@@ -149,7 +149,7 @@ def test_a_certificate_that_cannot_be_used_is_said_at_the_start(box):
         hub = box.hub(start=False, name=f"hub{cert[:3]}{key[:3]}{cert[-1]}",
                       mqtt=f'    - {{address: "127.0.0.1:0", cert: {box.dir}/{cert}, key: {box.dir}/{key}}}\n')
         hub.start(ready=False)
-        assert hub.process.wait(20) == 1, hub.tail()
+        assert hub.process.wait(20 * SLOW) == 1, hub.tail()
         assert f"{box.dir}/" in hub.tail(3), hub.tail()
 
 

@@ -3,7 +3,7 @@ clients without a name come in only where the listener lets them."""
 import socket
 import struct
 
-from harness import main, until
+from harness import SLOW, main, until
 
 LISTENERS = """    - {address: "127.0.0.1:0"}
     - {address: "127.0.0.1:0", anonymous: deny}
@@ -23,7 +23,7 @@ def connect(address, version, user=None, password=None, client_id="c"):
     flags = 2 | (0x80 if user is not None else 0) | (0x40 if password is not None else 0)
     body = text("MQTT") + bytes([version, flags]) + b"\x00\x3c" + (b"\x00" if version == 5 else b"") + text(client_id)
     body += (text(user) if user is not None else b"") + (text(password) if password is not None else b"")
-    with socket.create_connection(address, timeout=20) as s:
+    with socket.create_connection(address, timeout=20 * SLOW) as s:
         s.sendall(bytes([0x10]) + bytes([len(body)]) + body)
         data = s.recv(1000)
         if len(data) < 4 or data[0] != 0x20:

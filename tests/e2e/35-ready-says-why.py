@@ -6,7 +6,7 @@ import socket
 import sqlite3
 import struct
 
-from harness import LineSocket, main, until
+from harness import LineSocket, SLOW, main, until
 
 
 def ready(node):
@@ -50,7 +50,7 @@ class Mqtt:
     """An MQTT client by hand: what is sent and read is seen byte by byte."""
 
     def __init__(self, address, version, client_id):
-        self.version, self.s, self.buffer = version, socket.create_connection(address, timeout=20), b""
+        self.version, self.s, self.buffer = version, socket.create_connection(address, timeout=20 * SLOW), b""
         body = text("MQTT") + bytes([version, 2, 0, 0]) + (b"\x00" if version == 5 else b"") + text(client_id)
         self.s.sendall(bytes([0x10, len(body)]) + body)
         assert self.packet()[1][1] == 0
@@ -123,7 +123,7 @@ def test_a_full_journal_refuses_each_in_its_own_words(box):
             got = None
         assert got is None, f"a 3.1.1 client was answered {got!r} by a full journal"
         old.s.setblocking(True)
-        old.s.settimeout(30)
+        old.s.settimeout(30 * SLOW)
     # Everything that needs no journal goes on.
     assert hub.request("GET", "/health", service="health")[2] == b"OK"
     assert hub.request("GET", "/api/v1/readings")[0] == 200

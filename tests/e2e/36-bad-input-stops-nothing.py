@@ -232,7 +232,7 @@ def test_large_answers_to_slow_readers_do_not_add_up(box):
     assert len(hub.request("GET", "/api/v1/readings?limit=10000")[2]) > 30e6, "one alone gets its answer"
     slow = []
     for _ in range(30):
-        s = dial(("tcp", hub.address("api")), 60)
+        s = dial(("tcp", hub.address("api")), 60 * SLOW)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         s.sendall(b"GET /api/v1/readings?limit=10000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         slow.append(s)

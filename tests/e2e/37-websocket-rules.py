@@ -6,12 +6,12 @@ import json
 import os
 import socket
 
-from harness import main, until
+from harness import SLOW, main, until
 
 
 def upgrade(address, path="/mqtt", origin=None, host=None, protocol="mqtt", extra=()):
     """Status, head and the socket of a WebSocket handshake."""
-    s = socket.create_connection(address, timeout=20)
+    s = socket.create_connection(address, timeout=20 * SLOW)
     lines = [f"GET {path} HTTP/1.1", f"Host: {host or '%s:%d' % address}", "Upgrade: websocket", "Connection: Upgrade",
              f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}", "Sec-WebSocket-Version: 13"]
     if origin:

@@ -193,7 +193,7 @@ def test_the_same_client_id_takes_over_on_any_worker(box):
         Client(hub, version, client_id="same").stop()
         old, number = None, 0
         for round in range(60):
-            s = socket.create_connection(hub.address("mqtt"), timeout=20)
+            s = socket.create_connection(hub.address("mqtt"), timeout=20 * SLOW)
             s.sendall(connect[version])
             connack = s.recv(5)
             assert connack[0] == 0x20 and connack[2] == (1 if old else 0), (round, connack)
@@ -227,7 +227,7 @@ def test_a_silent_client_is_ended_after_one_and_a_half_keep_alives(box):
     hub = box.hub()
     watcher = Client(hub, 4)
     watcher.subscribe("will/silent", 1)
-    s = socket.create_connection(hub.address("mqtt"), timeout=20)
+    s = socket.create_connection(hub.address("mqtt"), timeout=20 * SLOW)
     s.sendall(bytes.fromhex("1025 0004 4d515454 04 0e 0001 0006".replace(" ", "")) + b"silent" + b"\x00\x0bwill/silent" + b"\x00\x04gone")
     assert s.recv(4) == b"\x20\x02\x00\x00"
     begin = time.monotonic()
@@ -321,7 +321,7 @@ def test_mosquitto_clients_and_large_payloads(box):
         assert (box.dir / "out").read_bytes() == big
         until(lambda: hub.metric("wayside_mqtt_subscriptions") == 0, "the end of the subscription")
     r = subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", "q2", "-q", "2", "-m", "x"],
-                       capture_output=True, text=True, timeout=30)
+                       capture_output=True, text=True, timeout=30 * SLOW)
     sessions = hub.cli("sessions", "--json", "--control", str(box.dir / "hub.sock"))
     assert '"sessions"' in sessions.stdout
 

@@ -4,7 +4,7 @@ OpenAPI document lists what is there."""
 import json
 import socket
 
-from harness import main, until
+from harness import SLOW, main, until
 from mqtt_raw import Client
 
 
@@ -12,7 +12,7 @@ class Raw:
     """An HTTP connection by hand."""
 
     def __init__(self, hub, service="api"):
-        self.s = socket.create_connection(hub.address(service), timeout=20)
+        self.s = socket.create_connection(hub.address(service), timeout=20 * SLOW)
         self.buffer = b""
 
     def send(self, text):

@@ -31,7 +31,7 @@ class Source(threading.Thread):
             pass
 
     def http(self):
-        c = http.client.HTTPConnection(*self.node.address("api"), timeout=30)
+        c = http.client.HTTPConnection(*self.node.address("api"), timeout=30 * SLOW)
         while True:
             n, self.n = self.n, self.n + 1
             c.request("POST", "/api/v1/data", json.dumps({"device_id": "http", "n": n}), {"Content-Type": "application/json"})
@@ -41,7 +41,7 @@ class Source(threading.Thread):
                 self.acked.append(n)
 
     def mqtt(self):
-        s = socket.create_connection(self.node.address("mqtt"), timeout=30)
+        s = socket.create_connection(self.node.address("mqtt"), timeout=30 * SLOW)
         s.sendall(bytes([0x10, 16]) + text("MQTT") + b"\x04\x02\x00\x3c" + text("kill"))
         assert s.recv(4) == b"\x20\x02\x00\x00"
         waiting, buffer = [], b""

@@ -13,7 +13,7 @@ import socket
 import struct
 import subprocess
 
-from harness import LineSocket, Skip, free_port, main, until
+from harness import LineSocket, SLOW, Skip, free_port, main, until
 
 CONNACK, PUBLISH, PUBACK, SUBACK, PINGRESP, DISCONNECT = 2, 3, 4, 9, 13, 14
 NOT_AUTHORIZED = 0x87
@@ -38,7 +38,7 @@ class Client:
 
     def __init__(self, address, client_id, user=None, password=None, version=5, expiry=0, clean=True, will=None):
         self.version, self.buffer, self.packet_id, self.early = version, b"", 0, []
-        self.s = socket.create_connection(address, timeout=20)
+        self.s = socket.create_connection(address, timeout=20 * SLOW)
         flags = (2 if clean else 0) | (0x80 if user is not None else 0) | (0x40 if password is not None else 0) | (4 if will else 0)
         body = text("MQTT") + bytes([version, flags]) + b"\x00\x3c"
         body += (b"\x05\x11" + struct.pack(">I", expiry) if expiry else b"\x00") if version == 5 else b""
@@ -186,7 +186,7 @@ def test_users_of_mosquitto_passwd_log_in(box):
         assert log_in(hub, None, None, version) == 0, "without a name, from this machine"
     for user, password, want in (("ann", "correct horse", 0), ("ann", "wrong", 4)):
         r = subprocess.run(["mosquitto_pub", "-p", str(hub.port("mqtt")), "-u", user, "-P", password, "-q", "1", "-t", "x", "-m", "y"],
-                           capture_output=True, text=True, timeout=30)
+                           capture_output=True, text=True, timeout=30 * SLOW)
         assert (r.returncode == 0) == (want == 0), r
     log = hub.log.read_text()
     assert "correct horse" not in log and "$7$" not in log, "a password is in the log"
@@ -196,7 +196,7 @@ def test_clients_that_leave_while_their_password_is_looked_at(box):
     hub, _, _ = hub_with(box, users=[("ann", "correct horse")])
     hello = text("MQTT") + bytes([5, 0xc2]) + b"\x00\x3c\x00" + text("c") + text("ann") + text("correct horse")
     for n in range(300):
-        with socket.create_connection(hub.address("mqtt"), timeout=20) as s:
+        with socket.create_connection(hub.address("mqtt"), timeout=20 * SLOW) as s:
             s.sendall(bytes([0x10]) + length(len(hello)) + hello)
             if n % 2:
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -296,11 +296,11 @@ def test_real_clients(box):
     until(lambda: hub.metric("wayside_mqtt_subscriptions") == 1, "the subscription")
     for topic, want in (("elsewhere", "Not authorized"), ("out/1", "")):
         r = subprocess.run(["mosquitto_pub", "-V", "5", "-p", port, "-i", "p", "-u", "bob", "-P", "battery staple", "-q", "1", "-t", topic, "-m", "hello"],
-                           capture_output=True, text=True, timeout=30)
+                           capture_output=True, text=True, timeout=30 * SLOW)
         assert (want in r.stderr) if want else not r.stderr, (topic, r)
-    assert sub.communicate(timeout=30)[0] == "hello\n"
+    assert sub.communicate(timeout=30 * SLOW)[0] == "hello\n"
     r = subprocess.run(["mosquitto_sub", "-V", "5", "-p", port, "-u", "bob", "-P", "battery staple", "-t", "out/+", "-C", "1", "-W", "20"],
-                       capture_output=True, text=True, timeout=30)
+                       capture_output=True, text=True, timeout=30 * SLOW)
     assert "denied" in r.stderr + r.stdout, r
     granted = []
     c = mqtt.Client(client_id="paho", protocol=mqtt.MQTTv5, transport="websockets")

@@ -9,7 +9,7 @@ import stat
 import struct
 import subprocess
 
-from harness import Skip, main, until
+from harness import SLOW, Skip, main, until
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
@@ -38,7 +38,7 @@ class Raw:
 
     def __init__(self, s, version=5, prefix=b""):
         self.s, self.version, self.buffer, self.held = s, version, b"", []
-        self.s.settimeout(20)
+        self.s.settimeout(20 * SLOW)
         if prefix:
             self.s.sendall(prefix)
 
@@ -173,7 +173,7 @@ def properties(data):
 
 
 def raw(hub, version=5, service="mqtt", prefix=b""):
-    return Raw(socket.create_connection(hub.address(service), timeout=20), version, prefix)
+    return Raw(socket.create_connection(hub.address(service), timeout=20 * SLOW), version, prefix)
 
 
 def proxy_v2(command=0x21, family=0x11, body=b"\xc0\x00\x02\x07\xc6\x33\x64\x01\xdc\x04\x07\x5b"):
@@ -212,7 +212,7 @@ def test_without_a_header_nobody_comes_in(box):
     bad = (connect, b"PROXY TCP4 192.0.2.7\r\n" + connect, proxy_v2(family=0x12), proxy_v2(command=0x25),
            proxy_v2(body=b"\0" * 400), b"\x16\x03\x01\x02\x00\x01", b"PROXY TCP4 1", b"")
     for data in bad:
-        with socket.create_connection(hub.address("mqtt"), timeout=20) as s:
+        with socket.create_connection(hub.address("mqtt"), timeout=20 * SLOW) as s:
             s.sendall(data)
             with contextlib.suppress(ConnectionError):
                 assert s.recv(100) == b"", data
@@ -251,7 +251,7 @@ def unix_raw(path, version=5):
 def mosquitto(program, *args, code=0):
     if not shutil.which(program):
         raise Skip(f"{program} is not installed")
-    r = subprocess.run([program, *map(str, args)], capture_output=True, text=True, timeout=30)
+    r = subprocess.run([program, *map(str, args)], capture_output=True, text=True, timeout=30 * SLOW)
     assert (r.returncode == 0) == (code == 0), r
     return r
 
@@ -271,7 +271,7 @@ def test_a_unix_socket_takes_clients(box):
     sub = box.run("mosquitto_sub", "--unix", str(path), "-t", "c/d", "-C", "1", stdout=subprocess.PIPE, text=True)
     until(lambda: hub.metric("wayside_mqtt_subscriptions") == 5, "the subscription")
     mosquitto("mosquitto_pub", "-p", hub.port("mqtt"), "-t", "c/d", "-m", "by port")
-    assert sub.communicate(timeout=20)[0] == "by port\n"
+    assert sub.communicate(timeout=20 * SLOW)[0] == "by port\n"
     assert peer_of(hub, subscribers[0]) == "unix"
     # What a killed one left behind is replaced; a graceful stop takes it away.
     for s in subscribers[1:]:
@@ -304,7 +304,7 @@ def test_a_unix_socket_may_have_proxies_and_websockets_behind_it(box):
     assert c.connect()[0] == 0
     assert peer_of(hub, c) == "192.0.2.7:56324"
     s = socket.socket(socket.AF_UNIX)
-    s.settimeout(20)
+    s.settimeout(20 * SLOW)
     s.connect(f"{box.dir}/w")
     s.sendall(b"GET /mqtt HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: "
               b"dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n")
@@ -336,7 +336,7 @@ class Authority:
         self.list_revoked()
 
     def openssl(self, *args):
-        r = subprocess.run(["openssl", *args], cwd=self.dir, capture_output=True, text=True, timeout=60)
+        r = subprocess.run(["openssl", *args], cwd=self.dir, capture_output=True, text=True, timeout=60 * SLOW)
         assert r.returncode == 0, r.stderr
 
     def issue(self, name, subject, extensions="extendedKeyUsage=clientAuth\n"):
@@ -362,7 +362,7 @@ class Authority:
         c.maximum_version = newest
         if name:
             c.load_cert_chain((by or self).dir / f"{name}.crt", (by or self).dir / f"{name}.key")
-        s = socket.create_connection(hub.address(service), timeout=20)
+        s = socket.create_connection(hub.address(service), timeout=20 * SLOW)
         s.sendall(prefix)
         try:
             return Raw(c.wrap_socket(s, server_hostname="127.0.0.1"), version)

@@ -210,7 +210,7 @@ def test_a_listener_with_certificates(box):
     def handshake(version):
         c = ssl.create_default_context(cafile=str(box.dir / "server.crt"))
         c.minimum_version = c.maximum_version = version
-        with c.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=20), server_hostname="localhost") as s:
+        with c.wrap_socket(socket.create_connection(("127.0.0.1", port), timeout=20 * SLOW), server_hostname="localhost") as s:
             return s.version()
 
     def behave():
@@ -396,11 +396,11 @@ def test_a_connection_is_a_bridge(box):
     sub = box.run("mosquitto_sub", "-h", "127.0.0.1", "-p", str(far.port), "-t", "there/#", "-q", "1", "-C", "1", "-W", "20",
                   stdout=subprocess.PIPE, text=True)
     until(lambda: "site7" in (far.dir / "log").read_text() and "there/#" in (far.dir / "log").read_text(), "both at the far side")
-    r = subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(port), "-q", "1", "-t", "here/t/1", "-m", "x"], timeout=30)
+    r = subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(port), "-q", "1", "-t", "here/t/1", "-m", "x"], timeout=30 * SLOW)
     assert r.returncode == 0
-    assert sub.communicate(timeout=30)[0] == "x\n"
+    assert sub.communicate(timeout=30 * SLOW)[0] == "x\n"
     back = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(far.port), "-t", "$SYS/broker/connection/site7/state", "-C", "1",
-                           "-W", "10"], capture_output=True, text=True, timeout=30)
+                           "-W", "10"], capture_output=True, text=True, timeout=30 * SLOW)
     assert back.stdout == "1\n", back
 
 

@@ -5,7 +5,7 @@ import os
 import random
 import time
 
-from harness import free_port, main
+from harness import SLOW, free_port, main
 from mqtt_peers import LIMITS, Load
 from mqtt_raw import Client
 
@@ -45,25 +45,25 @@ def test_topics_and_listeners_say_what_outlives_the_broker(box):
     hub = box.hub(mqtt='    - {address: "127.0.0.1:0"}\n  durability: memory\n'
                        '  topics: [{filter: kept/memory/#, durability: memory}, {filter: kept/#, durability: interval}]')
     for topic in ("kept/memory/1", "kept/2", "other/3"):
-        box.run("mosquitto_pub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", topic, "-m", topic, "-r", "-q", "1").wait(20)
+        box.run("mosquitto_pub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", topic, "-m", topic, "-r", "-q", "1").wait(20 * SLOW)
     hub.kill()
     hub.start()
     out = box.dir / "retained"
     with open(out, "w") as f:
-        box.run("mosquitto_sub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", "#", "-v", "-W", "2", stdout=f).wait(20)
+        box.run("mosquitto_sub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", "#", "-v", "-W", "2", stdout=f).wait(20 * SLOW)
     assert out.read_text() == "kept/2 kept/2\n", out.read_text()
 
 
 def test_what_is_retained_outlives_the_broker(box):
     hub = box.hub()
     for i in range(50):
-        box.run("mosquitto_pub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", f"kept/{i % 5}", "-m", str(i), "-r", "-q", str(i % 3)).wait(20)
-    box.run("mosquitto_pub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", "kept/4", "-n", "-r", "-q", "1").wait(20)
+        box.run("mosquitto_pub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", f"kept/{i % 5}", "-m", str(i), "-r", "-q", str(i % 3)).wait(20 * SLOW)
+    box.run("mosquitto_pub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", "kept/4", "-n", "-r", "-q", "1").wait(20 * SLOW)
     hub.kill()
     hub.start()
     out = box.dir / "retained"
     with open(out, "w") as f:
-        box.run("mosquitto_sub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", "kept/#", "-v", "-C", "4", "-W", "10", stdout=f).wait(20)
+        box.run("mosquitto_sub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", "kept/#", "-v", "-C", "4", "-W", "10", stdout=f).wait(20 * SLOW)
     assert sorted(out.read_text().split("\n")[:-1]) == [f"kept/{i} {45 + i}" for i in range(4)], out.read_text()
 
 
@@ -98,12 +98,12 @@ def test_wills_outlive_the_broker(box):
 
 def test_without_durability_they_end_with_the_broker(box):
     hub = box.hub(mqtt='    - {address: "127.0.0.1:0"}\n  durability: memory')
-    box.run("mosquitto_pub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", "kept/1", "-m", "x", "-r", "-q", "1").wait(20)
+    box.run("mosquitto_pub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", "kept/1", "-m", "x", "-r", "-q", "1").wait(20 * SLOW)
     assert not (box.dir / "hub" / "data" / "mqtt").exists()
     hub.kill()
     hub.start()
     sub = box.run("mosquitto_sub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", "kept/1", "-C", "1", "-W", "2")
-    assert sub.wait(20) == 27, "nothing is there within its 2 s"
+    assert sub.wait(20 * SLOW) == 27, "nothing is there within its 2 s"
     assert not (box.dir / "hub" / "data" / "mqtt").exists()
 
 

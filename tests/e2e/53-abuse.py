@@ -89,7 +89,7 @@ def test_handshakes_that_go_nowhere_keep_nobody_out(box):
         raise Skip("openssl is not installed")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "k", "-out",
                     "c", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"], cwd=box.dir, check=True,
-                   capture_output=True, timeout=60)
+                   capture_output=True, timeout=60 * SLOW)
     hub = box.hub(mqtt=f'    - {{address: "127.0.0.1:0", cert: {box.dir}/c, key: {box.dir}/k}}', node=", workers: 1",
                   extra="limits: {tls_handshakes_max: 4, tls_handshake_timeout: 60s}")
     trust = ssl.create_default_context(cafile=str(box.dir / "c"))
@@ -114,7 +114,7 @@ def test_a_handshake_has_its_time(box):
     if not shutil.which("openssl"):
         raise Skip("openssl is not installed")
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "k", "-out",
-                    "c", "-days", "2", "-subj", "/CN=localhost"], cwd=box.dir, check=True, capture_output=True, timeout=60)
+                    "c", "-days", "2", "-subj", "/CN=localhost"], cwd=box.dir, check=True, capture_output=True, timeout=60 * SLOW)
     hub = box.hub(mqtt=f'    - {{address: "127.0.0.1:0", cert: {box.dir}/c, key: {box.dir}/k}}', extra="limits: {tls_handshake_timeout: 300ms}")
     began = time.monotonic()
     assert is_ended(dial(hub.address("mqtt")))

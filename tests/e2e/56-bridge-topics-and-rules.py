@@ -7,13 +7,13 @@ import types
 
 from bridging import LISTENERS, Mosquitto, Path, bridge
 from certs import authority, certificate
-from harness import main, until
+from harness import SLOW, main, until
 from mqtt_peers import Publisher, Subscriber
 
 
 def pub(port, topic, text, *more):
     return subprocess.run(["mosquitto_pub", "-h", "127.0.0.1", "-p", str(port), "-t", topic, "-m", text, *more], capture_output=True,
-                          text=True, timeout=30)
+                          text=True, timeout=30 * SLOW)
 
 
 def listen(box, port, topic, *more):
@@ -110,7 +110,7 @@ def test_retained_messages_and_properties(box):
     assert not [m for m in found if m["topic"] == "r/3"], found
     until(lambda: state()[-1] == "$SYS/broker/connection/far/state 1", "the state of the bridge")
     r = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(far.port), "-t", "r/+", "-v", "-W", "5", "-C", "1"], capture_output=True,
-                       text=True, timeout=20)
+                       text=True, timeout=20 * SLOW)
     assert r.stdout == "r/1 new\n", r  # it is retained there, with its flag
 
 
@@ -143,7 +143,7 @@ def test_a_full_queue_refuses_and_loses_nothing(box):
     assert pub(end.mqtt_port, "elsewhere", "1", "-q", "1", "-V", "5").returncode == 0
     assert len(giver.acked) < 200, len(giver.acked)  # 3.1.1 waits
     path.down = False
-    giver.join(60)
+    giver.join(60 * SLOW)
     assert len(giver.acked) == 500 and not giver.errors, (len(giver.acked), giver.errors)
     until(lambda: {n for q in (1, 2) for _, n in taker.got[q]} == set(range(500)), "all of them", 60)
     taker.end = True
@@ -153,7 +153,7 @@ def test_when_full_drop_newest_counts(box):
     hub = box.hub(mqtt=LISTENERS + bridge(1, ['filter: "#", direction: out'], "      queue_max: 100\n      when_full: drop_newest\n"))
     giver = Publisher(types.SimpleNamespace(mqtt_port=hub.port("mqtt")), "giver", 20, 150)
     giver.start()
-    giver.join(60)
+    giver.join(60 * SLOW)
     assert len(giver.acked) == 150
     assert hub.get_status()["bridges"][0]["queued"] == 100
     assert hub.metric("wayside_mqtt_messages_dropped_total") >= 50
@@ -175,7 +175,7 @@ def test_a_far_side_that_forgot_us(box):
     path.lose = None
     giver = Publisher(end, "first", 20, 60)
     giver.start()
-    giver.join(30)
+    giver.join(30 * SLOW)
     until(lambda: len(taker.got[2]) == 30, "the first ones")
     # The far side dies between PUBLISH and PUBREL of what it sends.
     killed = []
@@ -197,7 +197,7 @@ def test_a_far_side_that_forgot_us(box):
     before = len(taker.got[2])
     giver = Publisher(end, "third", 20, 60)
     giver.start()
-    giver.join(30)
+    giver.join(30 * SLOW)
     assert len(giver.acked) == 60
     until(lambda: {n for t, n in taker.got[2] if t == "line/third"} == set(range(1, 60, 2)), "all of the third ones", 20)
     assert len([1 for t, _ in taker.got[2] if t == "line/third"]) == 30, before

@@ -49,7 +49,7 @@ def test_page_is_live_and_survives_a_killed_hub(box):
            "WAYSIDE_START": f"exec {BIN} hub -c {hub.config} >>{hub.log} 2>&1"}
     ran = subprocess.run(["node", str(ROOT / "web/e2e/run.mjs")], env=env, capture_output=True, text=True,
                          timeout=240 * SLOW, cwd=ROOT / "web")
-    hub.process.wait(10)
+    hub.process.wait(10 * SLOW)
     counts = re.search(r"(\d+) passed, (\d+) failed", ran.stdout)
     assert ran.returncode == 0 and counts and int(counts.group(1)) >= 5, ran.stdout + ran.stderr
 

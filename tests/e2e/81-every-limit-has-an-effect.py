@@ -5,7 +5,7 @@ import json
 import socket
 import time
 
-from harness import LineSocket, Skip, main, until
+from harness import LineSocket, SLOW, Skip, main, until
 
 
 def client(hub, name, **kw):
@@ -79,7 +79,7 @@ def test_a_queue_is_bounded_by_bytes(box):
 def test_http_requests_fields_and_bodies_are_bounded(box):
     hub = box.hub(extra="limits: {http_requests_max: 3, http_fields_max: 8, http_body_max: 100}")
     host, port = hub.address("api")
-    c = http.client.HTTPConnection(host, port, timeout=20)
+    c = http.client.HTTPConnection(host, port, timeout=20 * SLOW)
     last = None
     for n in range(3):
         c.request("GET", "/health")

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import threading
 
-from harness import BIN, LineSocket, main, until
+from harness import BIN, LineSocket, SLOW, main, until
 
 SMALL = "journal: {segment: 64KiB, quota: 4MiB, free_floor: 0}"
 
@@ -88,10 +88,10 @@ def test_a_reader_that_goes_away_is_no_failure(box):
     edge, journal = filled(box)
     for trap in ("", "trap '' PIPE; "):
         r = subprocess.run(["sh", "-c", f"{trap}{BIN} journal cat {journal} | head -n 2"],
-                           capture_output=True, text=True, timeout=60)
+                           capture_output=True, text=True, timeout=60 * SLOW)
         assert len(r.stdout.splitlines()) == 2 and r.stderr == "", r.stderr
     out = open("/dev/full", "w")
-    r = subprocess.run([BIN, "journal", "cat", str(journal)], stdout=out, stderr=subprocess.PIPE, text=True, timeout=60)
+    r = subprocess.run([BIN, "journal", "cat", str(journal)], stdout=out, stderr=subprocess.PIPE, text=True, timeout=60 * SLOW)
     assert r.returncode == 1 and "No space left" in r.stderr, r
 
 
@@ -102,7 +102,7 @@ def test_cat_follows(box):
     send(box, range(10, 300))
     assert [json.loads(p.stdout.readline())["payload"]["n"] for _ in range(290)] == list(range(10, 300))
     p.stdout.close()
-    p.wait(10)
+    p.wait(10 * SLOW)
 
 
 def test_ls_and_verify_say_the_same_and_find_damage(box):
@@ -152,7 +152,7 @@ def test_export_writes_whole_files(box):
     assert not list(box.dir.glob("*.tmp"))
     # A file that cannot be written whole does not get its name, and leaves nothing behind.
     limited = subprocess.run(["sh", "-c", f"trap '' XFSZ; ulimit -f 50; {BIN} journal export {journal} --out {box.dir}/big"],
-                             capture_output=True, text=True, timeout=60)
+                             capture_output=True, text=True, timeout=60 * SLOW)
     assert limited.returncode == 1 and "File too large" in limited.stderr, limited
     assert not (box.dir / "big").exists() and not (box.dir / "big.tmp").exists()
 

@@ -111,8 +111,8 @@ class Sub:
         if self.p.poll() is None:
             self.p.send_signal(signum)
         status = self.p.wait(20 * SLOW)
-        self.reader.join(10)
-        self.watcher.join(10)
+        self.reader.join(10 * SLOW)
+        self.watcher.join(10 * SLOW)
         return status
 
 
@@ -171,7 +171,7 @@ def test_each_line_goes_out_when_it_comes(box):
             assert b"slow: 1 bytes acknowledged, 0x" in p.stderr.readline().replace(b"message %d to " % (i + 1), b"")
         p.stdin.close()
         assert b"3 messages: 3 acknowledged, 0 not" in p.stderr.read()
-        assert p.wait(10) == 0
+        assert p.wait(10 * SLOW) == 0
 
 
 def test_bytes_come_back_whole(box):
@@ -373,7 +373,7 @@ def test_a_lost_connection_is_made_again(box):
         p.stdin.write(b"two\n")
         p.stdin.close()
         until(lambda: sub.got()[-1] == "again  two", "the second message")
-        assert p.wait(20) == 0
+        assert p.wait(20 * SLOW) == 0
         assert sub.end() == 0
 
 
@@ -468,13 +468,13 @@ def test_how_a_subscriber_ends(box):
         p = box.run(BIN, "mqtt", "sub", server.url, "e", stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert p.stdout.readline() == b"e  kept\n"
         p.stdout.close()
-        assert p.wait(20) == 0 and p.stderr.read() == b""
+        assert p.wait(20 * SLOW) == 0 and p.stderr.read() == b""
         # The other of the same name.
         first = Sub(box, server, "e", "-i", "twin")
         second = Sub(box, server, "e", "-i", "twin")
         if server.is_hub:
-            assert first.p.wait(20) == 1
-            first.watcher.join(10)
+            assert first.p.wait(20 * SLOW) == 1
+            first.watcher.join(10 * SLOW)
             assert "0x8e session taken over" in first.said() and "own --id" in first.said(), first.said()
             assert second.end() == 0
         else:  # mosquitto 2.0 throws the first out without a word
@@ -525,12 +525,12 @@ def test_repeating_and_interrupting(box):
         p = box.run(BIN, "mqtt", "pub", server.url, "-t", "r", "-m", "x", "--repeat", "0", "--every", "20ms", "-q", "1")
         until(lambda: len(sub.got()) >= 8, "more")
         p.send_signal(signal.SIGINT)
-        assert p.wait(20) == 0
+        assert p.wait(20 * SLOW) == 0
         p = box.run(BIN, "mqtt", "pub", server.url, "-t", "r", "-m", "x", "--repeat", "1000000", "--every", "20ms", "-q", "1", stderr=subprocess.PIPE)
         n = len(sub.got())
         until(lambda: len(sub.got()) > n, "one of many")
         p.send_signal(signal.SIGINT)
-        assert p.wait(20) == 1 and b"interrupted after" in p.stderr.read()
+        assert p.wait(20 * SLOW) == 1 and b"interrupted after" in p.stderr.read()
         assert sub.end() == 0
 
 
@@ -547,8 +547,8 @@ def test_sessions_are_listed_and_ended(box):
     s = next(s for s in json.loads(good("sessions", "--json", *control))["sessions"] if s["client"] == "cam\u00e9ra")
     assert s["connected"] and s["transport"] == "tcp" and s["user"] == "ann" and s["subscriptions"] == 3 and not s["tls"], s
     assert good("sessions", "--kick", "cam\u00e9ra", *control) == b"its connection is ended\n"
-    assert sub.p.wait(20) == 1
-    sub.watcher.join(10)
+    assert sub.p.wait(20 * SLOW) == 1
+    sub.watcher.join(10 * SLOW)
     assert "0x98 administrative action" in sub.said(), sub.said()
     assert "(away)" in good("sessions", *control).decode()
     status, _, err = wayside("sessions", "--kick", "cam\u00e9ra", *control)

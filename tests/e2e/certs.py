@@ -2,11 +2,11 @@
 import shutil
 import subprocess
 
-from harness import Skip
+from harness import SLOW, Skip
 
 
 def openssl(*args, cwd):
-    r = subprocess.run(["openssl", *args], cwd=cwd, capture_output=True, text=True, timeout=60)
+    r = subprocess.run(["openssl", *args], cwd=cwd, capture_output=True, text=True, timeout=60 * SLOW)
     assert r.returncode == 0, r.stderr
 
 

@@ -202,7 +202,7 @@ class Node:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     # ---- talking to it ----
-    def request(self, method, path, body=None, headers=None, service="api", timeout=30):
+    def request(self, method, path, body=None, headers=None, service="api", timeout=30 * SLOW):
         host, port = self.address(service)
         c = http.client.HTTPConnection(host, port, timeout=timeout)
         with Link.inside(self.netns):
@@ -362,7 +362,7 @@ class Postgres:
         """At once, as in a crash; it recovers at its next start."""
         pid = int((self.dir / "data" / "postmaster.pid").read_text().split()[0])
         os.kill(pid, how)
-        self.process.wait(30)
+        self.process.wait(30 * SLOW)
 
     def copy(self, what, to):
         """Of the stopped server's files."""
