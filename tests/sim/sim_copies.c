@@ -22,12 +22,7 @@
 #define WIRE       256
 #define BATCH_MOST 6
 #define STEPS      700
-/* One thread: that sanitizer has nothing to find here, and is slow. */
-#ifdef __SANITIZE_THREAD__
-#define SCHEDULES 100
-#else
-#define SCHEDULES 3000
-#endif
+#define SCHEDULES  3000
 
 static uint64_t seed, chance;
 
