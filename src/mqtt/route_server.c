@@ -19,15 +19,19 @@
 
 /* ---- publications ---- */
 
-struct message *publication_message(struct publication *p)
+static struct message *make(const struct publication *p)
 {
     struct message_source src = p->src;
 
-    if (p->m)
-        return p->m;
     if (!src.retain)
         src.publisher = 0;
-    p->m = message_new(&src);
+    return message_new(&src);
+}
+
+struct message *publication_message(struct publication *p)
+{
+    if (!p->m)
+        p->m = make(p);
     return p->m;
 }
 

@@ -2,6 +2,7 @@
 #include "unit/unit.h"
 
 #include "base/blob.h"
+#include "base/mem.h"
 
 static void lives_until_the_last_reference(void **state)
 {
@@ -19,4 +20,20 @@ static void lives_until_the_last_reference(void **state)
     blob_unref(b);
 }
 
-RUN(TEST(lives_until_the_last_reference))
+/* Also around the end of the 16 bits that are kept of a number. */
+static void a_mark_tells_who_is_first(void **state)
+{
+    static const uint32_t numbers[] = { 1, 2, 65534, 65535, 65536, 65537, UINT32_MAX };
+
+    (void)state;
+    for (unsigned i = 0; i < COUNT_OF(numbers); i++) {
+        struct mark fresh = { 0 }, m = { 0 };
+
+        assert_true(mark_first(&fresh, numbers[i]));
+        assert_true(mark_first(&m, numbers[i] - 1));
+        assert_true(mark_first(&m, numbers[i]));
+        assert_false(mark_first(&m, numbers[i]));
+    }
+}
+
+RUN(TEST(lives_until_the_last_reference), TEST(a_mark_tells_who_is_first))
