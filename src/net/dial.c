@@ -77,7 +77,7 @@ static void connected(struct stream *s)
         return;
     }
     stream_move(s, STREAM_SHAKING);
-    timer_start_at(&s->timer, d->deadline_ms);
+    stream_timer_at(s, d->deadline_ms);
     rc = stream_tls_client(s, d->tls, d->server_name, d->alpn);
     free_dial(d);
     if (rc)
@@ -125,7 +125,7 @@ void dial_next(struct stream *s)
 
         if (share < SHARE_MIN_MS)
             share = SHARE_MIN_MS;
-        timer_start_at(&s->timer, share < d->deadline_ms - now ? now + share : d->deadline_ms);
+        stream_timer_at(s, share < d->deadline_ms - now ? now + share : d->deadline_ms);
         if (attempt(s, a))
             return;
     }
@@ -188,7 +188,7 @@ void dial_start(struct stream *s)
         return;
     d->started = true;
     d->deadline_ms = loop_now_ms(s->loop) + d->timeout_ms;
-    timer_start_at(&s->timer, d->deadline_ms);
+    stream_timer_at(s, d->deadline_ms);
     if (addr_parse(str_of(d->host), d->port, &d->addrs[0]) == 0) {
         d->addr_count = 1;
         dial_next(s);

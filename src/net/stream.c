@@ -32,7 +32,7 @@
 #define LOW_DEFAULT      ((uint32_t)64 * 1024)
 #define SEND_MAX_DEFAULT ((uint32_t)4 * 1024 * 1024)
 
-static_assert(sizeof(struct stream) <= 240, "a stream stays small: there may be 100,000");
+static_assert(sizeof(struct stream) <= 184, "a stream stays small: there may be 100,000");
 
 static const struct sm_row rows[] = {
     [STREAM_DIALING] = { "dialing", TO(STREAM_SHAKING) | TO(STREAM_OPEN) | TO(STREAM_CLOSING) },
@@ -176,8 +176,9 @@ static void run_later(struct later *d)
 
 static void on_timer(struct timer *t)
 {
-    struct stream *s = container_of(t, struct stream, timer);
+    struct stream *s = container_of(t, struct stream_timer, timer)->s;
 
+    stream_timer_stop(s);
     if (s->state == STREAM_DIALING) {
         dial_timer(s);
         return;
@@ -189,6 +190,35 @@ static void on_timer(struct timer *t)
     if (s->state == STREAM_SHAKING)
         s->code = -ETIMEDOUT;
     stream_kill(s, false);
+}
+
+static struct timer *timer_of(struct stream *s)
+{
+    if (!s->timer) {
+        s->timer = NEW(struct stream_timer);
+        s->timer->s = s;
+        timer_init(&s->timer->timer, s->loop, on_timer);
+    }
+    return &s->timer->timer;
+}
+
+void stream_timer_at(struct stream *s, uint64_t at_ms)
+{
+    timer_start_at(timer_of(s), at_ms);
+}
+
+void stream_timer_in(struct stream *s, uint64_t after_ms)
+{
+    timer_start(timer_of(s), after_ms);
+}
+
+void stream_timer_stop(struct stream *s)
+{
+    if (!s->timer)
+        return;
+    timer_stop(&s->timer->timer);
+    mem_free(s->timer);
+    s->timer = NULL;
 }
 
 struct stream *stream_new(struct loop *l)
@@ -203,7 +233,6 @@ struct stream *stream_new(struct loop *l)
     s->send_max = SEND_MAX_DEFAULT;
     s->drained_turn = l->turn - 1;
     s->later.run = run_later;
-    timer_init(&s->timer, l, on_timer);
     l->open_count++;
     return s;
 }
@@ -227,7 +256,7 @@ void stream_detach(struct stream *s)
 
 void stream_opened(struct stream *s)
 {
-    timer_stop(&s->timer);
+    stream_timer_stop(s);
     stream_move(s, STREAM_OPEN);
     s->flags |= STREAM_BEGAN;
     if (s->listener)
@@ -273,7 +302,7 @@ void stream_accepted(struct stream *s)
         return;
     }
     stream_tls_server(s, tls, alpn);
-    timer_start(&s->timer, listener_handshake_ms(s->listener));
+    stream_timer_in(s, listener_handshake_ms(s->listener));
     stream_poll(s, false);
 }
 
@@ -305,7 +334,7 @@ void stream_kill(struct stream *s, bool reset)
         (void)setsockopt(s->fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
     }
     stream_move(s, STREAM_CLOSING);
-    timer_stop(&s->timer);
+    stream_timer_stop(s);
     chain_clear(s->loop, &s->out);
     kept_drop(&s->kept);
     stream_tls_drop(s);
@@ -326,7 +355,7 @@ void stream_finish(struct stream *s, int code)
     s->code = code;
     kept_drop(&s->kept);
     stream_move(s, STREAM_FLUSHING);
-    timer_start(&s->timer, FLUSH_MS);
+    stream_timer_in(s, FLUSH_MS);
     loop_later(s->loop, &s->later);
 }
 

@@ -36,20 +36,25 @@ struct dial;
 struct stream_tls;
 struct stream_proxy;
 
-/* Bytes that the protocol has not used yet. p is NULL when there are none. */
+/* Bytes that the protocol has not used yet: at least one. NULL: there are none. */
 struct kept {
-    char *p;
     uint32_t from, n, cap;
+    char bytes[];
+};
+/* Only few states of a stream have an end of their own. */
+struct stream_timer {
+    struct timer timer;
+    struct stream *s;
 };
 
 struct stream {
     struct loop *loop;
     const struct stream_handler *h;
     void *ctx;
-    struct chain out; /* plain bytes, also under TLS */
-    struct kept kept; /* plain bytes, also under TLS */
+    struct chain out;  /* plain bytes, also under TLS */
+    struct kept *kept; /* plain bytes, also under TLS */
     struct later later;
-    struct timer timer; /* of the state: dial, handshake, flush, linger */
+    struct stream_timer *timer; /* of the state: dial, handshake, flush, linger; NULL: none runs */
     struct dial *dial;
     struct stream_tls *tls;
     struct stream_proxy *proxy; /* its PROXY header is not whole yet */
@@ -78,6 +83,9 @@ void stream_move(struct stream *s, enum stream_state to);
 void stream_set_peer(struct stream *s, const struct addr *a);
 /* Who is said to be at the other end, whatever kind of socket it is. */
 void stream_note_peer(struct stream *s, const struct addr *a);
+void stream_timer_at(struct stream *s, uint64_t at_ms);
+void stream_timer_in(struct stream *s, uint64_t after_ms);
+void stream_timer_stop(struct stream *s);
 /* Polls for what the state needs now. An event that is no longer wanted is taken out when it comes
  * (strict), since most pauses end before. */
 void stream_poll(struct stream *s, bool strict);
@@ -111,8 +119,12 @@ void stream_take(struct stream *s, struct str bytes);
 /* clean: the protocol may believe that this is all the peer had to say. */
 void stream_take_eof(struct stream *s, bool clean);
 void stream_read_rest(struct stream *s);
-void kept_drop(struct kept *k);
-void kept_append(struct kept *k, struct str bytes);
+void kept_drop(struct kept **k);
+void kept_append(struct kept **k, struct str bytes);
+static inline struct str kept_str(const struct kept *k)
+{
+    return k ? str_from(k->bytes + k->from, k->n) : STR_NONE;
+}
 
 /* ---- stream_out.c ---- */
 /* Sends what the kernel takes. No callback is made from it. */

@@ -4,7 +4,7 @@
  * is freed as soon as it is empty. While bytes are kept the next read goes behind them directly,
  * and into the loop's buffer only with what does not fit.
  *
- * Invariants: kept.p is NULL exactly when kept.n is 0. What is kept is below read_max, or the
+ * Invariants: kept is NULL exactly when nothing is kept. What is kept is below read_max, or the
  * stream is paused, or closing; one read more than that may be kept.
  */
 #include "net/tls_impl.h"
@@ -18,50 +18,56 @@
 /* After a failed write: 16 reads of 64 KiB are more than a socket's receive buffer usually holds. */
 #define REST_READS_MAX 16
 
-void kept_drop(struct kept *k)
+void kept_drop(struct kept **k)
 {
-    mem_free(k->p);
-    *k = (struct kept){ 0 };
-}
-
-static struct str kept_str(const struct kept *k)
-{
-    return str_from(k->p + k->from, k->n);
+    mem_free(*k);
+    *k = NULL;
 }
 
 static void kept_consume(struct kept *k, size_t n)
 {
     k->from += (uint32_t)n;
     k->n -= (uint32_t)n;
-    if (k->n == 0)
-        kept_drop(k);
+}
+
+static size_t kept_room(const struct kept *k)
+{
+    return k ? k->cap - k->from - k->n : 0;
 }
 
 /* Room for n bytes behind what is kept: moved to the front, doubled when that does not do. */
-static void kept_reserve(struct kept *k, size_t n)
+static struct kept *kept_reserve(struct kept *k, size_t n)
 {
-    size_t need = k->n + n, cap = k->cap ? k->cap : KEPT_MIN;
+    size_t need = (k ? k->n : 0) + n, cap = k ? k->cap : KEPT_MIN;
 
-    if (k->cap - k->from - k->n >= n)
-        return;
-    if (k->from > 0 && k->n > 0)
-        memmove(k->p, k->p + k->from, k->n);
-    k->from = 0;
+    if (kept_room(k) >= n)
+        return k;
+    if (k && k->from > 0) {
+        memmove(k->bytes, k->bytes + k->from, k->n);
+        k->from = 0;
+    }
     while (cap < need)
         cap *= 2;
     assert(cap <= UINT32_MAX);
-    if (cap != k->cap)
-        k->p = mem_resize(k->p, cap);
+    if (k && cap == k->cap)
+        return k;
+    if (!k) {
+        k = mem_resize(NULL, sizeof(*k) + cap);
+        *k = (struct kept){ 0 };
+    } else {
+        k = mem_resize(k, sizeof(*k) + cap);
+    }
     k->cap = (uint32_t)cap;
+    return k;
 }
 
-void kept_append(struct kept *k, struct str bytes)
+void kept_append(struct kept **k, struct str bytes)
 {
     if (bytes.n == 0)
         return;
-    kept_reserve(k, bytes.n);
-    memcpy(k->p + k->from + k->n, bytes.p, bytes.n);
-    k->n += (uint32_t)bytes.n;
+    *k = kept_reserve(*k, bytes.n);
+    memcpy((*k)->bytes + (*k)->from + (*k)->n, bytes.p, bytes.n);
+    (*k)->n += (uint32_t)bytes.n;
 }
 
 /* Offers the bytes to the protocol; how many it used. It is asked once more when it was replaced
@@ -87,14 +93,14 @@ static size_t offer(struct stream *s, struct str bytes)
 
 void stream_offer_kept(struct stream *s)
 {
-    struct kept k = s->kept;
+    struct kept *k = s->kept;
 
-    if (k.n == 0 || s->state != STREAM_OPEN)
+    if (!k || s->state != STREAM_OPEN)
         return;
     /* Out of the stream meanwhile: the view stays good when the protocol closes the stream. */
-    s->kept = (struct kept){ 0 };
-    kept_consume(&k, offer(s, kept_str(&k)));
-    if (s->state == STREAM_OPEN)
+    s->kept = NULL;
+    kept_consume(k, offer(s, kept_str(k)));
+    if (s->state == STREAM_OPEN && k->n > 0)
         s->kept = k;
     else
         kept_drop(&k);
@@ -104,7 +110,7 @@ void stream_take(struct stream *s, struct str bytes)
 {
     size_t used;
 
-    if (s->kept.n > 0) {
+    if (s->kept) {
         kept_append(&s->kept, bytes);
         stream_offer_kept(s);
         return;
@@ -134,9 +140,9 @@ static ssize_t receive(struct stream *s)
     struct msghdr msg = { .msg_iov = iov };
     ssize_t n;
 
-    if (s->kept.n > 0 && !s->tls && !s->proxy) { /* under TLS what is kept is plain */
-        iov[msg.msg_iovlen].iov_base = s->kept.p + s->kept.from + s->kept.n;
-        iov[msg.msg_iovlen++].iov_len = s->kept.cap - s->kept.from - s->kept.n;
+    if (s->kept && !s->tls && !s->proxy) { /* under TLS what is kept is plain */
+        iov[msg.msg_iovlen].iov_base = s->kept->bytes + s->kept->from + s->kept->n;
+        iov[msg.msg_iovlen++].iov_len = kept_room(s->kept);
     }
     iov[msg.msg_iovlen].iov_base = s->loop->read_buffer;
     iov[msg.msg_iovlen++].iov_len = LOOP_READ_SIZE;
@@ -162,10 +168,10 @@ static void received(struct stream *s, size_t n)
         stream_tls_input(s, str_from(s->loop->read_buffer, n));
         return;
     }
-    if (s->kept.n > 0) {
-        behind = s->kept.cap - s->kept.from - s->kept.n;
+    if (s->kept) {
+        behind = kept_room(s->kept);
         behind = behind < n ? behind : n;
-        s->kept.n += (uint32_t)behind;
+        s->kept->n += (uint32_t)behind;
         if (behind == n) {
             stream_offer_kept(s);
             return;

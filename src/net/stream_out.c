@@ -99,7 +99,7 @@ static void finish(struct stream *s)
     }
     s->flags |= STREAM_SHUT;
     stream_move(s, STREAM_LINGERING);
-    timer_start(&s->timer, LINGER_MS);
+    stream_timer_in(s, LINGER_MS);
 }
 
 void stream_flushed(struct stream *s)

@@ -64,7 +64,7 @@ void stream_proxy_begin(struct stream *s)
     s->proxy->s = s;
     list_init(&s->proxy->waiting);
     list_push_back(&s->loop->proxied, &s->proxy->waiting);
-    timer_start(&s->timer, rule->timeout_ms);
+    stream_timer_in(s, rule->timeout_ms);
     stream_poll(s, false);
 }
 
@@ -73,13 +73,13 @@ void stream_proxy_input(struct stream *s, struct str bytes)
     const struct listener_proxy *rule = listener_proxy_rule(s->listener);
     struct proxy_header h;
     struct wire_why why = { 0 };
-    struct kept k;
+    struct kept *k;
     struct str rest;
     size_t used = 0;
     int rc;
 
     kept_append(&s->kept, bytes);
-    rest = str_from(s->kept.p + s->kept.from, s->kept.n);
+    rest = kept_str(s->kept);
     rc = proxy_decode(rest, rule->header_max_bytes, &h, &used, &why);
     if (rc == ERR_MORE)
         return;
@@ -88,9 +88,9 @@ void stream_proxy_input(struct stream *s, struct str bytes)
         return;
     }
     k = s->kept; /* rest lies in it */
-    s->kept = (struct kept){ 0 };
+    s->kept = NULL;
     stream_proxy_drop(s);
-    timer_stop(&s->timer);
+    stream_timer_stop(s);
     if (h.has_peer)
         stream_note_peer(s, &h.peer);
     stream_accepted(s);

@@ -290,7 +290,7 @@ static void run(struct stream *s, struct str bytes)
 
 void stream_tls_input(struct stream *s, struct str bytes)
 {
-    if (s->tls->kept.n == 0) {
+    if (!s->tls->kept) {
         run(s, bytes);
         return;
     }
@@ -302,13 +302,12 @@ void stream_tls_input(struct stream *s, struct str bytes)
 void stream_tls_again(struct stream *s)
 {
     struct stream_tls *t = s->tls;
-    struct kept k = t->kept;
+    struct kept *k = t->kept;
 
-    if (s->state != STREAM_OPEN || s->flags & STREAM_PAUSED ||
-        (k.n == 0 && !SSL_has_pending(t->ssl)))
+    if (s->state != STREAM_OPEN || s->flags & STREAM_PAUSED || (!k && !SSL_has_pending(t->ssl)))
         return;
-    t->kept = (struct kept){ 0 };
-    run(s, str_from(k.p ? k.p + k.from : NULL, k.n));
+    t->kept = NULL;
+    run(s, kept_str(k));
     kept_drop(&k);
 }
 

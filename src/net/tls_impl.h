@@ -12,7 +12,7 @@ struct stream_tls {
     struct stream *s;
     uint64_t since_ms; /* server: of the handshake */
     struct str in;     /* what arrived and OpenSSL has not read yet; a view */
-    struct kept kept;  /* the same, of our own, while the protocol pauses */
+    struct kept *kept; /* the same, of our own, while the protocol pauses */
     struct chain out;  /* records that wait to leave */
     struct str alpn;   /* server: the names that may be chosen, each behind its length; borrowed */
     bool ended;        /* nothing more can be encrypted: close_notify or an alert was sent */
