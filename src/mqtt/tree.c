@@ -1,6 +1,6 @@
 /*
  * The subscription tree of a worker. A filter is a path of the trie, "+" and "#" being levels; its
- * node's value is the array of those who subscribed. A topic is matched level by level with the
+ * node has the one who subscribed, or (TREE_SEVERAL) points to the array of those. A topic is matched level by level with the
  * set of nodes reached so far: exact child and "+" go on, "#" is taken as a whole, also at the
  * topic's end ("sport/#" matches "sport", MQTT 5, 4.7.1.2). Topics that begin with "$" are not
  * matched by a wildcard in the first level (4.7.2).
@@ -19,7 +19,7 @@
 #define SEARCHED 64u
 
 struct tree_subs {
-    uint32_t count, cap; /* cap: a power of two */
+    uint32_t count, cap; /* count: at least 2; cap: a power of two */
     struct tree_entry entries[];
 };
 
@@ -29,10 +29,21 @@ void tree_init(struct tree *t)
     trie_init(&t->trie);
 }
 
+/* NULL: there is one at most. */
+static struct tree_subs *several(const struct trie_node *n)
+{
+    return n->value && n->only.options & TREE_SEVERAL ? n->value : NULL;
+}
+
+static void put_several(struct trie_node *n, struct tree_subs *s)
+{
+    n->only = (struct tree_entry){ .owner = s, .options = TREE_SEVERAL };
+}
+
 void tree_fini(struct tree *t)
 {
     for (uint32_t i = TRIE_ROOT; i < t->trie.used; i++)
-        mem_free(t->trie.nodes[i].value);
+        mem_free(several(&t->trie.nodes[i]));
     trie_fini(&t->trie);
     mem_free(t->front[0]);
     mem_free(t->front[1]);
@@ -105,12 +116,12 @@ static struct tree_subs *subs_resize(struct tree_subs *s, uint32_t cap)
 
 static struct tree_entry *subs_find(struct tree_subs *s, const void *owner)
 {
-    if (s && s->cap > SEARCHED) {
+    if (s->cap > SEARCHED) {
         uint32_t place = *place_of(s, owner);
 
         return place ? &s->entries[place - 1] : NULL;
     }
-    for (uint32_t i = 0; s && i < s->count; i++)
+    for (uint32_t i = 0; i < s->count; i++)
         if (s->entries[i].owner == owner)
             return &s->entries[i];
     return NULL;
@@ -140,58 +151,96 @@ static void subs_take_out(struct tree_subs *s, struct tree_entry *e)
 
 /* ---- the tree ---- */
 
+static struct tree_entry *find(struct trie_node *n, const void *owner)
+{
+    struct tree_subs *s = several(n);
+
+    if (s)
+        return subs_find(s, owner);
+    return n->value && n->only.owner == owner ? &n->only : NULL;
+}
+
+/* The node has some already. */
+static void add_another(struct trie_node *n, const struct tree_entry *e)
+{
+    struct tree_subs *s = several(n);
+
+    if (!s) {
+        s = subs_resize(NULL, 2);
+        subs_add(s, &n->only);
+    } else if (s->count == s->cap) {
+        s = subs_resize(s, s->cap * 2);
+    }
+    subs_add(s, e);
+    put_several(n, s);
+}
+
 bool tree_add(struct tree *t, struct str filter, void *owner, uint32_t sub_id, uint8_t options)
 {
     uint32_t node = trie_insert(&t->trie, filter);
-    struct tree_subs *s = t->trie.nodes[node].value;
-    struct tree_entry *e = subs_find(s, owner);
+    struct trie_node *n = &t->trie.nodes[node];
+    struct tree_entry *e = find(n, owner), added = { owner, sub_id, options };
 
+    assert(owner && !(options & TREE_SEVERAL));
     if (e) {
-        e->sub_id = sub_id;
-        e->options = options;
+        *e = added;
         return false;
     }
-    if (!s)
+    if (n->value) {
+        add_another(n, &added);
+    } else {
+        n->only = added;
         t->filters++;
-    if (!s || s->count == s->cap)
-        t->trie.nodes[node].value = s = subs_resize(s, s ? s->cap * 2 : 1);
-    subs_add(s, &(struct tree_entry){ owner, sub_id, options });
+    }
     t->subscriptions++;
     return true;
+}
+
+static void take_out_one(struct trie_node *n, struct tree_entry *e)
+{
+    struct tree_subs *s = several(n);
+
+    subs_take_out(s, e);
+    if (s->count == 1) {
+        n->only = s->entries[0];
+        mem_free(s);
+    } else if (s->cap > 8 && s->count < s->cap / 4) {
+        put_several(n, subs_resize(s, s->cap / 2));
+    }
 }
 
 bool tree_remove(struct tree *t, struct str filter, const void *owner)
 {
     uint32_t node = trie_find(&t->trie, filter);
-    struct tree_subs *s = node ? t->trie.nodes[node].value : NULL;
-    struct tree_entry *e = subs_find(s, owner);
+    struct trie_node *n = &t->trie.nodes[node];
+    struct tree_entry *e = node ? find(n, owner) : NULL;
 
     if (!e)
         return false;
-    subs_take_out(s, e);
     t->subscriptions--;
-    if (s->count == 0) {
-        mem_free(s);
-        t->trie.nodes[node].value = NULL;
-        t->filters--;
-        trie_prune(&t->trie, node);
-    } else if (s->cap > 8 && s->count < s->cap / 4) {
-        t->trie.nodes[node].value = subs_resize(s, s->cap / 2);
+    if (several(n)) {
+        take_out_one(n, e);
+        return true;
     }
+    n->value = NULL;
+    t->filters--;
+    trie_prune(&t->trie, node);
     return true;
 }
 
 static void span_add(struct tree *t, uint32_t node)
 {
-    const struct tree_subs *s = t->trie.nodes[node].value;
+    const struct trie_node *n = &t->trie.nodes[node];
+    const struct tree_subs *s = several(n);
 
-    if (!s)
+    if (!n->value)
         return;
     if (t->span_count == t->span_cap) {
         t->span_cap = t->span_cap ? t->span_cap * 2 : 8;
         t->spans = mem_resize(t->spans, t->span_cap * sizeof(*t->spans));
     }
-    t->spans[t->span_count++] = (struct tree_span){ s->entries, s->count };
+    t->spans[t->span_count++] =
+        s ? (struct tree_span){ s->entries, s->count } : (struct tree_span){ &n->only, 1 };
 }
 
 /* Two nodes may follow each node of a level. */

@@ -11,14 +11,10 @@ enum tree_options {
     TREE_QOS = 0x03,
     TREE_NO_LOCAL = 0x04,
     TREE_AS_PUBLISHED = 0x08, /* retain flag is passed on */
+    TREE_SEVERAL = 0x40,      /* the tree's own */
     TREE_SHARED = 0x80,       /* the owner is a shared subscription, not a session */
 };
 
-struct tree_entry {
-    void *owner;
-    uint32_t sub_id; /* subscription identifier; 0: none */
-    uint8_t options;
-};
 /* All entries of one filter that matched. */
 struct tree_span {
     const struct tree_entry *entries;

@@ -41,7 +41,7 @@ uint64_t trie_hash(const struct trie *t, struct str level)
 }
 
 /* The level's hash is already random to a peer; the parent's number only has to spread. */
-static uint64_t mix(uint64_t hash, uint32_t parent)
+static uint64_t mix(uint32_t hash, uint32_t parent)
 {
     uint64_t x = hash + parent * UINT64_C(0x9E3779B97F4A7C15);
 
@@ -51,7 +51,7 @@ static uint64_t mix(uint64_t hash, uint32_t parent)
 }
 
 static bool is_child(const struct trie *t, uint32_t node, uint32_t parent, struct str level,
-                     uint64_t hash)
+                     uint32_t hash)
 {
     const struct trie_node *n = &t->nodes[node];
 
@@ -60,13 +60,13 @@ static bool is_child(const struct trie *t, uint32_t node, uint32_t parent, struc
 
 uint32_t trie_child(const struct trie *t, uint32_t parent, struct str level, uint64_t hash)
 {
-    uint64_t m = mix(hash, parent);
+    uint64_t m = mix((uint32_t)hash, parent);
     uint32_t mask = t->edge_cap - 1, tag = (uint32_t)(m >> 32);
 
     if (t->edge_cap == 0)
         return TRIE_NONE;
     for (uint32_t i = (uint32_t)m & mask; t->edges[i].child; i = (i + 1) & mask)
-        if (t->edges[i].tag == tag && is_child(t, t->edges[i].child, parent, level, hash))
+        if (t->edges[i].tag == tag && is_child(t, t->edges[i].child, parent, level, (uint32_t)hash))
             return t->edges[i].child;
     return TRIE_NONE;
 }
@@ -139,7 +139,7 @@ static uint32_t child_add(struct trie *t, uint32_t parent, struct str level, uin
     uint32_t node = node_take(t);
     struct trie_node *n = &t->nodes[node], *p = &t->nodes[parent];
 
-    n->hash = hash;
+    n->hash = (uint32_t)hash;
     n->parent = parent;
     n->level_n = (uint32_t)level.n;
     if (level.n > TRIE_INLINE)

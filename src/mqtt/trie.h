@@ -14,14 +14,24 @@
 #define TRIE_ROOT   1u
 #define TRIE_INLINE 8 /* shorter levels need no memory of their own */
 
+/* A subscription, as mqtt/tree.h has it. */
+struct tree_entry {
+    void *owner;
+    uint32_t sub_id; /* subscription identifier; 0: none */
+    uint8_t options;
+};
+
 struct trie_node {
-    uint64_t hash; /* of the level, under the trie's key */
-    void *value;
+    uint32_t hash; /* of the level, under the trie's key: the lower half */
+    uint32_t level_n;
+    union {
+        void *value;
+        struct tree_entry only; /* a filter that one has subscribed needs no memory of its own */
+    };
     union {
         char *far;
         char near[TRIE_INLINE];
     } level;
-    uint32_t level_n;
     uint32_t parent, first_child, next, prev; /* next: also the chain of free nodes */
     uint32_t plus, any;                       /* the children "+" and "#" */
 };
