@@ -250,7 +250,9 @@ static void login(struct conn *c)
         return;
     }
     if (!z || !z->login) {
-        logged_in(c, 0, identity_new(ROLE_ANONYMOUS, certified.n > 0 ? certified : pk->username));
+        struct str name = certified.n > 0 ? certified : pk->username;
+
+        logged_in(c, 0, identity_new(name.n > 0 ? ROLE_DEVICE : ROLE_ANONYMOUS, name));
         return;
     }
     c->hello->peer = *conn_peer(c);
@@ -422,7 +424,7 @@ static struct session *choose_session(struct conn *c, bool in_tree)
         c->rules->inside ? inside_limits(c->rules->inside) : &p->b->session_limits;
 
     h->session = NULL;
-    if (s && (h->pk.clean_start || !str_eq(s->who->name, c->who->name))) {
+    if (s && (h->pk.clean_start || !identity_is_same(s->who, c->who))) {
         if (in_tree)
             holding_leave_tree(p, s);
         will_publish(p, s);

@@ -19,7 +19,7 @@ struct access *access_new(const struct access_user *users, size_t user_count, st
 {
     struct access *a = NEW(struct access);
 
-    *a = (struct access){ users, user_count, acl, passwd };
+    *a = (struct access){ users, user_count, acl, passwd, identity_new(ROLE_ANONYMOUS, STR_NONE) };
     return a;
 }
 
@@ -29,6 +29,7 @@ void access_free(struct access *a)
         return;
     acl_free(a->acl);
     passwd_free(a->passwd);
+    identity_unref(a->anonymous);
     mem_free(a);
 }
 
@@ -88,7 +89,7 @@ int access_login(const struct access *a, const struct authz_login *l, struct ide
     if (!l->has_user) {
         if (!anonymous_allowed(l))
             return ERR_REFUSED;
-        *out_id = identity_new(ROLE_ANONYMOUS, l->client_id);
+        *out_id = identity_ref(a->anonymous);
         return 0;
     }
     if (!l->has_password)

@@ -19,8 +19,9 @@ struct access_user {
 struct access {
     const struct access_user *users; /* outlive it */
     size_t user_count;
-    struct acl *acl;       /* NULL: no access file */
-    struct passwd *passwd; /* NULL: no password file */
+    struct acl *acl;            /* NULL: no access file */
+    struct passwd *passwd;      /* NULL: no password file */
+    struct identity *anonymous; /* of all who log in without a name */
 };
 
 /* Takes acl and passwd, which may be NULL. */

@@ -26,6 +26,15 @@ struct identity *identity_ref(struct identity *id)
     return id;
 }
 
+bool identity_is_same(const struct identity *a, const struct identity *b)
+{
+    bool nameless = a->role == ROLE_ANONYMOUS;
+
+    if (nameless != (b->role == ROLE_ANONYMOUS))
+        return false;
+    return nameless || str_eq(a->name, b->name);
+}
+
 void identity_unref(struct identity *id)
 {
     unsigned before;

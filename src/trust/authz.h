@@ -23,6 +23,8 @@ struct identity {
 struct identity *identity_new(enum authz_role role, struct str name);
 struct identity *identity_ref(struct identity *id);
 void identity_unref(struct identity *id); /* NULL is legal */
+/* May the one have what was the other's? Those without a name may: nothing tells them apart. */
+bool identity_is_same(const struct identity *a, const struct identity *b);
 
 /* Whom the listener lets in without a name. */
 enum authz_anonymous {

@@ -145,7 +145,7 @@ static int ask(const struct access *a, const char *user, enum authz_action actio
                const char *object)
 {
     struct identity *id =
-        user ? access_identity(str_of(user)) : identity_new(ROLE_ANONYMOUS, STR("c1"));
+        user ? access_identity(str_of(user)) : identity_new(ROLE_ANONYMOUS, STR_NONE);
     struct authz_check c = {
         .who = id, .action = action, .object = str_of(object), .client_id = STR("c1")
     };
@@ -219,7 +219,7 @@ static void nodes_need_no_rule_but_heed_a_deny(void **state)
 static bool stands(const struct access *before, const struct access *now, const char *user)
 {
     struct identity *id =
-        user ? access_identity(str_of(user)) : identity_new(ROLE_ANONYMOUS, STR("ann"));
+        user ? access_identity(str_of(user)) : identity_new(ROLE_ANONYMOUS, STR_NONE);
     bool rc = access_stands(before, now, id);
 
     identity_unref(id);
