@@ -46,6 +46,7 @@
 #define OUTBOX_MESSAGES  64u  /* one mail to another worker carries at most these */
 #define LOG_LINES_MAX    20u  /* about misbehaving peers, per worker and second */
 #define UNDECIDED_FACTOR 8u   /* what has no window (QoS 0, SUBSCRIBE): at most so many of ours */
+#define SPARES_MAX       256u /* what each message needs until it is decided is kept for so many */
 #define RETRY_FULL_MS    250u /* a 3.1.1 client whose PUBLISH found no room waits */
 
 struct broker_metrics {
@@ -176,7 +177,9 @@ struct part {
     struct sys *sys;          /* sys_server.c */
     struct tally tally;
     struct later tell_tally;
-    struct broker_token *spare;
+    struct broker_token *spare; /* at most SPARES_MAX, as of the next */
+    struct writing *spare_writing;
+    unsigned spare_count, spare_writing_count;
     struct questions *spare_questions;
     struct buf mount_room; /* scratch: what a client of a listener with a mount point named */
     uint64_t log_second;   /* part_may_log() */
@@ -396,6 +399,8 @@ void persist_complete(struct conn *c, uint16_t packet_id);
 void persist_catch_up(struct part *p, struct session *s);
 /* A session is here that is written down: it takes part in rounds. */
 void persist_enter(struct part *p, struct holding *h);
+/* What is kept for the next that is written. */
+void persist_fini(struct part *p);
 void persist_rounds_init(struct part *p);
 void persist_rounds_start(struct part *p);
 void persist_rounds_stop(struct part *p);
@@ -442,10 +447,12 @@ struct replay {
 };
 
 /* ---- ingestion ---- */
+void ingest_fini(struct part *p);
 struct broker_token {
     struct part *part;
-    struct conn *conn; /* held by conn->holds; NULL for a will */
-    uint32_t ack;      /* number in conn->acks */
+    struct broker_token *next; /* while spare */
+    struct conn *conn;         /* held by conn->holds; NULL for a will */
+    uint32_t ack;              /* number in conn->acks */
     uint8_t qos;
     bool waits;             /* BROKER_WAIT, else BROKER_LATER */
     uint16_t packet_id;     /* of QoS 2 from a session that is written down */

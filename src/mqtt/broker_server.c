@@ -366,7 +366,8 @@ static void part_free(void *ctx, struct loop *l)
     mem_free(p->others);
     match_fini(&p->match);
     buf_fini(&p->writing);
-    mem_free(p->spare);
+    ingest_fini(p);
+    persist_fini(p);
     questions_free(p->spare_questions);
     sys_free(p);
     mem_free(p);

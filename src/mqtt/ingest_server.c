@@ -28,12 +28,19 @@ struct blob *broker_message_blob(const struct broker_message *m)
 
 /* ---- tokens ---- */
 
-/* A spare one is kept, since most are handed back unused. */
+/* Spare ones are kept: most are handed back unused, and the rest would leave holes between the messages that
+ * stay. */
 static struct broker_token *token_take(struct part *p)
 {
-    struct broker_token *t = p->spare ? p->spare : NEW(struct broker_token);
+    struct broker_token *t = p->spare;
 
-    p->spare = NULL;
+    if (t) {
+        p->spare = t->next;
+        p->spare_count--;
+        t->next = NULL;
+    } else {
+        t = NEW(struct broker_token);
+    }
     t->part = p;
     return t;
 }
@@ -43,11 +50,24 @@ static void token_free(struct broker_token *t)
     struct part *p = t->part;
 
     publication_fini(&t->pub);
-    *t = (struct broker_token){ 0 };
-    if (p->spare)
+    if (p->spare_count == SPARES_MAX) {
         mem_free(t);
-    else
-        p->spare = t;
+        return;
+    }
+    *t = (struct broker_token){ 0 };
+    t->next = p->spare;
+    p->spare = t;
+    p->spare_count++;
+}
+
+void ingest_fini(struct part *p)
+{
+    struct broker_token *t;
+
+    while ((t = p->spare)) {
+        p->spare = t->next;
+        mem_free(t);
+    }
 }
 
 /* ---- deciding ---- */

@@ -31,10 +31,54 @@ struct writing {
     struct journal_entry entry;
     struct record record;
     struct part *part;
-    persist_done *done;
+    persist_done *done; /* NULL: nobody waits, and it ends on the committer's thread */
     void *ctx;
+    struct writing *next; /* while spare */
+    size_t room;
     char bytes[];
 };
+
+#define WRITING_ROOM 512u /* what is longer is not kept */
+
+/* Those that somebody waits for come back here and are kept for the next; else they would leave holes between
+ * the messages that stay. */
+static struct writing *writing_take(struct part *p, size_t n, bool awaited)
+{
+    struct writing *w = p->spare_writing;
+    size_t room = awaited && n < WRITING_ROOM ? WRITING_ROOM : n;
+
+    if (w && room == WRITING_ROOM) {
+        p->spare_writing = w->next;
+        p->spare_writing_count--;
+        return w;
+    }
+    w = mem_resize(NULL, sizeof(*w) + room);
+    w->room = room;
+    return w;
+}
+
+static void writing_free(struct writing *w)
+{
+    struct part *p = w->part;
+
+    if (w->room != WRITING_ROOM || p->spare_writing_count == SPARES_MAX) {
+        mem_free(w);
+        return;
+    }
+    w->next = p->spare_writing;
+    p->spare_writing = w;
+    p->spare_writing_count++;
+}
+
+void persist_fini(struct part *p)
+{
+    struct writing *w;
+
+    while ((w = p->spare_writing)) {
+        p->spare_writing = w->next;
+        mem_free(w);
+    }
+}
 
 static void on_written(struct journal_entry *e, int code)
 {
@@ -42,7 +86,7 @@ static void on_written(struct journal_entry *e, int code)
 
     w->part->letters--;
     w->done(w->ctx, code, w->record.seq);
-    mem_free(w);
+    writing_free(w);
 }
 
 /* On the committer's thread: nobody waits for it; what a failure costs is said above. A round asks
@@ -59,7 +103,7 @@ static void on_written_unawaited(struct journal_entry *e, int code)
 void persist_append(struct part *p, enum broker_durability how, persist_done *done, void *ctx)
 {
     struct str bytes = buf_str(&p->writing);
-    struct writing *w = mem_new(sizeof(*w) + bytes.n);
+    struct writing *w = writing_take(p, bytes.n, done != NULL);
 
     assert(!p->writing.over && how != BROKER_MEMORY);
     memcpy(w->bytes, bytes.p, bytes.n);
