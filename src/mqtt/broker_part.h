@@ -244,12 +244,14 @@ struct conn;
 struct holding {
     struct part *part;
     struct session *s;
-    struct timer timer;         /* will and expiry while disconnected */
-    struct conn *claimer;       /* was granted the session and is about to open */
-    struct conn *undecided;     /* has left, and QoS 2 messages of its are still being decided */
-    struct claim_mail *waiting; /* for that */
-    struct list link;           /* in part->lasting, while its session is written down */
+    struct holding_timer *timer; /* will and expiry while disconnected; NULL: neither will come */
+    struct conn *claimer;        /* was granted the session and is about to open */
+    struct conn *undecided;      /* has left, and QoS 2 messages of its are still being decided */
+    struct claim_mail *waiting;  /* for that */
+    struct list link;            /* in part->lasting, while its session is written down */
 };
+/* It is looked at when its session says (session_wake_at). */
+void holding_wake(struct holding *h);
 /* The session is written down from now on. It has no subscription yet. */
 void holding_lasts(struct holding *h);
 /* Asks for the session of c's client id; conn_granted() follows. */
@@ -512,6 +514,9 @@ struct conn_retry {
 };
 
 /* How a connection that is not plainly a stream reaches its peer. */
+struct conn_far {
+    const struct conn_transport *transport;
+};
 struct conn_transport {
     bool (*send)(struct conn *c, struct str bytes); /* false: above the high mark */
     bool (*send_blob)(struct conn *c, struct str head, struct blob *b, size_t from, size_t n);
@@ -535,22 +540,22 @@ struct conn_rate {
 struct conn {
     struct part *part;
     struct stream *stream; /* NULL: through `far` */
-    const struct conn_transport *far;
-    void *far_ctx;
+    struct conn_far *far;
     const struct broker_rules *rules; /* of its listener */
     unsigned char state;
     uint8_t version;
-    uint8_t busy;          /* bits of enum conn_busy: why nothing is read */
-    bool choked;           /* more waits than the high mark */
-    bool gone;             /* the transport has closed */
-    bool will_off;         /* DISCONNECT said so */
-    bool bridge;           /* its CONNECT (3.1.1) said that it is one */
-    bool answers_problems; /* Request Problem Information */
-    bool overfull;         /* ends soon: its queue is full */
+    uint8_t busy;              /* bits of enum conn_busy: why nothing is read */
+    bool choked : 1;           /* more waits than the high mark */
+    bool gone : 1;             /* the transport has closed */
+    bool will_off : 1;         /* DISCONNECT said so */
+    bool bridge : 1;           /* its CONNECT (3.1.1) said that it is one */
+    bool answers_problems : 1; /* Request Problem Information */
+    bool overfull : 1;         /* ends soon: its queue is full */
     uint16_t keep_alive_s;
     unsigned holds;     /* requests under way whose answers come to this structure */
     unsigned undecided; /* BROKER_LATER that has not come back */
     unsigned unwritten; /* of those: on their way to the disk */
+    uint32_t max_out;   /* Maximum Packet Size of the client; UINT32_MAX: none */
     struct list link;
     struct session *session;
     struct holding *left; /* where decisions are noted that come after we have left */
@@ -559,7 +564,6 @@ struct conn {
     struct timer timer;
     uint64_t last_read_ms;
     uint32_t received, sent; /* publications; for whoever looks */
-    uint32_t max_out;        /* Maximum Packet Size of the client; UINT32_MAX: none */
     struct acks acks;
     struct str *aliases;         /* rules->topic_alias_max heap strings, or NULL */
     struct alias_out *alias_out; /* NULL: the client allows none */
@@ -567,8 +571,7 @@ struct conn {
     struct keep *keep;           /* retained messages on their way to it; NULL: none */
     struct conn_rate *rate;      /* NULL: no limit */
     struct conn_retry *retry;    /* made when it is first needed */
-    int64_t since_wall_ns;
-    uint64_t since_uptime_ns; /* of its CONNACK */
+    uint64_t since_uptime_ns;    /* of its CONNACK */
 };
 
 void conn_accepted(void *ctx, struct loop *l, struct stream *s);

@@ -15,7 +15,7 @@
 
 void conn_send(struct conn *c, struct str bytes)
 {
-    bool more = c->stream ? stream_send(c->stream, bytes) : c->far->send(c, bytes);
+    bool more = c->stream ? stream_send(c->stream, bytes) : c->far->transport->send(c, bytes);
 
     part_sent(c->part, bytes.n, 0);
     if (!more)
@@ -25,7 +25,7 @@ void conn_send(struct conn *c, struct str bytes)
 void conn_pause(struct conn *c, bool paused)
 {
     if (!c->stream) {
-        c->far->pause(c, paused);
+        c->far->transport->pause(c, paused);
     } else if (paused) {
         stream_pause(c->stream);
     } else {
@@ -39,7 +39,7 @@ void conn_end_transport(struct conn *c, enum stream_end how, int code)
     if (c->stream)
         stream_close(c->stream, how, code);
     else
-        c->far->close(c, how, code);
+        c->far->transport->close(c, how, code);
 }
 
 void conn_set_read_max(struct conn *c, size_t n)
@@ -47,27 +47,28 @@ void conn_set_read_max(struct conn *c, size_t n)
     if (c->stream)
         stream_set_read_max(c->stream, n);
     else
-        c->far->set_read_max(c, n);
+        c->far->transport->set_read_max(c, n);
 }
 
 const struct addr *conn_peer(const struct conn *c)
 {
-    return c->stream ? stream_peer(c->stream) : c->far->peer(c);
+    return c->stream ? stream_peer(c->stream) : c->far->transport->peer(c);
 }
 
 const struct addr *conn_local(const struct conn *c)
 {
-    return c->stream ? stream_local(c->stream) : c->far->local(c);
+    return c->stream ? stream_local(c->stream) : c->far->transport->local(c);
 }
 
 bool conn_is_tls(const struct conn *c)
 {
-    return c->stream ? stream_is_tls(c->stream) : c->far->is_tls(c);
+    return c->stream ? stream_is_tls(c->stream) : c->far->transport->is_tls(c);
 }
 
 int conn_cert_name(const struct conn *c, enum cert_name which, struct buf *out)
 {
-    return c->stream ? stream_cert_name(c->stream, which, out) : c->far->cert_name(c, which, out);
+    return c->stream ? stream_cert_name(c->stream, which, out)
+                     : c->far->transport->cert_name(c, which, out);
 }
 
 /* ---- PUBLISH ---- */
@@ -84,7 +85,7 @@ static void send_copied(struct conn *c, const struct mqtt_publish_out *o, struct
         memcpy(at + n, payload.p, payload.n);
     n += payload.n;
     part_sent(c->part, n, payload.n);
-    if (!(c->stream ? stream_commit(c->stream, n) : c->far->send(c, str_from(near, n))))
+    if (!(c->stream ? stream_commit(c->stream, n) : c->far->transport->send(c, str_from(near, n))))
         c->choked = true;
 }
 
@@ -101,8 +102,8 @@ static void send_by_reference(struct conn *c, const struct mqtt_publish_out *o, 
         more = stream_send_blob(c->stream, message_blob(m), message_payload_at(m),
                                 message_payload(m).n);
     } else {
-        more = c->far->send_blob(c, head, message_blob(m), message_payload_at(m),
-                                 message_payload(m).n);
+        more = c->far->transport->send_blob(c, head, message_blob(m), message_payload_at(m),
+                                            message_payload(m).n);
     }
     if (!more)
         c->choked = true;

@@ -21,7 +21,6 @@
  */
 #include "mqtt/broker_part.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sm.h"
@@ -357,7 +356,6 @@ struct conn *conn_new(struct part *p, const struct broker_rules *rules)
     c->part = p;
     c->rules = rules;
     c->max_out = UINT32_MAX;
-    c->since_wall_ns = clock_wall_ns();
     c->last_read_ms = loop_now_ms(p->loop);
     timer_init(&c->timer, p->loop, on_timer);
     timer_start(&c->timer, p->b->limits.mqtt_connect_timeout_ms);

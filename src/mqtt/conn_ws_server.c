@@ -12,6 +12,7 @@
 #define GATHER_BYTES ((size_t)16 * 1024)
 
 struct ws_link {
+    struct conn_far far;
     struct ws *ws;
     struct conn *c;
     struct buf out;
@@ -20,7 +21,7 @@ struct ws_link {
 
 static struct ws_link *link_of(const struct conn *c)
 {
-    return c->far_ctx;
+    return container_of(c->far, struct ws_link, far);
 }
 
 static bool flush(struct ws_link *k)
@@ -165,8 +166,8 @@ void broker_ws_accept(struct broker *b, struct ws *w, const struct broker_rules 
     k->c = c;
     k->out = buf_init(conn_send_max(b));
     k->flush.run = on_flush;
-    c->far = &ws_transport;
-    c->far_ctx = k;
+    k->far.transport = &ws_transport;
+    c->far = &k->far;
     ws_set(w, &ws_handler, k, b->limits.mqtt_connect_max_bytes);
     ws_set_marks(w, CONN_HIGH, CONN_LOW, conn_send_max(b));
     if (p->stopping)

@@ -147,6 +147,21 @@ static struct holding *find(struct part *p, struct str client_id)
     return map_get(&p->holdings, client_id);
 }
 
+/* Most sessions are connected, or end with their connection. */
+struct holding_timer {
+    struct timer timer;
+    struct holding *h;
+};
+
+static void timer_drop(struct holding *h)
+{
+    if (!h->timer)
+        return;
+    timer_stop(&h->timer->timer);
+    mem_free(h->timer);
+    h->timer = NULL;
+}
+
 /* Out of this part's tables; what is left of the session is the caller's. */
 static struct session *release(struct holding *h, bool leave_tree)
 {
@@ -162,7 +177,7 @@ static struct session *release(struct holding *h, bool leave_tree)
     share_exit(p, s);
     map_remove(&p->holdings, session_id(s));
     metric_gauge_add(p->b->m.sessions, -1);
-    timer_stop(&h->timer);
+    timer_drop(h);
     if (h->undecided)
         h->undecided->left = NULL;
     mem_free(h);
@@ -397,6 +412,22 @@ void holding_end(struct holding *h)
     session_free(s);
 }
 
+static void on_timer(struct timer *t);
+
+void holding_wake(struct holding *h)
+{
+    uint64_t at_ms = session_wake_at(h->s);
+
+    if (at_ms == UINT64_MAX)
+        return;
+    if (!h->timer) {
+        h->timer = NEW(struct holding_timer);
+        h->timer->h = h;
+        timer_init(&h->timer->timer, h->part->loop, on_timer);
+    }
+    timer_start_at(&h->timer->timer, at_ms);
+}
+
 static void look(struct holding *h)
 {
     struct part *p = h->part;
@@ -411,13 +442,12 @@ static void look(struct holding *h)
     }
     if (due & SESSION_DUE_WILL)
         will_publish(p, h->s);
-    if (session_wake_at(h->s) != UINT64_MAX)
-        timer_start_at(&h->timer, session_wake_at(h->s));
+    holding_wake(h);
 }
 
 static void on_timer(struct timer *t)
 {
-    struct holding *h = container_of(t, struct holding, timer);
+    struct holding *h = container_of(t, struct holding_timer, timer)->h;
 
     if (!h->s->conn && !h->claimer && !h->waiting)
         look(h);
@@ -473,7 +503,6 @@ struct holding *holding_add(struct part *p, struct session *s)
 
     h->part = p;
     h->s = s;
-    timer_init(&h->timer, p->loop, on_timer);
     if (map_put(&p->holdings, session_id(s), h))
         assert(false && "the registry grants a client id once");
     if (s->written)
@@ -531,7 +560,7 @@ void holding_quiet_all(struct part *p)
     size_t at = 0;
 
     while ((e = map_next(&p->holdings, &at)))
-        timer_stop(&((struct holding *)e->value)->timer);
+        timer_drop(e->value);
 }
 
 void holding_free_all(struct part *p)
@@ -542,7 +571,7 @@ void holding_free_all(struct part *p)
     while ((e = map_next(&p->holdings, &at))) {
         struct holding *h = e->value;
 
-        timer_stop(&h->timer);
+        timer_drop(h);
         session_free(h->s);
         mem_free(h);
     }

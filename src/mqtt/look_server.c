@@ -8,6 +8,7 @@
  */
 #include "mqtt/broker_part.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "wire/mqtt_topic.h"
 
@@ -159,6 +160,12 @@ static struct str copy(struct str s)
     return s.p ? str_from(str_dup(s), s.n) : STR_NONE;
 }
 
+/* Also when the clock was set since then. */
+static int64_t wall_of(uint64_t uptime_ns)
+{
+    return clock_wall_ns() - (int64_t)(clock_uptime_ns() - uptime_ns);
+}
+
 static void add_session(struct look_mail *r, const struct holding *h)
 {
     const struct session *s = h->s;
@@ -183,7 +190,7 @@ static void add_session(struct look_mail *r, const struct holding *h)
         .inflight = s->open,
         .dropped = s->dropped,
         .throttled = c && c->rate ? c->rate->pauses : 0,
-        .since_wall_ns = c ? c->since_wall_ns : s->away_wall_ms * 1000000,
+        .since_wall_ns = c ? wall_of(c->since_uptime_ns) : s->away_wall_ms * 1000000,
     };
     if (!c)
         return;

@@ -10,10 +10,9 @@
 #include <assert.h>
 
 struct entry {
+    struct registry_claim *last; /* of those that wait, in a ring; NULL: none, it does not move */
     unsigned worker;
     uint32_t generation;
-    struct registry_claim *first, **last; /* waiting; not empty: moving */
-    uint32_t id_n;
     char id[];
 };
 
@@ -43,10 +42,8 @@ static struct entry *add(struct registry *r, struct str client_id)
 {
     struct entry *e = mem_new(offsetof(struct entry, id) + client_id.n);
 
-    e->last = &e->first;
-    e->id_n = (uint32_t)client_id.n;
     memcpy(e->id, client_id.p, client_id.n);
-    map_put(&r->entries, str_from(e->id, e->id_n), e);
+    map_put(&r->entries, str_from(e->id, client_id.n), e);
     return e;
 }
 
@@ -63,7 +60,7 @@ enum registry_act registry_claim(struct registry *r, struct str client_id,
                                  struct registry_claim *claim, unsigned *out_owner)
 {
     struct entry *e = map_get(&r->entries, client_id);
-    bool moving = e && e->first;
+    bool moving = e && e->last;
 
     claim->next = NULL;
     if (!e) {
@@ -72,8 +69,10 @@ enum registry_act registry_claim(struct registry *r, struct str client_id,
         hold(r, add(r, client_id), claim);
         return REGISTRY_GRANT;
     }
-    *e->last = claim;
-    e->last = &claim->next;
+    claim->next = moving ? e->last->next : claim;
+    if (moving)
+        e->last->next = claim;
+    e->last = claim;
     if (moving)
         return REGISTRY_WAIT;
     *out_owner = e->worker;
@@ -86,14 +85,14 @@ struct registry_claim *registry_gave(struct registry *r, struct str client_id,
     struct entry *e = map_get(&r->entries, client_id);
     struct registry_claim *claim;
 
-    assert(e && e->first);
-    claim = e->first;
-    e->first = claim->next;
-    if (!e->first)
-        e->last = &e->first;
+    assert(e && e->last);
+    claim = e->last->next;
+    e->last->next = claim->next;
+    if (e->last == claim)
+        e->last = NULL;
     claim->next = NULL;
     hold(r, e, claim);
-    *out_next = e->first;
+    *out_next = e->last ? e->last->next : NULL;
     return claim;
 }
 
@@ -101,7 +100,7 @@ void registry_gone(struct registry *r, struct str client_id, uint32_t generation
 {
     struct entry *e = map_get(&r->entries, client_id);
 
-    if (!e || e->first || e->generation != generation)
+    if (!e || e->last || e->generation != generation)
         return;
     map_remove(&r->entries, client_id);
     mem_free(e);

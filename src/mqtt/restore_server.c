@@ -150,8 +150,8 @@ static void part_begin(void *ctx, struct loop *l)
             will_drop(p, k->s); /* the rules may have changed meanwhile */
         if (k->s->expires_at_ms <= h->now_ms)
             over[count++] = k;
-        else if (session_wake_at(k->s) != UINT64_MAX)
-            timer_start_at(&k->timer, session_wake_at(k->s));
+        else
+            holding_wake(k);
     }
     for (size_t i = 0; i < count; i++)
         holding_end(over[i]);

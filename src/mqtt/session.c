@@ -33,6 +33,13 @@ static uint32_t id_count(const struct session *s)
     return s->limits->packet_id_max > 0 ? s->limits->packet_id_max : ID_COUNT;
 }
 
+static uint16_t window_of(const struct session_limits *l, uint32_t wish)
+{
+    uint32_t most = wish < l->inflight_max ? wish : l->inflight_max;
+
+    return most < UINT16_MAX ? (uint16_t)most : UINT16_MAX;
+}
+
 struct session *session_new(struct str client_id, uint64_t serial, const struct session_limits *l)
 {
     struct session *s = mem_new(sizeof(*s) + client_id.n + 1);
@@ -42,7 +49,7 @@ struct session *session_new(struct str client_id, uint64_t serial, const struct 
     s->client_id_n = (uint32_t)client_id.n;
     s->serial = serial;
     s->limits = l;
-    s->window = l->inflight_max;
+    s->window = window_of(l, UINT16_MAX);
     s->will_at_ms = s->expires_at_ms = UINT64_MAX;
     return s;
 }
@@ -57,7 +64,7 @@ static void drop_message(struct session *s, struct session_item *it);
 /* One message of n bytes more (by 1) or less (by -1). */
 static void count_queued(struct session *s, int by, size_t n)
 {
-    s->queued_messages += (size_t)by;
+    s->queued_messages += (uint32_t)by;
     s->queued_bytes += by > 0 ? n : -n;
     metric_gauge_add(s->limits->queued, by);
     metric_gauge_add(s->limits->queued_bytes, by > 0 ? (int64_t)n : -(int64_t)n);
@@ -103,10 +110,10 @@ void session_subscribe(struct session *s, struct str filter, uint32_t sub_id, ui
 
     if (!sub) {
         assert(added);
-        if (s->sub_count == s->sub_cap) {
-            s->sub_cap = s->sub_cap ? s->sub_cap * 2 : 1;
-            s->subs = mem_resize(s->subs, s->sub_cap * sizeof(*s->subs));
-        }
+        /* There is always room for the next power of two. */
+        if ((s->sub_count & (s->sub_count - 1)) == 0)
+            s->subs = mem_resize(s->subs,
+                                 (s->sub_count ? 2 * (size_t)s->sub_count : 1) * sizeof(*s->subs));
         sub = &s->subs[s->sub_count++];
         sub->filter = mem_dup(filter.p, filter.n);
         sub->filter_n = (uint32_t)filter.n;
@@ -659,7 +666,8 @@ static void ring_put_all(struct session *s, struct session_item *items, uint32_t
     /* What had later ids is not there any more, but the client may still hold those of QoS 2. */
     if (s->count > 0 && ring_fill(s, (uint16_t)(last % id_count(s) + 1)))
         s->last_packet_id = last;
-    s->sent = s->resend_at = s->count;
+    assert(s->count <= id_count(s));
+    s->sent = s->resend_at = (uint16_t)s->count;
     for (uint32_t i = 0; i < count; i++) {
         if (items[i].packet_id == 0 && session_item_message(&items[i])) {
             items[i].state = SESSION_WAITING;
@@ -785,12 +793,13 @@ bool session_is_received(const struct session *s, uint16_t packet_id)
 
 bool session_receive(struct session *s, uint16_t packet_id)
 {
-    if (session_is_received(s, packet_id))
-        return false;
-    if (s->received_count == s->received_cap) {
-        s->received_cap = s->received_cap ? s->received_cap * 2 : 4;
-        s->received = mem_resize(s->received, s->received_cap * sizeof(*s->received));
-    }
+    size_t n = s->received_count;
+
+    if (packet_id == 0 || session_is_received(s, packet_id))
+        return false; /* a damaged log may say 0; so there are never more than fit */
+    /* There is always room for the next power of two, and for four. */
+    if (n == 0 || (n >= 4 && (n & (n - 1)) == 0))
+        s->received = mem_resize(s->received, (n ? 2 * n : 4) * sizeof(*s->received));
     s->received[s->received_count++] = packet_id;
     return true;
 }
@@ -812,7 +821,7 @@ void session_attach(struct session *s, void *conn, uint32_t window)
 {
     assert(!s->conn && conn);
     s->conn = conn;
-    s->window = window < s->limits->inflight_max ? window : s->limits->inflight_max;
+    s->window = window_of(s->limits, window);
     s->resend_at = s->open = s->unwritten = 0;
     s->will_at_ms = s->expires_at_ms = UINT64_MAX;
 }

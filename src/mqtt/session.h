@@ -78,43 +78,43 @@ struct session_limits {
 };
 
 struct session {
-    uint64_t serial;     /* names this session in messages (no-local); never 0 */
-    uint32_t generation; /* of its registry entry */
-    bool written;        /* its state is written down (mqtt/persist.h) */
-    bool no_offline;     /* nothing is kept for its client while it is away */
+    uint64_t serial;       /* names this session in messages (no-local); never 0 */
+    uint32_t generation;   /* of its registry entry */
+    bool written : 1;      /* its state is written down (mqtt/persist.h) */
+    bool no_offline : 1;   /* nothing is kept for its client while it is away */
+    bool will_written : 1; /* a will of it is written down, this one or another */
     uint16_t last_packet_id;
-    uint32_t round;       /* the last in which it was written down as a whole */
+    uint32_t round; /* the last in which it was written down as a whole */
+    uint32_t sub_count;
     struct identity *who; /* a reference; of the last login */
     void *conn;           /* the connection that has it, or NULL */
     const struct session_limits *limits;
 
     struct session_sub *subs;
-    uint32_t sub_count, sub_cap;
     struct session_share *shares;
     uint32_t share_count;
     uint32_t share_turn; /* of what its groups are told */
 
     struct session_item *ring; /* in flight, then waiting */
     uint32_t cap, head, count;
-    uint32_t sent;      /* of those from the head: have a packet id */
-    uint32_t open;      /* sent on this connection and not done */
-    uint32_t resend_at; /* of those sent: from here on they go out again; == sent: nothing to do */
-    uint32_t
-        unwritten; /* QoS 2 whose packet ids are on their way to the disk: QoS 1 waits behind */
-    uint32_t told; /* of those from the head: written down in the round under way */
+    /* As many as there are packet ids, at most. */
+    uint16_t sent;      /* of those from the head: have a packet id */
+    uint16_t open;      /* sent on this connection and not done */
+    uint16_t resend_at; /* of those sent: from here on they go out again; == sent: nothing to do */
+    uint16_t unwritten; /* QoS 2 whose packet ids go to the disk now: QoS 1 waits behind */
+    uint16_t window;    /* how many may be open (the client's Receive Maximum and ours) */
+    uint16_t received_count;
+    uint32_t told;       /* of those from the head: written down in the round under way */
     uint32_t told_parts; /* the records that took; 0: it has not begun */
     uint32_t waiting0;   /* of those that wait, of QoS 0 */
-    uint32_t window;     /* how many may be open (the client's Receive Maximum and ours) */
-    size_t queued_messages, queued_bytes;
+    uint32_t queued_messages;
+    size_t queued_bytes;
     struct sub_id_sets *id_sets; /* NULL while no message has several identifiers */
-
-    uint16_t *received; /* packet ids of QoS 2 publications not yet released */
-    uint32_t received_count, received_cap;
+    uint16_t *received;          /* packet ids of QoS 2 publications not yet released */
 
     struct message *will;
     uint32_t will_delay_s;
     uint32_t expiry_s;      /* 0: ends with the connection */
-    bool will_written;      /* a will of it is written down, this one or another */
     uint64_t will_at_ms;    /* while disconnected; UINT64_MAX: none */
     uint64_t expires_at_ms; /* while disconnected */
     int64_t away_wall_ms;   /* while disconnected: since when */

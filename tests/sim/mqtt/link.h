@@ -9,6 +9,7 @@
 #include "sim/mqtt/world.h"
 
 struct link {
+    struct conn_far far;
     struct link *next;
     struct conn *c; /* NULL: gone at the broker */
     struct loop *loop;
@@ -57,22 +58,27 @@ static bool link_has_room(struct link *k)
     return false;
 }
 
+static struct link *link_of(const struct conn *c)
+{
+    return container_of(c->far, struct link, far);
+}
+
 static bool far_send(struct conn *c, struct str bytes)
 {
-    link_say(c->far_ctx, bytes);
-    return link_has_room(c->far_ctx);
+    link_say(link_of(c), bytes);
+    return link_has_room(link_of(c));
 }
 
 static bool far_send_blob(struct conn *c, struct str head, struct blob *b, size_t from, size_t n)
 {
-    link_say(c->far_ctx, head);
-    link_say(c->far_ctx, str_sub(blob_str(b), from, n));
-    return link_has_room(c->far_ctx);
+    link_say(link_of(c), head);
+    link_say(link_of(c), str_sub(blob_str(b), from, n));
+    return link_has_room(link_of(c));
 }
 
 static void far_pause(struct conn *c, bool paused)
 {
-    struct link *k = c->far_ctx;
+    struct link *k = link_of(c);
 
     k->again |= k->paused && !paused;
     k->paused = paused;
@@ -88,7 +94,7 @@ static void link_is_over(struct link *k)
 
 static void far_close(struct conn *c, enum stream_end how, int code)
 {
-    struct link *k = c->far_ctx;
+    struct link *k = link_of(c);
 
     (void)code;
     link_is_over(k);
@@ -144,8 +150,8 @@ static struct link *link_dial(struct broker *b, const struct broker_rules *rules
 
     k->loop = workers_loop(b->workers, worker);
     k->c = conn_new(b->parts[worker], rules);
-    k->c->far = &link_transport;
-    k->c->far_ctx = k;
+    k->far.transport = &link_transport;
+    k->c->far = &k->far;
     k->owner = owner;
     k->up = k->down = k->said = buf_init(1 << 24);
     k->room = luck(4) ? CONN_HIGH : 200 + luck(2000);
