@@ -16,9 +16,8 @@ enum message_field {
     MESSAGE_SEQ = 1,   /* its number in what the broker writes down; 0: it is not there */
     MESSAGE_STAMP = 2, /* names the publication, orders the retained of a topic (ns); 0: none yet */
     MESSAGE_EXPIRES = 4, /* monotonic ms, the first at which it is over; 0: never (5, 3.3.2.3.3) */
-    MESSAGE_PUBLISHER =
-        8, /* serial of the publishing session, for no-local; 0: from inside, or whoever
-                            * has it does not need that */
+    /* Serial of the publishing session, for no-local; 0: from inside, or whoever has it does not need that. */
+    MESSAGE_PUBLISHER = 8,
     MESSAGE_PROPS = 16,
 };
 struct message {

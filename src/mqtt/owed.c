@@ -115,7 +115,7 @@ static size_t merge(struct owed *o, size_t from, size_t until, const uint64_t *s
             message_unref(o->items[from++].m);
         if (from < until && o->items[from].seq == seqs[k])
             out[count++] = o->items[from++];
-        else if (count == 0 || out[count - 1].seq < seqs[k])
+        else
             out[count++] = (struct owed_item){ .seq = seqs[k] };
     }
     while (from < until)

@@ -38,9 +38,9 @@ enum persist_op {
     PERSIST_WILL = 17,    /* this is to be published when its client has gone, will_delay_s later */
     PERSIST_NO_WILL = 18, /* nothing is, (any more) */
     /* Of a shared subscription, named by its whole filter: */
-    PERSIST_TAKEN =
-        19, /* message `seq` is this session's from now on, and no other member's; with its
-                              * packet_id, or none yet */
+    /* The message of `item` is this session's from now on, and no other member's; with its packet_id, or
+     * none yet. */
+    PERSIST_TAKEN = 19,
     PERSIST_SHARE_DONE = 20, /* message `seq` is done with, by whichever member */
     PERSIST_SHARE = 21, /* of the numbers above low and up to high, these are owed to its members */
 };
@@ -108,8 +108,8 @@ struct persist {
     uint32_t part; /* PERSIST_SESSION_MORE: 1, 2 … */
     bool last;     /* the same */
     uint16_t packet_id;
-    struct str
-        rest; /* PERSIST_SESSION…, _SHARE: what persist_next_…() step through, checked already */
+    /* PERSIST_SESSION…, _SHARE: what persist_next_…() step through, checked already. */
+    struct str rest;
 };
 
 /* Views into record. ERR_VALUE: not an operation, or damaged. */

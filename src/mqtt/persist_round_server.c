@@ -273,31 +273,41 @@ static void session_piece(struct part *p, size_t *steps)
     p->round_left--;
 }
 
-/* The next of what it owes, as far as the steps and a record go; true: that was all. */
-static bool tell_share(struct part *p, struct share *sh, size_t *steps)
+/* The numbers for the next record of what it owes, as far as the steps go, copies before it; returns up to
+ * where that is all. */
+static uint64_t gather_owed(struct part *p, struct share *sh, size_t *steps, uint64_t *seqs,
+                            uint32_t *out_count)
 {
-    struct persist_share w = { .key = share_key(sh), .low = sh->told_seq, .high = p->round_base };
-    uint64_t seqs[ROUND_OWED];
+    uint64_t at = sh->told_seq;
     const struct owed_item *it;
 
-    while ((it = owed_from(&sh->owed, w.count ? seqs[w.count - 1] + 1 : w.low + 1)) &&
-           it->seq <= p->round_base) {
-        if (w.count == COUNT_OF(seqs) || *steps == 0) {
-            w.high = w.count ? seqs[w.count - 1] : w.low;
-            break;
-        }
+    *out_count = 0;
+    while ((it = owed_from(&sh->owed, at + 1)) && it->seq <= p->round_base) {
+        if (*out_count == ROUND_OWED || *steps == 0)
+            return at;
         spend(steps, 1);
+        at = it->seq;
         if (message_expires_ms(it->m) != 0 && message_expires_ms(it->m) <= loop_now_ms(p->loop)) {
-            share_settle(sh, it->seq); /* where it waits it is dropped, too */
+            share_settle(sh, at); /* where it waits it is dropped, too */
             continue;
         }
         if (mark_first(&it->m->copied, p->round))
-            write_copy(p, PERSIST_COPY, it->m, it->seq, steps);
-        seqs[w.count++] = it->seq;
+            write_copy(p, PERSIST_COPY, it->m, at, steps);
+        seqs[(*out_count)++] = at;
     }
-    if (w.high > w.low) {
-        struct buf *b = persist_begin(p);
+    return p->round_base;
+}
 
+/* The next of what it owes; true: that was all. */
+static bool tell_share(struct part *p, struct share *sh, size_t *steps)
+{
+    struct persist_share w = { .key = share_key(sh), .low = sh->told_seq };
+    uint64_t seqs[ROUND_OWED];
+    struct buf *b;
+
+    w.high = gather_owed(p, sh, steps, seqs, &w.count);
+    if (w.high > w.low) {
+        b = persist_begin(p);
         persist_put_share(b, &w);
         for (uint32_t i = 0; i < w.count; i++)
             persist_put_owed(b, seqs[i]);

@@ -4,7 +4,8 @@
  *
  *     waits for the disk: a publication that somebody who lasts may want, or that is retained (its
  *     PUBACK or PUBREC); a session that begins or ends with a CONNECT (CONNACK); SUBACK; UNSUBACK; the
- *     packet id of a QoS 2 message (its PUBLISH), with it whose it is of a shared subscription's members; PUBREC of a client (our PUBREL); PUBREL (our PUBCOMP)
+ *     packet id of a QoS 2 message, and of a shared subscription's which member has it (its PUBLISH);
+ *     PUBREC of a client (our PUBREL); PUBREL (our PUBCOMP)
  *     does not wait: PUBACK and PUBCOMP of a client, its going and coming, its will, the end of a session
  *
  * By BROKER_INTERVAL, and for all that nobody waits for, it is enough that it is written: it is flushed a

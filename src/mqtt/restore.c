@@ -192,8 +192,7 @@ static void apply_message(struct restore *r, const struct persist_message *pm, u
     const struct tree_span *spans;
     size_t n = tree_match(&r->tree, src.topic, &spans);
 
-    src.publisher = pm->publisher;
-
+    src.publisher = pm->publisher; /* m may not know it */
     if (from)
         session_receive(from->s, pm->packet_id);
     match_gather(&r->match, spans, n, &src);

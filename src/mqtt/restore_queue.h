@@ -11,9 +11,8 @@
 
 /* As a struct session_item, with what is known of it only here. */
 struct restore_item {
-    struct message
-        *m;       /* a reference; NULL: it needs none any more, or it is looked for at the end */
-    uint64_t seq; /* of its message */
+    struct message *m; /* a reference; NULL: it needs none any more, or is looked for at the end */
+    uint64_t seq;      /* of its message */
     uint32_t sub_ids;
     uint16_t packet_id;
     uint8_t qos : 2, retain : 1, state : 2, maybe : 1;

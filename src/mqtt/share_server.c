@@ -141,13 +141,14 @@ static void on_settle(struct mail *m, struct loop *l)
 
 static void settle(struct part *p, const struct session_share *sh, uint64_t seq)
 {
-    struct share *here = sh->home == p->index ? find_share(p, sh->id) : NULL;
+    struct share *here;
     struct settle_mail *k;
 
-    if (here)
-        share_settle(here, seq);
-    if (sh->home == p->index)
+    if (sh->home == p->index) {
+        if ((here = find_share(p, sh->id)))
+            share_settle(here, seq);
         return;
+    }
     k = NEW(struct settle_mail);
     k->mail.deliver = on_settle;
     k->b = p->b;
@@ -383,7 +384,6 @@ static void on_leave(struct mail *m, struct loop *l)
     struct leave_mail *k = container_of(m, struct leave_mail, mail);
     struct part *p = part_of(k->b, l);
     struct share *sh = find_share(p, k->id);
-
     bool lasted = sh && sh->lasting > 0;
 
     if (sh && (k->since ? share_unjoin(sh, k->serial, k->since) : share_leave(sh, k->serial))) {
@@ -537,10 +537,12 @@ static void on_joined(struct mail *m, struct loop *l)
 {
     struct join_mail *k = container_of(m, struct join_mail, mail);
     struct part *p = k->from;
-    struct session *s = k->c ? k->c->session : k->s ? k->s : find_member(p, k->serial);
+    struct session *s = k->c ? k->c->session : k->s;
 
     (void)l;
     p->letters--;
+    if (!k->c && !s)
+        s = find_member(p, k->serial);
     if (s && s->serial == k->serial) {
         struct str key = str_from(k->key, k->key_n);
         bool added = !session_has_subscription(s, key);

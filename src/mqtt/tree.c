@@ -1,9 +1,9 @@
 /*
  * The subscription tree of a worker. A filter is a path of the trie, "+" and "#" being levels; its
- * node has the one who subscribed, or (TREE_SEVERAL) points to the array of those. A topic is matched level by level with the
- * set of nodes reached so far: exact child and "+" go on, "#" is taken as a whole, also at the
- * topic's end ("sport/#" matches "sport", MQTT 5, 4.7.1.2). Topics that begin with "$" are not
- * matched by a wildcard in the first level (4.7.2).
+ * node has the one who subscribed, or (TREE_SEVERAL) points to the array of those. A topic is matched
+ * level by level with the set of nodes reached so far: exact child and "+" go on, "#" is taken as a
+ * whole, also at the topic's end ("sport/#" matches "sport", MQTT 5, 4.7.1.2). Topics that begin with
+ * "$" are not matched by a wildcard in the first level (4.7.2).
  *
  * A match returns spans of the arrays themselves, so a large fan-out copies nothing. Nothing is
  * allocated once the scratch arrays have grown.
