@@ -33,24 +33,11 @@
 #include "base/map.h"
 #include "base/mem.h"
 #include "mqtt/match.h"
-#include "mqtt/restore_queue.h"
 #include "mqtt/restore_share.h"
-#include "mqtt/seq_map.h"
-#include "mqtt/tree.h"
-#include "trust/authz.h"
-#include "wire/mqtt.h"
+#include "mqtt/restored.h"
 
 #include <assert.h>
 
-struct restored {
-    struct session *s;
-    int64_t away_wall_ms; /* 0: its client was there */
-    uint64_t away_seq;    /* what came before may have been sent; 0: all, its client is there */
-    uint64_t base;        /* what the record of the whole said */
-    uint32_t parts;       /* of the whole, so far */
-    bool in_tree;         /* told to its end */
-    struct restore_queue queue;
-};
 struct restore {
     struct restore_options o;
     struct tree tree;
@@ -82,17 +69,6 @@ struct restore *restore_new(const struct restore_options *o)
     map_init(&r->partial);
     map_init(&r->retained);
     return r;
-}
-
-static void restored_free(void *value)
-{
-    struct restored *d = value;
-
-    restore_queue_fini(&d->queue);
-    if (d->s)
-        d->s->conn = NULL;
-    session_free(d->s);
-    mem_free(d);
 }
 
 static void drop_message(void *value)
@@ -222,72 +198,40 @@ static void apply_retained(struct restore *r, const struct persist_message *pm)
 
 /* ---- sessions ---- */
 
-static bool is_shared(struct str filter)
-{
-    return str_starts(filter, STR("$share/"));
-}
-
-static uint8_t options_of(const struct persist_sub *sub)
-{
-    return sub->options & (TREE_QOS | TREE_NO_LOCAL | TREE_AS_PUBLISHED);
-}
-
 /* One that is being told is in no tree yet. */
 static void subscribe(struct restore *r, struct restored *d, const struct persist_sub *sub)
 {
-    uint8_t options = options_of(sub);
+    uint8_t options;
     bool added;
 
-    if ((options & TREE_QOS) > 2)
+    if (!restored_options(sub, &options))
         return;
-    if (is_shared(sub->filter))
-        options |= TREE_SHARED;
-    if (d->in_tree && !is_shared(sub->filter))
+    if (d->in_tree && !(options & TREE_SHARED))
         added = tree_add(&r->tree, sub->filter, d->s, sub->sub_id, options);
     else
         added = !session_has_subscription(d->s, sub->filter);
-    if (added && d->in_tree && is_shared(sub->filter))
+    if (added && d->in_tree && (options & TREE_SHARED))
         restore_shares_join(&r->shares, sub->filter);
     session_subscribe(d->s, sub->filter, sub->sub_id, options, added);
-}
-
-static struct str filter_of(const struct session_sub *sub)
-{
-    return str_from(sub->filter, sub->filter_n);
-}
-
-static bool is_wanted(const struct session *s, const struct message *m)
-{
-    for (uint32_t i = 0; i < s->sub_count; i++)
-        if (!(s->subs[i].options & TREE_SHARED) &&
-            mqtt_filter_matches(filter_of(&s->subs[i]), message_topic(m)))
-            return true;
-    return false;
 }
 
 /* Messages above `seq` were written before the subscription ended, but came to the session's worker after it:
  * they did not come to the session by that one. */
 static void unsubscribe(struct restore *r, struct restored *d, struct str filter, uint64_t seq)
 {
-    struct restore_item *it;
-
-    if (d->in_tree && !is_shared(filter))
+    if (d->in_tree && !str_starts(filter, STR("$share/")))
         tree_remove(&r->tree, filter, d->s);
     else if (d->in_tree && session_has_subscription(d->s, filter))
         restore_shares_leave(&r->shares, filter);
     session_unsubscribe(d->s, filter);
-    while ((it = restore_queue_after(&d->queue, seq))) {
-        seq = it->seq;
-        if (it->state == SESSION_WAITING && it->m && !is_wanted(d->s, it->m))
-            restore_queue_done(&d->queue, it);
-    }
+    restored_unwanted(d, seq);
 }
 
 static void enter_groups(struct restore *r, const struct session *s)
 {
     for (uint32_t i = 0; i < s->sub_count; i++)
         if (s->subs[i].options & TREE_SHARED)
-            restore_shares_join(&r->shares, filter_of(&s->subs[i]));
+            restore_shares_join(&r->shares, restored_filter(&s->subs[i]));
 }
 
 /* The list of a session's subscriptions was told; they hold from now on. */
@@ -300,7 +244,7 @@ static void enter_tree(struct restore *r, struct restored *d)
         struct session_sub *sub = &s->subs[i];
 
         if (!(sub->options & TREE_SHARED) &&
-            !tree_add(&r->tree, filter_of(sub), s, sub->sub_id, sub->options)) {
+            !tree_add(&r->tree, restored_filter(sub), s, sub->sub_id, sub->options)) {
             mem_free(sub->filter); /* it was told twice */
             *sub = s->subs[--s->sub_count];
             i--;
@@ -312,9 +256,9 @@ static void leave_tree(struct restore *r, struct session *s)
 {
     for (uint32_t i = 0; i < s->sub_count; i++) {
         if (s->subs[i].options & TREE_SHARED)
-            restore_shares_leave(&r->shares, filter_of(&s->subs[i]));
+            restore_shares_leave(&r->shares, restored_filter(&s->subs[i]));
         else
-            tree_remove(&r->tree, filter_of(&s->subs[i]), s);
+            tree_remove(&r->tree, restored_filter(&s->subs[i]), s);
     }
 }
 
@@ -324,125 +268,6 @@ static void end(struct restore *r, struct restored *d)
     map_remove(&r->sessions, key_of(&d->s->serial));
     map_remove(&r->clients, session_id(d->s));
     restored_free(d);
-}
-
-static uint32_t put_ids(struct session *s, const struct persist_item *it)
-{
-    uint32_t *ids, ref;
-
-    if (it->more == 0)
-        return it->sub_id;
-    ids = mem_new_array(it->more + 1, sizeof(*ids));
-    persist_item_ids(it, ids);
-    ref = session_put_sub_ids(s, (struct sub_ids){ ids, it->more + 1 });
-    mem_free(ids);
-    return ref;
-}
-
-/* Item of a session as it was told. A copy of its message may be written later than the sessions of other
- * workers that name it, so it is looked for at the end. */
-static void add_item(struct restored *d, const struct persist_item *it)
-{
-    unsigned state = it->released    ? SESSION_RELEASED
-                     : it->packet_id ? SESSION_SENT
-                                     : SESSION_WAITING;
-    const struct restore_item *there = restore_queue_find_id(&d->queue, it->packet_id);
-
-    if (there && there->seq == it->seq)
-        return; /* it was taken between two parts */
-    restore_queue_add_take(&d->queue, &(struct restore_item){ .seq = it->seq,
-                                                              .sub_ids = put_ids(d->s, it),
-                                                              .packet_id = it->packet_id,
-                                                              .qos = it->qos & 3u,
-                                                              .retain = it->retain,
-                                                              .state = state & 3u,
-                                                              .maybe = it->sent });
-}
-
-/* What one record of a whole holds. */
-static void add_part(struct restored *d, const struct persist *p)
-{
-    const struct persist_session *w = &p->whole;
-    size_t at = 0;
-
-    d->parts++;
-    for (uint32_t i = 0; i < w->subs; i++) {
-        struct persist_sub sub = persist_next_sub(p, &at);
-        uint8_t options = options_of(&sub);
-
-        if ((options & TREE_QOS) > 2)
-            continue;
-        if (is_shared(sub.filter))
-            options |= TREE_SHARED;
-        session_subscribe(d->s, sub.filter, sub.sub_id, options,
-                          !(options & TREE_SHARED) || !session_has_subscription(d->s, sub.filter));
-    }
-    for (uint32_t i = 0; i < w->received; i++)
-        session_receive(d->s, persist_next_received(p, &at));
-    restore_queue_reserve(&d->queue, w->items);
-    for (uint32_t i = 0; i < w->items; i++) {
-        struct persist_item it = persist_next_item(p, &at);
-
-        add_item(d, &it);
-    }
-}
-
-static struct restored *restored_new(const struct restore *r, const struct persist *p)
-{
-    const struct persist_session *w = &p->whole;
-    struct restored *d = NEW(struct restored);
-
-    d->s = session_new(w->client_id, p->session,
-                       r->o.limits_of ? r->o.limits_of(r->o.ctx, w->client_id) : r->o.limits);
-    d->s->conn = d;
-    restore_queue_init(&d->queue, d->s);
-    d->s->who = identity_new((enum authz_role)w->role, w->user);
-    d->s->written = true;
-    d->s->expiry_s = w->expiry_s;
-    d->s->last_packet_id = w->last_packet_id;
-    d->away_wall_ms = w->away_wall_ms;
-    d->away_seq = w->away_wall_ms ? 1 : 0; /* its items say it themselves */
-    d->base = w->base;
-    return d;
-}
-
-/* Taken; NULL: none. */
-static void set_will(struct restored *d, struct message *m, uint32_t delay_s)
-{
-    message_unref(session_take_will(d->s));
-    d->s->will = m;
-    d->s->will_delay_s = delay_s;
-    d->s->will_written = m != NULL;
-}
-
-/* Its expiry is a length until it is published. */
-static void apply_will(struct restored *d, const struct persist *p)
-{
-    const struct persist_message *m = &p->message;
-    struct message_source src = { .topic = m->topic,
-                                  .props = m->props,
-                                  .payload = m->payload,
-                                  .expires_ms = (uint64_t)m->expires_wall_ms,
-                                  .qos = m->qos,
-                                  .retain = m->retain,
-                                  .room = MESSAGE_WILL_ROOM };
-
-    set_will(d, message_new(&src), p->will_delay_s);
-}
-
-/* With their messages where those are in the queue so far. */
-static void take_messages(struct restored *d, const struct restored *before)
-{
-    for (uint32_t i = 0; i < d->queue.count; i++) {
-        struct restore_item *it = &d->queue.items[i];
-        const struct restore_item *was;
-
-        if (it->m || it->state == SESSION_RELEASED)
-            continue;
-        was = restore_queue_find_any(&before->queue, it->seq);
-        if (was && was->m)
-            it->m = message_ref(was->m);
-    }
 }
 
 /* The session is told to its end: it takes the place of what was told of it before. */
@@ -456,12 +281,7 @@ static void replace(struct restore *r, struct restored *d)
         end(r, other);
     if (before) {
         leave_tree(r, before->s);
-        take_messages(d, before);
-        /* It may not have been answered yet when the session was told; what was, is told behind. */
-        for (uint32_t i = 0; i < before->s->received_count; i++)
-            session_receive(d->s, before->s->received[i]);
-        restore_queue_carry_over(&d->queue, &before->queue, d->base);
-        set_will(d, session_take_will(before->s), before->s->will_delay_s);
+        restored_replaces(d, before);
         map_remove(&r->sessions, key_of(&before->s->serial));
         map_remove(&r->clients, session_id(before->s));
         restored_free(before);
@@ -488,10 +308,11 @@ static void forget_telling(struct restore *r, uint64_t serial)
 
 static void apply_session(struct restore *r, const struct persist *p)
 {
-    struct restored *d = restored_new(r, p);
+    struct restored *d = restored_new(
+        p, r->o.limits_of ? r->o.limits_of(r->o.ctx, p->whole.client_id) : r->o.limits);
 
     forget_telling(r, p->session);
-    add_part(d, p);
+    restored_add(d, p);
     if (p->op == PERSIST_SESSION)
         replace(r, d);
     else
@@ -509,87 +330,14 @@ static void apply_more(struct restore *r, const struct persist *p)
         forget_telling(r, p->session);
         return;
     }
-    add_part(d, p);
+    restored_add(d, p);
     if (!p->last)
         return;
     map_remove(&r->partial, key_of(&p->session));
     replace(r, d);
 }
 
-/* By its number at last: a subscription that came at the same time as the message may be written down
- * behind it, and its identifier was the first. Not of what is being told: that names its items itself, and
- * the other one of the message may not be told yet. */
-static struct restore_item *item_of(const struct restored *d, const struct persist *p)
-{
-    struct restore_item *it = restore_queue_find(&d->queue, p->seq, p->sub_id);
-
-    return it || !d->in_tree ? it : restore_queue_find_any(&d->queue, p->seq);
-}
-
-static void apply_done(struct restored *d, const struct persist *p)
-{
-    struct restore_item *it = restore_queue_find_id(&d->queue, p->packet_id);
-
-    if (!it || it->seq != p->seq)
-        it = item_of(d, p);
-    if (it)
-        restore_queue_done(&d->queue, it);
-}
-
-/* An id is told again when the connection ended before it was written down; that is not the last one. */
-static void id_used(struct session *s, uint16_t packet_id)
-{
-    uint32_t ids = s->limits->packet_id_max > 0 ? s->limits->packet_id_max : 65535u;
-    uint32_t ahead = (packet_id + ids - s->last_packet_id) % ids;
-
-    if (s->last_packet_id == 0 || ahead < ids / 2)
-        s->last_packet_id = packet_id;
-}
-
-static void apply_sent(struct restored *d, const struct persist *p)
-{
-    struct restore_item *it = restore_queue_find_waiting(&d->queue, p->seq, p->sub_id);
-
-    if (!it)
-        it = item_of(d, p);
-    id_used(d->s, p->packet_id); /* whatever it was, the client may hold the id */
-    if (it && it->packet_id == 0 && !restore_queue_find_id(&d->queue, p->packet_id)) {
-        restore_queue_set_id(&d->queue, it, p->packet_id);
-        it->qos = 2; /* it was, even if the subscription said so only a moment later */
-    }
-}
-
-static void apply_released(struct restored *d, uint16_t packet_id)
-{
-    struct restore_item *it = restore_queue_find_id(&d->queue, packet_id);
-
-    if (!it)
-        return;
-    it->state = SESSION_RELEASED;
-    restore_queue_drop_message(&d->queue, it);
-}
-
 /* ---- shared subscriptions ---- */
-
-static void add_taken(struct restored *d, const struct persist_item *it, struct message *m)
-{
-    const struct restore_item *there = restore_queue_find_id(&d->queue, it->packet_id);
-
-    if (it->packet_id != 0)
-        id_used(d->s, it->packet_id);
-    if (there && there->seq == it->seq)
-        return; /* the session was told behind it */
-    restore_queue_add_take(
-        &d->queue,
-        &(struct restore_item){ .m = m ? message_ref(m) : NULL,
-                                .seq = it->seq,
-                                .sub_ids = session_put_sub_ids(d->s, sub_ids_one(&it->sub_id)),
-                                .packet_id = it->packet_id,
-                                .qos = it->qos & 3u,
-                                .retain = it->retain,
-                                .state = it->packet_id ? SESSION_SENT : SESSION_WAITING,
-                                .maybe = it->sent });
-}
 
 /* By whoever it is, also by one that is not written down: it is owed no more. Its group may not be known to owe
  * it: then a copy of it is told. */
@@ -601,9 +349,9 @@ static void apply_taken(struct restore *r, const struct persist *p)
     struct restored *d;
 
     if ((d = find_telling(r, p->session)))
-        add_taken(d, &p->item, m);
+        restored_taken(d, &p->item, m);
     if ((d = find(r, p->session)))
-        add_taken(d, &p->item, m);
+        restored_taken(d, &p->item, m);
     owed_void(&sh->owed, p->item.seq);
 }
 
@@ -644,10 +392,10 @@ static void apply_to(struct restore *r, struct restored *d, const struct persist
         d->away_seq = seq;
         break;
     case PERSIST_WILL:
-        apply_will(d, p);
+        restored_will(d, p);
         break;
     case PERSIST_NO_WILL:
-        set_will(d, NULL, 0);
+        restored_no_will(d);
         break;
     case PERSIST_SUBSCRIBE:
         subscribe(r, d, &p->sub);
@@ -656,13 +404,13 @@ static void apply_to(struct restore *r, struct restored *d, const struct persist
         unsubscribe(r, d, p->sub.filter, p->seq);
         break;
     case PERSIST_DONE:
-        apply_done(d, p);
+        restored_done(d, p);
         break;
     case PERSIST_SENT:
-        apply_sent(d, p);
+        restored_sent(d, p);
         break;
     case PERSIST_RELEASED:
-        apply_released(d, p->packet_id);
+        restored_released(d, p->packet_id);
         break;
     case PERSIST_ARRIVED:
         session_receive(d->s, p->packet_id);
@@ -760,53 +508,6 @@ static struct message *copy_of(const struct restore *r, uint64_t seq)
     return m ? message_ref(m) : NULL;
 }
 
-/* With its reference. */
-static struct session_item as_session_item(const struct restore_item *it)
-{
-    struct session_item of = { .sub_ids = it->sub_ids,
-                               .packet_id = it->packet_id,
-                               .qos = it->qos,
-                               .retain = it->retain,
-                               .state = it->state,
-                               .maybe = it->maybe,
-                               .written = it->packet_id != 0,
-                               .lasts = true };
-
-    if (it->state == SESSION_RELEASED)
-        of.seq = it->seq;
-    else
-        of.m = it->m;
-    return of;
-}
-
-/* QoS 1 without a written packet id may have been sent: as many as may be in flight, of those that came
- * before the client had gone. */
-static void fill_queue(const struct restore *r, struct restored *d)
-{
-    struct restore_queue *q = &d->queue;
-    struct session_item *items;
-    uint32_t n = 0;
-
-    restore_queue_pack(q);
-    items = q->count > 0 ? mem_new_array(q->count, sizeof(*items)) : NULL;
-    for (uint32_t i = 0; i < q->count; i++) {
-        struct restore_item *it = &q->items[i];
-
-        if (!it->m && it->state != SESSION_RELEASED)
-            it->m = copy_of(r, it->seq);
-        if (!it->m)
-            restore_queue_drop_message(q, it);
-        if (!it->m && it->state != SESSION_RELEASED)
-            continue;
-        it->maybe = it->qos == 1 && (it->maybe || (n < d->s->limits->inflight_max &&
-                                                   (d->away_seq == 0 || it->seq < d->away_seq)));
-        items[n++] = as_session_item(it);
-        it->m = NULL;
-    }
-    session_restore_take(d->s, items, n, d->s->last_packet_id);
-    restore_queue_fini(q);
-}
-
 void restore_finish(struct restore *r)
 {
     struct map_entry *e;
@@ -817,7 +518,7 @@ void restore_finish(struct restore *r)
 
         d->s->conn = NULL;
         settle_times(r, d);
-        fill_queue(r, d);
+        restored_finish(d, &r->copies);
     }
 }
 
