@@ -19,7 +19,7 @@
  * MQTT 3.1.1 4.1, 4.3, 4.4; MQTT 5 3.1.2.11.2 (expiry), 3.1.3.2.2 (will delay), 4.4 (resending only
  * after a new connection), 4.9 (flow control).
  */
-#include "mqtt/session.h"
+#include "mqtt/session_impl.h"
 
 #include "base/mem.h"
 #include "trust/authz.h"
@@ -28,7 +28,7 @@
 
 #define ID_COUNT 65535u
 
-static uint32_t id_count(const struct session *s)
+uint32_t session_id_count(const struct session *s)
 {
     return s->limits->packet_id_max > 0 ? s->limits->packet_id_max : ID_COUNT;
 }
@@ -193,9 +193,19 @@ static uint32_t key_of(const struct session *s, const struct session_item *it)
     return ids.n ? ids.at[0] : 0;
 }
 
-static size_t size_of(const struct message *m, struct sub_ids ids)
+size_t session_queued_size(const struct message *m, struct sub_ids ids)
 {
     return message_size(m) + (ids.n > 1 ? ids.n * sizeof(*ids.at) : 0);
+}
+
+void session_ring_put(struct session *s, const struct session_item *it)
+{
+    if (s->count == s->cap)
+        ring_grow(s);
+    *item(s, s->count++) = *it;
+    if (!session_item_message(it))
+        return;
+    count_queued(s, 1, session_queued_size(it->m, session_sub_ids(s, &it->sub_ids)));
 }
 
 /* The message is no longer needed; its item may be, with what tells it from others. It is RELEASED, until the
@@ -209,7 +219,7 @@ static void drop_message(struct session *s, struct session_item *it)
     if (!m)
         return;
     s->waiting0 -= it->qos == 0;
-    count_queued(s, -1, size_of(m, session_sub_ids(s, &it->sub_ids)));
+    count_queued(s, -1, session_queued_size(m, session_sub_ids(s, &it->sub_ids)));
     message_unref(m);
     it->state = SESSION_RELEASED;
     it->seq = seq;
@@ -249,7 +259,7 @@ static void drop_oldest_qos0(struct session *s)
 int session_push(struct session *s, struct message *m, unsigned qos, bool retain,
                  struct sub_ids ids)
 {
-    size_t n = size_of(m, ids);
+    size_t n = session_queued_size(m, ids);
     int gone = 0;
 
     while (!has_room(s, n)) {
@@ -448,7 +458,7 @@ enum session_send session_next(struct session *s, uint64_t now_ms, struct sessio
 
     if (again != SESSION_NOTHING)
         return again;
-    while (s->sent < s->count && s->open < s->window && s->sent < id_count(s)) {
+    while (s->sent < s->count && s->open < s->window && s->sent < session_id_count(s)) {
         struct session_item *it = item(s, s->sent);
 
         if (s->unwritten > 0 && it->qos < 2)
@@ -463,7 +473,7 @@ enum session_send session_next(struct session *s, uint64_t now_ms, struct sessio
             fill_out(s, it, false, out);
             return SESSION_PUBLISH;
         }
-        s->last_packet_id = (uint16_t)(s->last_packet_id % id_count(s) + 1);
+        s->last_packet_id = (uint16_t)(s->last_packet_id % session_id_count(s) + 1);
         it->packet_id = s->last_packet_id;
         it->state = SESSION_SENT;
         s->sent++;
@@ -487,9 +497,9 @@ static struct session_item *in_flight(const struct session *s, uint16_t packet_i
     uint32_t at;
     struct session_item *it;
 
-    if (s->sent == 0 || packet_id == 0 || packet_id > id_count(s))
+    if (s->sent == 0 || packet_id == 0 || packet_id > session_id_count(s))
         return NULL;
-    at = (packet_id + id_count(s) - item(s, 0)->packet_id) % id_count(s);
+    at = (packet_id + session_id_count(s) - item(s, 0)->packet_id) % session_id_count(s);
     if (at >= s->sent)
         return NULL;
     it = item(s, at);
@@ -576,122 +586,6 @@ int session_pubcomp(struct session *s, uint16_t packet_id)
         return ERR_PROTO;
     item_done(s, it);
     return 0;
-}
-
-/* ---- after a restart ---- */
-
-static void ring_put(struct session *s, const struct session_item *it)
-{
-    if (s->count == s->cap)
-        ring_grow(s);
-    *item(s, s->count++) = *it;
-    if (!session_item_message(it))
-        return;
-    count_queued(s, 1, size_of(it->m, session_sub_ids(s, &it->sub_ids)));
-}
-
-/* Ids lie in turn in the ring, so what was done between two that are not leaves its place. False: they
- * lie too far apart. */
-static bool ring_fill(struct session *s, uint16_t packet_id)
-{
-    uint32_t at =
-        s->count == 0 ? 0 : (packet_id + id_count(s) - item(s, 0)->packet_id) % id_count(s);
-
-    if (s->count > 0 && at < s->count)
-        return false;
-    while (s->count < at) {
-        uint16_t before = item(s, s->count - 1)->packet_id;
-
-        ring_put(s, &(struct session_item){ .packet_id = (uint16_t)(before % id_count(s) + 1),
-                                            .state = SESSION_DONE });
-    }
-    return true;
-}
-
-/* Those with an id in the order in which ids were given out, which is not always that of the messages'
- * numbers. They are as many as may be in flight. */
-static void sort_by_id(struct session_item *items, size_t count, uint16_t last_packet_id,
-                       uint32_t ids)
-{
-    size_t sorted = 0;
-
-    for (size_t i = 0; i < count; i++) {
-        struct session_item it = items[i];
-        uint32_t age = (it.packet_id + 2 * ids - last_packet_id - 1) % ids;
-        size_t at = sorted;
-
-        if (it.packet_id == 0)
-            continue;
-        memmove(&items[sorted + 1], &items[sorted], (i - sorted) * sizeof(*items));
-        while (at > 0 && (items[at - 1].packet_id + 2 * ids - last_packet_id - 1) % ids > age) {
-            items[at] = items[at - 1];
-            at--;
-        }
-        items[at] = it;
-        sorted++;
-    }
-}
-
-/* They become the ring as they are. */
-static void ring_adopt(struct session *s, struct session_item *items, uint32_t count)
-{
-    if (count == 0) {
-        mem_free(items);
-        return;
-    }
-    s->ring = mem_resize(items, count * sizeof(*items));
-    items = s->ring;
-    s->cap = s->count = count;
-    for (uint32_t i = 0; i < count; i++)
-        s->queued_bytes += size_of(items[i].m, session_sub_ids(s, &items[i].sub_ids));
-    s->queued_messages = count;
-}
-
-static void ring_put_all(struct session *s, struct session_item *items, uint32_t count)
-{
-    uint16_t last = s->last_packet_id;
-
-    for (uint32_t i = 0; i < count; i++) {
-        struct session_item *it = &items[i];
-
-        if (it->packet_id == 0)
-            continue;
-        if (!ring_fill(s, it->packet_id)) {
-            it->packet_id = 0;
-            continue;
-        }
-        ring_put(s, it);
-        s->last_packet_id = it->packet_id;
-    }
-    /* What had later ids is not there any more, but the client may still hold those of QoS 2. */
-    if (s->count > 0 && ring_fill(s, (uint16_t)(last % id_count(s) + 1)))
-        s->last_packet_id = last;
-    assert(s->count <= id_count(s));
-    s->sent = s->resend_at = (uint16_t)s->count;
-    for (uint32_t i = 0; i < count; i++) {
-        if (items[i].packet_id == 0 && session_item_message(&items[i])) {
-            items[i].state = SESSION_WAITING;
-            ring_put(s, &items[i]);
-        }
-    }
-}
-
-void session_restore_take(struct session *s, struct session_item *items, uint32_t count,
-                          uint16_t last_packet_id)
-{
-    bool waiting = true;
-
-    assert(s->count == 0 && !s->ring);
-    s->last_packet_id = last_packet_id;
-    for (uint32_t i = 0; i < count; i++)
-        waiting &= items[i].packet_id == 0 && items[i].state == SESSION_WAITING;
-    if (waiting) {
-        ring_adopt(s, items, count);
-        return;
-    }
-    sort_by_id(items, count, last_packet_id, id_count(s));
-    ring_put_all(s, items, count);
-    mem_free(items);
 }
 
 /* ---- shared subscriptions ---- */

@@ -600,64 +600,6 @@ static void what_came_by_a_share_has_its_identifier(void **state)
     session_free(s);
 }
 
-/* Ids were given out in another order than the messages' numbers, around the end of the ids. */
-static void restored_ids_keep_their_order(void **state)
-{
-    static const uint16_t ids[] = { 2, 65534, 1, 65535 }, order[] = { 65534, 65535, 1, 2 };
-    struct session *s = session_new(STR("c"), 1, &limits);
-    struct session_item *items = mem_new_array(8, sizeof(*items));
-    struct session_out o;
-
-    (void)state;
-    for (uint32_t i = 0; i < 5; i++)
-        items[i] = (struct session_item){ .m = msg(i, 0), .qos = 2, .lasts = 1 };
-    for (uint32_t i = 0; i < 4; i++) {
-        items[i].packet_id = ids[i];
-        items[i].state = SESSION_SENT;
-        items[i].written = 1;
-    }
-    session_restore_take(s, items, 5, 2);
-    assert_int_equal(s->count, 5);
-    session_attach(s, &conn, 10);
-    for (uint32_t i = 0; i < 4; i++) {
-        assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
-        assert_int_equal(o.packet_id, order[i]);
-        assert_true(o.dup && o.written);
-    }
-    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
-    assert_int_equal(o.packet_id, 3);
-    assert_int_equal(number(o.m), 4);
-    assert_false(o.dup || o.written);
-    s->conn = NULL;
-    session_free(s);
-}
-
-/* What had a later id is not there any more (it came through a shared subscription), but its client may
- * still hold that id: it is not given to another message before its turn. */
-static void ids_of_what_is_gone_are_not_given_again(void **state)
-{
-    struct session *s = session_new(STR("c"), 1, &limits);
-    struct session_item *items = mem_new_array(2, sizeof(*items));
-    struct session_out o;
-
-    (void)state;
-    items[0] = (struct session_item){ .m = msg(0, 0), .qos = 2, .packet_id = 65534 };
-    items[0].state = SESSION_SENT;
-    items[1] = (struct session_item){ .m = msg(1, 0), .qos = 2 };
-    session_restore_take(s, items, 2, 2);
-    session_attach(s, &conn, 10);
-    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
-    assert_int_equal(o.packet_id, 65534);
-    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
-    assert_int_equal(o.packet_id, 3);
-    assert_int_equal(session_pubrec(s, 65535, false), ERR_UNKNOWN);
-    assert_int_equal(session_pubrec(s, 65534, true), 0);
-    assert_int_equal(session_pubrec(s, 3, true), 0);
-    assert_int_equal(s->count, 0);
-    s->conn = NULL;
-    session_free(s);
-}
-
 /* A message for several subscriptions: its identifiers go along, count for the queue, and one of them stays
  * when the message is gone. */
 static void identifiers_stay_with_their_message(void **state)
@@ -774,8 +716,6 @@ int main(void)
         cmocka_unit_test(shares_are_given_back),
         cmocka_unit_test(what_its_group_owes_becomes_its_own),
         cmocka_unit_test(what_came_by_a_share_has_its_identifier),
-        cmocka_unit_test(restored_ids_keep_their_order),
-        cmocka_unit_test(ids_of_what_is_gone_are_not_given_again),
         cmocka_unit_test(identifiers_stay_with_their_message),
         cmocka_unit_test(ids_end_where_the_limits_say),
         cmocka_unit_test(a_long_queue_is_nearly_full),
