@@ -65,6 +65,8 @@ static void ring_adopt(struct session *s, struct session_item *items, uint32_t c
     for (uint32_t i = 0; i < count; i++)
         s->queued_bytes += session_queued_size(items[i].m, session_sub_ids(s, &items[i].sub_ids));
     s->queued_messages = count;
+    metric_gauge_add(s->limits->queued, count);
+    metric_gauge_add(s->limits->queued_bytes, (int64_t)s->queued_bytes);
 }
 
 static void ring_put_all(struct session *s, struct session_item *items, uint32_t count)

@@ -85,16 +85,22 @@ static void ids_of_what_is_gone_are_not_given_again(void **state)
 /* Nothing was in flight: the queue is as it was, and counts. */
 static void what_only_waited_waits(void **state)
 {
-    struct session *s = session_new(STR("c"), 1, &limits);
+    struct metrics *all = metrics_new();
+    struct session_limits counted = limits;
+    struct session *s = session_new(STR("c"), 1, &counted);
     struct session_item *items = mem_new_array(3, sizeof(*items));
     struct session_out o;
 
     (void)state;
+    counted.queued = metrics_gauge(all, "queued", "", "messages");
+    counted.queued_bytes = metrics_gauge(all, "queued_bytes", "", "bytes");
     for (uint32_t i = 0; i < 3; i++)
         items[i] = (struct session_item){ .m = msg(i), .qos = 1, .lasts = 1 };
     session_restore_take(s, items, 3, 9);
     assert_int_equal(s->queued_messages, 3);
     assert_true(s->queued_bytes > 0);
+    assert_int_equal(metric_value(counted.queued), 3);
+    assert_int_equal(metric_value(counted.queued_bytes), s->queued_bytes);
     session_attach(s, &conn, 10);
     for (uint32_t i = 0; i < 3; i++) {
         assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
@@ -104,8 +110,11 @@ static void what_only_waited_waits(void **state)
     }
     assert_int_equal(s->queued_messages, 0);
     assert_int_equal(s->queued_bytes, 0);
+    assert_int_equal(metric_value(counted.queued), 0);
+    assert_int_equal(metric_value(counted.queued_bytes), 0);
     s->conn = NULL;
     session_free(s);
+    metrics_free(all);
 }
 
 RUN(TEST(restored_ids_keep_their_order), TEST(ids_of_what_is_gone_are_not_given_again),
