@@ -9,25 +9,57 @@
 #include "wire/mqtt.h"
 
 #include <assert.h>
+#include <string.h>
 
-void acks_fini(struct acks *a)
+#define RING_LENGTH 32u  /* of a ring at first; a power of two */
+#define SPARE_MAX   256u /* rings that are kept */
+
+static struct ack *ring_take(struct acks_spare *spare, uint32_t cap)
+{
+    struct ack *ring = spare->first;
+
+    if (!ring || cap != RING_LENGTH)
+        return mem_new_array(cap, sizeof(*ring));
+    memcpy(&spare->first, ring, sizeof(spare->first));
+    spare->count--;
+    return ring;
+}
+
+static void ring_give(struct acks_spare *spare, struct ack *ring, uint32_t cap)
+{
+    if (cap != RING_LENGTH || spare->count == SPARE_MAX) {
+        mem_free(ring);
+        return;
+    }
+    memcpy(ring, &spare->first, sizeof(spare->first));
+    spare->first = ring;
+    spare->count++;
+}
+
+void acks_spare_fini(struct acks_spare *spare)
+{
+    while (spare->count > 0)
+        mem_free(ring_take(spare, RING_LENGTH));
+}
+
+void acks_fini(struct acks *a, struct acks_spare *spare)
 {
     while (a->count > 0) {
         a->ring[a->first & (a->cap - 1)].ready = true;
-        acks_pop(a);
+        acks_pop(a, spare);
     }
-    mem_free(a->ring);
     *a = acks_init();
 }
 
-static void grow(struct acks *a)
+static void grow(struct acks *a, struct acks_spare *spare)
 {
-    uint32_t cap = a->cap ? a->cap * 2 : 4;
-    struct ack *ring = mem_new_array(cap, sizeof(*ring));
+    uint32_t cap = a->cap ? a->cap * 2 : RING_LENGTH;
+    struct ack *ring = ring_take(spare, cap);
 
     for (uint32_t i = 0; i < a->count; i++)
         ring[(a->first + i) & (cap - 1)] = a->ring[(a->first + i) & (a->cap - 1)];
-    mem_free(a->ring);
+    if (a->ring)
+        ring_give(spare, a->ring, a->cap);
     a->ring = ring;
     a->cap = cap;
 }
@@ -37,26 +69,26 @@ static bool is_of_publication(uint8_t kind)
     return kind == MQTT_PUBACK || kind == MQTT_PUBREC;
 }
 
-static uint32_t put(struct acks *a, const struct ack *k)
+static uint32_t put(struct acks *a, struct acks_spare *spare, const struct ack *k)
 {
     uint32_t number;
 
     if (a->count == a->cap)
-        grow(a);
+        grow(a, spare);
     number = a->first + a->count++;
     a->publications += !k->again && is_of_publication(k->kind);
     a->ring[number & (a->cap - 1)] = *k;
     return number;
 }
 
-uint32_t acks_open(struct acks *a, uint8_t kind, uint16_t packet_id)
+uint32_t acks_open(struct acks *a, struct acks_spare *spare, uint8_t kind, uint16_t packet_id)
 {
-    return put(a, &(struct ack){ .packet_id = packet_id, .kind = kind });
+    return put(a, spare, &(struct ack){ .packet_id = packet_id, .kind = kind });
 }
 
-uint32_t acks_open_again(struct acks *a, uint8_t kind, uint16_t packet_id)
+uint32_t acks_open_again(struct acks *a, struct acks_spare *spare, uint8_t kind, uint16_t packet_id)
 {
-    return put(a, &(struct ack){ .packet_id = packet_id, .kind = kind, .again = true });
+    return put(a, spare, &(struct ack){ .packet_id = packet_id, .kind = kind, .again = true });
 }
 
 void acks_settle_take(struct acks *a, uint32_t number, uint8_t code, const char *reason,
@@ -91,7 +123,7 @@ bool acks_waits(const struct acks *a, uint8_t kind, uint16_t packet_id)
     return false;
 }
 
-void acks_pop(struct acks *a)
+void acks_pop(struct acks *a, struct acks_spare *spare)
 {
     struct ack *k = &a->ring[a->first & (a->cap - 1)];
 
@@ -102,7 +134,7 @@ void acks_pop(struct acks *a)
     a->first++;
     a->count--;
     if (a->count == 0) { /* most connections owe nothing most of the time */
-        mem_free(a->ring);
+        ring_give(spare, a->ring, a->cap);
         a->ring = NULL;
         a->cap = 0;
     }

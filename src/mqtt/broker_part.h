@@ -47,7 +47,10 @@
 #define LOG_LINES_MAX    20u  /* about misbehaving peers, per worker and second */
 #define UNDECIDED_FACTOR 8u   /* what has no window (QoS 0, SUBSCRIBE): at most so many of ours */
 #define SPARES_MAX       256u /* what each message needs until it is decided is kept for so many */
-#define RETRY_FULL_MS    250u /* a 3.1.1 client whose PUBLISH found no room waits */
+#define UNAWAITED_MAX                                                                              \
+    4096u /* retained messages of QoS 0 on their way to the disk; publishers wait */
+#define RETRY_BEHIND_MS 5u
+#define RETRY_FULL_MS   250u /* a 3.1.1 client whose PUBLISH found no room waits */
 
 struct broker_metrics {
     struct metric *connects, *refused, *received[3], *sent[3], *received_bytes;
@@ -178,8 +181,13 @@ struct part {
     struct tally tally;
     struct later tell_tally;
     struct broker_token *spare; /* at most SPARES_MAX, as of the next */
+    struct acks_spare spare_acks;
     struct writing *spare_writing;
-    unsigned spare_count, spare_writing_count;
+    /* Spare too; the committer's thread gives back as well, and only we take, all at once. */
+    _Atomic(struct writing *) returned;
+    _Atomic(unsigned) returned_count;
+    _Atomic(unsigned) unawaited; /* of what is being written: nobody waits for so many */
+    unsigned spare_count;
     struct questions *spare_questions;
     struct buf mount_room; /* scratch: what a client of a listener with a mount point named */
     uint64_t log_second;   /* part_may_log() */
@@ -209,7 +217,8 @@ static inline size_t publication_size(const struct publication *p)
 void part_deliver(struct part *p, struct publication *pub);
 /* The time, as a stamp that no other part gives. */
 uint64_t part_stamp(const struct part *p);
-/* MESSAGE_STAMP if what is published gets a stamp; else 0. Its message, if it is there before, has room for it. */
+/* MESSAGE_STAMP if what is published gets a stamp; else 0. Its message, if it is there before, better has room
+ * for it, or is made anew. */
 uint8_t part_stamps(const struct part *p, const struct message_source *src);
 /* To all who subscribed, here and on other workers, and to the retained topics. Sets the stamp. */
 void part_publish(struct part *p, struct publication *pub);
@@ -401,6 +410,8 @@ void persist_complete(struct conn *c, uint16_t packet_id);
 void persist_catch_up(struct part *p, struct session *s);
 /* A session is here that is written down: it takes part in rounds. */
 void persist_enter(struct part *p, struct holding *h);
+/* Whether more than so many are being written that nobody waits for: those have no window that bounds them. */
+bool persist_is_behind(struct part *p, unsigned most);
 /* What is kept for the next that is written. */
 void persist_fini(struct part *p);
 void persist_rounds_init(struct part *p);

@@ -368,6 +368,7 @@ static void part_free(void *ctx, struct loop *l)
     buf_fini(&p->writing);
     ingest_fini(p);
     persist_fini(p);
+    acks_spare_fini(&p->spare_acks);
     questions_free(p->spare_questions);
     sys_free(p);
     mem_free(p);
@@ -384,6 +385,8 @@ void broker_free(struct broker *b)
     broker_settle(b);
     workers_each(b->workers, part_quiet, b);
     count(b, count_letters);
+    if (b->journal) /* what nobody waits for ends on its thread, and is the part's */
+        journal_settle(b->journal);
     workers_each(b->workers, part_free, b);
     while ((it = list_pop_front(&b->listeners))) {
         struct broker_listener *bl = container_of(it, struct broker_listener, link);

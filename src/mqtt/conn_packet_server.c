@@ -65,7 +65,8 @@ static void answer_publish(struct conn *c, const struct mqtt_publish *pk, uint8_
 
     if (c->version != MQTT_V5)
         code = 0;
-    acks_settle_take(&c->acks, acks_open(&c->acks, kind, pk->packet_id), code, reason, NULL);
+    acks_settle_take(&c->acks, acks_open(&c->acks, &c->part->spare_acks, kind, pk->packet_id), code,
+                     reason, NULL);
     conn_flush_acks(c);
 }
 
@@ -188,8 +189,9 @@ static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
     if (pk->qos == 2 && session_is_received(c->session, pk->packet_id)) {
         /* A repetition: it was processed. Its id counts in the window already, as one of the session's;
          * twice, and a client that comes back with its window full of them would be ended each time. */
-        acks_settle_take(&c->acks, acks_open_again(&c->acks, MQTT_PUBREC, pk->packet_id), 0, NULL,
-                         NULL);
+        acks_settle_take(
+            &c->acks, acks_open_again(&c->acks, &c->part->spare_acks, MQTT_PUBREC, pk->packet_id),
+            0, NULL, NULL);
         conn_flush_acks(c);
         return true;
     }
@@ -417,7 +419,7 @@ static bool on_subscribe(struct conn *c, const struct mqtt_subscribe *pk)
     blob_unref(plain);
     g->codes = codes;
     g->request = blob_new(pk->list);
-    g->ack = acks_open(&c->acks, MQTT_SUBACK, pk->packet_id);
+    g->ack = acks_open(&c->acks, &c->part->spare_acks, MQTT_SUBACK, pk->packet_id);
     c->holds++;
     if (g->joins > 0) /* what follows must find it there */
         conn_busy_set(c, BUSY_JOIN);
@@ -488,7 +490,7 @@ static void on_unsubscribe(struct conn *c, const struct mqtt_subscribe *pk)
     }
     g->packet = encode_suback(c, MQTT_UNSUBACK, pk->packet_id,
                               c->version == MQTT_V5 ? blob_str(codes) : STR_NONE);
-    g->ack = acks_open(&c->acks, MQTT_UNSUBACK, pk->packet_id);
+    g->ack = acks_open(&c->acks, &c->part->spare_acks, MQTT_UNSUBACK, pk->packet_id);
     blob_unref(codes);
     c->holds++;
     on_unsub_written(g, 0, 0);

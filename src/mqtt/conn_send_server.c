@@ -214,7 +214,7 @@ static void note_answers(struct conn *c)
     while ((k = acks_front(&c->acks))) {
         if (k->kind == MQTT_PUBREC && k->code < 0x80)
             session_receive(h->s, k->packet_id);
-        acks_pop(&c->acks);
+        acks_pop(&c->acks, &c->part->spare_acks);
     }
     if (acks_waits(&c->acks, MQTT_PUBREC, 0))
         return;
@@ -250,7 +250,7 @@ void conn_flush_acks(struct conn *c)
             conn_send_ack(c, k->kind, k->packet_id, k->code, k->reason);
         if (k->kind == MQTT_PUBREC && k->code < 0x80)
             session_receive(c->session, k->packet_id);
-        acks_pop(&c->acks);
+        acks_pop(&c->acks, &c->part->spare_acks);
     }
     if (c->busy & BUSY_ACKS)
         conn_busy_clear(c, BUSY_ACKS);

@@ -287,7 +287,7 @@ static void conn_free(struct conn *c)
 {
     assert(!c->left);
     timer_stop(&c->timer);
-    acks_fini(&c->acks);
+    acks_fini(&c->acks, &c->part->spare_acks);
     conn_answers_clear(c);
     for (size_t i = 0; c->aliases && i < c->rules->topic_alias_max; i++)
         mem_free((void *)(uintptr_t)c->aliases[i].p);

@@ -111,8 +111,8 @@ static void acknowledge_now(struct conn *c, const struct mqtt_publish *pk, int c
     if (pk->qos == 0)
         return;
     if (c->acks.count > 0) {
-        acks_settle_take(&c->acks, acks_open(&c->acks, kind, pk->packet_id), ack_code(c, code),
-                         code ? reason : NULL, NULL);
+        acks_settle_take(&c->acks, acks_open(&c->acks, &c->part->spare_acks, kind, pk->packet_id),
+                         ack_code(c, code), code ? reason : NULL, NULL);
         return;
     }
     if (kind == MQTT_PUBREC && ack_code(c, code) < 0x80)
@@ -126,8 +126,15 @@ static enum broker_durability durability_of(const struct conn *c, const struct p
     return persist_topic(c->part->b, pub->src.topic, c->rules->durability);
 }
 
+/* The room of a message that is written down before it is routed: a number, which names it as well. */
+static uint8_t numbered(const struct publication *pub)
+{
+    return MESSAGE_SEQ | (pub->src.retain ? MESSAGE_STAMP : 0);
+}
+
+/* room: of its message, for the fields that it gets on its way (enum message_field); 0: it is not routed. */
 static void keep_token(struct conn *c, const struct mqtt_publish *pk, struct publication *pub,
-                       struct broker_token *t, bool may_route)
+                       struct broker_token *t, uint8_t room)
 {
     enum broker_durability how = durability_of(c, pub);
 
@@ -139,14 +146,14 @@ static void keep_token(struct conn *c, const struct mqtt_publish *pk, struct pub
     if (pk->qos == 2 && c->session->written && how != BROKER_MEMORY)
         t->packet_id = pk->packet_id;
     t->serial = c->session->serial;
-    if (may_route) {
-        pub->src.room = MESSAGE_SEQ | part_stamps(c->part, &pub->src);
+    if (room) {
+        pub->src.room = room;
         t->pub.m = message_ref(publication_message(pub));
         t->pub.src = message_source_of(t->pub.m);
         t->pub.src.publisher = pub->src.publisher;
     }
     if (pk->qos > 0)
-        t->ack = acks_open(&c->acks, ack_kind(pk->qos), pk->packet_id);
+        t->ack = acks_open(&c->acks, &c->part->spare_acks, ack_kind(pk->qos), pk->packet_id);
 }
 
 /* ---- written down first ---- */
@@ -249,7 +256,7 @@ static enum ingest route_now(struct conn *c, const struct mqtt_publish *pk, stru
         return INGEST_DONE;
     }
     t = token_take(c->part);
-    keep_token(c, pk, pub, t, true);
+    keep_token(c, pk, pub, t, numbered(pub));
     write_first(t);
     return INGEST_DONE;
 }
@@ -279,6 +286,11 @@ enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct
         return refused(c, pk, ERR_FULL, "the broker's log is nearly full: mqtt.log_quota");
     if (pk->qos > 0 && inside_refuses(p->b, pub->src.topic, c->rules->inside))
         return refused(c, pk, ERR_FULL, "the queue of a bridge is full: mqtt.bridges[].quota");
+    if (pk->qos == 0 && pk->retain && persist_is_behind(p, UNAWAITED_MAX)) {
+        conn_busy_set(c, BUSY_WAIT);
+        conn_retry_in(c, RETRY_BEHIND_MS);
+        return INGEST_AGAIN;
+    }
     if (!p->b->on_publish)
         return route_now(c, pk, pub);
     if (c->version == MQTT_V5) {
@@ -291,7 +303,8 @@ enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct
     switch (verdict) {
     case BROKER_LATER:
     case BROKER_LATER_CONSUME:
-        keep_token(c, pk, pub, t, verdict == BROKER_LATER);
+        keep_token(c, pk, pub, t,
+                   verdict == BROKER_LATER ? MESSAGE_SEQ | part_stamps(p, &pub->src) : 0);
         return INGEST_DONE;
     case BROKER_WAIT:
         t->conn = c;
@@ -429,7 +442,7 @@ void ingest_inside(struct part *p, struct publication *pub)
     }
     t = token_take(p);
     t->durability = (uint8_t)how;
-    pub->src.room = MESSAGE_SEQ | part_stamps(p, &pub->src);
+    pub->src.room = numbered(pub);
     t->pub.m = message_new(&pub->src); /* of its own: it will get a number */
     t->pub.src = message_source_of(t->pub.m);
     write_first(t);

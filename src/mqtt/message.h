@@ -2,19 +2,21 @@
 #define MQTT_MESSAGE_H
 /*
  * A published message on its way to subscribers: immutable and counted, shared by the sessions and
- * workers that hold it (but for the mark of who has copied it). Topic, passed-on properties and payload lie behind it in one block, which
- * is a blob, so that a payload can be sent by reference.
+ * workers that hold it (but for the mark of who has copied it). Topic, passed-on properties and payload lie
+ * behind it in one block, which is a blob, so that a payload can be sent by reference.
  */
 #include "base/blob.h"
 
 #include <assert.h>
 #include <string.h>
 
-/* The fields of 64 bits that a message may have or not; that of PROPS has 32, their length. What it has not
- * is 0. */
+/* The fields that a message may have or not: of 64 bits, those of SEQ and EXPIRES of 48, that of PROPS of 32,
+ * their length. What it has not is 0. */
 enum message_field {
-    MESSAGE_SEQ = 1,   /* its number in what the broker writes down; 0: it is not there */
-    MESSAGE_STAMP = 2, /* names the publication, orders the retained of a topic (ns); 0: none yet */
+    /* Its number in what the broker writes down, which counts by ones; 0: it is not there. */
+    MESSAGE_SEQ = 1,
+    /* Names a publication that has no number, orders the retained of a topic (ns); 0: none yet. */
+    MESSAGE_STAMP = 2,
     MESSAGE_EXPIRES = 4, /* monotonic ms, the first at which it is over; 0: never (5, 3.3.2.3.3) */
     /* Serial of the publishing session, for no-local; 0: from inside, or whoever has it does not need that. */
     MESSAGE_PUBLISHER = 8,
@@ -62,21 +64,45 @@ static inline size_t message_fields_n(const struct message *m, unsigned before)
 {
     unsigned has = m->has & (before - 1);
 
-    return ((has & 1) + (has >> 1 & 1) + (has >> 2 & 1) + (has >> 3 & 1)) * 8 + (has >> 4 & 1) * 4;
+    return ((has & 1) + (has >> 2 & 1)) * 6 + ((has >> 1 & 1) + (has >> 3 & 1)) * 8 +
+           (has >> 4 & 1) * 4;
+}
+static inline bool message_field_is_48(enum message_field f)
+{
+    return f & (MESSAGE_SEQ | MESSAGE_EXPIRES);
 }
 static inline uint64_t message_get(const struct message *m, enum message_field f)
 {
+    const char *at = m->bytes + message_fields_n(m, f);
     uint64_t v = 0;
+    uint32_t low;
+    uint16_t high;
 
-    if (m->has & f)
-        memcpy(&v, m->bytes + message_fields_n(m, f), sizeof(v));
-    return v;
+    if (!(m->has & f))
+        return 0;
+    if (!message_field_is_48(f)) {
+        memcpy(&v, at, sizeof(v));
+        return v;
+    }
+    memcpy(&low, at, sizeof(low));
+    memcpy(&high, at + sizeof(low), sizeof(high));
+    return (uint64_t)high << 32 | low;
 }
 /* It has that field; nobody else has the message yet, or nobody reads it there. */
 static inline void message_set(struct message *m, enum message_field f, uint64_t v)
 {
+    char *at = m->bytes + message_fields_n(m, f);
+    uint32_t low = (uint32_t)v;
+    uint16_t high = (uint16_t)(v >> 32);
+
     assert(m->has & f);
-    memcpy(m->bytes + message_fields_n(m, f), &v, sizeof(v));
+    if (!message_field_is_48(f)) {
+        memcpy(at, &v, sizeof(v));
+        return;
+    }
+    assert(v >> 48 == 0);
+    memcpy(at, &low, sizeof(low));
+    memcpy(at + sizeof(low), &high, sizeof(high));
 }
 static inline uint64_t message_seq(const struct message *m)
 {
@@ -130,10 +156,12 @@ static inline size_t message_size(const struct message *m)
 {
     return sizeof(struct blob) + message_blob(m)->n;
 }
-/* The same publication; each worker may have a copy of its own. */
+/* The same publication; each worker may have a copy of its own. One that is written down has a number, another
+ * one a stamp, where there are several workers. */
 static inline bool message_is_same(const struct message *a, const struct message *b)
 {
-    return a == b || (message_stamp(a) != 0 && message_stamp(a) == message_stamp(b));
+    return a == b || (message_seq(a) != 0 && message_seq(a) == message_seq(b)) ||
+           (message_stamp(a) != 0 && message_stamp(a) == message_stamp(b));
 }
 /* The Message Expiry Interval that is left (MQTT 5, 3.3.2-6), in seconds rounded up, so that what has hardly
  * waited says what it was given; and not more where our turn began before that of the publisher's

@@ -247,7 +247,8 @@ static bool get_content(struct rd *r, struct persist_message *m)
     m->props = get_str(r);
     m->payload = rd_rest(r);
     return !r->bad && (flags & ~(FLAG_QOS | FLAG_RETAIN)) == 0 && m->qos <= 2 &&
-           m->expires_wall_ms >= 0 && mqtt_topic_valid(m->topic);
+           m->expires_wall_ms >= 0 && (uint64_t)m->expires_wall_ms <= PERSIST_MOST &&
+           m->seq <= PERSIST_MOST && mqtt_topic_valid(m->topic);
 }
 
 static bool get_will(struct rd *r, struct persist *out)

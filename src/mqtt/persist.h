@@ -45,6 +45,9 @@ enum persist_op {
     PERSIST_SHARE = 21, /* of the numbers above low and up to high, these are owed to its members */
 };
 
+/* Of numbers and times: what has 48 bits where millions of it wait (mqtt/message.h). */
+#define PERSIST_MOST ((UINT64_C(1) << 48) - 1)
+
 /* A message with what its publisher needs. expires_wall_ms: UTC; 0: never. */
 struct persist_message {
     struct str topic, props, payload;

@@ -34,6 +34,7 @@
 #define ROUND_LOOK_MS 250u
 #define ROUND_LEAST   ((uint64_t)32 << 20) /* the log grows at least by so much between two */
 #define ROUND_OWED    512u                 /* numbers of a shared subscription in one record */
+#define ROUND_AHEAD   64u /* records that the disk may be behind a round's next turn */
 #define ROUND_RECORD                                                                               \
     ((size_t)64 << 10) /* of a session: what is longer is told in several records */
 
@@ -367,7 +368,9 @@ static void turn(struct part *p)
 {
     if (p->stopping) /* nothing is dropped, then */
         return;
-    if (persist_round_turn(p))
+    if (persist_is_behind(p, ROUND_AHEAD))
+        timer_start(&p->round_timer, 1);
+    else if (persist_round_turn(p))
         persist_end(p, 0, BROKER_COMMIT, on_last_written, p); /* a marker: session 0 is none;
                                                                    all before it is flushed with it */
     else

@@ -26,7 +26,8 @@
 
 #include <assert.h>
 
-#define COME_LOOK 1024u /* of a queue */
+#define COME_LOOK    1024u /* of a queue */
+#define WRITINGS_MAX 256u  /* kept for the next, of a part */
 
 struct writing {
     struct journal_entry entry;
@@ -39,46 +40,64 @@ struct writing {
     char bytes[];
 };
 
-#define WRITING_ROOM 512u /* what is longer is not kept */
+#define WRITING_ROOM 256u /* what is longer is not kept */
 
-/* Those that somebody waits for come back here and are kept for the next; else they would leave holes between
- * the messages that stay. */
-static struct writing *writing_take(struct part *p, size_t n, bool awaited)
+/* What the committer's thread has given back. */
+static struct writing *take_returned(struct part *p)
 {
-    struct writing *w = p->spare_writing;
-    size_t room = awaited && n < WRITING_ROOM ? WRITING_ROOM : n;
+    atomic_store_explicit(&p->returned_count, 0, memory_order_relaxed);
+    return atomic_exchange_explicit(&p->returned, NULL, memory_order_acquire);
+}
 
-    if (w && room == WRITING_ROOM) {
-        p->spare_writing = w->next;
-        p->spare_writing_count--;
-        return w;
+/* They are kept for the next; else they would leave holes between the messages that stay. */
+static struct writing *writing_take(struct part *p, size_t n)
+{
+    size_t room = n < WRITING_ROOM ? WRITING_ROOM : n;
+    struct writing *w;
+
+    if (room == WRITING_ROOM) {
+        if (!p->spare_writing)
+            p->spare_writing = take_returned(p);
+        if ((w = p->spare_writing)) {
+            p->spare_writing = w->next;
+            return w;
+        }
     }
     w = mem_resize(NULL, sizeof(*w) + room);
     w->room = room;
     return w;
 }
 
+/* On whichever thread it ends: as many are kept as came back since the part was last out of them. */
 static void writing_free(struct writing *w)
 {
     struct part *p = w->part;
 
-    if (w->room != WRITING_ROOM || p->spare_writing_count == SPARES_MAX) {
+    if (w->room != WRITING_ROOM ||
+        atomic_fetch_add_explicit(&p->returned_count, 1, memory_order_relaxed) >= WRITINGS_MAX) {
         mem_free(w);
         return;
     }
-    w->next = p->spare_writing;
-    p->spare_writing = w;
-    p->spare_writing_count++;
+    w->next = atomic_load_explicit(&p->returned, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&p->returned, &w->next, w, memory_order_release,
+                                                  memory_order_relaxed))
+        ;
+}
+
+static void free_all(struct writing *w)
+{
+    while (w) {
+        struct writing *next = w->next;
+
+        mem_free(w);
+        w = next;
+    }
 }
 
 void persist_fini(struct part *p)
 {
-    struct writing *w;
-
-    while ((w = p->spare_writing)) {
-        p->spare_writing = w->next;
-        mem_free(w);
-    }
+    free_all(p->spare_writing);
+    free_all(take_returned(p));
 }
 
 static void on_written(struct journal_entry *e, int code)
@@ -98,13 +117,19 @@ static void on_written_unawaited(struct journal_entry *e, int code)
 
     if (code)
         metric_add(w->part->b->m.unwritten, 1);
-    mem_free(w);
+    atomic_fetch_sub_explicit(&w->part->unawaited, 1, memory_order_relaxed);
+    writing_free(w);
+}
+
+bool persist_is_behind(struct part *p, unsigned most)
+{
+    return atomic_load_explicit(&p->unawaited, memory_order_relaxed) > most;
 }
 
 void persist_append(struct part *p, enum broker_durability how, persist_done *done, void *ctx)
 {
     struct str bytes = buf_str(&p->writing);
-    struct writing *w = writing_take(p, bytes.n, done != NULL);
+    struct writing *w = writing_take(p, bytes.n);
 
     assert(!p->writing.over && how != BROKER_MEMORY);
     memcpy(w->bytes, bytes.p, bytes.n);
@@ -123,6 +148,8 @@ void persist_append(struct part *p, enum broker_durability how, persist_done *do
     w->done = done;
     w->ctx = ctx;
     p->letters += done != NULL;
+    if (!done)
+        atomic_fetch_add_explicit(&p->unawaited, 1, memory_order_relaxed);
     journal_append(p->b->journal, &w->entry);
 }
 
@@ -403,7 +430,7 @@ void persist_complete(struct conn *c, uint16_t packet_id)
 {
     struct step *t = step_new(c, &(struct session_out){ .packet_id = packet_id });
 
-    t->ack = acks_open(&c->acks, MQTT_PUBCOMP, packet_id);
+    t->ack = acks_open(&c->acks, &c->part->spare_acks, MQTT_PUBCOMP, packet_id);
     persist_put_complete(persist_begin(c->part), c->session->serial, packet_id);
     persist_append(c->part, persist_how(c), on_complete, t);
 }

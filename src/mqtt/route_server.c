@@ -304,10 +304,10 @@ static uint64_t next_stamp(struct part *p, bool retain)
     return p->last_stamp;
 }
 
-/* One worker has no second copy of a message. */
+/* One worker has no second copy of a message, and what is written down has its number. */
 uint8_t part_stamps(const struct part *p, const struct message_source *src)
 {
-    return p->b->count > 1 || src->retain ? MESSAGE_STAMP : 0;
+    return (p->b->count > 1 && src->seq == 0) || src->retain ? MESSAGE_STAMP : 0;
 }
 
 uint64_t part_stamp(const struct part *p)
@@ -315,13 +315,29 @@ uint64_t part_stamp(const struct part *p)
     return clock_mono_ns() / p->b->count * p->b->count + p->index;
 }
 
+static void give_stamp(struct part *p, struct publication *pub)
+{
+    struct message *before = pub->m;
+
+    pub->src.stamp = next_stamp(p, pub->src.retain);
+    if (!before)
+        return;
+    if (before->has & MESSAGE_STAMP) {
+        message_set(before, MESSAGE_STAMP, pub->src.stamp);
+        return;
+    }
+    /* It was to have a number, and the log could not take it. */
+    pub->m = message_new(&pub->src);
+    pub->src.topic = message_topic(pub->m);
+    pub->src.payload = message_payload(pub->m);
+    pub->src.props = message_props(pub->m);
+    message_unref(before);
+}
+
 void part_publish(struct part *p, struct publication *pub)
 {
-    if (part_stamps(p, &pub->src)) {
-        pub->src.stamp = next_stamp(p, pub->src.retain);
-        if (pub->m)
-            message_set(pub->m, MESSAGE_STAMP, pub->src.stamp);
-    }
+    if (part_stamps(p, &pub->src))
+        give_stamp(p, pub);
     if (pub->src.retain) {
         persist_retained(p, &pub->src);
         keep_set(p, publication_message(pub));

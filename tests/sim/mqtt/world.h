@@ -391,6 +391,11 @@ static bool journal_flush(struct journal *j, size_t n)
     return any;
 }
 
+void journal_settle(struct journal *j)
+{
+    journal_flush(j, SIZE_MAX);
+}
+
 static struct journal *journal_make(void)
 {
     struct journal *j = NEW(struct journal);

@@ -60,9 +60,9 @@ static void has_only_what_it_needs(void **state)
         struct message_source src = {
             .topic = STR("a/b"),
             .payload = STR("payload"),
-            .seq = given & MESSAGE_SEQ ? 101 : 0,
+            .seq = given & MESSAGE_SEQ ? (UINT64_C(1) << 48) - 101 : 0,
             .stamp = given & MESSAGE_STAMP ? UINT64_MAX - 2 : 0,
-            .expires_ms = given & MESSAGE_EXPIRES ? 103 : 0,
+            .expires_ms = given & MESSAGE_EXPIRES ? UINT64_C(0x123456789abc) : 0,
             .publisher = given & MESSAGE_PUBLISHER ? UINT64_C(1) << 40 : 0,
             .props = given & MESSAGE_PROPS ? STR("props") : STR_NONE,
             .room = (uint8_t)set,
@@ -82,6 +82,33 @@ static void has_only_what_it_needs(void **state)
         assert_true(str_eq(message_props(m), src.props));
         assert_true(str_eq(message_payload(m), src.payload));
         message_unref(m);
+    }
+}
+
+/* By its number or by its stamp, whichever it has; without either nobody else has it. */
+static void same_publication(void **state)
+{
+    struct message_source src[] = {
+        { .topic = STR("t"), .seq = 1 },
+        { .topic = STR("t"), .seq = 2, .stamp = 1 },
+        { .topic = STR("t"), .stamp = 2 },
+        { .topic = STR("t") },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(src) / sizeof(*src); i++) {
+        struct message *m = message_new(&src[i]), *copy = message_new(&src[i]);
+
+        assert_true(message_is_same(m, m));
+        assert_int_equal(message_is_same(m, copy), i < 3);
+        for (size_t k = 0; k < sizeof(src) / sizeof(*src); k++) {
+            struct message *other = message_new(&src[k]);
+
+            assert_int_equal(message_is_same(m, other), i == k && i < 3);
+            message_unref(other);
+        }
+        message_unref(m);
+        message_unref(copy);
     }
 }
 
@@ -114,9 +141,8 @@ static void expiry_that_is_left(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(holds_copies),
-        cmocka_unit_test(has_only_what_it_needs),
-        cmocka_unit_test(empty_payload),
+        cmocka_unit_test(holds_copies),        cmocka_unit_test(has_only_what_it_needs),
+        cmocka_unit_test(same_publication),    cmocka_unit_test(empty_payload),
         cmocka_unit_test(expiry_that_is_left),
     };
 
