@@ -30,8 +30,11 @@ enum journal_policy {
 };
 
 struct journal_options {
-    uint64_t segment_bytes;    /* 64 KiB to 64 MiB; meant to be 1 to 4 MiB */
-    uint64_t quota_bytes;      /* all segments together; at least 4 segments */
+    uint64_t segment_bytes; /* 64 KiB to 64 MiB; meant to be 1 to 4 MiB */
+    uint64_t quota_bytes;   /* all segments together; at least 4 segments */
+    bool
+        quota_is_soft; /* only told in the status: whoever appends keeps to it, and goes beyond it to
+                                  write what makes room */
     uint64_t free_floor_bytes; /* space on the disk that the journal leaves free */
     uint64_t flush_window_ms;  /* 0: a flush starts as soon as none is in flight. Else the first
                                   record waits so long for others (spares flash at low rates) */

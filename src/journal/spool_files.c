@@ -49,7 +49,7 @@ static int make_spare(struct spool *s)
     uint64_t left = 0;
     int file, rc;
 
-    if (spool_bytes(s) + s->o.segment_bytes > s->o.quota_bytes)
+    if (!s->o.quota_is_soft && spool_bytes(s) + s->o.segment_bytes > s->o.quota_bytes)
         return ERR_FULL;
     rc = s->disk->ops->free_bytes(s->disk, &left);
     if (rc < 0)

@@ -30,6 +30,7 @@
 #include "mqtt/broker.h"
 #include "mqtt/denials.h"
 #include "mqtt/interest.h"
+#include "mqtt/log_room.h"
 #include "mqtt/match.h"
 #include "mqtt/registry.h"
 #include "mqtt/retained.h"
@@ -101,16 +102,16 @@ struct broker {
     size_t topic_count;
     struct journal_cursor *cursor;      /* where the log begins to be of use */
     struct journal_cursor *cursor_base; /* the base of the last round */
-    struct cell log_low;                /* 1: it takes no more publications for now */
-    struct rounds {                     /* part 0's */
+    /* Bytes put into the log, of those published, and how many those may be (log_room_look()). */
+    struct cell log_written, log_published, log_may;
+    struct rounds { /* part 0's */
         bool running, failed;
-        bool measured; /* bytes_after is of the last round */
         uint32_t number;
         unsigned waiting;
         uint64_t base, base_before;
-        uint64_t bytes_after; /* of the log, after the last round */
-        uint64_t least;       /* it grows by so much between two */
-        uint64_t unwritten;   /* of the metric, when the round began */
+        struct log_room room;
+        uint64_t least;     /* the log grows by so much between two */
+        uint64_t unwritten; /* of the metric, when the round began */
     } rounds;
 };
 
@@ -182,11 +183,10 @@ struct part {
     struct later tell_tally;
     struct broker_token *spare; /* at most SPARES_MAX, as of the next */
     struct acks_spare spare_acks;
-    struct writing *spare_writing;
-    /* Spare too; the committer's thread gives back as well, and only we take, all at once. */
-    _Atomic(struct writing *) returned;
-    _Atomic(unsigned) returned_count;
-    _Atomic(unsigned) unawaited; /* of what is being written: nobody waits for so many */
+    struct queue_node *spare_writing; /* struct writing */
+    struct queue returned; /* spare too: those that the committer's thread is done with */
+    struct cell returned_count;
+    struct cell unawaited; /* of what is being written: nobody waits for so many */
     unsigned spare_count;
     struct questions *spare_questions;
     struct buf mount_room; /* scratch: what a client of a listener with a mount point named */

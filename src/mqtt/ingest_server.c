@@ -224,6 +224,15 @@ static bool must_write(const struct conn *c, const struct mqtt_publish *pk,
            (how != BROKER_MEMORY && pk->qos == 2 && c->session->written);
 }
 
+/* It needs room in the log. What deletes a retained message makes more than it takes. */
+static bool takes_log(const struct conn *c, const struct mqtt_publish *pk,
+                      const struct publication *pub)
+{
+    if (pk->retain && pub->src.payload.n == 0)
+        return false;
+    return must_write(c, pk, pub) || (pk->retain && persist_retains(c->part->b, pub->src.topic));
+}
+
 static enum ingest refused(struct conn *c, const struct mqtt_publish *pk, int code,
                            const char *reason)
 {
@@ -282,7 +291,7 @@ enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct
 
     /* Before anybody else has it, so that a refusal is one of the whole. What is left then is for what was
      * asked for already. */
-    if (broker_log_is_low(p->b) && must_write(c, pk, pub))
+    if (broker_log_is_low(p->b) && takes_log(c, pk, pub))
         return refused(c, pk, ERR_FULL, "the broker's log is nearly full: mqtt.log_quota");
     if (pk->qos > 0 && inside_refuses(p->b, pub->src.topic, c->rules->inside))
         return refused(c, pk, ERR_FULL, "the queue of a bridge is full: mqtt.bridges[].quota");

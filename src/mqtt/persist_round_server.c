@@ -437,6 +437,21 @@ static void to_all(struct broker *b, void (*deliver)(struct mail *m, struct loop
     }
 }
 
+static struct log_size log_size(const struct broker *b)
+{
+    struct journal_status st;
+
+    journal_status(b->journal, &st);
+    return (struct log_size){ st.bytes, cell_get(&b->log_written), cell_get(&b->log_published) };
+}
+
+static void let_publish(struct broker *b, const struct log_size *now)
+{
+    int64_t left = log_room_look(&b->rounds.room, now);
+
+    cell_set(&b->log_may, now->published + (left > 0 ? (uint64_t)left : 0));
+}
+
 static void on_flushed(struct mail *m, struct loop *l)
 {
     struct round_mail *k = container_of(m, struct round_mail, mail);
@@ -453,19 +468,12 @@ static void on_flushed(struct mail *m, struct loop *l)
         to_all(b, on_tell_round);
 }
 
-static uint64_t log_bytes(const struct broker *b)
-{
-    struct journal_status st;
-
-    journal_status(b->journal, &st);
-    return st.bytes;
-}
-
 static void on_part_done(struct mail *m, struct loop *l)
 {
     struct round_mail *k = container_of(m, struct round_mail, mail);
     struct broker *b = k->b;
     struct rounds *r = &b->rounds;
+    struct log_size now;
 
     (void)l;
     r->failed |= k->code != 0;
@@ -478,13 +486,14 @@ static void on_part_done(struct mail *m, struct loop *l)
     if (r->failed) {
         log_warn("mqtt",
                  "sessions could not be written down anew; the log keeps growing until they can",
-                 lf_u64("bytes", log_bytes(b)));
+                 lf_u64("bytes", log_size(b).bytes));
         return;
     }
     journal_cursor_advance(b->cursor, r->base_before);
     journal_cursor_advance(b->cursor_base, r->base);
     r->base_before = r->base;
-    r->measured = false; /* segments go a little later */
+    now = log_size(b);
+    log_room_end(&r->room, &now, loop_now_ms(b->parts[0]->loop));
     log_debug("mqtt", "sessions written down anew", lf_u64("base", r->base));
 }
 
@@ -503,42 +512,30 @@ static void on_marker(void *ctx, int code, uint64_t seq)
 void persist_round(struct broker *b)
 {
     struct rounds *r = &b->rounds;
+    struct log_size now = log_size(b);
 
     if (r->running || b->parts[0]->stopping)
         return;
     r->running = true;
     r->failed = false;
+    log_room_begin(&r->room, &now);
     r->unwritten = metric_value(b->m.unwritten);
     r->number++;
     persist_end(b->parts[0], 0, BROKER_COMMIT, on_marker, b);
 }
 
-/* When the log has grown by as much as it was after the last round, and in time for another one to fit. */
-static uint64_t begins_at(const struct rounds *r, uint64_t quota)
-{
-    uint64_t least = r->bytes_after + r->least;
-    uint64_t twice = r->bytes_after * 2 > least ? r->bytes_after * 2 : least;
-    uint64_t half = quota / 2 > least ? quota / 2 : least;
-
-    return twice < half ? twice : half;
-}
-
 static void on_look(struct timer *t)
 {
     struct part *p = container_of(t, struct part, look_timer);
-    struct rounds *r = &p->b->rounds;
-    struct journal_status st;
+    struct broker *b = p->b;
+    struct log_size now = log_size(b);
 
     timer_start(t, ROUND_LOOK_MS);
-    journal_status(p->b->journal, &st);
-    /* The rest is for rounds, and for what is done: without those it would stay full. */
-    cell_set(&p->b->log_low, st.bytes > st.quota_bytes - st.quota_bytes / 4);
-    if (!r->running && !r->measured) {
-        r->bytes_after = st.bytes;
-        r->measured = true;
-    }
-    if (st.bytes > begins_at(r, st.quota_bytes))
-        persist_round(p->b);
+    if (b->rounds.running)
+        return;
+    let_publish(b, &now);
+    if (log_room_wants_round(&b->rounds.room, &now, loop_now_ms(p->loop)))
+        persist_round(b);
 }
 
 void persist_rounds_init(struct part *p)
@@ -551,12 +548,18 @@ void persist_rounds_init(struct part *p)
 void persist_rounds_start(struct part *p)
 {
     struct broker *b = p->b;
+    struct journal_status st;
+    struct log_size now;
 
     if (p->index != 0)
         return;
     b->rounds.base_before = journal_cursor_seq(b->cursor_base);
     if (b->rounds.least == 0)
         b->rounds.least = ROUND_LEAST;
+    journal_status(b->journal, &st);
+    now = log_size(b);
+    b->rounds.room = log_room_init(st.quota_bytes, b->rounds.least, &now);
+    let_publish(b, &now);
     timer_start(&p->look_timer, ROUND_LOOK_MS);
 }
 
@@ -568,5 +571,5 @@ void persist_rounds_stop(struct part *p)
 
 bool broker_log_is_low(const struct broker *b)
 {
-    return cell_get(&b->log_low) != 0;
+    return b->journal && cell_get(&b->log_published) >= cell_get(&b->log_may);
 }

@@ -26,6 +26,7 @@
 
 #include <assert.h>
 
+#define RECORD_COST  64u   /* of a record in the journal, besides its payload: about */
 #define COME_LOOK    1024u /* of a queue */
 #define WRITINGS_MAX 256u  /* kept for the next, of a part */
 
@@ -35,32 +36,30 @@ struct writing {
     struct part *part;
     persist_done *done; /* NULL: nobody waits, and it ends on the committer's thread */
     void *ctx;
-    struct writing *next; /* while spare */
     size_t room;
     char bytes[];
 };
 
 #define WRITING_ROOM 256u /* what is longer is not kept */
 
-/* What the committer's thread has given back. */
-static struct writing *take_returned(struct part *p)
+static struct writing *of_node(struct queue_node *n)
 {
-    atomic_store_explicit(&p->returned_count, 0, memory_order_relaxed);
-    return atomic_exchange_explicit(&p->returned, NULL, memory_order_acquire);
+    return container_of(n, struct writing, entry.node);
 }
 
 /* They are kept for the next; else they would leave holes between the messages that stay. */
 static struct writing *writing_take(struct part *p, size_t n)
 {
     size_t room = n < WRITING_ROOM ? WRITING_ROOM : n;
+    struct queue_node *spare;
     struct writing *w;
 
     if (room == WRITING_ROOM) {
-        if (!p->spare_writing)
-            p->spare_writing = take_returned(p);
-        if ((w = p->spare_writing)) {
-            p->spare_writing = w->next;
-            return w;
+        if (!p->spare_writing && (p->spare_writing = queue_take(&p->returned)))
+            cell_set(&p->returned_count, 0);
+        if ((spare = p->spare_writing)) {
+            p->spare_writing = spare->next;
+            return of_node(spare);
         }
     }
     w = mem_resize(NULL, sizeof(*w) + room);
@@ -73,31 +72,26 @@ static void writing_free(struct writing *w)
 {
     struct part *p = w->part;
 
-    if (w->room != WRITING_ROOM ||
-        atomic_fetch_add_explicit(&p->returned_count, 1, memory_order_relaxed) >= WRITINGS_MAX) {
+    if (w->room == WRITING_ROOM && cell_add(&p->returned_count, 1) <= WRITINGS_MAX)
+        queue_push(&p->returned, &w->entry.node);
+    else
         mem_free(w);
-        return;
-    }
-    w->next = atomic_load_explicit(&p->returned, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&p->returned, &w->next, w, memory_order_release,
-                                                  memory_order_relaxed))
-        ;
 }
 
-static void free_all(struct writing *w)
+static void free_all(struct queue_node *n)
 {
-    while (w) {
-        struct writing *next = w->next;
+    while (n) {
+        struct queue_node *next = n->next;
 
-        mem_free(w);
-        w = next;
+        mem_free(of_node(n));
+        n = next;
     }
 }
 
 void persist_fini(struct part *p)
 {
     free_all(p->spare_writing);
-    free_all(take_returned(p));
+    free_all(queue_take(&p->returned));
 }
 
 static void on_written(struct journal_entry *e, int code)
@@ -117,13 +111,13 @@ static void on_written_unawaited(struct journal_entry *e, int code)
 
     if (code)
         metric_add(w->part->b->m.unwritten, 1);
-    atomic_fetch_sub_explicit(&w->part->unawaited, 1, memory_order_relaxed);
+    cell_add(&w->part->unawaited, (uint64_t)-1);
     writing_free(w);
 }
 
 bool persist_is_behind(struct part *p, unsigned most)
 {
-    return atomic_load_explicit(&p->unawaited, memory_order_relaxed) > most;
+    return cell_get(&p->unawaited) > most;
 }
 
 void persist_append(struct part *p, enum broker_durability how, persist_done *done, void *ctx)
@@ -147,9 +141,10 @@ void persist_append(struct part *p, enum broker_durability how, persist_done *do
     w->part = p;
     w->done = done;
     w->ctx = ctx;
+    cell_add(&p->b->log_written, bytes.n + RECORD_COST);
     p->letters += done != NULL;
     if (!done)
-        atomic_fetch_add_explicit(&p->unawaited, 1, memory_order_relaxed);
+        cell_add(&p->unawaited, 1);
     journal_append(p->b->journal, &w->entry);
 }
 
@@ -223,6 +218,7 @@ void persist_publication(struct part *p, const struct message_source *src, uint1
                          enum broker_durability how, persist_done *done, void *ctx)
 {
     persist_put_source(p, PERSIST_MESSAGE, src, packet_id);
+    cell_add(&p->b->log_published, p->writing.n + RECORD_COST);
     persist_append(p, how, done, ctx);
 }
 
@@ -238,6 +234,7 @@ void persist_retained(struct part *p, const struct message_source *src)
     if (!p->b->journal || src->seq != 0 || !persist_retains(p->b, src->topic))
         return;
     persist_put_source(p, PERSIST_MESSAGE, src, 0);
+    cell_add(&p->b->log_published, p->writing.n + RECORD_COST);
     persist_append(p, BROKER_INTERVAL, NULL, NULL);
 }
 

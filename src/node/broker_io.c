@@ -8,6 +8,9 @@
 #include "base/mem.h"
 #include "mqtt/broker.h"
 
+#include <dirent.h>
+#include <sys/stat.h>
+
 /* "local" is a matter of the listener's address, not of the client's: who reaches an open listener
  * from this machine may well be a proxy for somebody else, and who comes by a proxy always is. */
 static enum authz_anonymous rule_of(const struct listener_settings *ls)
@@ -53,13 +56,33 @@ struct broker_rules broker_io_rules(const struct settings *s, const struct limit
     return r;
 }
 
-/* Segments in which the largest packet fits. */
-static uint64_t log_segment(const struct limits *l)
+/* Of the segments in a log; 0 without any. */
+static uint64_t largest_segment(const char *dir)
 {
-    uint64_t packet = l->mqtt_packet_max_bytes + KIB(64);
+    DIR *d = opendir(dir);
+    struct dirent *e;
+    struct stat st;
+    uint64_t largest = 0;
+
+    while (d && (e = readdir(d)))
+        if (str_ends(str_of(e->d_name), STR(".seg")) && fstatat(dirfd(d), e->d_name, &st, 0) == 0 &&
+            (uint64_t)st.st_size > largest)
+            largest = (uint64_t)st.st_size;
+    if (d)
+        closedir(d);
+    return largest;
+}
+
+/* Segments in which the largest packet fits; also one that was taken while the limit was higher, or no round
+ * could write it anew. */
+static uint64_t log_segment(const struct limits *l, const char *dir)
+{
+    uint64_t packet =
+        l->mqtt_packet_max_bytes + KIB(256); /* a client inside may send so much more */
+    uint64_t there = largest_segment(dir);
     uint64_t segment = MIB(4);
 
-    while (segment < MIB(64) && journal_payload_max(segment) < packet)
+    while (segment < MIB(64) && (journal_payload_max(segment) < packet || segment < there))
         segment *= 2;
     return segment;
 }
@@ -101,13 +124,14 @@ int broker_io_log_open(const struct settings *s, const struct limits *l, const c
     *out = NULL;
     if (!s->has_mqtt || !wants_log(&s->mqtt))
         return 0;
-    o.segment_bytes = log_segment(l);
+    o.segment_bytes = log_segment(l, dir);
     o.quota_bytes = s->mqtt.log_quota_bytes;
     if (o.quota_bytes < 4 * o.segment_bytes) {
         log_warn("mqtt", "mqtt.log_quota is less than four segments, and taken as that",
                  lf_u64("bytes", 4 * o.segment_bytes));
         o.quota_bytes = 4 * o.segment_bytes;
     }
+    o.quota_is_soft = true; /* the broker refuses publications before */
     o.free_floor_bytes = s->journal.free_floor_bytes;
     o.lazy_flush_ms = s->mqtt.flush_interval_ms;
     limits.record_payload_max_bytes = journal_payload_max(o.segment_bytes);

@@ -353,7 +353,9 @@ static const struct conf_row mqtt_rows[] = {
               "listener; the first that matches holds" },
     { "log_quota", CONF_SIZE, CONF_AT(struct mqtt_settings, log_quota_bytes), .def = "1GiB",
       .min = 64 << 20, .max = (int64_t)1 << 44,
-      .help = "space for them; what does not fit is refused with 0x97 (quota exceeded)" },
+      .help =
+          "space for them, three times what waits or is retained at the most; what does not fit "
+          "is refused with 0x97 (quota exceeded)" },
     { "queue_policy", CONF_ENUM, CONF_AT(struct mqtt_settings, queue_policy), .def = "drop_newest",
       .names = queue_names,
       .help =

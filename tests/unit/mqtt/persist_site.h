@@ -25,6 +25,7 @@ struct site {
     struct addr addrs[3];           /* listeners, by enum broker_durability */
     const char *want;               /* of the session with that id: expiry_s */
     uint32_t expiry_s;
+    uint64_t quota; /* of the log; 0: more than any test writes */
     struct rig r;
 };
 
@@ -70,6 +71,9 @@ static inline void begin(struct site *x)
 
     o.free_floor_bytes = 0;
     o.segment_bytes = KIB(256);
+    o.quota_is_soft = true;
+    if (x->quota)
+        o.quota_bytes = x->quota;
     o.lazy_flush_ms = 3600000; /* not in a test's time */
     snprintf(dir, sizeof(dir), "%s/%u", x->root, x->copies);
     rig_init(&x->r);

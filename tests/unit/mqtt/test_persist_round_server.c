@@ -29,6 +29,66 @@ static void the_log_is_trimmed_across_restarts(void **state)
     site_fini(&x);
 }
 
+#define TOPIC_BYTES 4096
+
+/* A retained message for topic n; its reason code. */
+static uint8_t retain(struct client *pub, int n, bool there)
+{
+    static char payload[TOPIC_BYTES + 1];
+    char topic[16];
+
+    memset(payload, 'x', TOPIC_BYTES);
+    snprintf(topic, sizeof(topic), "r/%d", n);
+    return client_publish(pub, topic, there ? payload : "", 1, true);
+}
+
+/* From topic n on, until all have found room or this much time is over; returns how many are there then. */
+static int retain_until(struct client *pub, int n, int wanted, int64_t ms)
+{
+    int64_t limit = now_ms() + ms;
+
+    while (n < wanted && now_ms() < limit) {
+        uint8_t code = retain(pub, n, true);
+
+        assert_true(code == 0 || code == MQTT_REASON_QUOTA);
+        n += code == 0;
+    }
+    return n;
+}
+
+/* It refuses what it has no room for, for as long as it has none, with a third of its quota alive, and goes
+ * little beyond that; whoever deletes something makes room. Also after a restart that finds it full. */
+static void a_full_log_is_not_full_for_ever(void **state)
+{
+    struct journal_status st;
+    struct client pub;
+    struct site x;
+    int n, most;
+
+    (void)state;
+    site_init(&x, 2);
+    x.quota = MIB(12);
+    most = (int)(x.quota / 3 / TOPIC_BYTES);
+    again(&x, false);
+    for (int k = 0; k < 2; k++) {
+        pub = client_connect(&x.r, MQTT_V5, "pub");
+        /* More than one round makes room for. */
+        n = retain_until(&pub, 0, most * 2 / 3, 4 * RIG_WAIT_MS);
+        assert_int_equal(n, most * 2 / 3);
+        n = retain_until(&pub, n, 2 * most, 500);
+        assert_in_range(n, most * 2 / 3, most);
+        journal_status(x.journal, &st);
+        assert_true(st.bytes < x.quota + MIB(1));
+        client_close(&pub);
+        again(&x, false);
+        pub = client_connect(&x.r, MQTT_V5, "pub");
+        while (n > 0)
+            assert_int_equal(retain(&pub, --n, false), 0);
+        client_close(&pub);
+    }
+    site_fini(&x);
+}
+
 static void post_all(struct site *x, unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to; i++) {
@@ -234,5 +294,5 @@ static void a_turn_of_a_round_is_bounded(void **state)
     }
 }
 
-RUN(TEST(the_log_is_trimmed_across_restarts), TEST(a_long_queue_is_written_down),
-    TEST(a_turn_of_a_round_is_bounded))
+RUN(TEST(the_log_is_trimmed_across_restarts), TEST(a_full_log_is_not_full_for_ever),
+    TEST(a_long_queue_is_written_down), TEST(a_turn_of_a_round_is_bounded))
