@@ -30,6 +30,7 @@
     X(mqtt_inflight_max, 100, 1, 65535, COUNT, "unacknowledged QoS 1 messages to one client, and from it (Receive Maximum)") \
     X(mqtt_queue_max_messages, 10000, 1, 100000000, COUNT, "messages waiting for one client")      \
     X(mqtt_queue_max_bytes, MIB(16), 1024, MIB(65536), BYTES, "bytes waiting for one client")      \
+    X(mqtt_memory_max_bytes, 0, 0, MIB(16777216), BYTES, "memory of the process above which a client's queue holds 16 KiB and nothing more is retained; 0: three quarters of the machine's") \
     X(mqtt_retained_max, 100000, 0, 100000000, COUNT, "retained topics")                           \
     X(mqtt_keepalive_max_s, 0, 0, 65535, COUNT, "longest keep-alive in seconds that is granted (0: as the client asks)") \
     X(access_file_max_bytes, MIB(1), 64, MIB(64), BYTES, "mqtt.acl_file, and mqtt.password_file")        \

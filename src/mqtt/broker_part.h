@@ -102,6 +102,7 @@ struct broker {
     size_t topic_count;
     struct journal_cursor *cursor;      /* where the log begins to be of use */
     struct journal_cursor *cursor_base; /* the base of the last round */
+    struct cell memory_low;             /* 1: limits.mqtt_memory_max is passed */
     /* Bytes put into the log, of those published, and how many those may be (log_room_look()). */
     struct cell log_written, log_published, log_may;
     struct rounds { /* part 0's */
@@ -189,8 +190,9 @@ struct part {
     struct cell unawaited; /* of what is being written: nobody waits for so many */
     unsigned spare_count;
     struct questions *spare_questions;
-    struct buf mount_room; /* scratch: what a client of a listener with a mount point named */
-    uint64_t log_second;   /* part_may_log() */
+    struct timer memory_timer; /* part 0's */
+    struct buf mount_room;     /* scratch: what a client of a listener with a mount point named */
+    uint64_t log_second;       /* part_may_log() */
     unsigned log_lines;
     struct denials denials;
     uint32_t rechecks; /* how often the rules have changed */
@@ -414,6 +416,11 @@ void persist_enter(struct part *p, struct holding *h);
 bool persist_is_behind(struct part *p, unsigned most);
 /* What is kept for the next that is written. */
 void persist_fini(struct part *p);
+/* memory_server.c. What this process has in memory for itself. */
+uint64_t memory_resident(void);
+void memory_init(struct part *p);
+void memory_start(struct part *p);
+void memory_stop(struct part *p);
 void persist_rounds_init(struct part *p);
 void persist_rounds_start(struct part *p);
 void persist_rounds_stop(struct part *p);

@@ -122,6 +122,7 @@ static void part_make(void *ctx, struct loop *l)
     map_init(&p->shares_by_id);
     p->writing = buf_init(SIZE_MAX);
     persist_rounds_init(p);
+    memory_init(p);
     p->others = mem_new_array(b->count, sizeof(*p->others));
     p->outboxes = mem_new_array(b->count, sizeof(struct outbox *));
     p->last_stamp = part_stamp(p);
@@ -133,6 +134,7 @@ static void part_make(void *ctx, struct loop *l)
 static void part_start(void *ctx, struct loop *l)
 {
     sys_start(part_of(ctx, l));
+    memory_start(part_of(ctx, l));
 }
 
 static void topics_keep(struct broker *b, const struct broker_options *o)
@@ -182,6 +184,7 @@ struct broker *broker_new(struct workers *w, const struct broker_options *o)
     random_bytes(b->key, sizeof(b->key));
     b->own_metrics = o->metrics ? NULL : metrics_new();
     metrics_set_up(b, o->metrics ? o->metrics : b->own_metrics);
+    b->session_limits.low = &b->memory_low;
     b->session_limits.queued = b->m.queued;
     b->session_limits.queued_bytes = b->m.queued_bytes;
     list_init(&b->listeners);
@@ -278,6 +281,7 @@ static void part_stop(void *ctx, struct loop *l)
     p->stopping = true;
     sys_stop(p);
     persist_rounds_stop(p);
+    memory_stop(p);
     LIST_EACH_SAFE (it, tmp, &p->conns)
         conn_shutdown(container_of(it, struct conn, link));
     while (!list_empty(&p->hellos)) /* this moves it */

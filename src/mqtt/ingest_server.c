@@ -293,6 +293,8 @@ enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct
      * asked for already. */
     if (broker_log_is_low(p->b) && takes_log(c, pk, pub))
         return refused(c, pk, ERR_FULL, "the broker's log is nearly full: mqtt.log_quota");
+    if (pk->retain && pub->src.payload.n > 0 && broker_memory_is_low(p->b))
+        return refused(c, pk, ERR_FULL, "memory is short: limits.mqtt_memory_max");
     if (pk->qos > 0 && inside_refuses(p->b, pub->src.topic, c->rules->inside))
         return refused(c, pk, ERR_FULL, "the queue of a bridge is full: mqtt.bridges[].quota");
     if (pk->qos == 0 && pk->retain && persist_is_behind(p, UNAWAITED_MAX)) {

@@ -48,6 +48,7 @@ struct broker_inside *broker_inside_add(struct broker *b, const struct broker_in
     i->limits = b->session_limits;
     i->limits.queue_max_messages = o->queue_max_messages * times;
     i->limits.queue_max_bytes = o->queue_max_bytes * times;
+    i->limits.low = NULL; /* there are few, and what they hold was asked for */
     i->limits.full = SESSION_DROP_NEWEST;
     i->limits.queue_qos0 = false; /* a rule with QoS 0 promises nothing */
     i->limits.packet_id_max = BROKER_INSIDE_ID_MAX;

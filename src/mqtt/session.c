@@ -231,7 +231,7 @@ static void drop_message(struct session *s, struct session_item *it)
 static bool has_room(const struct session *s, size_t n)
 {
     return s->queued_messages < s->limits->queue_max_messages &&
-           s->queued_bytes + n <= s->limits->queue_max_bytes && s->count <= UINT32_MAX / 4;
+           s->queued_bytes + n <= session_queue_max(s->limits) && s->count <= UINT32_MAX / 4;
 }
 
 /* Out of the ring, its message gone; what is in front of it moves. */
@@ -264,7 +264,7 @@ int session_push(struct session *s, struct message *m, unsigned qos, bool retain
 
     while (!has_room(s, n)) {
         if (s->limits->full != SESSION_DROP_OLDEST_QOS0 || s->waiting0 == 0 ||
-            n > s->limits->queue_max_bytes) {
+            n > session_queue_max(s->limits)) {
             s->dropped++;
             return ERR_FULL;
         }

@@ -6,6 +6,8 @@
  * in, what to send comes out. Belongs to one worker; handed over whole when the client comes back
  * on another.
  */
+#include "base/cell.h"
+#include "base/limits.h"
 #include "base/metrics.h"
 #include "mqtt/message.h"
 #include "mqtt/sub_ids.h"
@@ -67,15 +69,27 @@ enum session_full {
     SESSION_DROP_OLDEST_QOS0, /* waiting ones of QoS 0 make room; without any, the newest is dropped */
     SESSION_DISCONNECT,       /* as DROP_NEWEST, and the caller ends the connection */
 };
+/* Bytes that a queue may have also when memory is short. */
+#define SESSION_QUEUE_LEAST KIB(16)
 struct session_limits {
     uint32_t subscriptions_max;
     enum session_full full;
     bool queue_qos0;       /* for clients that are away */
     uint32_t inflight_max; /* ours, both ways */
     size_t queue_max_messages, queue_max_bytes;
+    const struct cell
+        *low; /* not 0: memory is short, and a queue may have SESSION_QUEUE_LEAST; may be NULL */
     struct metric *queued, *queued_bytes; /* gauges of all queues together; may be NULL */
     uint16_t packet_id_max;               /* ids are 1 … packet_id_max; 0: 65535 */
 };
+
+static inline size_t session_queue_max(const struct session_limits *l)
+{
+    bool low = l->low && cell_get(l->low) != 0;
+
+    return low && l->queue_max_bytes > SESSION_QUEUE_LEAST ? SESSION_QUEUE_LEAST
+                                                           : l->queue_max_bytes;
+}
 
 struct session {
     uint64_t serial;       /* names this session in messages (no-local); never 0 */

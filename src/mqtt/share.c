@@ -178,7 +178,7 @@ int share_wait(struct share *sh, struct message *m, unsigned qos)
     size_t n = message_size(m);
 
     if (sh->waiting >= sh->limits->queue_max_messages ||
-        sh->waiting_bytes + n > sh->limits->queue_max_bytes || sh->waiting > UINT32_MAX / 4)
+        sh->waiting_bytes + n > session_queue_max(sh->limits) || sh->waiting > UINT32_MAX / 4)
         return ERR_FULL;
     put(sh, m, qos);
     return 0;

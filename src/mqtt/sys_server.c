@@ -7,7 +7,6 @@
 #include "mqtt/sys_topics.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 uint64_t broker_connected(const struct broker *b)
 {
@@ -31,19 +30,6 @@ static void say(void *ctx, const char *topic, const char *text)
     int rc = broker_publish_bytes(p->b, p->loop, str_of(topic), str_of(text), 0, BROKER_RETAIN);
 
     (void)rc; /* the topics are constants of ours */
-}
-
-/* What this process has in memory for itself. */
-static uint64_t own_bytes(void)
-{
-    unsigned long long size, resident = 0, shared = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-
-    if (f && fscanf(f, "%llu %llu %llu", &size, &resident, &shared) != 3)
-        resident = shared = 0;
-    if (f)
-        fclose(f);
-    return (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static uint64_t sum(struct metric *const m[3])
@@ -103,7 +89,7 @@ static void look(const struct sys *y, uint64_t now[SYS_NUMBERS])
     now[SYS_RETAINED] = gauge(m->retained);
     now[SYS_STORED] = gauge(m->queued) + now[SYS_RETAINED];
     now[SYS_STORED_BYTES] = gauge(m->queued_bytes) + gauge(m->retained_bytes);
-    now[SYS_HEAP] = own_bytes();
+    now[SYS_HEAP] = memory_resident();
 }
 
 static void on_sys(struct timer *t)

@@ -142,6 +142,8 @@ void broker_io_look(const struct journal *log, const struct broker *b, struct no
 {
     struct journal_status js;
 
+    if (b)
+        state_set(state, NOT_READY_MQTT_MEMORY, broker_memory_is_low(b));
     if (!log || !b)
         return;
     journal_status(log, &js);

@@ -247,4 +247,29 @@ def test_a_storm_of_retained_topics_stops_at_the_limit(box):
     assert rss_kib(hub) - before < 8 * 1024 * max(1, SLOW)
 
 
+def test_many_full_queues_do_not_take_the_memory_of_all(box):
+    """40 absent clients may each have 16 MiB, and the process 60."""
+    hub = box.hub(extra="limits: {mqtt_memory_max: 60MiB}", node=", workers: 1")
+    base = rss_kib(hub)
+    for n in range(40):
+        c = Client(hub, 5, f"away-{n}", clean=False, props={"session_expiry": 1000})
+        c.subscribe((f"fill/{n}", 1))
+        c.s.close()
+    pub, payload = Client(hub, 5, "pub"), b"x" * 500_000
+    for n in range(40):
+        for _ in range(8):  # 160 MB in all, if they were kept
+            pub.publish(f"fill/{n}", payload, 1)
+    until(lambda: hub.metric("wayside_mqtt_messages_dropped_total") > 0, "some to be dropped")
+    # What came between two looks at the memory may be beyond it.
+    assert rss_kib(hub) - base < 110 * 1024 * max(1, SLOW), rss_kib(hub)
+    assert "mqtt_memory_max" in str(hub.get_status()), hub.get_status()
+    # Who has little gets it all the same; nothing more is retained, and what is deleted is.
+    near = Client(hub, 5, "near")
+    near.subscribe(("near", 1))
+    pub.publish("near", b"hello", 1)
+    near.message("near")
+    assert pub.publish("kept", b"x", 1, retain=True) == 0x97
+    pub.publish("kept", b"", 1, retain=True)
+
+
 main(globals())

@@ -44,6 +44,44 @@ static int push(struct session *s, uint32_t n, unsigned qos)
     return rc;
 }
 
+/* A queue has little while memory is short, and what it has stays. */
+static void short_of_memory(void **state)
+{
+    static char payload[1000];
+    struct cell low = { 0 };
+    struct session_limits l = {
+        .inflight_max = 5, .queue_max_messages = 100, .queue_max_bytes = 50000, .low = &low
+    };
+    struct session *s = session_new(STR("c"), 1, &l);
+    struct message_source src = { .topic = STR("t"),
+                                  .payload = { payload, sizeof(payload) },
+                                  .qos = 1 };
+    struct message *m = message_new(&src);
+    uint32_t had;
+
+    (void)state;
+    while (session_push(s, m, 1, false, (struct sub_ids){ 0 }) == 0)
+        ;
+    had = s->queued_messages;
+    assert_in_range(had, 40, 50);
+    cell_set(&low, 1);
+    assert_int_equal(session_push(s, m, 1, false, (struct sub_ids){ 0 }), ERR_FULL);
+    assert_int_equal(s->queued_messages, had);
+    session_free(s);
+    s = session_new(STR("d"), 2, &l);
+    while (session_push(s, m, 1, false, (struct sub_ids){ 0 }) == 0)
+        ;
+    assert_true(s->queued_bytes <= SESSION_QUEUE_LEAST);
+    assert_true(s->queued_messages >= 10);
+    cell_set(&low, 0);
+    assert_int_equal(session_push(s, m, 1, false, (struct sub_ids){ 0 }), 0);
+    l.queue_max_bytes = 2000; /* less is still less */
+    cell_set(&low, 1);
+    assert_int_equal(session_queue_max(&l), 2000);
+    session_free(s);
+    message_unref(m);
+}
+
 static void window_and_order(void **state)
 {
     struct session *s = session_new(STR("c"), 1, &limits);
@@ -705,6 +743,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(window_and_order),
+        cmocka_unit_test(short_of_memory),
         cmocka_unit_test(exactly_once_states),
         cmocka_unit_test(what_waits_can_be_dropped),
         cmocka_unit_test(limits_drop_the_newest),
