@@ -30,6 +30,10 @@ static inline uint64_t cell_add(struct cell *c, uint64_t n)
 {
     return atomic_fetch_add(&c->v, n) + n;
 }
+static inline void cell_sub(struct cell *c, uint64_t n)
+{
+    atomic_fetch_sub(&c->v, n);
+}
 /* Raises it to v; false, and unchanged, when it is there or beyond already. */
 static inline int cell_raise(struct cell *c, uint64_t v)
 {

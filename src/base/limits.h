@@ -13,7 +13,8 @@
 /* clang-format off */
 #define LIMITS_LIST(X)                                                                             \
     /* name, default, least, most, unit, help */                                                   \
-    X(connections_max, 10000, 1, 1000000, COUNT, "open connections of all services together")      \
+    X(connections_max, 10000, 1, 1000000, COUNT, "open connections of all services together, but for the control socket and the local one") \
+    X(open_files_reserve, 128, 16, 100000, COUNT, "open files that connections leave to the journal, the store, the control socket and a reload; never more than a quarter of what the system allows") \
     X(connections_per_address_max, 0, 0, 1000000, COUNT, "open connections of one address through one listener (IPv6: of one /64); 0: no limit") \
     X(tls_handshakes_max, 256, 1, 1000000, COUNT, "TLS handshakes under way on one listener: more wait, and those that take longer than 1 s go first") \
     X(tls_handshake_timeout_ms, 10000, 100, 600000, MS, "time for a TLS handshake")               \

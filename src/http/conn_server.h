@@ -55,6 +55,7 @@ struct http_server {
     unsigned flags;
     struct limits limits;
     struct metrics *metrics;
+    struct listener_places *places;
     const struct authz *authz;
     struct http_guard guard;
     const struct http_static *files;

@@ -76,6 +76,7 @@ struct http_server *http_server_new(struct workers *w, const struct http_server_
     s->flags = o->flags;
     s->limits = *o->limits;
     s->metrics = o->metrics;
+    s->places = o->places;
     s->authz = o->authz;
     s->files = o->files;
     s->file_count = o->file_count;
@@ -127,6 +128,7 @@ int http_listen(struct http_server *s, const struct http_listen_options *o, stru
         .guard = { .per_address_max = s->limits.connections_per_address_max,
                    .handshakes_max = s->limits.tls_handshakes_max,
                    .handshake_timeout_ms = s->limits.tls_handshake_timeout_ms },
+        .places = s->places,
         .accepted = http_conn_accept,
         .ctx = s,
     };

@@ -37,9 +37,10 @@ enum http_server_flags {
 struct http_server_options {
     const char *name; /* label of this service in logs and metrics: "api", "health" */
     unsigned flags;
-    const struct limits *limits; /* copied */
-    struct metrics *metrics;     /* may be NULL */
-    const struct authz *authz;   /* may be NULL: everybody is anonymous and may all */
+    const struct limits *limits;    /* copied */
+    struct metrics *metrics;        /* may be NULL */
+    struct listener_places *places; /* of its listeners; may be NULL; borrowed, outlives it */
+    const struct authz *authz;      /* may be NULL: everybody is anonymous and may all */
     /* Names by which browsers may reach this server beside addresses and localhost, and origins
      * ("https://panel.example.org") that may call it. Zero-terminated lists; NULL: none. Copied. */
     const char *const *hosts;

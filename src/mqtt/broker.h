@@ -105,10 +105,11 @@ struct broker_options {
     enum broker_durability durability;
     const struct broker_topic *topics;
     size_t topic_count;
-    const char *version;          /* what $SYS/broker/version says; NULL: no $SYS topics */
-    uint64_t sys_interval_ms;     /* 0: 10 s */
-    enum session_full queue_full; /* when a client's queue is full */
-    bool queue_qos0;              /* QoS 0 is kept, too, for clients that are away */
+    struct listener_places *places; /* of its listeners; may be NULL; borrowed, outlives it */
+    const char *version;            /* what $SYS/broker/version says; NULL: no $SYS topics */
+    uint64_t sys_interval_ms;       /* 0: 10 s */
+    enum session_full queue_full;   /* when a client's queue is full */
+    bool queue_qos0;                /* QoS 0 is kept, too, for clients that are away */
 };
 
 /* The broker on all workers. Not from a worker's thread. authz, metrics and ctx outlive it. */

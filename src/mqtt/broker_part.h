@@ -89,7 +89,8 @@ struct broker {
     void *publish_ctx;
     char *version;
     uint64_t sys_interval_ms;
-    uint64_t key[2]; /* of all hashes that workers must agree on */
+    struct listener_places *places; /* may be NULL */
+    uint64_t key[2];                /* of all hashes that workers must agree on */
     struct broker_metrics m;
     struct metrics *own_metrics;   /* when none were given: the broker asks some itself */
     struct list listeners;         /* the thread that made the broker */

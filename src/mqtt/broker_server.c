@@ -176,6 +176,7 @@ struct broker *broker_new(struct workers *w, const struct broker_options *o)
     b->authz = o->authz;
     b->on_publish = o->on_publish;
     b->publish_ctx = o->publish_ctx;
+    b->places = o->places;
     b->journal = o->journal;
     b->durability = o->durability;
     topics_keep(b, o);
@@ -240,6 +241,7 @@ int broker_listen(struct broker *b, const struct broker_listen *o, struct addr *
         .guard = { .per_address_max = b->limits.connections_per_address_max,
                    .handshakes_max = b->limits.tls_handshakes_max,
                    .handshake_timeout_ms = b->limits.tls_handshake_timeout_ms },
+        .places = b->places,
         .accepted = conn_accepted,
         .ctx = bl,
     };

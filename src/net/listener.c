@@ -5,8 +5,9 @@
  *
  * Refuses: an address where anybody else listens (SO_REUSEPORT alone would share it silently with
  * another program of the same user), a Unix socket that somebody answers on, more connections than
- * connections_max. When descriptors run out accepting pauses for a moment instead of spinning on a
- * socket that stays readable; waiting clients stay in the backlog.
+ * connections_max. When descriptors run out, or only those are left that the rest of the program needs
+ * (listener_places), accepting pauses for a moment instead of spinning on a socket that stays
+ * readable; waiting clients stay in the backlog.
  *
  * Threads: the counts are atomic; everything of an acceptor belongs to its worker, the rest does
  * not change between listener_open and listener_free.
@@ -38,7 +39,7 @@ struct acceptor {
     struct loop *loop;
     int fd;
     struct timer back_off;
-    uint64_t logged_ms; /* when the shortage was last logged; 0: never */
+    struct cell logged_ms; /* when the shortage was last logged; 0: never */
 };
 
 struct listener {
@@ -66,17 +67,20 @@ static void on_back_off_end(struct timer *t)
 
 static void back_off(struct acceptor *a, int error)
 {
-    uint64_t now = loop_now_ms(a->loop);
+    struct listener_places *all = a->listener->o.places;
+    struct cell *logged = all ? &all->logged_ms : &a->logged_ms;
+    uint64_t now = loop_now_ms(a->loop), last = cell_get(logged);
     char text[ADDR_TEXT_SIZE];
 
     uv_poll_stop(&a->poll);
     timer_start(&a->back_off, BACK_OFF_MS);
-    if (a->logged_ms && now - a->logged_ms < LOG_EVERY_MS)
+    /* Of two workers that see the same time, one says it. */
+    if ((last && now < last + LOG_EVERY_MS) || !cell_raise(logged, now))
         return;
-    a->logged_ms = now;
     log_error("net", "cannot accept connections", lf_err("error", error),
               lf_text("address", addr_format(&a->listener->bound, text)),
-              lf_text("hint", "raise the limit of open files (LimitNOFILE)"));
+              lf_text("do", "raise the limit of open files (LimitNOFILE of systemd, ulimit -n), or "
+                            "lower limits.connections_max"));
 }
 
 struct passed {
@@ -112,10 +116,42 @@ static void pass_on(struct acceptor *a, int fd)
     loop_post(workers_loop(ln->workers, to), &p->mail);
 }
 
+static void refuse(struct listener *ln, int fd, struct metric *why)
+{
+    atomic_fetch_add(&ln->refused, 1);
+    metric_add(why, 1);
+    close(fd);
+}
+
+/* A place for one more, of the listener's and of all. */
+static bool enter(struct listener *ln)
+{
+    struct listener_places *all = ln->o.places;
+
+    if (atomic_fetch_add(&ln->open, 1) >= ln->o.connections_max && ln->o.connections_max) {
+        atomic_fetch_sub(&ln->open, 1);
+        return false;
+    }
+    if (all && cell_add(&all->open, 1) > all->connections_max && all->connections_max) {
+        cell_sub(&all->open, 1);
+        atomic_fetch_sub(&ln->open, 1);
+        return false;
+    }
+    return true;
+}
+
+static void leave(struct listener *ln)
+{
+    if (ln->o.places)
+        cell_sub(&ln->o.places->open, 1);
+    atomic_fetch_sub(&ln->open, 1); /* the last touch: at 0 it may be freed */
+}
+
 /* One connection. False when there is none to be had now. */
 static bool accept_one(struct acceptor *a)
 {
     struct listener *ln = a->listener;
+    struct listener_places *all = ln->o.places;
     struct addr peer = { .len = sizeof(peer.ss) };
     int fd = accept4(a->fd, (struct sockaddr *)&peer.ss, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
@@ -125,10 +161,14 @@ static bool accept_one(struct acceptor *a)
         /* Others are errors of the one connection: it was reset while it waited, for instance. */
         return errno == ECONNABORTED || errno == EINTR || errno == EPROTO;
     }
-    if (atomic_fetch_add(&ln->open, 1) >= ln->o.connections_max && ln->o.connections_max) {
-        atomic_fetch_sub(&ln->open, 1);
-        atomic_fetch_add(&ln->refused, 1);
-        close(fd);
+    /* The system gives the lowest number that is free: all below are taken. */
+    if (all && all->files_max && fd >= all->files_max) {
+        refuse(ln, fd, all->files);
+        back_off(a, -EMFILE);
+        return false;
+    }
+    if (!enter(ln)) {
+        refuse(ln, fd, all ? all->places : NULL);
         return true;
     }
     if (addr_is_unix(&ln->bound))
@@ -211,7 +251,7 @@ void listener_ended(struct listener *ln, bool began)
 {
     if (!began)
         atomic_fetch_add(&ln->failed, 1);
-    atomic_fetch_sub(&ln->open, 1); /* the last touch: at 0 it may be freed */
+    leave(ln);
 }
 
 /* ---- opening: on the caller's thread ---- */

@@ -5,6 +5,7 @@
  * socket is accepted by worker 0, which passes connections on in turn.
  */
 #include "base/addr_net.h"
+#include "base/cell.h"
 #include "base/err.h"
 #include "base/metrics.h"
 #include "net/stream.h"
@@ -29,8 +30,9 @@ struct listener_proxy {
 
 /* So that strangers cannot take the places and the time of all. Counted by cause: */
 #define LISTENER_TURNED_AWAY "wayside_connections_turned_away_total"
-#define LISTENER_TURNED_AWAY_HELP                                                                  \
-    "connections ended at the door, for too many of one address, or handshakes too slow to wait for"
+#define LISTENER_TURNED_AWAY_HELP                                                                   \
+    "connections ended at the door: too many in all (places), or more than open files (files), or " \
+    "of one address, or handshakes too slow to wait for"
 struct listener_guard {
     uint64_t per_address_max;           /* limits.connections_per_address_max; 0: no limit */
     uint64_t handshakes_max;            /* limits.tls_handshakes_max; 0: no limit */
@@ -38,12 +40,24 @@ struct listener_guard {
     struct metric *address, *handshake; /* count; may be NULL */
 };
 
+/* What the listeners of a program share, so that all of them together leave it what it needs itself. Set
+ * before the first of them opens; outlives the last. */
+struct listener_places {
+    uint64_t connections_max; /* limits.connections_max; 0: no limit */
+    int files_max;            /* no connection keeps a descriptor from this number on: fewer than
+                                      what is reserved would be left; 0: no limit */
+    struct metric *places, *files; /* count; may be NULL */
+    struct cell open;
+    struct cell logged_ms; /* when the shortage was last logged; 0: never */
+};
+
 struct listener_options {
     struct addr addr; /* port 0: the system picks one; all workers then share it */
     int backlog;      /* 0: 1024 */
     struct listener_proxy proxy;
     struct listener_guard guard;
-    struct tls_context *tls;  /* NULL: plain; borrowed, outlives the listener */
+    struct listener_places *places; /* NULL: none are shared */
+    struct tls_context *tls;        /* NULL: plain; borrowed, outlives the listener */
     const char *alpn;         /* names offered under TLS, best first: "h2,http/1.1"; NULL: none */
     unsigned unix_mode;       /* permissions of a Unix socket; 0: 0660. A stale socket file that
                                 nobody answers on is replaced. */
@@ -60,7 +74,7 @@ MUST_USE int listener_open(struct workers *w, const struct listener_options *o,
                            struct listener **out, struct fault *f);
 /* The bound address, with the port that was picked. */
 const struct addr *listener_addr(const struct listener *l);
-/* Connections open now / refused so far (connections_max) / lost before they began so far, in the
+/* Connections open now / refused so far (connections_max, of the listener and of all) / lost before they began so far, in the
  * TLS handshake or for want of a PROXY header. From any thread. */
 uint64_t listener_open_count(const struct listener *l);
 uint64_t listener_refused_count(const struct listener *l);

@@ -29,6 +29,7 @@
 #include "node/control_server.h"
 #include "node/files_io.h"
 #include "node/health_server.h"
+#include "node/open_files_io.h"
 #include "node/status_server.h"
 
 #include <assert.h>
@@ -54,6 +55,7 @@ struct node {
     struct buf id, data, journal_dir;
     struct node_state state;
     struct metrics *metrics;
+    struct listener_places places; /* of all listeners but the two local sockets */
     struct workers *workers;
     struct access_server *access;
     struct access_user *users;
@@ -252,6 +254,7 @@ static int listen_websocket(struct node *n, const struct http_listen_options *o,
     struct http_server_options so = { .name = "mqtt-websocket",
                                       .limits = &n->limits,
                                       .metrics = n->metrics,
+                                      .places = &n->places,
                                       .hosts = n->hosts,
                                       .origins = n->origins };
     struct http_server *s = http_server_new(n->workers, &so);
@@ -388,6 +391,7 @@ static int make_broker(struct node *n, struct fault *f)
     struct broker_options o = { .limits = &n->limits,
                                 .metrics = n->metrics,
                                 .authz = access_server_authz(n->access),
+                                .places = &n->places,
                                 .version = n->settings->mqtt.sys_interval_s > 0
                                                ? "wayside version " WAYSIDE_VERSION
                                                : NULL,
@@ -481,6 +485,7 @@ static int start_api(struct node *n, struct fault *f)
         .flags = HTTP_SPA | HTTP_OPENAPI | (s->log.requests ? HTTP_ACCESS_LOG : 0),
         .limits = &n->limits,
         .metrics = n->metrics,
+        .places = &n->places,
         .hosts = n->hosts,
         .origins = n->origins,
         .files = web_files,
@@ -513,9 +518,11 @@ static int start_api(struct node *n, struct fault *f)
 
 static int start_health(struct node *n, struct fault *f)
 {
-    struct http_server_options so = {
-        .name = "health", .flags = HTTP_HOST_ANY, .limits = &n->limits, .metrics = n->metrics
-    };
+    struct http_server_options so = { .name = "health",
+                                      .flags = HTTP_HOST_ANY,
+                                      .limits = &n->limits,
+                                      .metrics = n->metrics,
+                                      .places = &n->places };
     struct http_server *server = http_server_new(n->workers, &so);
 
     n->servers[n->server_count++] = server;
@@ -709,6 +716,7 @@ int node_start(const struct conf *conf, struct node **out, struct fault *f)
     n->data = buf_init(3500);
     n->journal_dir = buf_init(4096);
     n->metrics = metrics_new();
+    n->places = open_files_places(&n->limits, open_files_raise(), n->metrics);
     n->health = (struct health){
         .state = &n->state, .metrics = n->metrics, .more_metrics = add_host_metrics, .ctx = n
     };

@@ -2,6 +2,7 @@
 import pathlib
 import resource
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -82,6 +83,59 @@ def test_one_address_has_its_places_and_others_theirs(box):
     assert [enter("127.0.0.3") for _ in range(5)] == [True] * 5
     ours[0].close()
     until(lambda: enter("127.0.0.2"), "the place of the one that left")
+
+
+def test_all_listeners_together_have_connections_max(box):
+    hub = box.hub(extra="limits: {connections_max: 6}", node=", workers: 2")
+    clients = [Client(hub, 4) for _ in range(3)]
+    web = [dial(hub.address(service)) for service in ("api", "api", "health")]
+    for s in web:
+        s.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert s.recv(100).startswith(b"HTTP/1.1 200")
+    assert hub.get_status(), "the control socket is apart"
+    for service in ("mqtt", "mqtt-websocket", "api", "health"):
+        assert is_ended(dial(hub.address(service))), service
+    for c in clients:
+        c.ping()
+    web[0].close()
+    assert until(lambda: hub.metric("wayside_connections_turned_away_total"), "a place to be free") >= 4
+
+
+def test_strangers_leave_the_node_the_files_that_it_needs(box):
+    hub = box.hub(start=False, extra="journal: {segment: 64KiB, quota: 16MiB}", node=", workers: 2")
+    hub.before = ["sh", "-c", 'ulimit -n 256 && exec "$@"', "sh"]
+    hub.start()
+    assert hub.logged(level="warn", module="node", allowed=256, needed=10128), "it does not say that places are few"
+    good = Client(hub, 4)
+    many = [dial(hub.address("mqtt")) for _ in range(300)]
+    for s in many:
+        try:
+            s.sendall(connect(4, ""))
+        except OSError:
+            pass
+    until(lambda: hub.logged(module="net", msg="cannot accept connections"), "accepting to pause")
+    until(lambda: len(list(pathlib.Path(f"/proc/{hub.process.pid}/fd").iterdir())) > 180, "the places to be taken")
+    # Several new segments, a question, a reload.
+    for n in range(200):
+        good.publish("wayside/d/event/e", "x" * 2000, 1)
+    assert hub.get_status()
+    hub.process.send_signal(signal.SIGHUP)
+    until(lambda: hub.logged(module="config", msg="reloaded"), "the reload")
+    assert len(list(pathlib.Path(f"/proc/{hub.process.pid}/fd").iterdir())) < 256 - 40
+    for s in many:
+        s.close()
+    until(lambda: hub.metric("wayside_mqtt_connections") == 1, "them to be gone")
+    assert hub.metric("wayside_connections_turned_away_total") >= 1
+    Client(hub, 5).ping()
+
+
+def test_a_soft_limit_of_open_files_is_raised(box):
+    hub = box.hub(start=False, extra="limits: {connections_max: 300}")
+    hub.before = ["sh", "-c", 'ulimit -Sn 100 && exec "$@"', "sh"]
+    hub.start()
+    assert not hub.logged(level="warn")
+    for c in [Client(hub, 4) for _ in range(200)]:
+        c.ping()
 
 
 def test_handshakes_that_go_nowhere_keep_nobody_out(box):

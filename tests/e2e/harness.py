@@ -112,6 +112,7 @@ class Link:
 class Node:
     """One running wayside."""
     netns = None  # the network namespace it runs in
+    before = ()  # words in front of its command: what runs it
 
     def __init__(self, box, name, command, config, env=None):
         self.box, self.name, self.command = box, name, command
@@ -133,7 +134,7 @@ class Node:
     def start(self, ready=True):
         self.offset = self.log.stat().st_size if self.log.exists() else 0
         out = open(self.log, "ab")
-        self.process = subprocess.Popen([*(["ip", "netns", "exec", self.netns] if self.netns else []), BIN, *self.command, "-c", str(self.config)], stdout=out, stderr=out,
+        self.process = subprocess.Popen([*(["ip", "netns", "exec", self.netns] if self.netns else []), *self.before, BIN, *self.command, "-c", str(self.config)], stdout=out, stderr=out,
                                         stdin=subprocess.DEVNULL, env={**os.environ, **self.env}, cwd=self.dir)
         out.close()
         if ready:

@@ -68,18 +68,25 @@ static void accepted(void *ctx, struct loop *l, struct stream *s)
     stream_set(s, &echo, v, 1000);
 }
 
-static struct service *service_new(const char *address, uint64_t connections_max)
+static struct service *service_of(const char *address, uint64_t connections_max,
+                                  struct listener_places *places)
 {
     struct service *v = NEW(struct service);
     struct listener_options o = { .accepted = accepted, .ctx = v };
     struct fault f = { 0 };
 
     o.connections_max = connections_max;
+    o.places = places;
     assert_int_equal(addr_parse_port(str_of(address), 0, &o.addr), 0);
     v->w = workers_start(WORKERS);
     if (listener_open(v->w, &o, &v->ln, &f))
         fail_msg("%s", f.text);
     return v;
+}
+
+static struct service *service_new(const char *address, uint64_t connections_max)
+{
+    return service_of(address, connections_max, NULL);
 }
 
 #define EVENTUALLY(cond)                                                                           \
@@ -188,6 +195,77 @@ static void beyond_connections_max_they_are_refused(void **state)
     close(a);
     close(b);
     service_free(v);
+}
+
+/* The end, or a reset: bytes of ours may have been left unread. */
+static void expect_end(int fd)
+{
+    char in[1];
+
+    assert_true(fd >= 0);
+    assert_true(recv(fd, in, 1, 0) <= 0);
+    close(fd);
+}
+
+static void places_are_of_all_listeners_together(void **state)
+{
+    struct metrics *m = metrics_new();
+    struct listener_places all = { .connections_max = 3,
+                                   .places = metrics_counter(m, "places", "", "") };
+    struct service *v = service_of("127.0.0.1:0", 2, &all), *w = service_of("127.0.0.1:0", 9, &all);
+    int fd[3];
+
+    (void)state;
+    fd[0] = client(listener_addr(v->ln));
+    expect_echo(fd[0]);
+    fd[1] = client(listener_addr(v->ln));
+    expect_echo(fd[1]);
+    expect_end(client(listener_addr(v->ln))); /* its own are fewer */
+    fd[2] = client(listener_addr(w->ln));
+    expect_echo(fd[2]);
+    expect_end(client(listener_addr(w->ln)));
+    assert_int_equal(listener_refused_count(w->ln), 1);
+    assert_int_equal(metric_value(all.places), 2);
+    close(fd[0]);
+    EVENTUALLY(cell_get(&all.open) == 2);
+    fd[0] = client(listener_addr(w->ln));
+    expect_echo(fd[0]);
+    for (unsigned i = 0; i < COUNT_OF(fd); i++)
+        close(fd[i]);
+    service_free(v);
+    service_free(w);
+    assert_int_equal(cell_get(&all.open), 0);
+    metrics_free(m);
+}
+
+static void descriptors_that_are_reserved_are_left(void **state)
+{
+    struct metrics *m = metrics_new();
+    struct listener_places all = { .files = metrics_counter(m, "files", "", "") };
+    struct service *v = service_of("127.0.0.1:0", 0, &all), *own = service_new("127.0.0.1:0", 0);
+    int fd[3], lowest = dup(0);
+
+    (void)state;
+    close(lowest);
+    all.files_max = lowest + 4; /* each connection takes two: both ends of it are ours */
+    for (unsigned i = 0; i < 2; i++) {
+        fd[i] = client(listener_addr(v->ln));
+        expect_echo(fd[i]);
+    }
+    expect_end(client(listener_addr(v->ln)));
+    assert_int_equal(metric_value(all.files), 1);
+    assert_int_equal(listener_open_count(v->ln), 2);
+    fd[2] = client(listener_addr(own->ln)); /* who shares nothing takes of the reserve */
+    expect_echo(fd[2]);
+    close(fd[0]);
+    EVENTUALLY(listener_open_count(v->ln) == 1);
+    fd[0] = client(listener_addr(v->ln));
+    expect_echo(fd[0]); /* at the latest when its pause is over */
+    for (unsigned i = 0; i < COUNT_OF(fd); i++)
+        close(fd[i]);
+    service_free(v);
+    service_free(own);
+    metrics_free(m);
 }
 
 static void closing_at_once_is_allowed(void **state)
@@ -469,15 +547,6 @@ static int say(const struct service *v, struct str bytes)
     return fd;
 }
 
-/* The end, or a reset: bytes of ours may have been left unread. */
-static void expect_end(int fd)
-{
-    char in[4];
-
-    assert_true(recv(fd, in, sizeof(in), 0) <= 0);
-    close(fd);
-}
-
 static void a_proxy_says_who_connected(void **state)
 {
     struct service *v = proxied_new("127.0.0.1:0", NULL, 5000);
@@ -578,6 +647,7 @@ static void a_listener_that_closes_ends_those_that_wait(void **state)
 }
 
 RUN(TEST(port_0_is_one_port_for_all_workers), TEST(a_thousand_connections_come_and_go),
+    TEST(places_are_of_all_listeners_together), TEST(descriptors_that_are_reserved_are_left),
     TEST(beyond_connections_max_they_are_refused), TEST(closing_at_once_is_allowed),
     TEST(a_port_in_use_is_said_in_a_sentence), TEST(open_connections_outlive_the_listener),
     TEST(connections_that_wait_when_it_closes_are_served),
