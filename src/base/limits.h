@@ -24,6 +24,7 @@
     X(mqtt_connect_max_bytes, KIB(16), 128, MIB(1), BYTES, "largest CONNECT packet")               \
     X(mqtt_connect_timeout_ms, 10000, 100, 600000, MS, "time from accept to a whole CONNECT")      \
     X(mqtt_connecting_max, 2000, 1, 1000000, COUNT, "connections that have not sent a whole CONNECT: the oldest of more goes") \
+    X(mqtt_logins_pending_max, 1000, 1, 1000000, COUNT, "logins whose password waits to be looked up in mqtt.password_file: more are told that the server is unavailable (0x88; 3.1.1: 3)") \
     X(mqtt_topic_max_bytes, 1024, 1, 65535, BYTES, "longest topic name or filter")                 \
     X(mqtt_topic_levels_max, 64, 1, 1024, COUNT, "levels in a topic name or filter")               \
     X(mqtt_subscriptions_max, 1000, 1, 1000000, COUNT, "subscriptions of one session")             \

@@ -226,6 +226,7 @@ static void logged_in(struct conn *c, int code, struct identity *id)
                code == ERR_REFUSED ? "bad user name or password" : "login is not possible now");
         return;
     }
+    conn_busy_set(c, BUSY_CLAIM);
     check_will(c);
 }
 
@@ -273,7 +274,7 @@ static void login(struct conn *c)
     };
     rc = z->login(z->ctx, &c->hello->login, &id);
     if (rc == AUTHZ_LATER)
-        c->busy |= BUSY_LOGIN;
+        c->busy |= BUSY_LOGIN; /* not paused: who goes meanwhile is not worked for */
     else
         logged_in(c, rc, rc ? NULL : id);
 }
@@ -344,7 +345,6 @@ void conn_connect(struct conn *c, const struct mqtt_connect *pk, struct str pack
         return;
     if (h->pk.client_id.n == 0)
         assign_id(h);
-    conn_busy_set(c, BUSY_CLAIM);
     login(c);
 }
 

@@ -181,6 +181,9 @@ size_t conn_data(struct conn *c, struct str bytes)
         if (c->rate)
             conn_rate_count(c, pk.type, used);
     }
+    /* What is behind a CONNECT waits for the login; the end of the connection must not overtake it. */
+    if (at < bytes.n && c->busy == BUSY_LOGIN)
+        conn_pause(c, true);
     metric_add(m->received_bytes, at);
     metric_add(m->packets_in, packets);
     metric_add(m->payload_in, payload);

@@ -5,11 +5,13 @@
  *
  * A password of a file costs up to milliseconds, so a job on a thread of its own looks at it, with
  * copies of what the client sent. When the snapshot has changed meanwhile, the answer is thrown away
- * and the job goes back with the new one. The thread also frees old snapshots: what it was given
+ * and the job goes back with the new one. A client that has gone is not worked for, and only so many may
+ * wait: whoever connects anew because it took too long must not make it take longer. The thread also frees old snapshots: what it was given
  * before is done by then, and what it is given later knows the new one.
  */
 #include "node/access_server.h"
 
+#include "base/cell.h"
 #include "base/mem.h"
 #include "mqtt/broker.h"
 
@@ -27,6 +29,9 @@ struct access_server {
     struct authz authz;
     struct access *now; /* the main thread's; while they change: what comes */
     struct jobs *jobs;  /* from the first password file on */
+    uint64_t pending_max;
+    struct cell pending; /* struct verify that are alive */
+    struct metric *turned_away;
     struct place places[];
 };
 
@@ -43,6 +48,7 @@ struct verify {
     struct access_server *server;
     struct loop *loop;
     struct authz_login *login; /* NULL: cancelled */
+    struct cell cancelled;     /* the same, for the thread */
     const struct access *with;
     uint64_t changes; /* of the worker when it asked */
     bool good;
@@ -55,7 +61,7 @@ static void on_verify(struct job *j, void *ctx)
     struct verify *v = container_of(j, struct verify, job);
 
     (void)ctx;
-    v->good = access_verify(v->with, v->user, v->password);
+    v->good = !cell_get(&v->cancelled) && access_verify(v->with, v->user, v->password);
     loop_post(v->loop, &v->mail);
 }
 
@@ -70,6 +76,7 @@ static void verify_ask(struct verify *v)
 
 static void verify_free(struct verify *v)
 {
+    cell_sub(&v->server->pending, 1);
     explicit_bzero(v->bytes, v->user.n + v->password.n);
     mem_free(v);
 }
@@ -92,10 +99,17 @@ static void on_verified(struct mail *m, struct loop *l)
         login->done(login, good ? 0 : ERR_REFUSED, id);
 }
 
-static void verify_later(struct access_server *s, struct authz_login *l)
+/* AUTHZ_LATER, or ERR_LIMIT. */
+static int verify_later(struct access_server *s, struct authz_login *l)
 {
-    struct verify *v = mem_new(sizeof(*v) + l->user.n + l->password.n);
+    struct verify *v;
 
+    if (cell_add(&s->pending, 1) > s->pending_max) {
+        cell_sub(&s->pending, 1);
+        metric_add(s->turned_away, 1);
+        return ERR_LIMIT;
+    }
+    v = mem_new(sizeof(*v) + l->user.n + l->password.n);
     v->job.run = on_verify;
     v->mail.deliver = on_verified;
     v->server = s;
@@ -109,6 +123,7 @@ static void verify_later(struct access_server *s, struct authz_login *l)
         memcpy(v->bytes + l->user.n, l->password.p, l->password.n);
     l->asked = v;
     verify_ask(v);
+    return AUTHZ_LATER;
 }
 
 /* ---- questions ---- */
@@ -118,9 +133,7 @@ static int login(void *ctx, struct authz_login *l, struct identity **out_id)
     struct access_server *s = ctx;
     int rc = access_login(place_of(s, l->loop)->now, l, out_id);
 
-    if (rc == AUTHZ_LATER)
-        verify_later(s, l);
-    return rc;
+    return rc == AUTHZ_LATER ? verify_later(s, l) : rc;
 }
 
 static void cancel_login(void *ctx, struct authz_login *l)
@@ -129,6 +142,7 @@ static void cancel_login(void *ctx, struct authz_login *l)
 
     (void)ctx;
     v->login = NULL;
+    cell_set(&v->cancelled, true);
 }
 
 static int check(void *ctx, struct authz_check *c)
@@ -162,13 +176,26 @@ static void need_jobs(struct access_server *s, const struct access *a)
         s->jobs = jobs_start("passwords", s, 0, NULL);
 }
 
-struct access_server *access_server_new(struct workers *w, struct access *first)
+static double pending(void *ctx)
+{
+    const struct access_server *s = ctx;
+
+    return (double)cell_get(&s->pending);
+}
+
+struct access_server *access_server_new(struct workers *w, const struct limits *l,
+                                        struct metrics *m, struct access *first)
 {
     unsigned count = workers_count(w);
     struct access_server *s = mem_new(sizeof(*s) + count * sizeof(s->places[0]));
 
     s->workers = w;
     s->now = first;
+    s->pending_max = l->mqtt_logins_pending_max;
+    s->turned_away = metrics_counter(m, "wayside_mqtt_logins_turned_away_total", "",
+                                     "logins refused for too many others that waited");
+    metrics_ask(m, "wayside_mqtt_logins_pending", "", "logins whose password is to be looked at",
+                false, pending, s);
     s->authz =
         (struct authz){ s, login, check, cancel_login, cancel_check, check_again, login_again };
     for (unsigned i = 0; i < count; i++)

@@ -5,14 +5,18 @@
  * that each worker has for itself, so a publish costs no lock. Passwords of a file are looked at on
  * a thread of their own. All functions are for the main thread, which is no worker.
  */
+#include "base/limits.h"
+#include "base/metrics.h"
 #include "net/workers.h"
 #include "node/access.h"
 
 struct broker;
 struct access_server;
 
-/* first (taken): what holds at the beginning. */
-struct access_server *access_server_new(struct workers *w, struct access *first);
+/* first (taken): what holds at the beginning. Of limits it takes mqtt_logins_pending_max: a login by
+ * name beyond it is answered ERR_LIMIT. */
+struct access_server *access_server_new(struct workers *w, const struct limits *l,
+                                        struct metrics *m, struct access *first);
 const struct authz *access_server_authz(const struct access_server *s);
 /* Whose connections are looked at again when the rules change. */
 void access_server_set_broker(struct access_server *s, struct broker *b);

@@ -375,7 +375,7 @@ static int make_access(struct node *n, struct fault *f)
     if (rc)
         return rc;
     log_access(s, first);
-    n->access = access_server_new(n->workers, first);
+    n->access = access_server_new(n->workers, &n->limits, n->metrics, first);
     n->desk = access_desk_new(&(struct access_desk_options){ .workers = n->workers,
                                                              .server = n->access,
                                                              .limits = &n->limits,

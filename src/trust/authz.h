@@ -69,7 +69,7 @@ struct authz_check {
 
 struct authz {
     void *ctx;
-    /* 0 with *out_id set, ERR_REFUSED, or AUTHZ_LATER. */
+    /* 0 with *out_id set, ERR_REFUSED, AUTHZ_LATER, or another error: it cannot be said now. */
     int (*login)(void *ctx, struct authz_login *l, struct identity **out_id);
     /* 0, ERR_REFUSED, or AUTHZ_LATER. */
     int (*check)(void *ctx, struct authz_check *c);

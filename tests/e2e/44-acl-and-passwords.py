@@ -12,6 +12,7 @@ import signal
 import socket
 import struct
 import subprocess
+import time
 
 from harness import LineSocket, SLOW, Skip, free_port, main, until
 
@@ -202,6 +203,65 @@ def test_clients_that_leave_while_their_password_is_looked_at(box):
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     assert log_in(hub, "ann", "correct horse") == 0
     until(lambda: hub.metric("wayside_mqtt_connections") == 0, "them to be gone")
+
+
+def slow_passwords(box, seconds):
+    """A password file whose only user, ann, costs about so long."""
+    salt = b"twelve bytes"
+    began = time.monotonic()
+    hashlib.pbkdf2_hmac("sha512", b"x", salt, 100000)
+    count = int(100000 * seconds / (time.monotonic() - began))
+    b64 = lambda b: base64.b64encode(b).decode()
+    (box.dir / "pw").write_text(f"ann:$7${count}${b64(salt)}${b64(hashlib.pbkdf2_hmac('sha512', b'correct horse', salt, count))}\n")
+    return f"  password_file: {box.dir}/pw\n", "password_iterations_max: 10000000"
+
+
+def ask_to_log_in(hub, version=5):
+    s = socket.create_connection(hub.address("mqtt"), timeout=60 * SLOW)
+    hello = text("MQTT") + bytes([version, 0xc2]) + b"\x00\x3c" + (b"\x00" if version == 5 else b"") + text("") + text("ann") + text("correct horse")
+    s.sendall(bytes([0x10]) + length(len(hello)) + hello)
+    return s
+
+
+def test_nobody_waits_for_the_logins_of_who_has_gone(box):
+    mqtt, limit = slow_passwords(box, 0.5)
+    hub, _, _ = hub_with(box, mqtt=mqtt, extra=f"limits: {{{limit}}}")
+    crowd = [ask_to_log_in(hub) for _ in range(60)]  # half a minute of work
+    until(lambda: hub.metric("wayside_mqtt_logins_pending") > 50, "them to wait")
+    for s in crowd:
+        s.close()
+    began = thread_ms(hub.process.pid).get("passwords", 0)
+    assert log_in(hub, "ann", "correct horse") == 0
+    assert thread_ms(hub.process.pid)["passwords"] - began < 10000 * SLOW
+    until(lambda: hub.metric("wayside_mqtt_logins_pending") == 0, "nobody to wait")
+    assert hub.metric("wayside_mqtt_logins_turned_away_total") == 0
+
+
+def test_what_follows_a_connect_at_once_is_not_lost(box):
+    mqtt, limit = slow_passwords(box, 0.5)
+    hub, _, _ = hub_with(box, mqtt=mqtt, extra=f"limits: {{{limit}}}")
+    sub = Client(hub.address("mqtt"), "sub", "ann", "correct horse")
+    sub.subscribe("a/b")
+    for version in (4, 5):
+        s = ask_to_log_in(hub, version)
+        s.sendall(b"\x30" + length(7 + (version == 5)) + text("a/b") + (b"\x00" if version == 5 else b"") + b"hi" + b"\xe0\x00")
+        s.close()
+        assert sub.received() == ("a/b", "hi")
+
+
+def test_logins_beyond_the_limit_are_told_at_once(box):
+    mqtt, limit = slow_passwords(box, 1)
+    hub, _, _ = hub_with(box, mqtt=mqtt, extra=f"limits: {{{limit}, mqtt_logins_pending_max: 2}}")
+    waiting = [ask_to_log_in(hub) for _ in range(2)]
+    until(lambda: hub.metric("wayside_mqtt_logins_pending") == 2, "them to wait")
+    for version, code in ((5, 0x88), (4, 3)):
+        s = ask_to_log_in(hub, version)
+        assert s.recv(100)[3] == code
+        assert s.recv(100) == b""
+    assert hub.metric("wayside_mqtt_logins_turned_away_total") == 2
+    for s in waiting:
+        assert s.recv(100)[3] == 0
+    assert log_in(hub, "ann", "correct horse") == 0
 
 
 def thread_ms(pid):
