@@ -13,11 +13,20 @@
 
 /* "local" is a matter of the listener's address, not of the client's: who reaches an open listener
  * from this machine may well be a proxy for somebody else, and who comes by a proxy always is. */
-static enum authz_anonymous rule_of(const struct listener_settings *ls)
+static enum authz_anonymous rule_of(unsigned char anonymous, const struct addr *listens,
+                                    bool proxied)
 {
-    if (ls->anonymous != ANONYMOUS_LOCAL)
-        return ls->anonymous;
-    return addr_is_local(&ls->address) && !ls->proxy_protocol ? ANONYMOUS_ALLOW : ANONYMOUS_DENY;
+    if (anonymous != ANONYMOUS_LOCAL)
+        return anonymous;
+    return addr_is_local(listens) && !proxied ? ANONYMOUS_ALLOW : ANONYMOUS_DENY;
+}
+
+struct broker_rules broker_io_api_rules(const struct settings *s, const struct limits *l)
+{
+    struct broker_rules r = broker_rules_default(l);
+
+    r.anonymous = rule_of(s->api.anonymous, &s->api.address, false);
+    return r;
 }
 
 struct broker_rules broker_io_rules(const struct settings *s, const struct limits *l,
@@ -25,7 +34,7 @@ struct broker_rules broker_io_rules(const struct settings *s, const struct limit
 {
     struct broker_rules r = broker_rules_default(l);
 
-    r.anonymous = rule_of(ls);
+    r.anonymous = rule_of(ls->anonymous, &ls->address, ls->proxy_protocol);
     r.durability =
         (enum broker_durability)(ls->has_durability ? ls->durability : s->mqtt.durability);
     r.identity_from = (enum cert_name)ls->identity_from;

@@ -9,6 +9,8 @@
 /* What holds for the clients of that listener; its texts are the settings'. */
 struct broker_rules broker_io_rules(const struct settings *s, const struct limits *l,
                                     const struct listener_settings *ls);
+/* The same for /mqtt on the listener of the REST interface. */
+struct broker_rules broker_io_api_rules(const struct settings *s, const struct limits *l);
 /* Heap, as many as mqtt.topics has; NULL: none. Its texts are the settings'. */
 struct broker_topic *broker_io_topics(const struct settings *s);
 

@@ -498,6 +498,7 @@ static int start_api(struct node *n, struct fault *f)
         .ingest = n->ingest, .journal = n->journal, .store = n->store, .limits = &n->limits
     };
     struct http_listen_options lo = { .addr = s->api.address };
+    struct broker_rules rules = broker_io_api_rules(s, &n->limits);
     struct http_server *server = http_server_new(n->workers, &so);
     struct tls_server_options to = { .cert_file = or_default(s->api.cert, NULL),
                                      .key_file = or_default(s->api.key, NULL) };
@@ -512,8 +513,14 @@ static int start_api(struct node *n, struct fault *f)
     mqtt_api_mount(n->mqtt_api, server);
     access_api_mount(n->desk, server);
     health_mount_api(&n->health, server);
-    mount_mqtt(n, server, mqtt_on_api, COUNT_OF(mqtt_on_api), NULL);
-    return listen_http(n, server, "api", &lo, f);
+    mount_mqtt(n, server, mqtt_on_api, COUNT_OF(mqtt_on_api), &rules);
+    rc = listen_http(n, server, "api", &lo, f);
+    if (!rc && s->api.anonymous == ANONYMOUS_LOCAL && rules.anonymous == ANONYMOUS_DENY)
+        log_warn("mqtt",
+                 "/mqtt is open to the network and lets in nobody without a name: the "
+                 "dashboard has no live values",
+                 lf_text("do", "api: {anonymous: allow} with mqtt.acl_file, or deny"));
+    return rc;
 }
 
 static int start_health(struct node *n, struct fault *f)

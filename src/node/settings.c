@@ -387,6 +387,10 @@ static void check_api(const void *value, struct conf_say *say)
 static const struct conf_row api_rows[] = {
     { "address", CONF_ADDRESS, API(address), .def = "127.0.0.1:8000", .port = 8000,
       .help = "where the REST interface and the dashboard are served" },
+    { "anonymous", CONF_ENUM, API(anonymous), .def = "local", .names = anonymous_names,
+      .help =
+          "clients of MQTT at its path /mqtt without a user name, such as the dashboard for its live "
+          "values: allow, deny, or only where the address is loopback or a Unix socket (local)" },
     { "port", CONF_GONE, .help = "write address: \":8000\"" },
     { "host", CONF_GONE, .help = "write address: \"127.0.0.1:8000\"" },
     { "cert", CONF_PATH, API(cert), .help = "certificate chain in PEM: served by TLS" },

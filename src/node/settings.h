@@ -85,6 +85,7 @@ struct mqtt_settings {
 };
 struct api_settings {
     struct addr address;
+    unsigned char anonymous; /* enum authz_anonymous: of /mqtt */
     struct str cert, key;
     struct conf_texts origins, hosts;
 };

@@ -52,6 +52,24 @@ def doors(hub):
     return [(hub.address("mqtt-websocket"), "/mqtt"), (hub.address("mqtt-websocket"), "/"), (hub.address("api"), "/mqtt")]
 
 
+def test_mqtt_at_the_api_asks_for_the_address_of_its_listener(box):
+    """Not for the client's: who reaches an open one from this machine may be a proxy for anybody."""
+    for name, api, let_in in (("own", '"127.0.0.1:0"', True), ("open", '"0.0.0.0:0"', False), ("allow", '"0.0.0.0:0", anonymous: allow', True),
+                              ("deny", '"127.0.0.1:0", anonymous: deny', False)):
+        hub = box.hub(name=name, start=False)
+        hub.config.write_text(hub.config.read_text().replace('api: {address: "127.0.0.1:0"}', f"api: {{address: {api}}}"))
+        hub.start()
+        status, head, rest, s = upgrade(("127.0.0.1", hub.port("api")))
+        assert status == 101, head
+        s.sendall(frame(CONNECT))
+        while len(rest) < 6:
+            rest += s.recv(100)
+        assert rest[:6] == b"\x82\x04\x20\x02\x00" + (b"\x00" if let_in else b"\x04"), (name, rest)
+        assert bool([l for l in hub.logged(level="warn", module="mqtt") if "live values" in l["msg"]]) == (name == "open")
+        s.close()
+        hub.stop()
+
+
 def test_foreign_origins_are_refused_with_a_sentence(box):
     hub = box.hub()
     for address, path in doors(hub):
