@@ -16,7 +16,7 @@
     X(connections_max, 10000, 1, 1000000, COUNT, "open connections of all services together, but for the control socket and the local one") \
     X(open_files_reserve, 128, 16, 100000, COUNT, "open files that connections leave to the journal, the store, the control socket and a reload; never more than a quarter of what the system allows") \
     X(connections_per_address_max, 0, 0, 1000000, COUNT, "open connections of one address through one listener (IPv6: of one /64); 0: no limit") \
-    X(tls_handshakes_max, 256, 1, 1000000, COUNT, "TLS handshakes under way on one listener: more wait, and those that take longer than 1 s go first") \
+    X(tls_handshakes_max, 256, 1, 1000000, COUNT, "TLS handshakes under way on one listener: more wait, and for each of them one that takes longer than 1 s goes") \
     X(tls_handshake_timeout_ms, 10000, 100, 600000, MS, "time for a TLS handshake")               \
     X(proxy_header_max_bytes, 1024, 232, 65551, BYTES, "PROXY header in front of a connection, with its additions") \
     X(proxy_timeout_ms, 5000, 100, 600000, MS, "time from accept to a whole PROXY header")         \

@@ -32,6 +32,9 @@
 #define HOLD_MS      10 /* no room for more handshakes */
 #define HANDSHAKE_MS 10000
 #define LOG_EVERY_MS 60000
+/* While there is no room for more, what comes before the protocol may take so long: three round trips to
+ * the other side of the world. */
+#define PATIENCE_MS 1000
 
 struct acceptor {
     uv_poll_t poll;
@@ -42,12 +45,19 @@ struct acceptor {
     struct cell logged_ms; /* when the shortage was last logged; 0: never */
 };
 
+/* Those who have not begun, on one loop. */
+struct lobby {
+    struct list waiting; /* struct unbegun, the oldest first */
+    unsigned count;
+};
+
 struct listener {
     struct workers *workers;
     struct listener_options o;
     struct addr bound;
     struct str alpn;             /* owned */
     struct acceptor **acceptors; /* per worker; NULL where none */
+    struct lobby *lobbies;       /* per worker */
     int *fds;                    /* per worker, until its acceptor has it; -1: none */
     struct peers *peers;         /* NULL: no limit */
     unsigned next_worker;        /* worker 0's: who gets the next Unix connection */
@@ -55,6 +65,63 @@ struct listener {
     dev_t unix_dev; /* of the socket file, to remove no other's */
     ino_t unix_ino;
 };
+
+/* ---- who has not begun ---- */
+
+void listener_wait(struct unbegun *u, struct stream *s)
+{
+    struct lobby *lobby = &s->listener->lobbies[loop_index(s->loop)];
+
+    u->s = s;
+    u->since_ms = loop_now_ms(s->loop);
+    list_push_back(&lobby->waiting, &u->link);
+    lobby->count++;
+}
+
+void listener_wait_over(struct unbegun *u)
+{
+    if (list_empty(&u->link))
+        return;
+    list_remove(&u->link);
+    u->s->listener->lobbies[loop_index(u->s->loop)].count--;
+}
+
+/* Each handshake costs a signature: those under way, and those to come of whose PROXY header we wait for, bound
+ * what a turn may take. */
+static bool is_full(const struct acceptor *a)
+{
+    const struct listener *ln = a->listener;
+    uint64_t max = ln->o.guard.handshakes_max;
+    unsigned workers = workers_count(ln->workers);
+
+    return ln->o.tls && max > 0 &&
+           ln->lobbies[loop_index(a->loop)].count >= (max + workers - 1) / workers;
+}
+
+/* Where it is full: who has taken so long that it goes when somebody else comes; or NULL. */
+static struct stream *slowest(const struct acceptor *a)
+{
+    const struct list *waiting = &a->listener->lobbies[loop_index(a->loop)].waiting;
+    const struct unbegun *u = container_of(waiting->next, struct unbegun, link);
+
+    return loop_now_ms(a->loop) - u->since_ms >= PATIENCE_MS ? u->s : NULL;
+}
+
+static bool has_room(const struct acceptor *a)
+{
+    return !is_full(a) || slowest(a);
+}
+
+/* For one that was accepted. */
+static void make_room(struct acceptor *a)
+{
+    struct stream *s = is_full(a) ? slowest(a) : NULL;
+
+    if (!s)
+        return;
+    metric_add(a->listener->o.guard.handshake, 1);
+    stream_kill(s, false);
+}
 
 /* ---- accepting ---- */
 
@@ -171,22 +238,12 @@ static bool accept_one(struct acceptor *a)
         refuse(ln, fd, all ? all->places : NULL);
         return true;
     }
+    make_room(a);
     if (addr_is_unix(&ln->bound))
         pass_on(a, fd);
     else
         stream_accept(a->loop, fd, &peer, ln);
     return true;
-}
-
-/* For one more handshake. Each costs a signature: those under way bound what a turn may take. */
-static bool has_room(struct acceptor *a)
-{
-    const struct listener *ln = a->listener;
-    unsigned workers = workers_count(ln->workers);
-
-    return !ln->o.tls || ln->o.guard.handshakes_max == 0 ||
-           stream_tls_make_room(a->loop, (ln->o.guard.handshakes_max + workers - 1) / workers,
-                                ln->o.guard.handshake);
 }
 
 static void on_acceptable(uv_poll_t *h, int status, int events)
@@ -356,8 +413,11 @@ int listener_open(struct workers *w, const struct listener_options *o, struct li
         ln->peers = peers_new(o->guard.per_address_max);
     ln->fds = mem_new_array(workers_count(w), sizeof(*ln->fds));
     ln->acceptors = mem_new_array(workers_count(w), sizeof(struct acceptor *));
-    for (i = 0; i < workers_count(w); i++)
+    ln->lobbies = mem_new_array(workers_count(w), sizeof(*ln->lobbies));
+    for (i = 0; i < workers_count(w); i++) {
+        list_init(&ln->lobbies[i].waiting);
         ln->fds[i] = -1;
+    }
     rc = addr_is_unix(&o->addr) ? open_unix(ln) : open_tcp(ln);
     if (rc) {
         for (i = 0; i < workers_count(w); i++)
@@ -386,10 +446,8 @@ static void stop_unbegun(void *ctx, struct loop *l)
 {
     struct listener *ln = ctx;
 
-    if (ln->o.tls)
-        stream_tls_stop(l, ln);
-    if (ln->o.proxy.required)
-        stream_proxy_stop(l, ln);
+    LIST_EACH_SAFE (it, tmp, &ln->lobbies[loop_index(l)].waiting)
+        stream_kill(container_of(it, struct unbegun, link)->s, false);
 }
 
 static void stop_on(void *ctx, struct loop *l)
@@ -432,6 +490,7 @@ void listener_free(struct listener *l)
     assert(atomic_load(&l->open) == 0);
     peers_free(l->peers);
     mem_free((char *)(uintptr_t)l->alpn.p);
+    mem_free(l->lobbies);
     mem_free(l->acceptors);
     mem_free(l->fds);
     mem_free(l);

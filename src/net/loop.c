@@ -120,8 +120,6 @@ struct loop *loop_new_indexed(unsigned index)
     l->ended_last = &l->ended_first;
     l->alarm_ms = UINT64_MAX;
     queue_init(&l->mail);
-    list_init(&l->shaking);
-    list_init(&l->proxied);
     must(uv_loop_init(&l->uv), "loop");
     l->wake.data = l->prepare.data = l->check.data = l->alarm.data = l->ready.data = l;
     must(uv_async_init(&l->uv, &l->wake, on_wake), "wake-up");

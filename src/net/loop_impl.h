@@ -48,11 +48,9 @@ struct loop {
     char *read_buffer; /* LOOP_READ_SIZE, shared by all streams */
     /* Made with the first TLS stream: decrypted bytes, as much; one record to be encrypted. */
     char *plain_buffer, *record_buffer;
-    struct list shaking; /* TLS connections that nobody but us knows of yet */
-    unsigned shaking_count;
     uint64_t tls_logged_ms; /* when a failed handshake was last logged; 0: never */
-    struct list proxied;    /* connections whose PROXY header is not whole yet */
-    uint64_t proxy_logged_ms, proxy_unlogged; /* the same for them, and how many were left out */
+    uint64_t proxy_logged_ms,
+        proxy_unlogged; /* the same for PROXY headers, and how many were left out */
     struct chunk *free_small, *free_large;
     unsigned free_small_count, free_large_count;
     struct addr *addrs; /* LOOP_ADDRS in turn */

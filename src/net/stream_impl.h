@@ -108,8 +108,6 @@ void stream_proxy_input(struct stream *s, struct str bytes);
 /* Its time is over. */
 void stream_proxy_late(struct stream *s);
 void stream_proxy_drop(struct stream *s);
-/* Ends those of the listener's connections whose header is not whole yet. */
-void stream_proxy_stop(struct loop *l, const struct listener *ln);
 
 /* ---- stream_in.c ---- */
 void stream_read(struct stream *s);
@@ -140,6 +138,17 @@ void dial_next(struct stream *s);
 void dial_free(struct stream *s);
 
 /* ---- listener.c ---- */
+/* A connection of a listener that nobody but net/ knows of yet: its PROXY header is not whole, or it is in
+ * its TLS handshake. */
+struct unbegun {
+    struct list
+        link; /* of its listener on its loop, the oldest first; in none: it is no such one */
+    struct stream *s;
+    uint64_t since_ms;
+};
+void listener_wait(struct unbegun *u, struct stream *s);
+/* Whatever has become of it. */
+void listener_wait_over(struct unbegun *u);
 void listener_began(struct listener *ln, struct loop *l, struct stream *s);
 /* began: listener_began() was called for it; else its handshake failed. */
 void listener_ended(struct listener *ln, bool began);

@@ -3,7 +3,7 @@
  * protocol. Only peers that the listener trusts may say for whom they speak, and they must: a
  * listener with this rule has no way around it, or whoever reaches it could choose his address.
  *
- * The stream is shaking meanwhile, in the loop's list of those nobody but net/ knows of; what
+ * The stream is shaking meanwhile, in its listener's list of those nobody but net/ knows of; what
  * arrived behind the header goes on as if it had been first.
  */
 #include "net/tls_impl.h"
@@ -17,8 +17,7 @@
 #define LOG_EVERY_MS 1000
 
 struct stream_proxy {
-    struct list waiting; /* in the loop's list */
-    struct stream *s;
+    struct unbegun unbegun;
 };
 
 static void refuse(struct stream *s, const struct listener_proxy *rule, const char *why)
@@ -61,9 +60,7 @@ void stream_proxy_begin(struct stream *s)
         return;
     }
     s->proxy = NEW(struct stream_proxy);
-    s->proxy->s = s;
-    list_init(&s->proxy->waiting);
-    list_push_back(&s->loop->proxied, &s->proxy->waiting);
+    listener_wait(&s->proxy->unbegun, s);
     stream_timer_in(s, rule->timeout_ms);
     stream_poll(s, false);
 }
@@ -111,17 +108,7 @@ void stream_proxy_drop(struct stream *s)
 {
     if (!s->proxy)
         return;
-    list_remove(&s->proxy->waiting);
+    listener_wait_over(&s->proxy->unbegun);
     mem_free(s->proxy);
     s->proxy = NULL;
-}
-
-void stream_proxy_stop(struct loop *l, const struct listener *ln)
-{
-    LIST_EACH_SAFE (it, tmp, &l->proxied) {
-        struct stream *s = container_of(it, struct stream_proxy, waiting)->s;
-
-        if (s->listener == ln)
-            stream_kill(s, false);
-    }
 }

@@ -31,9 +31,6 @@
 
 #define RECORD_MAX    ((size_t)16384) /* RFC 8446, 5.1 */
 #define RECORDS_READY ((size_t)64 * 1024)
-/* While there is no room for more, a handshake may take so long: three round trips to the other side of
- * the world. */
-#define HANDSHAKE_PATIENCE_MS 1000
 /* Refused handshakes are logged, but a port scan must not fill the log. */
 #define LOG_EVERY_MS 1000
 
@@ -43,7 +40,7 @@ static int bio_write(BIO *b, const char *p, size_t n, size_t *out_n)
 {
     struct stream_tls *t = BIO_get_data(b);
 
-    chain_put(t->s->loop, &t->out, str_from(p, n));
+    chain_put(t->unbegun.s->loop, &t->out, str_from(p, n));
     *out_n = n;
     return 1;
 }
@@ -104,8 +101,8 @@ static struct stream_tls *begin(struct stream *s, struct tls_context *ctx)
     BIO_set_data(b, t);
     BIO_set_init(b, 1);
     t->ssl = tls_connection(ctx);
-    t->s = s;
-    list_init(&t->shaking);
+    t->unbegun.s = s;
+    list_init(&t->unbegun.link);
     SSL_set_bio(t->ssl, b, b);
     SSL_set_app_data(t->ssl, t);
     s->tls = t;
@@ -153,15 +150,6 @@ static void fail(struct stream *s)
 
 /* ---- handshake ---- */
 
-/* It is over, whatever has become of it. */
-static void shaken(struct stream_tls *t)
-{
-    if (list_empty(&t->shaking))
-        return;
-    list_remove(&t->shaking);
-    t->s->loop->shaking_count--;
-}
-
 static void shake(struct stream *s)
 {
     struct stream_tls *t = s->tls;
@@ -172,7 +160,7 @@ static void shake(struct stream *s)
     if (t->out.n > 0)
         loop_later(s->loop, &s->later);
     if (rc == 1) {
-        shaken(t);
+        listener_wait_over(&t->unbegun);
         stream_opened(s);
     } else if (SSL_get_error(t->ssl, rc) != SSL_ERROR_WANT_READ) {
         fail(s);
@@ -211,33 +199,7 @@ void stream_tls_server(struct stream *s, struct tls_context *ctx, struct str alp
     struct stream_tls *t = begin(s, ctx);
 
     t->alpn = alpn;
-    t->since_ms = loop_now_ms(s->loop);
-    list_push_back(&s->loop->shaking, &t->shaking);
-    s->loop->shaking_count++;
-}
-
-bool stream_tls_make_room(struct loop *l, uint64_t max, struct metric *ended)
-{
-    struct stream_tls *first;
-
-    if (l->shaking_count < max)
-        return true;
-    first = container_of(l->shaking.next, struct stream_tls, shaking);
-    if (loop_now_ms(l) - first->since_ms < HANDSHAKE_PATIENCE_MS)
-        return false;
-    metric_add(ended, 1);
-    stream_kill(first->s, false);
-    return true;
-}
-
-void stream_tls_stop(struct loop *l, const struct listener *ln)
-{
-    LIST_EACH_SAFE (it, tmp, &l->shaking) {
-        struct stream *s = container_of(it, struct stream_tls, shaking)->s;
-
-        if (s->listener == ln)
-            stream_kill(s, false);
-    }
+    listener_wait(&t->unbegun, s);
 }
 
 /* ---- in ---- */
@@ -370,7 +332,7 @@ void stream_tls_drop(struct stream *s)
     if (!s->tls)
         return;
     s->tls->ended = true;
-    shaken(s->tls);
+    listener_wait_over(&s->tls->unbegun);
     chain_clear(s->loop, &s->tls->out);
     kept_drop(&s->tls->kept);
 }

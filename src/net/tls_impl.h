@@ -8,15 +8,13 @@
 
 struct stream_tls {
     SSL *ssl;
-    struct list shaking; /* server: in the loop's list until the handshake is done */
-    struct stream *s;
-    uint64_t since_ms; /* server: of the handshake */
-    struct str in;     /* what arrived and OpenSSL has not read yet; a view */
-    struct kept *kept; /* the same, of our own, while the protocol pauses */
-    struct chain out;  /* records that wait to leave */
-    struct str alpn;   /* server: the names that may be chosen, each behind its length; borrowed */
-    bool ended;        /* nothing more can be encrypted: close_notify or an alert was sent */
-    char *why;         /* what failed; NULL: nothing */
+    struct unbegun unbegun; /* server: until the handshake is done; its stream also afterwards */
+    struct str in;          /* what arrived and OpenSSL has not read yet; a view */
+    struct kept *kept;      /* the same, of our own, while the protocol pauses */
+    struct chain out;       /* records that wait to leave */
+    struct str alpn; /* server: the names that may be chosen, each behind its length; borrowed */
+    bool ended;      /* nothing more can be encrypted: close_notify or an alert was sent */
+    char *why;       /* what failed; NULL: nothing */
 };
 
 /* ---- tls.c ---- */
@@ -41,10 +39,5 @@ bool stream_tls_end(struct stream *s);
 /* The stream is closing: drops what waits. The rest stays until stream_tls_free(). */
 void stream_tls_drop(struct stream *s);
 void stream_tls_free(struct stream *s);
-/* Whether fewer than max handshakes are under way on the loop, or the longest of them has waited for so long
- * that it was ended. */
-bool stream_tls_make_room(struct loop *l, uint64_t max, struct metric *ended);
-/* Ends those of the listener's connections that are not through their handshake yet. */
-void stream_tls_stop(struct loop *l, const struct listener *ln);
 
 #endif

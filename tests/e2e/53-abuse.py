@@ -164,6 +164,32 @@ def test_handshakes_that_go_nowhere_keep_nobody_out(box):
     assert hub.metric("wayside_connections_turned_away_total") == before
 
 
+def test_places_for_handshakes_are_each_listeners_own(box):
+    if not shutil.which("openssl"):
+        raise Skip("openssl is not installed")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "k", "-out",
+                    "c", "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"], cwd=box.dir, check=True,
+                   capture_output=True, timeout=60 * SLOW)
+    pair = f"cert: {box.dir}/c, key: {box.dir}/k"
+    hub = box.hub(mqtt=f'    - {{address: "127.0.0.1:0", {pair}}}\n    - {{address: "127.0.0.1:0", protocol: websocket, {pair}, proxy_protocol: true}}',
+                  node=", workers: 1", extra="limits: {tls_handshakes_max: 4, tls_handshake_timeout: 60s, proxy_timeout: 60s}", start=False)
+    hub.config.write_text(hub.config.read_text().replace('api: {address: "127.0.0.1:0"}', f'api: {{address: "127.0.0.1:0", {pair}}}'))
+    hub.start()
+    trust = ssl.create_default_context(cafile=str(box.dir / "c"))
+    turned_away = lambda: hub.metric("wayside_connections_turned_away_total")
+    shake = lambda service, first=b"": (s := dial(hub.address(service)), s.sendall(first), trust.wrap_socket(s, server_hostname="127.0.0.1"))[2]
+    silent = [dial(hub.address("mqtt")) for _ in range(4)]
+    time.sleep(1.2)  # their patience, which is real time
+    shake("api")
+    assert turned_away() == 0 and all(is_open(s) for s in silent), "the flood is on another listener"
+    shake("mqtt")
+    assert turned_away() == 1 and [is_open(s) for s in silent] == [False, True, True, True], "one came, one goes"
+    # Who has not said for whom it comes will shake hands next.
+    silent = [dial(hub.address("mqtt-websocket")) for _ in range(4)]
+    shake("mqtt-websocket", b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 1883\r\n")
+    assert turned_away() == 2 and not is_open(silent[0]) and all(is_open(s) for s in silent[1:])
+
+
 def test_a_handshake_has_its_time(box):
     if not shutil.which("openssl"):
         raise Skip("openssl is not installed")
