@@ -151,8 +151,6 @@ static int type_twice(struct buf *out)
         rc = say("the password could not be read from the terminal");
     else if (!str_eq(buf_str(out), buf_str(&again)))
         rc = say("the two are not the same; nothing was changed");
-    if (again.n > 0)
-        explicit_bzero(again.p, again.n);
     buf_fini(&again);
     return rc;
 }
@@ -287,7 +285,6 @@ static int by_node(const struct command_call *c, const struct access_ask *a, str
         put_member(&w, "client", a->client);
     json_end_object(&w);
     rc = ask_node(c, buf_cstr(&request), answer);
-    explicit_bzero(request.p, request.n);
     buf_fini(&request);
     return rc;
 }
@@ -329,8 +326,6 @@ static int run_with_password(const struct command_call *c, enum access_op op, sh
     a.password = buf_str(&password);
     if (rc == EXIT_DONE)
         rc = run(c, &a, text);
-    if (password.n > 0)
-        explicit_bzero(password.p, password.n);
     buf_fini(&password);
     return rc;
 }

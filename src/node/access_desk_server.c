@@ -246,7 +246,6 @@ static void on_answered(struct mail *m, struct loop *l)
     (void)l;
     c->done(c->ctx, &a);
     buf_fini(&c->json);
-    explicit_bzero(c->bytes, c->bytes_n);
     mem_free(c);
 }
 

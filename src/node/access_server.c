@@ -77,7 +77,6 @@ static void verify_ask(struct verify *v)
 static void verify_free(struct verify *v)
 {
     cell_sub(&v->server->pending, 1);
-    explicit_bzero(v->bytes, v->user.n + v->password.n);
     mem_free(v);
 }
 
