@@ -238,6 +238,12 @@ static void places_are_of_all_listeners_together(void **state)
     metrics_free(m);
 }
 
+static void nothing(void *ctx, struct loop *l)
+{
+    (void)ctx;
+    (void)l;
+}
+
 static void descriptors_that_are_reserved_are_left(void **state)
 {
     struct metrics *m = metrics_new();
@@ -247,7 +253,8 @@ static void descriptors_that_are_reserved_are_left(void **state)
 
     (void)state;
     close(lowest);
-    all.files_max = lowest + 4; /* each connection takes two: both ends of it are ours */
+    all.files_max = lowest + 4;        /* each connection takes two: both ends of it are ours */
+    workers_each(v->w, nothing, NULL); /* they have seen it */
     for (unsigned i = 0; i < 2; i++) {
         fd[i] = client(listener_addr(v->ln));
         expect_echo(fd[i]);
@@ -340,12 +347,6 @@ static void connections_that_wait_when_it_closes_are_served(void **state)
     listener_free(v->ln);
     workers_free(v->w);
     mem_free(v);
-}
-
-static void nothing(void *ctx, struct loop *l)
-{
-    (void)ctx;
-    (void)l;
 }
 
 static void without_descriptors_accepting_pauses_and_goes_on(void **state)
