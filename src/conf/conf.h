@@ -61,7 +61,7 @@ enum conf_type {
 
 enum conf_flags {
     CONF_RELOAD = 1,    /* takes effect by a reload; else at the next start */
-    CONF_SECRET = 2,    /* shown as "***" */
+    CONF_SECRET = 2,    /* shown as "***"; a line of the file that names it is not shown */
     CONF_REQUIRED = 4,  /* must be given wherever its section stands; a list: at least one item */
     CONF_FILE = 8,      /* TEXT: `KEY_file: PATH` may be given instead; one line feed at its end is
                            dropped */
@@ -141,15 +141,18 @@ struct conf_schema {
 /* ---- what is wrong ---- */
 struct conf_problem {
     bool warning;
+    bool hidden;     /* its line may hold a secret */
     struct fault at; /* file, line, column, sentence */
     char *mend;      /* what to write; NULL: the sentence says it */
-    char *line;      /* the line of the file, without line feed; NULL: unknown */
+    char
+        *line; /* the line of the file, without line feed; NULL: unknown, or it may hold a secret */
 };
 struct conf_report {
     struct conf_problem *items; /* in the order of the files and their lines */
     size_t count, cap;
     size_t errors; /* items that are no warnings, and those dropped beyond CONF_PROBLEMS_MAX */
     size_t dropped;
+    const struct conf_row *rows; /* of the schema that is loaded: which lines hold a secret */
 };
 static inline struct conf_report conf_report_init(void)
 {

@@ -104,13 +104,29 @@ static bool key_elsewhere(const struct conf_row *rows, struct str key, struct st
     return false;
 }
 
+static bool has_secret(const struct conf_row *rows)
+{
+    for (const struct conf_row *row = rows; row->key; row++)
+        if (row->flags & CONF_SECRET)
+            return true;
+    return false;
+}
+
+/* Where secrets are expected, the key may be one that is misspelled, or hold its value as well:
+ * `{password:1234}`. */
 static void unknown_key(struct loader *l, const struct conf_row *rows, const struct yaml_node *n)
 {
     const char *names[KEYS_MAX], *guess;
     char mend[300] = "";
     struct buf where = buf_init(200);
+    struct yaml_place at = n->key_at;
+    struct str key = n->key;
 
-    guess = conf_guess(n->key, names, key_names(rows, names));
+    at.hidden = has_secret(rows);
+    for (size_t i = 0; at.hidden && i < key.n; i++)
+        if (strchr(": =", key.p[i]))
+            key.n = i;
+    guess = conf_guess(key, names, key_names(rows, names));
     if (guess) {
         struct str known = str_of(guess);
 
@@ -124,8 +140,10 @@ static void unknown_key(struct loader *l, const struct conf_row *rows, const str
     } else if (l->schema && find_row(l->schema->rows, n->key)) {
         snprintf(mend, sizeof(mend), "it stands at the top, without indentation");
     }
-    report_add(l->report, REPORT_ERROR, &n->key_at, mend, "unknown key '%s'",
-               report_show(n->key).text);
+    if (key.n < n->key.n)
+        snprintf(mend, sizeof(mend), "write key: value, with a colon and a blank");
+    report_add(l->report, REPORT_ERROR, &at, mend, "unknown key '%s%s'", report_show(key).text,
+               key.n < n->key.n ? "..." : "");
     buf_fini(&where);
 }
 
@@ -530,6 +548,7 @@ int conf_load(const struct conf_schema *s, const struct conf_source *sources, si
     size_t errors = r->errors;
     int rc = 0;
 
+    r->rows = s->rows;
     c->schema = s;
     c->arena = arena_init(CONF_ARENA_MAX);
     root = parse_all(&trees, sources, count, r, &l.partial);

@@ -109,6 +109,7 @@ struct mosquitto *mosquitto_new(const struct conf_schema *s, const struct conf_s
     m->schema = s;
     m->world = w;
     m->report = r;
+    r->rows = s->rows;
     m->lines_end = &m->lines;
     m->listeners_end = &m->listeners;
     m->settings_end = &m->settings;

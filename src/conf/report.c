@@ -2,10 +2,14 @@
  * Collecting and showing what is wrong with a configuration. A person should need one run: all
  * mistakes come at once, in the order of the file, each with its line, a caret under the place and
  * what to write. Problems own copies of what they show, so that a report outlives the sources.
+ *
+ * What is shown goes to logs and to the output of build machines, so a line that may hold a secret is
+ * not shown. Which one does is seen in the text, since a file that is wrong has no tree to ask.
  */
 #include "conf/report.h"
 
 #include "base/mem.h"
+#include "conf/value.h"
 #include "wire/json.h"
 
 #include <stdarg.h>
@@ -40,8 +44,64 @@ struct report_shown report_show(struct str s)
     return out;
 }
 
+/* The key itself or the end of another (mosquitto's remote_password), not the beginning of one: what
+ * is behind password_file is no secret. */
+static bool has_key(struct str line, struct str key)
+{
+    size_t at;
+
+    while ((at = str_find_str(line, key)) < line.n) {
+        char next = at + key.n < line.n ? line.p[at + key.n] : ' ';
+
+        if (next != '_' && !(next >= 'a' && next <= 'z'))
+            return true;
+        line = str_skip(line, at + key.n);
+    }
+    return false;
+}
+
+static bool names_secret(const struct conf_row *rows, struct str line)
+{
+    for (const struct conf_row *row = rows; row && row->key; row++)
+        if (((row->flags & CONF_SECRET) && has_key(line, value_key(row))) ||
+            names_secret(row->rows, line))
+            return true;
+    return false;
+}
+
+static size_t indent_of(struct str line)
+{
+    size_t i = 0;
+
+    while (i < line.n && (line.p[i] == ' ' || line.p[i] == '\t'))
+        i++;
+    return i;
+}
+
+/* Whether the line names a secret, or a line does under which it stands (a value may have lines of its
+ * own). */
+static bool holds_secret(const struct conf_row *rows, struct str text, struct str line)
+{
+    size_t indent = indent_of(line), from = (size_t)(line.p - text.p), end;
+
+    if (names_secret(rows, line))
+        return true;
+    while (from > 0 && indent > 0) {
+        end = from - 1;
+        for (from = end; from > 0 && text.p[from - 1] != '\n'; from--)
+            ;
+        line = str_sub(text, from, end - from);
+        if (indent_of(line) >= indent || str_trim(line).n == 0)
+            continue;
+        indent = indent_of(line);
+        if (names_secret(rows, line))
+            return true;
+    }
+    return false;
+}
+
 /* The line of the source, or NULL. */
-static char *source_line(const struct yaml_place *at)
+static char *source_line(const struct conf_row *rows, const struct yaml_place *at)
 {
     struct str rest = at->source->text, line = STR_NONE;
 
@@ -50,9 +110,11 @@ static char *source_line(const struct yaml_place *at)
             return NULL;
         line = str_cut(&rest, '\n');
     }
+    if (!line.p || line.n > 4096 || holds_secret(rows, at->source->text, line))
+        return NULL;
     if (line.n > 0 && line.p[line.n - 1] == '\r')
         line.n--;
-    return line.p && line.n <= 4096 ? str_dup(line) : NULL;
+    return str_dup(line);
 }
 
 /* A place in a text that was made is shown where the person wrote it. */
@@ -110,8 +172,9 @@ int report_add(struct conf_report *r, enum report_kind kind, const struct yaml_p
     p->warning = kind == REPORT_WARNING;
     fault_at(&p->at, ERR_VALUE, shown.source ? shown.source->name : "", shown.line, shown.column,
              "%s", text);
+    p->hidden = shown.hidden;
     p->mend = mend && mend[0] ? str_dup(str_of(mend)) : NULL;
-    p->line = shown.source && shown.line && shown.column ? source_line(&shown) : NULL;
+    p->line = shown.source && shown.line && shown.column ? source_line(r->rows, &shown) : NULL;
     return ERR_VALUE;
 }
 
@@ -144,10 +207,28 @@ static bool is_before(const struct conf_problem *a, size_t a_file, const struct 
     return a->at.column < b->at.column;
 }
 
+/* A line that one problem hides no other one shows. */
+static void hide_lines(struct conf_report *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        const struct fault *hidden = &r->items[i].at;
+
+        for (size_t k = 0; r->items[i].hidden && k < r->count; k++) {
+            struct conf_problem *p = &r->items[k];
+
+            if (p->at.line == hidden->line && strcmp(p->at.file, hidden->file) == 0) {
+                mem_free(p->line);
+                p->line = NULL;
+            }
+        }
+    }
+}
+
 void report_sort(struct conf_report *r)
 {
     size_t files[CONF_PROBLEMS_MAX] = { 0 };
 
+    hide_lines(r);
     for (size_t i = 0; i < r->count; i++)
         files[i] = file_order(r, &r->items[i]);
     /* Insertion keeps equals in order, and there are at most CONF_PROBLEMS_MAX. */

@@ -8,7 +8,7 @@ enum report_kind { REPORT_ERROR, REPORT_WARNING };
 /* Adds a problem at a place (source NULL: no file). mend may be NULL. Returns ERR_VALUE. */
 int report_add(struct conf_report *r, enum report_kind kind, const struct yaml_place *at,
                const char *mend, const char *fmt, ...) PRINTF_LIKE(5, 6);
-/* Orders by line within each file. */
+/* Orders by line within each file; lines that may hold a secret are forgotten. */
 void report_sort(struct conf_report *r);
 
 /* A text from the file for a sentence: cut at 60 bytes, control characters as '?'. */

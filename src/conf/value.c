@@ -281,7 +281,10 @@ static int parse_text(const struct conf_row *row, struct str s, bool plain, void
     char mend[80];
 
     if (meaning) {
-        snprintf(mend, sizeof(mend), "write \"%.*s\"", SHOW(s));
+        if (row->flags & CONF_SECRET)
+            snprintf(mend, sizeof(mend), "put it in quotes");
+        else
+            snprintf(mend, sizeof(mend), "write \"%.*s\"", SHOW(s));
         return refuse(why, mend, "must be a text, and without quotes this is %s", meaning);
     }
     if (str_find(s, '\0') < s.n || !utf8_valid(s))

@@ -17,6 +17,7 @@ enum yaml_kind {
 struct yaml_place {
     const struct conf_source *source;
     unsigned line, column; /* from 1; columns in characters */
+    bool hidden;           /* the line may hold a secret: only its number is told */
 };
 struct yaml_node {
     enum yaml_kind kind;

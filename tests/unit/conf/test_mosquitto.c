@@ -119,6 +119,26 @@ static void test_loader_points_to_the_line(void **state)
     mosquitto_free(m);
 }
 
+/* A line that became a secret is told by its number. */
+static void test_loader_shows_no_secret(void **state)
+{
+    struct conf_source file = { "m.conf", STR("connection far\naddress h\ntopic # out 1\n"
+                                              "remote_password ***\n") };
+    struct conf_report r = conf_report_init();
+    struct conf *c = NULL;
+    struct mosquitto *m;
+
+    (void)state;
+    m = mosquitto_new(&broker_schema, &file, &broker_world, &r);
+    assert_int_equal(r.errors, 0);
+    assert_int_equal(conf_load(&broker_schema, mosquitto_yaml(m), 1, NULL, &c, &r), ERR_VALUE);
+    assert_int_equal(r.errors, 1);
+    assert_int_equal(r.items[0].at.line, 4);
+    assert_null(r.items[0].line);
+    conf_report_fini(&r);
+    mosquitto_free(m);
+}
+
 static void test_empty(void **state)
 {
     struct conf_report r = conf_report_init();
@@ -138,4 +158,5 @@ static void test_empty(void **state)
 }
 
 RUN(TEST(test_debian), TEST(test_two_listeners), TEST(test_certificates), TEST(test_refused),
-    TEST(test_mistakes), TEST(test_loader_points_to_the_line), TEST(test_empty))
+    TEST(test_mistakes), TEST(test_loader_points_to_the_line), TEST(test_loader_shows_no_secret),
+    TEST(test_empty))

@@ -133,6 +133,74 @@ static void test_origins(void **state)
     }
 }
 
+/* Wherever the mistake is, a secret is in nothing that is said about it. */
+static void test_secrets(void **state)
+{
+    static const char *const cases[] = {
+        "  users:\n    ann: {password: 31415926}\n",
+        "  users:\n    ann: {password: 0x31415926}\n",
+        "  users:\n    ann:\n      password: *31415926\n",
+        "  users:\n    ann:\n      password:\n        &31415926 x\n",
+        "  users:\n    ann:\n      password: !31415926\n",
+        "  users:\n    ann: {password: [31415926]}\n",
+        "  users:\n    ann:\n      password:\n        - 31415926\n",
+        "  users:\n    ann: {password: \"31415926\", rol: x}\n",
+        "  users:\n    ann: {pasword: \"31415926\"}\n",
+        "  users:\n    ann: {secret: \"31415926\"}\n",
+        "  users:\n    ann: {password:31415926}\n",
+        "  users:\n    ann: {password 31415926}\n",
+        "  users:\n    ann: {password=31415926}\n",
+        "  users:\n    ann:\n      password 31415926\n",
+        "  users:\n    ann:\n      password: \"31415926\n",
+        "  users:\n    ann:\n      password: abcd\n      password: 31415926\n",
+        "  users:\n    ann:\n      password: |\n        31415926\x01\n",
+        "  users:\n    ann:\n      password: |\n\n        a\n        31415926\x01\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct buf text = buf_init(4096), said = buf_init(65536);
+        struct conf_report r = conf_report_init();
+        struct conf_source source;
+        struct conf *c = NULL;
+        struct fault f;
+
+        buf_printf(&text, "mqtt:\n%s", cases[i]);
+        source = (struct conf_source){ "f", buf_str(&text) };
+        assert_int_equal(conf_load(&sample_schema, &source, 1, NULL, &c, &r), ERR_VALUE);
+        conf_report_render(&r, &said);
+        conf_report_json(&r, &said);
+        conf_report_fault(&r, &f);
+        buf_put(&said, str_of(f.text));
+        if (strstr(buf_cstr(&said), "31415926"))
+            fail_msg("case %zu shows it:\n%s", i, buf_cstr(&said));
+        assert_true(r.items[0].at.line > 1 && r.items[0].at.column > 1);
+        conf_report_fini(&r);
+        buf_fini(&text);
+        buf_fini(&said);
+    }
+}
+
+/* What stands beside a secret, and the name of its file, is shown. */
+static void test_beside_secrets(void **state)
+{
+    struct conf_source source = { "f", STR("mqtt:\n"
+                                           "  users:\n"
+                                           "    ann:\n"
+                                           "      password: abcd\n"
+                                           "      topics: no\n"
+                                           "    bob: {password_file: [b.txt]}\n") };
+    struct conf_report r = conf_report_init();
+    struct conf *c = NULL;
+
+    (void)state;
+    assert_int_equal(conf_load(&sample_schema, &source, 1, NULL, &c, &r), ERR_VALUE);
+    assert_int_equal(r.count, 2);
+    assert_string_equal(r.items[0].line, "      topics: no");
+    assert_string_equal(r.items[1].line, "    bob: {password_file: [b.txt]}");
+    conf_report_fini(&r);
+}
+
 static void test_shown_texts(void **state)
 {
     (void)state;
@@ -175,5 +243,5 @@ static void test_mistakes_of_others(void **state)
     buf_fini(&b);
 }
 
-RUN(TEST(test_many_mistakes), TEST(test_carets), TEST(test_origins), TEST(test_shown_texts),
-    TEST(test_mistakes_of_others))
+RUN(TEST(test_many_mistakes), TEST(test_carets), TEST(test_origins), TEST(test_secrets),
+    TEST(test_beside_secrets), TEST(test_shown_texts), TEST(test_mistakes_of_others))
