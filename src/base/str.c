@@ -267,3 +267,12 @@ bool utf8_valid_mqtt(struct str s)
 {
     return str_find(s, '\0') == s.n && utf8_valid(s);
 }
+
+struct str utf8_clip(struct str s, size_t most)
+{
+    size_t n = s.n < most ? s.n : most;
+
+    while (n > 0 && n < s.n && ((unsigned char)s.p[n] & 0xc0) == 0x80)
+        n--;
+    return str_sub(s, 0, n);
+}

@@ -72,5 +72,7 @@ MUST_USE int str_to_double(struct str s, double *out);
 bool utf8_valid(struct str s);
 /* As utf8_valid, and without U+0000 (MQTT 1.5.4). */
 bool utf8_valid_mqtt(struct str s);
+/* The beginning of s, at most `most` bytes, that ends with a whole character. */
+struct str utf8_clip(struct str s, size_t most);
 
 #endif

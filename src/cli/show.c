@@ -57,6 +57,29 @@ bool show_bool(const struct json_t *v, const char *name)
     return m && json_kind(m) == JSON_KIND_BOOL && json_to_bool(m);
 }
 
+/* A stranger's text, `cut` columns of it at most, filled up to `width`. */
+static void put_cell(struct buf *out, struct str s, size_t width, size_t cut)
+{
+    struct buf cell = buf_init(8 * 65536);
+    struct str text;
+    size_t columns = 0, n = 0;
+
+    safe_text(s, &cell);
+    text = buf_str(&cell);
+    while (n < text.n && (columns < cut || ((unsigned char)text.p[n] & 0xc0) == 0x80)) {
+        columns += ((unsigned char)text.p[n] & 0xc0) != 0x80;
+        n++;
+    }
+    buf_put(out, str_sub(text, 0, n));
+    buf_printf(out, "%*s ", columns < width ? (int)(width - columns) : 0, "");
+    buf_fini(&cell);
+}
+
+void show_cell(struct buf *out, struct str s, size_t width)
+{
+    put_cell(out, s, width, width);
+}
+
 int show_parse(struct str json, struct json_t **v, struct buf *out)
 {
     static const struct json_limits limits = { .depth_max = 16, .values_max = 2000000 };
@@ -66,7 +89,7 @@ int show_parse(struct str json, struct json_t **v, struct buf *out)
         return ERR_SYNTAX;
     }
     if (json_member(*v, "error")) {
-        buf_put(out, show_str(*v, "error"));
+        safe_text(show_str(*v, "error"), out);
         json_free(*v);
         return ERR_VALUE;
     }
@@ -111,10 +134,11 @@ static void put_bridges(const struct json_t *all, struct buf *out)
         const struct json_t *b = json_element(all, i);
         uint64_t gone = show_u64(b, "refused") + show_u64(b, "dropped");
 
-        buf_printf(out, "%s%-16.*s %s %.*s, %llu messages wait%s\n",
-                   i == 0 ? "bridges   " : "          ", STR_ARG(show_str(b, "name")),
-                   show_bool(b, "connected") ? "connected to" : "NOT connected to",
-                   STR_ARG(show_str(b, "server")), (unsigned long long)show_u64(b, "queued"),
+        buf_put(out, i == 0 ? STR("bridges   ") : STR("          "));
+        put_cell(out, show_str(b, "name"), 16, SIZE_MAX);
+        buf_put(out, show_bool(b, "connected") ? STR("connected to ") : STR("NOT connected to "));
+        safe_text(show_str(b, "server"), out);
+        buf_printf(out, ", %llu messages wait%s\n", (unsigned long long)show_u64(b, "queued"),
                    show_bool(b, "full") ? ": FULL" : "");
         if (gone > 0)
             buf_printf(
@@ -134,9 +158,8 @@ static void put_nodes(const struct json_t *nodes, struct buf *out)
         struct str name = show_str(n, "name"), when = show_str(n, "last_contact");
         int64_t error_ms = m && json_kind(m) == JSON_KIND_INTEGER ? json_to_i64(m) : 0;
 
-        buf_printf(out, "%-24.*s %10llu %10llu %+7llds  %.*s\n",
-                   STR_ARG(name.n > 0 ? name : show_str(n, "journal")),
-                   (unsigned long long)show_u64(n, "backlog"),
+        put_cell(out, name.n > 0 ? name : show_str(n, "journal"), 24, SIZE_MAX);
+        buf_printf(out, "%10llu %10llu %+7llds  %.*s\n", (unsigned long long)show_u64(n, "backlog"),
                    (unsigned long long)show_u64(n, "dropped"), (long long)(error_ms / 1000),
                    STR_ARG(when.n > 0 ? when : STR("not since this hub's start")));
     }
@@ -217,23 +240,6 @@ int show_status(struct str json, struct buf *out)
     put_nodes(json_member(v, "nodes"), out);
     json_free(v);
     return 0;
-}
-
-void show_cell(struct buf *out, struct str s, size_t width)
-{
-    struct buf cell = buf_init(8 * 65536);
-    struct str text;
-    size_t columns = 0, n = 0;
-
-    safe_text(s, &cell);
-    text = buf_str(&cell);
-    while (n < text.n && (columns < width || ((unsigned char)text.p[n] & 0xc0) == 0x80)) {
-        columns += ((unsigned char)text.p[n] & 0xc0) != 0x80;
-        n++;
-    }
-    buf_put(out, str_sub(text, 0, n));
-    buf_printf(out, "%*s ", (int)(width - columns), "");
-    buf_fini(&cell);
 }
 
 static int by_client(const void *a, const void *b)

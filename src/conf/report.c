@@ -30,11 +30,8 @@ void conf_report_fini(struct conf_report *r)
 struct report_shown report_show(struct str s)
 {
     struct report_shown out;
-    size_t n = s.n < 60 ? s.n : 60;
+    size_t n = utf8_clip(s, 60).n;
 
-    /* Not in the middle of a character. */
-    while (n > 0 && n < s.n && ((unsigned char)s.p[n] & 0xc0) == 0x80)
-        n--;
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)s.p[i];
 

@@ -171,6 +171,7 @@ void sender_says(struct sender *s, const struct batch_sender *says, struct str c
     cell_set(&s->heard_ms, (uint64_t)(now_ns / 1000000));
     if (cell_get(&s->named))
         return;
+    client = utf8_clip(client, sizeof(s->name) - 1);
     snprintf(s->name, sizeof(s->name), "%.*s", STR_ARG(client));
     cell_set(&s->named, 1);
 }

@@ -33,7 +33,7 @@ struct sender {
     struct sender_life lives[SENDER_LIVES_MAX];
     size_t life_count;
     uint64_t heard;
-    char name[64]; /* its MQTT client id; fixed once named */
+    char name[64]; /* the beginning of its MQTT client id, whole characters; fixed once named */
     struct cell named;
     struct cell have_seq;          /* how far the start of the newest batch is here */
     struct cell head_seq, dropped; /* as its newest batch says, see batch.h */

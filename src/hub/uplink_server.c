@@ -307,6 +307,7 @@ int uplink_server_publish(struct uplink_server *u, struct loop *l, const struct 
                           struct broker_token *token, const char **reason)
 {
     struct arrival *a;
+    struct str client;
     int rc;
 
     if (m->qos == 0)
@@ -316,7 +317,8 @@ int uplink_server_publish(struct uplink_server *u, struct loop *l, const struct 
         return rc;
     a->loop = l;
     a->token = token;
-    snprintf(a->client, sizeof(a->client), "%.*s", STR_ARG(m->client_id));
+    client = utf8_clip(m->client_id, sizeof(a->client) - 1);
+    snprintf(a->client, sizeof(a->client), "%.*s", STR_ARG(client));
     note_arrival(a, m);
     put_mark(a);
     a->entry = (struct journal_entry){ .records = a->batch.records,

@@ -51,10 +51,8 @@ int textfile_fault(const struct textfile *t, struct fault *f, const char *at, co
 struct textfile_shown textfile_show(struct str s)
 {
     struct textfile_shown out;
-    size_t n = s.n < 60 ? s.n : 60;
+    size_t n = utf8_clip(s, 60).n;
 
-    while (n > 0 && n < s.n && ((unsigned char)s.p[n] & 0xc0) == 0x80)
-        n--; /* not in the middle of a character */
     for (size_t i = 0; i < n; i++)
         out.text[i] = (unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f ? '?' : s.p[i];
     if (s.n > n) {

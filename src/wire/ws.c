@@ -303,14 +303,12 @@ void ws_encode(struct buf *out, enum ws_opcode op, bool fin, struct str payload,
 void ws_encode_close(struct buf *out, unsigned code, struct str reason, const unsigned char mask[4])
 {
     char body[WS_CONTROL_MAX];
-    size_t n = reason.n < WS_CONTROL_MAX - 2 ? reason.n : WS_CONTROL_MAX - 2;
+    size_t n = utf8_clip(reason, WS_CONTROL_MAX - 2).n;
 
     if (code == 0) {
         ws_encode(out, WS_CLOSE, true, STR_NONE, mask);
         return;
     }
-    while (n > 0 && n < reason.n && ((unsigned char)reason.p[n] & 0xc0) == 0x80)
-        n--; /* not inside a character */
     body[0] = (char)(code >> 8);
     body[1] = (char)code;
     if (n > 0)

@@ -101,5 +101,17 @@ static void dup_ends_with_zero(void **state)
     mem_free(p);
 }
 
+static void clips_at_characters(void **state)
+{
+    (void)state;
+    assert_str(utf8_clip(STR("abc"), 3), "abc");
+    assert_str(utf8_clip(STR("abc"), 2), "ab");
+    assert_str(utf8_clip(STR("a\xc3\xa9"), 3), "a\xc3\xa9");
+    assert_str(utf8_clip(STR("a\xc3\xa9"), 2), "a");
+    assert_str(utf8_clip(STR("a\xf0\x9f\x98\x80z"), 4), "a");
+    assert_str(utf8_clip(STR("\xf0\x9f\x98\x80z"), 3), "");
+    assert_str(utf8_clip(STR(""), 3), "");
+}
+
 RUN(TEST(compares), TEST(cuts), TEST(reads_numbers_strictly), TEST(knows_utf8),
-    TEST(dup_ends_with_zero))
+    TEST(clips_at_characters), TEST(dup_ends_with_zero))

@@ -77,6 +77,28 @@ static void nodes_and_what_waits(void **state)
     buf_fini(&b);
 }
 
+/* A node's name is the client id of whoever publishes as one; a bridge's server names itself in no
+ * other way than by its address, which comes from a file. */
+static void names_of_strangers(void **state)
+{
+    struct buf b = buf_init(10000);
+
+    (void)state;
+    assert_int_equal(
+        show_status(
+            STR("{\"id\":\"pi\",\"bridges\":[{\"name\":\"b\\u001b\",\"server\":\"s\\u0007\","
+                "\"connected\":true,\"queued\":1}],\"nodes\":[{\"name\":\"\\u001b]0;x\\u0007\\u009b"
+                "2J müller\",\"last_contact\":\"now\"},"
+                "{\"journal\":\"01234567-89ab-cdef-0123-456789abcdef\"}]}"),
+            &b),
+        0);
+    assert_non_null(strstr(buf_cstr(&b), "bridges   b\\e              connected to s\\x07, 1 "));
+    assert_non_null(strstr(buf_cstr(&b), "\n\\e]0;x\\x07\\u{9b}2J müller          0 "));
+    assert_non_null(strstr(buf_cstr(&b), "\n01234567-89ab-cdef-0123-456789abcdef          0 "));
+    assert_null(strchr(buf_cstr(&b), 0x1b));
+    buf_fini(&b);
+}
+
 static void sessions_of_strangers(void **state)
 {
     struct buf b = buf_init(10000);
@@ -142,4 +164,5 @@ static void errors_are_said(void **state)
 }
 
 RUN(TEST(sizes_and_times), TEST(status_of_a_hub), TEST(nodes_and_what_waits),
-    TEST(sessions_of_strangers), TEST(one_client_with_its_subscriptions), TEST(errors_are_said))
+    TEST(names_of_strangers), TEST(sessions_of_strangers), TEST(one_client_with_its_subscriptions),
+    TEST(errors_are_said))

@@ -249,8 +249,26 @@ static void test_what_a_sender_says_is_shown(void **state)
     senders_fini(&all);
 }
 
+/* A name is cut, but not within a character: it goes into JSON. */
+static void test_a_long_name_stays_text(void **state)
+{
+    char name[] = "0123456789012345678901234567890123456789012345678901234567890\xe2\x82\xac.";
+    struct senders all;
+    struct batch_sender says = { .head_seq = 1 };
+    struct sender *s;
+
+    (void)state;
+    senders_init(&all, 1000);
+    s = sender_of(&all, &edge);
+    sender_says(s, &says, str_of(name), 0);
+    name[61] = '\0';
+    assert_string_equal(sender_name(s), name);
+    senders_fini(&all);
+}
+
 RUN(TEST(test_batches_follow_one_another), TEST(test_nothing_overtakes_what_was_refused),
     TEST(test_copies_stand_each_for_itself), TEST(test_a_copy_mends_nothing_of_the_other),
     TEST(test_what_becomes_durable_after_a_refusal_is_joined),
     TEST(test_of_many_starts_those_heard_of_last_are_remembered), TEST(test_the_unknown_begin_at_1),
-    TEST(test_senders_are_bounded), TEST(test_what_a_sender_says_is_shown))
+    TEST(test_senders_are_bounded), TEST(test_what_a_sender_says_is_shown),
+    TEST(test_a_long_name_stays_text))
