@@ -28,6 +28,7 @@ static int status_of(int code)
     case ERR_EXISTS:
     case ERR_REFUSED:
         return 409;
+    case ERR_BUSY:
     case ERR_STOPPED:
         return 503;
     default:
@@ -49,7 +50,7 @@ static void on_answer(void *ctx, const struct access_answer *a)
         memcpy(e.field, a->blame->field, strlen(a->blame->field) + 1);
         http_respond_invalid(q->r, q->in, &e, 1);
     } else {
-        if (a->code == ERR_STOPPED)
+        if (status_of(a->code) == 503)
             http_add(q->r, "Retry-After", STR("2"));
         http_respond_error(q->r, status_of(a->code), "%s", fault_text(f, text, sizeof(text)));
     }

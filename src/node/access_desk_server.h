@@ -35,7 +35,8 @@ void access_desk_free(struct access_desk *d); /* NULL is legal; nobody asks any 
 /* ---- workers ---- */
 struct access_answer {
     int code; /* 0: json. Else blame says why: ERR_VALUE, ERR_EXISTS, ERR_UNKNOWN, ERR_REFUSED (such a
-                         change is not possible as the node is set up), ERR_STOPPED, or the disk's */
+                         change is not possible as the node is set up), ERR_BUSY (a file is
+                         locked), ERR_STOPPED, or the disk's */
     struct buf *json; /* may be taken */
     const struct access_blame *blame;
 };

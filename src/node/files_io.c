@@ -1,6 +1,7 @@
 /* The few things that a node does with files beside its journal and store. */
 #include "node/files_io.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/uuid.h"
 #include "conf/conf_io.h"
@@ -8,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -66,30 +68,38 @@ static int sync_folder(const char *path)
     return rc;
 }
 
-/* Puts text in the place of path. like: whose owner the new file gets; NULL: ours. */
+/* Puts text in the place of path. like: whose owner and mode the new file gets; NULL: ours, and `mode`. What an
+ * earlier try left behind is not written into: it may be open to others. */
 static int replace(const char *path, struct str text, unsigned mode, const struct stat *like)
 {
     size_t n = strlen(path);
     char *tmp = mem_new(n + 8);
-    int fd, rc;
+    int fd, rc, synced;
 
     memcpy(tmp, path, n);
     memcpy(tmp + n, ".tmp", 5);
-    fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
+    unlink(tmp);
+    fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, like ? 0600 : (mode_t)mode);
     if (fd < 0) {
         rc = -errno;
         goto out;
     }
-    rc = write_all(fd, text);
-    if (!rc && like && (fchown(fd, like->st_uid, like->st_gid) || fchmod(fd, (mode_t)mode)))
+    rc = 0;
+    if (like && (fchown(fd, like->st_uid, like->st_gid) || fchmod(fd, like->st_mode & 07777)))
         rc = -errno;
+    if (!rc)
+        rc = write_all(fd, text);
     close(fd);
     if (!rc && rename(tmp, path))
         rc = -errno;
-    if (rc)
+    if (rc) {
         unlink(tmp);
-    else
-        rc = sync_folder(path);
+        goto out;
+    }
+    synced = sync_folder(path);
+    if (synced)
+        log_warn("files", "written, but a power cut may bring the old one back",
+                 lf_text("file", path), lf_text("why", err_text(synced)));
 out:
     mem_free(tmp);
     return rc;
@@ -104,30 +114,76 @@ int files_write(const char *path, struct str text, unsigned mode, struct fault *
 
 /* ---- changing a file ---- */
 
-/* Opens and locks path; another may have put a new file there while we waited. */
-static int lock(const char *path, bool create, int *out_fd, struct stat *out_st)
+static bool is_at(const char *path, const struct stat *st)
+{
+    struct stat now;
+
+    return stat(path, &now) == 0 && now.st_dev == st->st_dev && now.st_ino == st->st_ino;
+}
+
+/* Whoever may read a file may hold its lock for as long as he likes, and a node waits here on its main
+ * thread. A change takes milliseconds. */
+#define LOCK_WAIT_MS  5000
+#define LOCK_RETRY_MS 10
+
+static int wait_lock(int fd)
+{
+    for (unsigned waited = 0; flock(fd, LOCK_EX | LOCK_NB); waited += LOCK_RETRY_MS) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return -errno;
+        if (waited >= LOCK_WAIT_MS)
+            return ERR_BUSY;
+        (void)poll(NULL, 0, LOCK_RETRY_MS); /* nothing tells when a lock is free */
+    }
+    return 0;
+}
+
+/* made: is set when the file was not there. */
+static int open_or_make(const char *path, bool create, bool *made)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 && errno == ENOENT && create) {
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_CREAT | O_EXCL, 0600);
+        *made = fd >= 0;
+    }
+    return fd < 0 ? -errno : fd;
+}
+
+/* Opens and locks path; another may have put a new file there while we waited, or made it before us. */
+static int lock(const char *path, bool create, int *out_fd, struct stat *out_st, bool *out_made)
 {
     for (;;) {
-        struct stat now;
-        int fd = open(path, O_RDONLY | O_CLOEXEC | (create ? O_CREAT : 0), 0600), rc = 0;
+        bool made = false;
+        int fd = open_or_make(path, create, &made), rc;
 
+        if (fd == -EEXIST)
+            continue;
         if (fd < 0)
-            return -errno;
-        while (flock(fd, LOCK_EX) && !rc)
-            rc = errno == EINTR ? 0 : -errno;
+            return fd;
+        rc = wait_lock(fd);
         if (!rc && fstat(fd, out_st))
             rc = -errno;
         if (!rc && !S_ISREG(out_st->st_mode))
             rc = -EISDIR;
-        if (!rc && stat(path, &now) == 0 && now.st_dev == out_st->st_dev &&
-            now.st_ino == out_st->st_ino) {
+        if (!rc && is_at(path, out_st)) {
             *out_fd = fd;
+            *out_made = made;
             return 0;
         }
         close(fd);
         if (rc)
             return rc;
     }
+}
+
+/* It was made for a change that failed; unless somebody has written it meanwhile. */
+static void unmake(const char *path, int fd)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && st.st_size == 0 && is_at(path, &st))
+        unlink(path);
 }
 
 static int explain(struct fault *f, int rc, const char *path)
@@ -139,6 +195,9 @@ static int explain(struct fault *f, int rc, const char *path)
                          path, err_text(rc));
     if (rc == -ENOENT)
         return fault_set(f, rc, "there is no file %s", path);
+    if (rc == ERR_BUSY)
+        return fault_set(
+            f, rc, "%s is locked by another process (see lslocks), so nothing was changed", path);
     return fault_set(f, rc, "%s: %s", path, err_text(rc));
 }
 
@@ -149,8 +208,14 @@ int files_edit(const char *path, size_t max, bool create, files_change *change, 
     char *real = realpath(path, NULL);
     const char *at = real ? real : path;
     struct stat st;
-    int fd = -1, rc = lock(at, create && !real, &fd, &st);
+    bool made = false;
+    int fd = -1, rc;
 
+    if (create && !real && lstat(path, &st) == 0) {
+        rc = fault_set(f, -ENOENT, "%s is a symbolic link to a file that is not there", path);
+        goto out;
+    }
+    rc = lock(at, create && !real, &fd, &st, &made);
     if (rc) {
         rc = explain(f, rc, path);
         goto out;
@@ -163,12 +228,12 @@ int files_edit(const char *path, size_t max, bool create, files_change *change, 
                        path, max);
     if (rc)
         goto out;
-    rc = replace(at, buf_str(&fresh), st.st_mode & 07777, &st);
+    rc = replace(at, buf_str(&fresh), 0, &st);
     if (rc)
         rc = explain(f, rc, path);
 out:
-    if (rc && fd >= 0 && !real)
-        unlink(at); /* it was made for this */
+    if (rc && made)
+        unmake(at, fd);
     if (fd >= 0)
         close(fd);
     free(real);

@@ -1,6 +1,7 @@
 """Users and rules change by command while the node runs: for logins, for open connections, in the files as
 people wrote them; what is refused and why; several at once; a file that is damaged stays as it is."""
 import concurrent.futures
+import fcntl
 import json
 import os
 import pty
@@ -242,6 +243,15 @@ def test_a_damaged_file_stays_as_it_is(box):
     run(hub, "user", "passwd", "bob", "--password-stdin", stdin="password of bob")
     log_in(hub, "bob", "password of bob").close()
     inside.ping()
+
+
+def test_who_holds_a_lock_stops_no_node(box):
+    hub, acl, _ = hub_with_files(box)
+    with open(acl) as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        out = run(hub, "acl", "add", "ann", "read", "x", status=1)
+        assert "locked" in out and acl.read_text() == RULES, out
+    run(hub, "acl", "add", "ann", "read", "x")
 
 
 def test_many_at_once_lose_nothing(box):
