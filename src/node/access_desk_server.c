@@ -1,8 +1,9 @@
 /*
  * The main thread is the only one that changes who may do what (node/access_server.h), so all changes
- * come here, one after the other. A change: the file is read again (somebody may have edited it), the
- * new text is put in its place, both files are read as a reload would, and what they say holds on
- * every worker. Only then it is answered: whoever was told "removed" will find that nobody is there.
+ * come here, one after the other. A change: the file is read again (somebody may have edited it), and so
+ * is the other one, as a reload would; when both can hold together the new text is put in its place,
+ * and what they say holds on every worker. Only then it is answered: whoever was told "removed" will
+ * find that nobody is there, and whoever was told of a mistake that nothing was written.
  */
 #include "node/access_desk_server.h"
 
@@ -79,21 +80,39 @@ static int refuse(struct desk_call *c, int code, const char *field, const char *
 }
 
 struct change {
+    struct access_desk *desk;
     struct desk_call *call;
-    const struct limits *limits;
     const char *name;
+    struct access *fresh; /* what will hold */
 };
+
+/* The mistake of the other file is no mistake of the call. */
+static int load_changed(struct change *c, bool users, const struct buf *text, struct fault *f)
+{
+    const struct access_desk *d = c->desk;
+    const struct access_io_text instead = { users, buf_str(text) };
+    struct fault why;
+    int rc;
+
+    if (buf_check(text))
+        return 0; /* files_edit() refuses it */
+    rc = access_io_load_with(&d->files, d->o.limits, d->o.users, d->o.user_count, &instead,
+                             &c->fresh, &why);
+    return rc ? fault_at(f, ERR_REFUSED, why.file, why.line, why.column,
+                         "nothing was changed, since this file cannot be taken: %.400s", why.text)
+              : 0;
+}
 
 static int change_users(void *ctx, struct str text, struct buf *out, struct fault *f)
 {
     struct change *c = ctx;
-    struct access_means means = { .iterations_max = c->limits->password_iterations_max };
+    struct access_means means = { .iterations_max = c->desk->o.limits->password_iterations_max };
     int rc;
 
     random_bytes(means.salt, sizeof(means.salt));
     rc = access_edit_users(&c->call->ask, &means, text, c->name, out, &c->call->blame);
     *f = c->call->blame.fault;
-    return rc;
+    return rc ? rc : load_changed(c, true, out, f);
 }
 
 static int change_rules(void *ctx, struct str text, struct buf *out, struct fault *f)
@@ -102,7 +121,7 @@ static int change_rules(void *ctx, struct str text, struct buf *out, struct faul
     int rc = access_edit_rules(&c->call->ask, text, c->name, out, &c->call->line, &c->call->blame);
 
     *f = c->call->blame.fault;
-    return rc;
+    return rc ? rc : load_changed(c, false, out, f);
 }
 
 static bool is_configured(const struct access_desk *d, struct str user)
@@ -113,11 +132,13 @@ static bool is_configured(const struct access_desk *d, struct str user)
     return false;
 }
 
-static int change_file(struct access_desk *d, struct desk_call *c)
+/* *out_fresh: what holds with it. */
+static int change_file(struct access_desk *d, struct desk_call *c, struct access **out_fresh)
 {
     bool users = access_ask_edits_users(&c->ask);
     struct str path = users ? d->files.password_file : d->files.acl_file;
-    struct change change = { c, d->o.limits, path.p };
+    struct change change = { d, c, path.p, NULL };
+    int rc;
 
     if (users && is_configured(d, c->ask.user))
         return refuse(c, ERR_REFUSED, "user",
@@ -130,8 +151,13 @@ static int change_file(struct access_desk *d, struct desk_call *c)
                   : "this node has no access file; make one that grants what is to stay allowed "
                     "(such as: pattern readwrite #), name it under mqtt.acl_file in the "
                     "configuration, and `wayside reload`");
-    return files_edit(path.p, d->o.limits->access_file_max_bytes, false,
-                      users ? change_users : change_rules, &change, &c->blame.fault);
+    rc = files_edit(path.p, d->o.limits->access_file_max_bytes, false,
+                    users ? change_users : change_rules, &change, &c->blame.fault);
+    if (rc)
+        access_free(change.fresh);
+    else
+        *out_fresh = change.fresh;
+    return rc;
 }
 
 static void log_change(const struct desk_call *c)
@@ -155,19 +181,11 @@ static void log_change(const struct desk_call *c)
 static int change(struct access_desk *d, struct desk_call *c)
 {
     struct access *fresh = NULL;
-    int rc = change_file(d, c);
+    int rc = change_file(d, c, &fresh);
 
     if (rc)
         return rc;
     log_change(c);
-    rc = access_io_load(&d->files, d->o.limits, d->o.users, d->o.user_count, &fresh,
-                        &c->blame.fault);
-    if (rc) {
-        log_error("access", "changed in the file, but the running rules stay",
-                  lf_text("file", c->blame.fault.file), lf_u64("line", c->blame.fault.line),
-                  lf_text("why", c->blame.fault.text));
-        return rc;
-    }
     access_server_change(d->o.server, fresh);
     access_put_done(&c->ask, fresh, c->line, true, &c->json);
     return 0;

@@ -2,7 +2,8 @@
 #define NODE_ACCESS_DESK_SERVER_H
 /*
  * Where questions about users and rules wait for the main thread: workers bring them, the main thread
- * answers, changes the files, and has what they say then hold everywhere before it answers.
+ * answers, changes the files, and has what they say then hold everywhere before it answers. A change that
+ * fails has changed nothing.
  */
 #include "net/workers.h"
 #include "node/access_ask.h"
@@ -35,8 +36,8 @@ void access_desk_free(struct access_desk *d); /* NULL is legal; nobody asks any 
 /* ---- workers ---- */
 struct access_answer {
     int code; /* 0: json. Else blame says why: ERR_VALUE, ERR_EXISTS, ERR_UNKNOWN, ERR_REFUSED (such a
-                         change is not possible as the node is set up), ERR_BUSY (a file is
-                         locked), ERR_STOPPED, or the disk's */
+                         change is not possible as the node is set up, or the other file is in its
+                         way), ERR_BUSY (a file is locked), ERR_STOPPED, or the disk's */
     struct buf *json; /* may be taken */
     const struct access_blame *blame;
 };

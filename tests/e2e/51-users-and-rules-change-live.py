@@ -234,15 +234,19 @@ def test_a_damaged_file_stays_as_it_is(box):
         out = run(hub, *args, stdin="password of bob", status=1)
         assert f"{path}:{text.count(chr(10))}:1:" in out, out
         assert path.read_text() == text
-    # One is damaged: the other can be changed, but what holds stays until both are good.
+    # One is damaged: the other is not changed either, since that would not hold.
     pw.write_text(good)
-    out = run(hub, "user", "add", "bob", "--password-stdin", stdin="password of bob", status=1)
-    assert f"{acl}:2:1:" in out, out
+    for args in (("user", "add", "bob", "--password-stdin"), ("user", "remove", "ann")):
+        out = run(hub, *args, stdin="password of bob", status=1)
+        assert f"{acl}:2:1:" in out and "nothing was changed" in out, out
+        assert pw.read_text() == good
     inside.ping()
+    log_in(hub, "ann", "password of ann").close()
     acl.write_text(RULES)
-    run(hub, "user", "passwd", "bob", "--password-stdin", stdin="password of bob")
+    run(hub, "user", "add", "bob", "--password-stdin", stdin="password of bob")
     log_in(hub, "bob", "password of bob").close()
-    inside.ping()
+    run(hub, "user", "remove", "ann")
+    inside.ended(NOT_AUTHORIZED)
 
 
 def test_who_holds_a_lock_stops_no_node(box):
