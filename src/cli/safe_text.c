@@ -70,6 +70,26 @@ void safe_text(struct str s, struct buf *out)
     }
 }
 
+bool safe_word(struct str s, struct buf *out)
+{
+    for (struct str rest = s; rest.n > 0;) {
+        uint32_t c = 0;
+        size_t n = character(rest, &c);
+
+        if (n == 0 || c < 0x20 || c == 0x7f || hides(c))
+            return false;
+        rest = str_skip(rest, n);
+    }
+    buf_u8(out, '\'');
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '\'')
+            buf_put(out, STR("'\\'"));
+        buf_u8(out, (uint8_t)s.p[i]);
+    }
+    buf_u8(out, '\'');
+    return true;
+}
+
 bool safe_is_json(struct str s)
 {
     return s.n > 0 && leaves_each(s, NULL, NULL, NULL) == 0;

@@ -10,6 +10,9 @@
  * characters that change how the rest is read (direction, C1 controls, line separators) as \u{NNNN}.
  * All else stays as it is. */
 void safe_text(struct str s, struct buf *out);
+/* Appends s as one word of a shell, in single quotes. False, with nothing appended, when it holds what safe_text()
+ * would not leave as it is: then there is no command that could be copied. */
+bool safe_word(struct str s, struct buf *out);
 /* s is one JSON value: appends it on one line with a space behind each colon and comma; numbers and
  * strings stay as they were written. colour: with ANSI colours for names, strings, numbers and words. */
 void safe_json(struct str s, bool colour, struct buf *out);

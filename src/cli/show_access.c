@@ -67,11 +67,16 @@ static int user_done(struct str json, struct buf *out, const char *between, cons
     put_safe(out, v, "password_file");
     buf_put(out, str_of(show_bool(v, "in_force") ? after : later));
     left = show_u64(v, "rules_left");
-    if (left > 0)
-        buf_printf(
-            out, "%llu rule%s below that name stay%s in the access file; wayside acl list '%.*s'\n",
-            (unsigned long long)left, left == 1 ? "" : "s", left == 1 ? "s" : "",
-            STR_ARG(show_str(v, "user")));
+    if (left > 0) {
+        struct buf word = buf_init(65536);
+
+        buf_printf(out, "%llu rule%s below that name stay%s in the access file",
+                   (unsigned long long)left, left == 1 ? "" : "s", left == 1 ? "s" : "");
+        if (safe_word(show_str(v, "user"), &word) && !buf_check(&word))
+            buf_printf(out, "; wayside acl list %s", buf_cstr(&word));
+        buf_u8(out, '\n');
+        buf_fini(&word);
+    }
     json_free(v);
     return 0;
 }

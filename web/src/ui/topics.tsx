@@ -4,6 +4,7 @@ import type { JSX } from 'preact';
 import { formatAgo, formatCount, formatRate } from '../model/format';
 import { payloadLine } from '../model/payload';
 import { ALL_TOPICS } from '../model/route';
+import { shellWord } from '../model/shell';
 import { filterProblem, openFirst, TOPICS_MAX, type Last, type Row, type TopicNode } from '../model/topics';
 import { Browse } from '../net/browse';
 import { Notice } from './bits';
@@ -96,9 +97,10 @@ function FilterBox({ filter, onFilter }: { filter: string; onFilter: (filter: st
 function Said({ browse }: { browse: Browse }): JSX.Element {
     const { tree, state } = browse;
     if (state.kind === 'refused') {
+        const word = shellWord(browse.filter);
         return (
             <Notice tone="bad" title={`The broker does not let this page listen to ${browse.filter}`}>
-                {state.why === 'rules' ? <>Its rules say so. This page is a client without a name; on the hub: <code>wayside acl add - read '{browse.filter}'</code>, or choose a filter that is granted.</> : state.why}
+                {state.why === 'rules' ? <>Its rules say so. This page is a client without a name; {word && <>on the hub: <code>wayside acl add - read {word}</code>, or </>}choose a filter that is granted.</> : state.why}
             </Notice>
         );
     }
@@ -121,8 +123,10 @@ function Quiet({ browse, searched }: { browse: Browse; searched: boolean }): JSX
     if (searched) return <p class="topic-none">No topic here has that in its name.</p>;
     if (browse.state.kind !== 'live') return <p class="topic-none">Nothing yet.</p>;
     const topic = browse.filter === ALL_TOPICS ? 'hello/world' : browse.filter.replace(/#/g, 'hello').replace(/\+/g, 'any');
+    const word = shellWord(topic);
+    if (!word) return <p class="topic-none">Nothing was published on {browse.filter} since you look.</p>;
     const text = browse.filter === ALL_TOPICS ? 'Say something, and it appears here:' : `Nothing was published on ${browse.filter} since you look. Try:`;
-    return <TryIt title="Nothing was said yet" text={text} command={`mosquitto_pub -h ${hubHost()} -t '${topic}' -m '{"value":21.5}'`} />;
+    return <TryIt title="Nothing was said yet" text={text} command={`mosquitto_pub -h ${hubHost()} -t ${word} -m '{"value":21.5}'`} />;
 }
 
 /* ---- the tree ---- */
