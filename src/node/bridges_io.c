@@ -161,7 +161,8 @@ void bridges_reload_tls(struct bridges *all)
         struct fault f = { 0 };
 
         if (all->of[i].tls && tls_reload(all->of[i].tls, &f))
-            log_error("tls", "the old certificate stays in use", lf_text("why", f.text));
+            log_error("tls", "the old certificate stays in use", lf_text("file", f.file),
+                      lf_text("why", f.text));
     }
 }
 

@@ -854,7 +854,8 @@ void node_reload_tls(struct node *n)
         struct fault f = { 0 };
 
         if (tls_reload(n->tls[i], &f))
-            log_error("tls", "the old certificate stays in use", lf_text("why", f.text));
+            log_error("tls", "the old certificate stays in use", lf_text("file", f.file),
+                      lf_text("why", f.text));
     }
     bridges_reload_tls(n->bridges);
 }
