@@ -168,8 +168,9 @@ void conf_report_json(const struct conf_report *r, struct buf *out);
 /* The first error as a fault (with "… and 3 more"); f->code 0 when there is none. */
 void conf_report_fault(const struct conf_report *r, struct fault *f);
 
-/* For row.check: the value is wrong. key: a key of that section whose place is meant; NULL: the
- * value itself. */
+/* For row.check: the value is wrong. key: a key of that section whose place is meant, or the way to one that
+ * is deeper ("listeners[1].address"); NULL: the value itself. What is not given has the place of what it
+ * would stand in. */
 void conf_complain(struct conf_say *say, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* ---- loading ---- */

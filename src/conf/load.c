@@ -34,10 +34,28 @@ static void load_section(struct loader *l, const struct conf_row *rows, struct y
 static void load_value(struct loader *l, const struct conf_row *row, struct yaml_node *node,
                        void *base);
 
+/* Of "mqtt.listeners[1].qos_max" as much of the way as there is. */
+static const struct yaml_node *walk(const struct yaml_node *n, struct str path)
+{
+    while (n && path.n > 0) {
+        struct str step = str_cut(&path, '.'), name = str_cut(&step, '[');
+        const struct yaml_node *next = yaml_member(n, name);
+        uint64_t i = 0;
+
+        if (next && step.p && str_to_u64(str_cut(&step, ']'), &i) == 0)
+            for (next = next->first; next && i > 0; i--)
+                next = next->next;
+        if (!next)
+            break;
+        n = next;
+    }
+    return n;
+}
+
 void conf_complain(struct conf_say *say, const char *key, const char *fmt, ...)
 {
-    const struct yaml_node *member = key ? yaml_member(say->node, str_of(key)) : NULL;
-    struct yaml_place at = member ? member->at : say->node ? say->node->at : say->at;
+    const struct yaml_node *meant = key ? walk(say->node, str_of(key)) : say->node;
+    struct yaml_place at = meant ? meant->at : say->at;
     char text[400];
     va_list ap;
 

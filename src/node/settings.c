@@ -607,8 +607,11 @@ static const struct conf_row rows[] = {
 static void check_within(struct conf_say *say, size_t i, const char *key, bool wider,
                          const char *limit)
 {
+    char path[80];
+
+    snprintf(path, sizeof(path), "mqtt.listeners[%zu].%s", i, key);
     if (wider)
-        conf_complain(say, "mqtt",
+        conf_complain(say, path,
                       "listeners[%zu].%s is above limits.%s, which holds for all: raise that, or "
                       "lower this",
                       i, key, limit);

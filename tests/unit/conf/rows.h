@@ -66,6 +66,8 @@ static void sample_check_root(const void *root, struct conf_say *say)
 
     if (s->has_edge && s->has_mqtt && s->percent == 13)
         conf_complain(say, "percent", "13 %% is not for edges that are brokers");
+    if (s->percent == 14)
+        conf_complain(say, "mqtt.listeners[1].protocol", "14 %% is not for two listeners");
 }
 
 static const struct conf_name sample_levels[] = {

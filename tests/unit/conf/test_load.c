@@ -340,6 +340,15 @@ static void test_checks(void **state)
 {
     (void)state;
     refused_at("mqtt: {}\nedge: {}\npercent: 13\n", 3, 10, "13 % is not for edges", NULL);
+    /* Deep in the file, or as near as there is something. */
+    refused_at(
+        "percent: 14\nmqtt:\n  listeners:\n    - address: :1\n    - protocol: mqtt\n      address: :2\n"
+        "    - address: :3\n",
+        5, 17, "14 % is not", NULL);
+    refused_at("percent: 14\nmqtt:\n  listeners:\n    - address: :1\n    - address: :2\n", 5, 7,
+               "14 % is not", NULL);
+    refused_at("percent: 14\nmqtt:\n  listeners:\n    - address: :1\n", 3, 3, "14 % is not", NULL);
+    refused_at("percent: 14\n", 1, 1, "14 % is not", NULL);
     refused_at("mqtt:\n  listeners:\n    - address: :1\n    - address: :1883\n      tls: true\n", 5,
                12, "1883 is the port without TLS", NULL);
 }
