@@ -12,6 +12,7 @@
 #include "cli/bench_io.h"
 #include "cli/journal_io.h"
 #include "cli/mqtt_io.h"
+#include "cli/sessions_io.h"
 #include "cli/show.h"
 #include "conf/conf_io.h"
 #include "conf/mosquitto_io.h"
@@ -20,7 +21,6 @@
 #include "node/demo_io.h"
 #include "node/run_io.h"
 #include "node/settings.h"
-#include "wire/json.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -280,66 +280,6 @@ static int run_status(const struct command_call *c)
     return ask_show(c, "{\"cmd\":\"status\"}", status_text);
 }
 
-/* {"cmd": cmd, …} with the options of that name that are given. */
-static void put_request(struct buf *out, const struct command_call *c, const char *cmd,
-                        const char *const *options)
-{
-    struct json_writer w = json_writer_init(out);
-
-    json_begin_object(&w);
-    json_key(&w, "cmd");
-    json_text(&w, cmd);
-    for (; *options; options++) {
-        const char *value = command_value(c, *options);
-
-        if (!value)
-            continue;
-        json_key(&w, strcmp(*options, "kick") == 0 ? "client" : *options);
-        json_text(&w, value);
-    }
-    json_end_object(&w);
-}
-
-static int show_kicked(struct str json, struct buf *out)
-{
-    int rc = show_error(json, out);
-
-    if (!rc)
-        buf_put(out, STR("its connection is ended\n"));
-    return rc;
-}
-
-static int show_session_ended(struct str json, struct buf *out)
-{
-    int rc = show_error(json, out);
-
-    if (!rc)
-        buf_put(out, STR("its connection and its session are ended\n"));
-    return rc;
-}
-
-static int run_sessions(const struct command_call *c)
-{
-    static const char *const kick[] = { "kick", "session", NULL };
-    static const char *const look[] = { "client", "search", NULL };
-    bool ends = command_value(c, "kick"), all = command_value(c, "session");
-    struct buf request = buf_init(CONTROL_ANSWER_MAX);
-    int rc;
-
-    if (all && !ends) {
-        fprintf(stderr, "wayside sessions: --session goes with --kick CLIENT\n");
-        return EXIT_USAGE;
-    }
-    put_request(&request, c, ends ? "kick" : "sessions", ends ? kick : look);
-    rc = ask_show(c, buf_cstr(&request),
-                  all                          ? show_session_ended
-                  : ends                       ? show_kicked
-                  : command_value(c, "client") ? show_client
-                                               : show_sessions);
-    buf_fini(&request);
-    return rc;
-}
-
 static int run_reload(const struct command_call *c)
 {
     struct buf answer = buf_init(CONTROL_ANSWER_MAX);
@@ -510,7 +450,7 @@ static const struct command rows[] = {
       "  wayside sessions --client camera-7\n"
       "  wayside sessions --json | jq -r '.sessions[] | select(.queued > 0) | .client'\n"
       "  wayside sessions --kick camera-7",
-      sessions_options, run_sessions },
+      sessions_options, sessions_run },
     { "user list", "", "List who may log in by name", user_list_more, user_list_options,
       user_list },
     { "user add", "NAME", "Add a user to the password file", user_add_more, user_add_options,

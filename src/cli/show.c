@@ -266,7 +266,43 @@ static void put_session(const struct json_t *s, struct buf *out)
         STR_ARG(show_str(s, "since")));
 }
 
+static void put_next(const struct json_t *v, struct buf *next)
+{
+    buf_clear(next);
+    buf_put(next, show_str(v, "next"));
+}
+
 int show_sessions(struct str json, struct buf *out)
+{
+    struct buf next = buf_init(65536);
+    int rc = show_session_page(json, true, out, &next);
+
+    buf_fini(&next);
+    return rc;
+}
+
+int show_session_items(struct str json, bool first, struct buf *out, struct buf *next)
+{
+    struct json_t *v = NULL;
+    const struct json_t *all;
+    int rc = show_parse(json, &v, out);
+
+    if (rc)
+        return rc;
+    all = json_member(v, "sessions");
+    for (size_t i = 0; i < json_count(all); i++) {
+        struct json_writer w = json_writer_init(out);
+
+        if (!first || i > 0)
+            buf_u8(out, ',');
+        json_value(&w, json_element(all, i));
+    }
+    put_next(v, next);
+    json_free(v);
+    return 0;
+}
+
+int show_session_page(struct str json, bool first, struct buf *out, struct buf *next)
 {
     const struct json_t **sorted;
     struct json_t *v = NULL;
@@ -277,9 +313,12 @@ int show_sessions(struct str json, struct buf *out)
     if (rc)
         return rc;
     all = json_member(v, "sessions");
+    put_next(v, next);
     count = json_count(all);
     if (count == 0) {
-        buf_put(out,
+        if (first)
+            buf_put(
+                out,
                 STR("there is no such MQTT client, connected or with a session that is kept\n"));
         json_free(v);
         return 0;
@@ -288,9 +327,10 @@ int show_sessions(struct str json, struct buf *out)
     for (size_t i = 0; i < count; i++)
         sorted[i] = json_element(all, i);
     qsort(sorted, count, sizeof(*sorted), by_client);
-    buf_printf(out, "%-24s %-12s %-22s %-9s %-5s %6s %8s %8s %8s %10s %10s  %s\n", "CLIENT", "USER",
-               "PEER", "TRANSPORT", "MQTT", "SUBS", "QUEUED", "INFLIGHT", "DROPPED", "IN", "OUT",
-               "SINCE");
+    if (first)
+        buf_printf(out, "%-24s %-12s %-22s %-9s %-5s %6s %8s %8s %8s %10s %10s  %s\n", "CLIENT",
+                   "USER", "PEER", "TRANSPORT", "MQTT", "SUBS", "QUEUED", "INFLIGHT", "DROPPED",
+                   "IN", "OUT", "SINCE");
     for (size_t i = 0; i < count; i++)
         put_session(sorted[i], out);
     mem_free(sorted);

@@ -7,6 +7,11 @@
  * *out; ERR_SYNTAX: not an answer of this kind. */
 MUST_USE int show_status(struct str json, struct buf *out);
 MUST_USE int show_sessions(struct str json, struct buf *out);
+/* One page of them, with the head of the table above the first one. *next: the client id behind which the
+ * next page begins; empty: there is none. */
+MUST_USE int show_session_page(struct str json, bool first, struct buf *out, struct buf *next);
+/* The same as elements of an array in JSON. */
+MUST_USE int show_session_items(struct str json, bool first, struct buf *out, struct buf *next);
 /* The same of one client, with its subscriptions. */
 MUST_USE int show_client(struct str json, struct buf *out);
 /* Of an answer that says nothing more when all is well. */

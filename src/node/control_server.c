@@ -1,5 +1,5 @@
 /*
- * The control socket. Requests are small (CONTROL_LINE_MAX) and answered one after the other per
+ * The control socket. Requests have a cap (CONTROL_LINE_MAX) and are answered one after the other per
  * connection; whoever can open the socket may do everything, so the file's permissions decide.
  */
 #include "node/control_server.h"
@@ -13,7 +13,8 @@
 #include "node/control_client.h"
 #include "wire/json.h"
 
-#define CONTROL_LINE_MAX        4096
+/* The longest client id or filter (65,535 bytes), should each of its bytes be escaped, and the rest. */
+#define CONTROL_LINE_MAX        (7 * 65536)
 #define CONTROL_CONNECTIONS_MAX 16
 
 struct control_server {

@@ -18,6 +18,9 @@
 
 #define STATUS_SERVICES_MAX 32
 #define STATUS_ANSWER_MAX   (15u << 20)
+/* A page of sessions ends with either; a client id may have 64 KiB, and each of its bytes be escaped. */
+#define STATUS_PAGE       1000
+#define STATUS_PAGE_BYTES (4u << 20)
 
 struct status_server {
     struct node_state *state;
@@ -208,20 +211,28 @@ static void on_session_list(void *ctx, const struct broker_looked *found)
     struct control_call *call = ctx;
     struct buf b = buf_init(STATUS_ANSWER_MAX);
     struct json_writer w = json_writer_init(&b);
+    bool paged = control_arg(call, "after").p;
+    size_t n = 0;
 
     json_begin_object(&w);
     json_key(&w, "sessions");
     json_begin_array(&w);
-    for (size_t i = 0; i < found->session_count; i++)
-        render_mqtt_session(&w, &found->sessions[i], control_arg(call, "client").p ? found : NULL);
+    for (; n < found->session_count && !(paged && b.n > STATUS_PAGE_BYTES); n++)
+        render_mqtt_session(&w, &found->sessions[n], control_arg(call, "client").p ? found : NULL);
     json_end_array(&w);
+    if (n > 0 && (n < found->session_count || found->more)) {
+        json_key(&w, "next");
+        json_str(&w, found->sessions[n - 1].client_id);
+    }
     json_end_object(&w);
     control_answer_take(call, &b);
 }
 
+/* With `after` (which may be empty) a page in the order of client ids, else all. */
 static void on_sessions(void *ctx, struct control_call *call)
 {
     struct status_server *s = ctx;
+    struct str after = control_arg(call, "after");
 
     if (!s->from.broker) {
         control_fail(call, "this node runs no MQTT broker");
@@ -230,6 +241,8 @@ static void on_sessions(void *ctx, struct control_call *call)
     broker_look(s->from.broker, control_loop(call),
                 &(struct broker_look){ .client = control_arg(call, "client"),
                                        .search = control_arg(call, "search"),
+                                       .after = after,
+                                       .limit = after.p ? STATUS_PAGE : 0,
                                        .subscriptions = control_arg(call, "client").p != NULL },
                 on_session_list, call);
 }

@@ -3,6 +3,7 @@ import json
 import subprocess
 
 from harness import BIN, main, until
+from mqtt_raw import Client
 
 
 def test_status_sessions_and_journal(box):
@@ -25,6 +26,26 @@ def test_status_sessions_and_journal(box):
     assert found["records"] == 10 and not found["damaged"], found
     lines = [json.loads(l) for l in hub.cli("journal", "cat", journal).stdout.splitlines()]
     assert [l["payload"]["n"] for l in lines] == list(range(10)), lines
+
+
+def test_clients_of_long_names_and_in_numbers(box):
+    hub = box.hub()
+    control = str(box.dir / "hub.sock")
+    # More than one answer holds (16 MiB), and more than one page.
+    names = [f"{n:04}" + "x" * 16_200 for n in range(1000)] + [f"{n:04}" for n in range(1000, 2010)]
+    for name in names:
+        c = Client(hub, 5, name, props={"session_expiry": 3600})
+        c.close()
+    sessions = json.loads(hub.cli("sessions", "--json", "--control", control).stdout)["sessions"]
+    assert [s["client"] for s in sessions] == names
+    lines = hub.cli("sessions", "--control", control).stdout.splitlines()
+    assert len(lines) == 1 + len(names) and lines[0].startswith("CLIENT ") and lines[2010].startswith("2009 "), (len(lines), lines[0], lines[-1])
+    assert json.loads(hub.cli("sessions", "--json", "--search", "nobody", "--control", control).stdout) == {"sessions": []}
+    assert "no such MQTT client" in hub.cli("sessions", "--search", "nobody", "--control", control).stdout
+    # A request with such a name is a long one.
+    odd = Client(hub, 5, "\u0001" * 8000)
+    hub.cli("sessions", "--kick", "\u0001" * 8000, "--control", control)
+    odd.ended(0x98)
 
 
 def test_a_damaged_journal_is_a_problem(box):

@@ -125,6 +125,36 @@ static void sessions_of_strangers(void **state)
     buf_fini(&b);
 }
 
+/* The head stands above the first page only; what the last one is like is told by what is not there. */
+static void sessions_page_by_page(void **state)
+{
+    const struct str page =
+        STR("{\"sessions\":[{\"client\":\"a\",\"queued\":1},{\"client\":\"b\"}],"
+            "\"next\":\"b\"}");
+    struct buf b = buf_init(10000), next = buf_init(100);
+
+    (void)state;
+    assert_int_equal(show_session_page(page, true, &b, &next), 0);
+    assert_true(str_starts(buf_str(&b), STR("CLIENT ")));
+    assert_str(buf_str(&next), "b");
+    buf_clear(&b);
+    assert_int_equal(show_session_page(page, false, &b, &next), 0);
+    assert_true(str_starts(buf_str(&b), STR("a ")));
+    buf_clear(&b);
+    assert_int_equal(show_session_page(STR("{\"sessions\":[]}"), false, &b, &next), 0);
+    assert_int_equal(b.n + next.n, 0);
+    assert_int_equal(show_session_items(page, true, &b, &next), 0);
+    assert_str(buf_str(&next), "b");
+    assert_int_equal(
+        show_session_items(STR("{\"sessions\":[{\"client\":\"c\"}]}"), false, &b, &next), 0);
+    assert_str(buf_str(&b),
+               "{\"client\":\"a\",\"queued\":1},{\"client\":\"b\"},{\"client\":\"c\"}");
+    assert_int_equal(next.n, 0);
+    assert_int_equal(show_session_items(STR("{\"error\":\"no\"}"), true, &b, &next), ERR_VALUE);
+    buf_fini(&b);
+    buf_fini(&next);
+}
+
 static void one_client_with_its_subscriptions(void **state)
 {
     struct buf b = buf_init(10000);
@@ -164,5 +194,5 @@ static void errors_are_said(void **state)
 }
 
 RUN(TEST(sizes_and_times), TEST(status_of_a_hub), TEST(nodes_and_what_waits),
-    TEST(names_of_strangers), TEST(sessions_of_strangers), TEST(one_client_with_its_subscriptions),
-    TEST(errors_are_said))
+    TEST(names_of_strangers), TEST(sessions_of_strangers), TEST(sessions_page_by_page),
+    TEST(one_client_with_its_subscriptions), TEST(errors_are_said))
