@@ -152,13 +152,23 @@ static void on_user_passwd(struct http_request *r, void *ctx)
     json_free(b.v);
 }
 
-static void on_user_remove(struct http_request *r, void *ctx)
+static void remove_user(struct http_request *r, void *ctx, const char *in)
 {
     const struct access_ask a = { .op = ACCESS_USER_REMOVE,
                                   .has_user = true,
                                   .user = http_param_str(r, "user") };
 
-    ask(ctx, r, &a, 200, "path");
+    ask(ctx, r, &a, 200, in);
+}
+
+static void on_user_remove(struct http_request *r, void *ctx)
+{
+    remove_user(r, ctx, "path");
+}
+
+static void on_user_remove_query(struct http_request *r, void *ctx)
+{
+    remove_user(r, ctx, "query");
 }
 
 /* ---- rules ---- */
@@ -217,12 +227,16 @@ static void on_why(struct http_request *r, void *ctx)
 
 /* ---- the table ---- */
 
-#define USER(in, text)                                                                             \
+#define USER(in, text, ...)                                                                        \
     {                                                                                              \
-        "user", in, HTTP_STRING, .least = 1, .most = PASSWD_USER_MAX, .help = text                 \
+        "user", in, HTTP_STRING, .least = 1, .most = PASSWD_USER_MAX, .help = text, __VA_ARGS__    \
     }
 static const struct http_param user_params[] = {
     USER(HTTP_IN_PATH, "the user"),
+    { 0 },
+};
+static const struct http_param user_query[] = {
+    USER(HTTP_IN_QUERY, "the user, whose name may hold a /", .required = true),
     { 0 },
 };
 static const struct http_param rules_params[] = {
@@ -270,6 +284,11 @@ static const struct http_route routes[] = {
       .tag = "mqtt access", .summary = "Another password; connections of the old one end" },
     { HTTP_DELETE, "/api/v1/mqtt/users/{user}", on_user_remove, .params = user_params,
       .tag = "mqtt access", .summary = "Remove a user; its connections and sessions end" },
+    { HTTP_PUT, "/api/v1/mqtt/user", on_user_passwd, .params = user_query, .flags = BODY_FLAGS,
+      .body_max = BODY_MAX, .body_schema = PASSWORD_SCHEMA, .tag = "mqtt access",
+      .summary = "Another password, for names that hold a /" },
+    { HTTP_DELETE, "/api/v1/mqtt/user", on_user_remove_query, .params = user_query,
+      .tag = "mqtt access", .summary = "Remove a user whose name holds a /" },
     { HTTP_GET, "/api/v1/mqtt/acl", on_rules, .params = rules_params, .tag = "mqtt access",
       .summary = "The rules that hold, with their lines of the access file" },
     { HTTP_POST, "/api/v1/mqtt/acl", on_rule_add, .flags = BODY_FLAGS, .body_max = BODY_MAX,

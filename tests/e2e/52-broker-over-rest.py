@@ -190,6 +190,15 @@ def test_users_and_rules(box):
     ask(hub, "DELETE", f"{API}/users/ann")
     ann.ended(NOT_AUTHORIZED)
     assert time.monotonic() - start < 1 * SLOW
+    # A name that is no step of a path.
+    name = query(user="plant/é&7")
+    ask(hub, "POST", f"{API}/users", {"user": "plant/é&7", "password": "password of 7"}, 201)
+    ask(hub, "PUT", f"{API}/user{name}", {"password": "another of 7"})
+    Client(hub, 5, user="plant/é&7", password="another of 7").close()
+    ask(hub, "DELETE", f"{API}/user{name}")
+    assert ask(hub, "GET", f"{API}/users")["users"] == []
+    problem(hub, "DELETE", f"{API}/user{name}", 404)
+    problem(hub, "DELETE", f"{API}/user", 422, field="user")
     assert "another of ann" not in hub.log.read_text()
 
 
@@ -233,7 +242,8 @@ def test_others_on_the_network_may_look_and_not_touch(box):
     hub.start()
     assert hub.get(f"{API}/clients")["total"] == 0
     for method, path, body in (("GET", "/users", None), ("POST", "/users", {"user": "bob", "password": "password of bob"}), ("DELETE", "/users/a", None),
-                               ("PUT", "/users/a", {"password": "password of a"}), ("GET", "/acl", None), ("DELETE", "/clients/x", None),
+                               ("PUT", "/users/a", {"password": "password of a"}), ("DELETE", "/user?user=a", None),
+                               ("PUT", "/user?user=a", {"password": "password of a"}), ("GET", "/acl", None), ("DELETE", "/clients/x", None),
                                ("POST", "/acl", {"access": "read", "filter": "x"}), ("GET", "/acl/check?topic=x", None)):
         assert "own machine" in problem(hub, method, API + path, 403, body)["detail"]
     assert (box.dir / "pw").read_text() == ""
@@ -242,7 +252,7 @@ def test_others_on_the_network_may_look_and_not_touch(box):
 def test_the_document_has_all_of_it(box):
     hub = box.hub(mqtt=LISTENERS)
     paths = hub.get("/openapi.json")["paths"]
-    assert set(paths[f"{API}/users"]) == {"get", "post"} and set(paths[f"{API}/users/{{user}}"]) == {"put", "delete"}
+    assert set(paths[f"{API}/users"]) == {"get", "post"} and set(paths[f"{API}/users/{{user}}"]) == set(paths[f"{API}/user"]) == {"put", "delete"}
     assert set(paths[f"{API}/acl"]) == {"get", "post", "delete"} and "get" in paths[f"{API}/acl/check"]
     assert set(paths[f"{API}/clients/{{client}}"]) == {"get", "delete"} and "get" in paths[f"{API}/stats"]
 
