@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/rfc3339.h"
 
 #include <errno.h>
@@ -17,19 +18,21 @@
 
 #define LOG_LINE_MAX   8192 /* a longer line is cut: a log line is for people */
 #define LOG_VALUE_MAX  1024 /* likewise one value */
-#define LOG_SECRETS    64
-#define LOG_SECRET_MAX 256
+#define LOG_SECRET_MIN 4    /* a shorter one would hide half of what is said */
+
+/* Never changed nor freed once it is in its chain, so whoever reads needs no lock. */
+struct secret {
+    struct secret *next;
+    size_t n;
+    char bytes[];
+};
 
 static struct {
     _Atomic enum log_level level;
     _Atomic enum log_format format;
     atomic_int fd;
-    pthread_mutex_t secrets_lock; /* only declaring a secret takes it */
-    atomic_uint secret_count;
-    struct {
-        char bytes[LOG_SECRET_MAX];
-        size_t n;
-    } secrets[LOG_SECRETS];
+    pthread_mutex_t secrets_lock;          /* only declaring a secret takes it */
+    _Atomic(struct secret *) secrets[256]; /* by their first byte */
 } global = { .level = LOG_INFO,
              .format = LOG_LOGFMT,
              .fd = STDERR_FILENO,
@@ -49,49 +52,50 @@ bool log_enabled(enum log_level level)
     return level >= atomic_load_explicit(&global.level, memory_order_relaxed);
 }
 
-void log_secret(struct str secret)
-{
-    unsigned n;
-
-    if (secret.n < 4 || secret.n > LOG_SECRET_MAX)
-        return;
-    pthread_mutex_lock(&global.secrets_lock);
-    n = atomic_load(&global.secret_count);
-    for (unsigned i = 0; i < n; i++)
-        if (str_eq(str_from(global.secrets[i].bytes, global.secrets[i].n), secret))
-            goto out;
-    if (n < LOG_SECRETS) {
-        memcpy(global.secrets[n].bytes, secret.p, secret.n);
-        global.secrets[n].n = secret.n;
-        atomic_store(&global.secret_count, n + 1); /* readers see whole secrets only */
-    }
-out:
-    pthread_mutex_unlock(&global.secrets_lock);
-}
-
-/* The length of the secret that starts at s.p, or 0. */
+/* The length of the longest secret that s begins with, or 0. */
 static size_t secret_at(struct str s)
 {
-    unsigned n = atomic_load(&global.secret_count);
+    size_t longest = 0;
 
-    for (unsigned i = 0; i < n; i++)
-        if (str_starts(s, str_from(global.secrets[i].bytes, global.secrets[i].n)))
-            return global.secrets[i].n;
-    return 0;
+    if (s.n < LOG_SECRET_MIN)
+        return 0;
+    for (const struct secret *i = atomic_load(&global.secrets[(unsigned char)s.p[0]]); i;
+         i = i->next)
+        if (i->n > longest && str_starts(s, str_from(i->bytes, i->n)))
+            longest = i->n;
+    return longest;
+}
+
+void log_secret(struct str secret)
+{
+    _Atomic(struct secret *) *chain;
+    struct secret *s;
+
+    if (secret.n < LOG_SECRET_MIN)
+        return;
+    chain = &global.secrets[(unsigned char)secret.p[0]];
+    pthread_mutex_lock(&global.secrets_lock);
+    if (secret_at(secret) != secret.n) {
+        s = mem_new(sizeof(*s) + secret.n);
+        s->next = atomic_load(chain);
+        s->n = secret.n;
+        memcpy(s->bytes, secret.p, secret.n);
+        atomic_store(chain, s); /* readers see whole secrets only */
+    }
+    pthread_mutex_unlock(&global.secrets_lock);
 }
 
 static void put_escaped(struct buf *out, struct str s)
 {
     bool cut = s.n > LOG_VALUE_MAX;
     bool text = utf8_valid(s);
-    bool secrets = atomic_load(&global.secret_count) > 0;
     struct str all = s;
 
     if (cut)
         s.n = LOG_VALUE_MAX;
     for (size_t i = 0; i < s.n;) {
         unsigned char c = (unsigned char)s.p[i];
-        size_t secret = secrets ? secret_at(str_skip(all, i)) : 0;
+        size_t secret = secret_at(str_skip(all, i));
 
         if (secret) {
             buf_put(out, STR("***"));

@@ -56,7 +56,8 @@ static inline struct log_field lf_err(const char *key, int code)
  * or later to change level and format only. */
 void log_setup(enum log_level level, enum log_format format, int fd);
 bool log_enabled(enum log_level level);
-/* A value that no line may show (at least 4 bytes, at most 64 secrets of 256 bytes; copied). */
+/* A value that no line may show from now on (copied, and never forgotten). One of less than 4 bytes is not
+ * searched for. */
 void log_secret(struct str secret);
 void log_write(enum log_level level, const char *module, const char *message,
                const struct log_field *fields, size_t count);

@@ -225,6 +225,9 @@ void conf_manual(const struct conf_schema *s, struct buf *out);
 size_t conf_diff(const struct conf *from, const struct conf *to,
                  void (*changed)(void *ctx, const char *path, bool reloads), void *ctx);
 
+/* Calls with each text that is set and secret (CONF_SECRET). */
+void conf_secrets(const struct conf *c, void (*secret)(struct str value));
+
 /* ---- rows that others share ---- */
 /* The rows of struct limits, from LIMITS_LIST. */
 extern const struct conf_row conf_limits_rows[];

@@ -89,8 +89,6 @@ static int make_one(struct bridges *all, const struct bridge_settings *s, const 
     all->count++;
     k->host = str_dup(host);
     o.host = k->host;
-    if (s->password.n > 0)
-        log_secret(s->password);
     if (tls)
         rc = make_tls(k, s, f);
     if (rc)

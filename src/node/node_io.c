@@ -203,8 +203,6 @@ static int start_store(struct node *n, struct fault *f)
         c.postgres = n->settings->store.postgres.p;
         c.postgres_password = n->settings->store.password.p;
     }
-    if (n->settings->store.password.n > 0)
-        log_secret(n->settings->store.password);
     c.metrics = n->metrics;
     rc = store_open(&c, &n->store, f);
     buf_fini(&path);
@@ -369,7 +367,6 @@ static int make_access(struct node *n, struct fault *f)
         const struct user_settings *u = CONF_ITEM_AT(s->mqtt.users, struct user_settings, i);
 
         n->users[i] = (struct access_user){ u->name, u->password };
-        log_secret(u->password);
     }
     rc = access_io_load(&s->mqtt, &n->limits, n->users, s->mqtt.users.count, &first, f);
     if (rc)
@@ -576,8 +573,6 @@ static int start_uplink(struct node *n, struct fault *f)
     struct tls_client_options to = { .ca_file = s->ca.n > 0 ? s->ca.p : NULL };
     int rc = 0;
 
-    if (s->password.n > 0)
-        log_secret(s->password);
     if (s->tls) {
         rc = tls_client_new(&to, &o.tls, f);
         if (!rc)

@@ -91,6 +91,8 @@ int run_load(const char *preset, const struct run_files *files, struct conf **ou
         rc = conf_io_load_over(&settings_schema, below, count, files->config, out, r);
     mosquitto_free(m);
     mem_free(text);
+    if (!rc)
+        conf_secrets(*out, log_secret);
     return rc;
 }
 

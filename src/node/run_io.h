@@ -12,7 +12,7 @@ struct run_files {
     const char *mosquitto; /* a mosquitto.conf, below it */
 };
 /* Reads the files over the preset. Problems are in *r; what the lines of mosquitto.conf became is
- * added to *explained (may be NULL). */
+ * added to *explained (may be NULL). The log shows none of its secrets from then on. */
 MUST_USE int run_load(const char *preset, const struct run_files *files, struct conf **out,
                       struct conf_report *r, struct buf *explained);
 /* Loads, starts, serves until SIGTERM or SIGINT, reloads on SIGHUP, stops. Problems of the

@@ -5,6 +5,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <unistd.h>
 
 static struct buf render(enum log_format format, const struct log_field *f, size_t n)
@@ -61,6 +62,30 @@ static void secrets_never_leave(void **state)
     buf_fini(&b);
 }
 
+static void secrets_have_no_number_and_no_length(void **state)
+{
+    static char lng[5000];
+    char text[40];
+    struct buf b;
+
+    (void)state;
+    for (int i = 0; i < 2000; i++) {
+        snprintf(text, sizeof(text), "geheim-%04d", i);
+        log_secret(str_of(text));
+    }
+    memset(lng, 'q', sizeof(lng));
+    log_secret(str_from(lng, sizeof(lng)));
+    log_secret(STR("geheim-0007-too")); /* begins with another */
+    b = render(
+        LOG_LOGFMT,
+        (struct log_field[]){ lf_text("a", "geheim-1999"), lf_str("b", str_from(lng, sizeof(lng))),
+                              lf_text("c", "<geheim-0007-too>"), lf_text("d", "geheim-000") },
+        4);
+    assert_true(str_ends(buf_str(&b), STR("a=*** b=*** c=<***> d=geheim-000\n")) ||
+                str_ends(buf_str(&b), STR("a=*** b=\"***...\" c=<***> d=geheim-000\n")));
+    buf_fini(&b);
+}
+
 static void a_long_value_is_cut(void **state)
 {
     static char big[5000];
@@ -94,4 +119,5 @@ static void writes_a_line_and_heeds_the_level(void **state)
 }
 
 RUN(TEST(both_formats), TEST(a_peer_cannot_forge_a_line), TEST(secrets_never_leave),
-    TEST(a_long_value_is_cut), TEST(writes_a_line_and_heeds_the_level))
+    TEST(secrets_have_no_number_and_no_length), TEST(a_long_value_is_cut),
+    TEST(writes_a_line_and_heeds_the_level))
