@@ -20,7 +20,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/signalfd.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -116,8 +119,19 @@ static int read_line(int fd, struct buf *out)
     return buf_check(out);
 }
 
+/* Until a line can be read of tty, or (-EINTR) a signal waits. */
+static int wait_line(int tty, int signals)
+{
+    struct pollfd p[] = { { .fd = tty, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
+
+    while (poll(p, COUNT_OF(p), -1) < 0)
+        if (errno != EINTR)
+            return -errno;
+    return p[1].revents ? -EINTR : 0;
+}
+
 /* Echo is off from before the question until the line is there: what is typed ahead is not shown either. */
-static int type(int tty, const char *question, struct buf *out)
+static int type_quietly(int tty, int signals, const char *question, struct buf *out)
 {
     struct termios was, quiet;
     int rc;
@@ -129,9 +143,34 @@ static int type(int tty, const char *question, struct buf *out)
     if (tcsetattr(tty, TCSAFLUSH, &quiet))
         return -errno;
     dprintf(tty, "%s: ", question);
-    rc = read_line(tty, out);
+    rc = wait_line(tty, signals);
+    if (!rc)
+        rc = read_line(tty, out);
     tcsetattr(tty, TCSAFLUSH, &was);
     dprintf(tty, "\n");
+    return rc;
+}
+
+/* A signal takes effect when the terminal is as it was: who interrupts or stops this has a shell that shows
+ * what he types. Whoever comes back is asked again. */
+static int type(int tty, const char *question, struct buf *out)
+{
+    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
+    sigset_t held, before;
+    int signals, rc;
+
+    sigemptyset(&held);
+    for (size_t i = 0; i < COUNT_OF(numbers); i++)
+        sigaddset(&held, numbers[i]);
+    signals = signalfd(-1, &held, SFD_CLOEXEC);
+    if (signals < 0)
+        return -errno;
+    do {
+        sigprocmask(SIG_BLOCK, &held, &before);
+        rc = type_quietly(tty, signals, question, out);
+        sigprocmask(SIG_SETMASK, &before, NULL);
+    } while (rc == -EINTR);
+    close(signals);
     return rc;
 }
 

@@ -5,8 +5,11 @@ import fcntl
 import json
 import os
 import pty
+import resource
+import signal
 import stat
 import subprocess
+import termios
 import time
 
 from harness import BIN, SLOW, main, until
@@ -221,6 +224,38 @@ def test_a_password_is_typed_without_being_shown(box):
         os.close(fd)
         assert os.waitstatus_to_exitcode(how) == status, seen
         assert b"password of bo" not in seen, seen
+    log_in(hub, "bob", "password of bob").close()
+
+
+def test_who_interrupts_a_question_has_a_terminal_that_shows(box):
+    hub, _, _ = hub_with_files(box, rules=None, users=())
+
+    def shows(fd):
+        return bool(termios.tcgetattr(fd)[3] & termios.ECHO)
+
+    for key, how in ((b"\x03", -signal.SIGINT), (b"\x1c", -signal.SIGQUIT), (b"\x1a", 0)):
+        pid, fd = pty.fork()
+        if pid == 0:
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            os.execv(BIN, [BIN, "user", "add", "bob", "--control", control(hub)])
+        seen = b""
+        while b"Password: " not in seen:
+            seen += os.read(fd, 1000)
+        assert not shows(fd)
+        os.write(fd, b"pass" + key)
+        if how == 0:
+            # Nobody could continue what is stopped here, so it is not; it asks again.
+            while seen.count(b"Password: ") < 2:
+                seen += os.read(fd, 1000)
+            assert not shows(fd)
+            os.write(fd, b"password of bob\n")
+            while b"Again: " not in seen:
+                seen += os.read(fd, 1000)
+            os.write(fd, b"password of bob\n")
+        _, status = os.waitpid(pid, 0)
+        assert os.waitstatus_to_exitcode(status) == how, (key, status, seen)
+        assert shows(fd), key
+        os.close(fd)
     log_in(hub, "bob", "password of bob").close()
 
 
