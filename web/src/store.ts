@@ -1,5 +1,6 @@
 /* All that the page knows: devices, their newest values, the connection. REST and MQTT write here; the views read and are told at
  * most five times a second that something changed, however fast the records come. */
+import { Arrivals } from './model/arrivals';
 import { noDelivery, noteBacklog, waitingOf, type Backlog, type Delivery, type NodeState, type Waiting } from './model/delivery';
 import { flatten, isChartable, numberAt, type Leaf } from './model/flatten';
 import { linkStart, type Link } from './model/link';
@@ -51,11 +52,15 @@ const REFRESH_LIVE_MS = 30_000;
 const REFRESH_POLL_MS = 4_000;
 /* Soon after a loss: is it the live channel only, or the whole hub? */
 const REFRESH_SOON_MS = 800;
+/* Whoever may publish can make a device with each message; the list is not fetched for each, but this long after the last time. */
+const REFRESH_NEW_MS = 5_000;
+export const DEVICES_MAX = 10_000;
+export const STREAMS_MAX = 30_000;
+const UNLISTED_MS = 60_000; /* the hub may not have stored yet what was heard live */
 /* Backlogs count down while one looks; else they are looked after now and then. */
 const NODES_BEHIND_MS = 2_000;
 const NODES_MS = 15_000;
 const NEWS_MAX = 50;
-const RATE_WINDOW_S = 10;
 export const KEY_FIELDS = 3;
 const SPARK_POINTS = 60;
 
@@ -67,6 +72,8 @@ export class Store {
     lastContact = 0;
     lastRecord = 0;
     received = 0;
+    /** Records of devices and streams for which there was no room. */
+    left = 0;
     /** Rises whenever the live channel comes up: histories then fetch what they missed. */
     generation = 0;
     version = 0;
@@ -75,11 +82,12 @@ export class Store {
     private readonly recordListeners = new Set<(record: WireRecord, turn: Turn) => void>();
     /** By journal. */
     private readonly backlogs = new Map<string, Backlog>();
-    private readonly arrivals: number[] = new Array<number>(RATE_WINDOW_S + 2).fill(0);
-    private arrivalSecond = 0;
-    private readonly opened = Date.now();
+    private readonly arrivals = new Arrivals(Date.now());
     private telling: ReturnType<typeof setTimeout> | undefined;
     private refreshing: ReturnType<typeof setTimeout> | undefined;
+    private refreshDue = 0;
+    private refreshedAt = 0;
+    private streamCount = 0;
     private watching: ReturnType<typeof setTimeout> | undefined;
     private wasCatchingUp = false;
     /** The generation in which the hub had no route for nodes; after a restart it may be a newer one. */
@@ -154,11 +162,7 @@ export class Store {
 
     /** Records per second that reached this page over the last ten seconds. */
     rate(): number {
-        const second = Math.floor(Date.now() / 1000);
-        this.rollArrivals(second);
-        let sum = 0;
-        for (let s = second - RATE_WINDOW_S; s < second; s++) sum += this.arrivals[s % this.arrivals.length] ?? 0;
-        return sum / Math.min(RATE_WINDOW_S, Math.max(1, second - Math.floor(this.opened / 1000)));
+        return this.arrivals.rate(Date.now());
     }
 
     /** The last records of the stream, so that its sparklines do not start empty. */
@@ -188,8 +192,10 @@ export class Store {
     private async refresh(): Promise<void> {
         if (this.inFlight) return;
         this.inFlight = true;
+        this.refreshedAt = Date.now();
         try {
-            const devices = await fetchDevices();
+            const { items: devices, whole } = await fetchDevices(DEVICES_MAX);
+            if (whole) this.forgetAllBut(new Set(devices.map((d) => d.device)));
             for (const node of new Map(devices.map((d) => [d.delivery.journal, d.delivery.node])).values()) if (node) this.noteNode(node);
             for (const device of devices) this.mergeDevice(device);
             if (this.anyCatchingUp()) this.watchNodes();
@@ -214,6 +220,7 @@ export class Store {
             try {
                 const nodes = new Map((await fetchNodes()).map((node) => [node.journal, node]));
                 for (const node of nodes.values()) this.noteNode(node);
+                for (const journal of this.backlogs.keys()) if (!nodes.has(journal)) this.backlogs.delete(journal);
                 for (const device of this.devices.values()) {
                     const node = nodes.get(device.delivery.journal);
                     if (node) device.delivery = { ...device.delivery, node };
@@ -242,11 +249,26 @@ export class Store {
 
     private schedule(ms: number): void {
         clearTimeout(this.refreshing);
+        this.refreshDue = Date.now() + ms;
         this.refreshing = setTimeout(() => void this.refresh(), ms);
+    }
+
+    private refreshForNews(): void {
+        const due = Math.max(Date.now() + REFRESH_SOON_MS, this.refreshedAt + REFRESH_NEW_MS);
+        if (due < this.refreshDue) this.schedule(due - Date.now());
+    }
+
+    private forgetAllBut(listed: ReadonlySet<string>): void {
+        for (const device of this.devices.values()) {
+            if (listed.has(device.id) || hubNow() - device.heardAt < UNLISTED_MS) continue;
+            this.devices.delete(device.id);
+            this.streamCount -= device.streams.size;
+        }
     }
 
     private mergeDevice(wire: WireDevice): void {
         const device = this.deviceOf(wire.device);
+        if (!device) return;
         device.title = wire.title;
         device.location = wire.location;
         if (wire.firstSeen > 0) device.firstSeen = wire.firstSeen;
@@ -259,7 +281,8 @@ export class Store {
     }
 
     private mergeStream(device: DeviceModel, wire: WireStream): void {
-        const stream = streamOf(device, wire.stream, wire.kind);
+        const stream = this.streamOf(device, wire.stream, wire.kind);
+        if (!stream) return;
         stream.kind = wire.kind;
         stream.count = Math.max(stream.count, wire.count);
         if (wire.fields.length > 0) stream.fields = wire.fields;
@@ -273,19 +296,25 @@ export class Store {
     private onRecord(record: WireRecord, retained: boolean): void {
         const now = hubNow();
         this.lastContact = now;
-        this.countArrival();
+        this.received++;
+        this.arrivals.note(Date.now());
         if (retained) {
             this.noteStatus(record, record.time);
             return;
         }
         const known = this.devices.has(record.device);
         const device = this.deviceOf(record.device);
-        const stream = streamOf(device, record.stream, record.kind);
+        const stream = device && this.streamOf(device, record.stream, record.kind);
+        if (!stream) {
+            this.left++;
+            this.tell();
+            return;
+        }
         const turn = stream.once.turn(record);
         if (turn === 'again') return;
         if (!known) {
             device.firstSeen = now;
-            this.schedule(500);
+            this.refreshForNews();
         }
         device.heardAt = now;
         if (turn !== 'ahead') stream.count++;
@@ -316,9 +345,9 @@ export class Store {
         this.tell(device);
     }
 
-    private deviceOf(id: string): DeviceModel {
+    private deviceOf(id: string): DeviceModel | undefined {
         let device = this.devices.get(id);
-        if (!device) {
+        if (!device && this.devices.size < DEVICES_MAX) {
             device = {
                 id, title: '', location: '', firstSeen: 0, lastSeen: 0, declared: undefined, delivery: noDelivery, heardAt: 0, streams: new Map(), news: [], version: 0,
             };
@@ -327,18 +356,16 @@ export class Store {
         return device;
     }
 
-    private countArrival(): void {
-        this.received++;
-        const second = Math.floor(Date.now() / 1000);
-        this.rollArrivals(second);
-        const slot = second % this.arrivals.length;
-        this.arrivals[slot] = (this.arrivals[slot] ?? 0) + 1;
-    }
-
-    private rollArrivals(second: number): void {
-        const from = Math.max(this.arrivalSecond + 1, second - this.arrivals.length + 1);
-        for (let s = from; s <= second; s++) this.arrivals[s % this.arrivals.length] = 0;
-        this.arrivalSecond = Math.max(this.arrivalSecond, second);
+    private streamOf(device: DeviceModel, name: string, kind: string): StreamModel | undefined {
+        let stream = device.streams.get(name);
+        if (!stream && this.streamCount < STREAMS_MAX) {
+            stream = {
+                name, kind, lastTime: 0, count: 0, fields: [], last: undefined, hasLast: false, leaves: [], interval: new IntervalTracker(), rings: new Map(), once: new Once(),
+            };
+            device.streams.set(name, stream);
+            this.streamCount++;
+        }
+        return stream;
     }
 
     private tell(device?: DeviceModel): void {
@@ -349,18 +376,6 @@ export class Store {
             for (const listener of this.listeners) listener();
         }, TELL_MS);
     }
-}
-
-function streamOf(device: DeviceModel, name: string, kind: string): StreamModel {
-    let stream = device.streams.get(name);
-    if (!stream) {
-        stream = {
-            name, kind, lastTime: 0, count: 0, fields: [], last: undefined, hasLast: false, leaves: [],
-            interval: new IntervalTracker(), rings: new Map(), once: new Once(),
-        };
-        device.streams.set(name, stream);
-    }
-    return stream;
 }
 
 function setLast(stream: StreamModel, time: number, value: unknown): void {

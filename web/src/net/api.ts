@@ -78,17 +78,18 @@ async function json(path: string, signal?: AbortSignal): Promise<unknown> {
     }
 }
 
-export async function fetchDevices(signal?: AbortSignal): Promise<WireDevice[]> {
+/** whole: there are no more. */
+export async function fetchDevices(most: number, signal?: AbortSignal): Promise<{ readonly items: readonly WireDevice[]; readonly whole: boolean }> {
     const all: WireDevice[] = [];
     let next: string | null = null;
-    for (let page = 0; page < PAGES_MAX; page++) {
+    for (let page = 0; page < PAGES_MAX && all.length < most; page++) {
         const query: string = next === null ? '' : `?after=${encodeURIComponent(next)}`;
         const body = readItems(await json(`api/v1/devices${query}`, signal), readDevice);
         all.push(...body.items);
         next = body.next;
         if (next === null) break;
     }
-    return all;
+    return { items: all, whole: next === null };
 }
 
 export async function fetchLatest(device: string, stream: string, limit: number, signal?: AbortSignal): Promise<WireRecord[]> {

@@ -1,6 +1,7 @@
 /* The overview: every device with its state and what it measures, to be found, sorted and opened. */
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { JSX } from 'preact';
+import { formatCount } from '../model/format';
 import type { Route, Sort } from '../model/route';
 import type { Presence } from '../model/state';
 import { store, type DeviceModel } from '../store';
@@ -54,6 +55,7 @@ export function DevicesPage({ route }: { route: DevicesRoute }): JSX.Element {
                     <button type="button" aria-pressed={look === 'table'} onClick={() => choose('table')}>Table</button>
                 </div>
             </div>
+            {store.left > 0 && <Notice tone="wait" title="More devices or streams than this page shows">{formatCount(store.left)} records of further ones were left out since it was opened.</Notice>}
             {shown.length === 0 ? <NoMatch onClear={() => { setOnly(undefined); go({ ...route, query: '' }, true); }} /> : <Listing devices={shown} look={look} />}
         </>
     );
