@@ -202,8 +202,8 @@ static const struct conf_row listener_rows[] = {
               "name is refused" },
     { "client_crl", CONF_PATH, LISTENER(client_crl),
       .help =
-          "revocation list of client_ca in PEM, read again by a reload; while it is expired, no "
-          "certificate counts" },
+          "revocation list of client_ca in PEM, read again by a reload for handshakes from then on "
+          "(who is connected stays); while it is expired, no certificate counts" },
     { "mount_point", CONF_TEXT, LISTENER(mount_point), .max = 512, .check = check_mount,
       .help = "such as site1/: put in front of each topic and filter of its clients (behind "
               "$share/NAME/), and taken off what they get, so that they see nothing else. $SYS is "
