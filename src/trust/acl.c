@@ -119,7 +119,7 @@ int acl_read(struct str text, const char *name, struct acl **out, struct fault *
     struct acl_node *at = &a->anonymous;
     struct textfile t;
     struct str line;
-    int rc = 0;
+    int rc = textfile_check(text, name, f);
 
     map_init(&a->users);
     a->text = mem_dup(text.p ? text.p : "", text.n);

@@ -213,7 +213,7 @@ int passwd_read(struct str text, const char *name, uint64_t iterations_max, stru
     struct passwd *p = NEW(struct passwd);
     struct textfile t;
     struct str line;
-    int rc = 0;
+    int rc = textfile_check(text, name, f);
 
     map_init(&p->users);
     p->text = mem_dup(text.p ? text.p : "", text.n);

@@ -7,6 +7,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+int textfile_check(struct str text, const char *name, struct fault *f)
+{
+    if (!str_starts(text, STR("\xef\xbb\xbf")))
+        return 0;
+    return fault_at(f, ERR_VALUE, name, 1, 1,
+                    "the file begins with a byte order mark; save it as UTF-8 without one");
+}
+
 bool textfile_next(struct textfile *t, struct str *out)
 {
     while (t->rest.p) {

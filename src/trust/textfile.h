@@ -2,6 +2,7 @@
 #define TRUST_TEXTFILE_H
 /* Files of lines as mosquitto has them: a rule or a user a line, comments that begin with '#', empty
  * lines, LF or CRLF. Pure. */
+#include "base/err.h"
 #include "base/str.h"
 
 struct textfile {
@@ -14,6 +15,9 @@ static inline struct textfile textfile_of(struct str text, const char *name)
 {
     return (struct textfile){ .name = name, .rest = text };
 }
+/* ERR_VALUE for a text that begins with a byte order mark: an editor put it there, nobody sees it, and it
+ * would be a part of the first word. */
+MUST_USE int textfile_check(struct str text, const char *name, struct fault *f);
 /* The next line that says something, without blanks (space, tab) at both ends. False at the end. */
 bool textfile_next(struct textfile *t, struct str *out);
 /* Cuts the first word, and the blanks behind it, from *line. */

@@ -120,6 +120,9 @@ static void every_mistake_has_its_place(void **state)
         const char *says;
     } rows[] = {
         { "ann:hunter2", 1, 5, "mosquitto_passwd -U x/pw" },
+        { "\xef\xbb\xbf"
+          "ann:$6$" SALT "$" HASH,
+          1, 1, "byte order mark" },
         { "# c\n  ann:\n", 2, 7, "'ann' is not hashed" },
         { "ann\n", 1, 1, "no ':'" },
         { ":$6$a$b\n", 1, 1, "is empty" },

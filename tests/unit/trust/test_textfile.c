@@ -53,4 +53,17 @@ static void what_is_shown_is_short_and_clean(void **state)
     assert_string_equal(textfile_show(STR_NONE).text, "");
 }
 
-RUN(TEST(lines_and_their_numbers), TEST(words), TEST(what_is_shown_is_short_and_clean))
+static void a_byte_order_mark_is_told(void **state)
+{
+    struct fault f = { 0 };
+
+    (void)state;
+    assert_int_equal(textfile_check(STR_NONE, "acl", &f), 0);
+    assert_int_equal(textfile_check(STR("user ann\n"), "acl", &f), 0);
+    assert_int_equal(textfile_check(STR("\xef\xbb\xbfuser ann\n"), "acl", &f), ERR_VALUE);
+    assert_int_equal(f.line, 1);
+    assert_non_null(strstr(f.text, "byte order mark"));
+}
+
+RUN(TEST(lines_and_their_numbers), TEST(words), TEST(a_byte_order_mark_is_told),
+    TEST(what_is_shown_is_short_and_clean))
