@@ -191,11 +191,24 @@ void mosquitto_explain(const struct mosquitto *m, struct buf *out)
                count[FATE_MISTAKE]);
 }
 
+static bool has_secrets(const struct mosquitto *m)
+{
+    for (const struct mosquitto_line *l = m->lines; l; l = l->next)
+        if (l->row && (l->row->flags & ROW_SECRET) && l->fate == FATE_UNDERSTOOD)
+            return true;
+    return false;
+}
+
 void mosquitto_import(const struct mosquitto *m, struct buf *out)
 {
     struct str rest = buf_str(&m->yaml), notes = buf_str(&m->notes);
 
     buf_printf(out, "# Translated from %s.\n", m->main->name);
+    if (has_secrets(m))
+        buf_put(
+            out,
+            STR("# It holds passwords: nobody else should read it (chmod 600), or put each in a "
+                "file of its\n# own and write password_file: PATH.\n"));
     while (notes.n > 0) {
         struct str note = str_cut(&notes, '\n');
 

@@ -43,7 +43,8 @@ void mosquitto_free(struct mosquitto *m); /* NULL is legal */
 const struct conf_source *mosquitto_yaml(const struct mosquitto *m);
 /* One line for each directive: "mosquitto.conf:3: max_qos 1: refused: …", then how many of each. */
 void mosquitto_explain(const struct mosquitto *m, struct buf *out);
-/* The translation for people who move over: with the lines it comes from, and what was not kept. */
+/* The translation for people who move over: with the lines it comes from, what was not kept, and a
+ * word on the passwords that are in it. */
 void mosquitto_import(const struct mosquitto *m, struct buf *out);
 
 #endif

@@ -139,6 +139,30 @@ static void test_loader_shows_no_secret(void **state)
     mosquitto_free(m);
 }
 
+static void imports(const char *text, bool secrets)
+{
+    struct conf_report r = conf_report_init();
+    struct buf yaml = buf_init(10000);
+    struct mosquitto *m = mosquitto_new(
+        &broker_schema, &(struct conf_source){ "m.conf", str_of(text) }, &broker_world, &r);
+
+    mosquitto_import(m, &yaml);
+    assert_int_equal(strstr(buf_cstr(&yaml), "chmod 600") != NULL, secrets);
+    assert_int_equal(strstr(buf_cstr(&yaml), "geheim") != NULL, secrets);
+    mosquitto_free(m);
+    conf_report_fini(&r);
+    buf_fini(&yaml);
+}
+
+/* The translation has to hold passwords, since it is to be run; whoever keeps it is told. */
+static void test_passwords_are_told_of(void **state)
+{
+    (void)state;
+    imports("connection far\naddress h\ntopic # out 1\nusername u\npassword geheim\n", true);
+    imports("connection far\naddress h\ntopic # out 1\nusername u\nbridge_psk geheim\n", false);
+    imports("listener 1883\n", false);
+}
+
 static void test_empty(void **state)
 {
     struct conf_report r = conf_report_init();
@@ -159,4 +183,4 @@ static void test_empty(void **state)
 
 RUN(TEST(test_debian), TEST(test_two_listeners), TEST(test_certificates), TEST(test_refused),
     TEST(test_mistakes), TEST(test_loader_points_to_the_line), TEST(test_loader_shows_no_secret),
-    TEST(test_empty))
+    TEST(test_passwords_are_told_of), TEST(test_empty))
