@@ -5,7 +5,7 @@ import pathlib
 import re
 import subprocess
 
-from harness import BIN, ROOT, SLOW, main
+from harness import BIN, ROOT, SLOW, main, until
 
 GOLDEN = ROOT / "tests/golden/conf"
 
@@ -46,10 +46,25 @@ def test_the_caret_stands_under_the_column(box):
     carets = 0
     for i, line in enumerate(out):
         m = re.match(r"hub-many-kinds\.yaml:(\d+):(\d+): ", line)
-        if m:
+        if m and out[i + 1].startswith("    "):  # a line that may hold a secret is not shown
             assert out[i + 2].index("^") == 4 + int(m.group(2)) - 1, out[i:i + 3]
             carets += 1
     assert carets >= 10
+
+
+def test_no_secret_is_shown(box):
+    out = wayside("config", "check", "hub-many-kinds.yaml").stderr
+    assert "hub-many-kinds.yaml:14:29: " in out and "hub-many-kinds.yaml:17:7: " in out, out
+    assert "password: short" not in out and "longenough" not in out, out
+    # What a reload finds goes to the log.
+    hub = box.hub()
+    good = hub.config.read_text()
+    assert "mqtt:\n" in good
+    for n, password in enumerate(("31415926", "*31415926", "s31415")):
+        hub.config.write_text(good.replace("mqtt:\n", f"mqtt:\n  users: [{{name: ann, password: {password}}}]\n", 1))
+        hub.cli("reload", "--control", str(box.dir / "hub.sock"))
+        until(lambda: len(hub.logged(msg="not reloaded; the running configuration stays")) > n, "the mistake in the log")
+    assert "31415" not in hub.log.read_text()
 
 
 def test_a_hub_does_not_start_with_a_bad_file_and_prints_why(box):
