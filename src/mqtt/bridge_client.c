@@ -18,11 +18,11 @@
  */
 #include "mqtt/bridge_client.h"
 
-#include "base/cell.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sm.h"
 #include "mqtt/bridge_relay.h"
+#include "mqtt/bridge_tally.h"
 #include "mqtt/client_io.h"
 
 #include <assert.h>
@@ -46,14 +46,9 @@ static const struct sm_row rows[] = {
 };
 static const struct sm_table table = { "bridge", rows, COUNT_OF(rows) };
 
-struct bridge_counters {
-    struct metric *connected, *sent, *taken, *refused[2], *unmapped, *unfit, *overdue;
-};
-
 struct bridge {
     struct bridge_options o;
     char name[NAME_MAX_BYTES], state_topic[NAME_MAX_BYTES + 64], far_topic[NAME_MAX_BYTES + 64];
-    char label[NAME_MAX_BYTES + 32];
     char *texts[8];
     size_t text_count;
     struct broker *broker;
@@ -72,9 +67,7 @@ struct bridge {
     int code;          /* of preparing */
     struct gate *prepared, *closed;
     struct timer tick;
-    struct bridge_counts counted; /* as told to the metrics */
-    struct bridge_counters m;
-    struct cell connected, sent, taken, refused, dropped, connects;
+    struct bridge_tally tally;
 };
 
 static const struct mqtt_client_handler far_calls, local_calls;
@@ -109,35 +102,6 @@ static void notify(struct bridge *b, bool up)
     }
 }
 
-static void count(struct metric *m, struct cell *cell, uint64_t now, uint64_t *before)
-{
-    metric_add(m, now - *before);
-    cell_add(cell, now - *before);
-    *before = now;
-}
-
-static void tell_counts(struct bridge *b)
-{
-    const struct bridge_counts *c = &b->relay.counts;
-    struct bridge_counts *was = &b->counted;
-    uint64_t lost = c->unmapped + c->unfit + c->refused[0] + c->refused[1];
-    uint64_t lost_before = was->unmapped + was->unfit + was->refused[0] + was->refused[1];
-
-    if (lost > lost_before)
-        log_warn("bridge", "messages were refused for good, or have no place on the other side",
-                 lf_text("bridge", b->name), lf_u64("messages", lost - lost_before),
-                 lf_u64("by_the_far_side", c->refused[BRIDGE_FAR] - was->refused[BRIDGE_FAR]),
-                 lf_u64("by_this_side", c->refused[BRIDGE_LOCAL] - was->refused[BRIDGE_LOCAL]),
-                 lf_u64("without_a_rule", c->unmapped - was->unmapped),
-                 lf_u64("too_large", c->unfit - was->unfit));
-    count(b->m.sent, &b->sent, c->sent, &was->sent);
-    count(b->m.taken, &b->taken, c->taken, &was->taken);
-    for (unsigned i = 0; i < 2; i++)
-        count(b->m.refused[i], &b->refused, c->refused[i], &was->refused[i]);
-    count(b->m.unmapped, &b->dropped, c->unmapped, &was->unmapped);
-    count(b->m.unfit, &b->dropped, c->unfit, &was->unfit);
-}
-
 /* ---- the end of a life ---- */
 
 static void on_local_closed(void *ctx)
@@ -169,11 +133,9 @@ static void fall(struct bridge *b)
 {
     if (b->state < ST_JOINING)
         return;
-    if (b->state == ST_OPEN) {
-        metric_gauge_add(b->m.connected, -1);
+    if (b->state == ST_OPEN)
         notify(b, false);
-    }
-    cell_set(&b->connected, 0);
+    bridge_tally_open(&b->tally, false);
     move(b, ST_DIALING);
     local_close(b);
 }
@@ -208,9 +170,7 @@ static void opened(struct bridge *b)
 {
     b->sweep_far = false;
     move(b, ST_OPEN);
-    metric_gauge_add(b->m.connected, 1);
-    cell_set(&b->connected, 1);
-    cell_add(&b->connects, 1);
+    bridge_tally_open(&b->tally, true);
     notify(b, true);
     log_info("bridge", "open", lf_text("bridge", b->name), lf_text("server", b->o.host),
              lf_u64("port", b->o.port), lf_bool("far_session_new", b->far_new));
@@ -549,10 +509,10 @@ static void on_tick(struct timer *t)
     struct bridge *b = container_of(t, struct bridge, tick);
 
     timer_start(t, b->o.ack_timeout_ms);
-    tell_counts(b);
+    bridge_tally_take(&b->tally, &b->relay.counts);
     if (b->state != ST_OPEN || !bridge_relay_overdue(&b->relay))
         return;
-    metric_add(b->m.overdue, 1);
+    metric_add(b->tally.overdue, 1);
     start_over(b, "the far server owes an acknowledgement for too long");
 }
 
@@ -570,33 +530,6 @@ static struct str keep_str(struct bridge *b, struct str s)
 {
     assert(b->text_count < COUNT_OF(b->texts));
     return str_from(b->texts[b->text_count++] = str_dup(s), s.n);
-}
-
-static void add_metrics(struct bridge *b)
-{
-    struct metrics *m = b->o.metrics;
-    char with[NAME_MAX_BYTES + 64];
-
-    if (!m)
-        return;
-    snprintf(b->label, sizeof(b->label), "bridge=\"%s\"", b->name);
-    b->m.connected =
-        metrics_gauge(m, "wayside_bridge_open", b->label, "1 while messages can cross the bridge");
-    b->m.sent = metrics_counter(m, "wayside_bridge_sent_total", b->label,
-                                "messages handed to the far server, repeats included");
-    b->m.taken = metrics_counter(m, "wayside_bridge_taken_total", b->label,
-                                 "messages from the far server, repeats included");
-    for (unsigned i = 0; i < 2; i++) {
-        snprintf(with, sizeof(with), "%s,by=\"%s\"", b->label, i == BRIDGE_FAR ? "far" : "local");
-        b->m.refused[i] = metrics_counter(m, "wayside_bridge_refused_total", with,
-                                          "messages that a server refused for good");
-    }
-    b->m.unmapped = metrics_counter(m, "wayside_bridge_unmapped_total", b->label,
-                                    "messages that no rule has a name for");
-    b->m.unfit = metrics_counter(m, "wayside_bridge_unfit_total", b->label,
-                                 "messages larger than the far server takes");
-    b->m.overdue = metrics_counter(m, "wayside_bridge_overdue_total", b->label,
-                                   "connections ended because an acknowledgement was owed");
 }
 
 static struct broker_inside *add_inside(struct bridge *b)
@@ -645,7 +578,7 @@ struct bridge *bridge_new(struct broker *broker, struct workers *w, const struct
     b->relay.far.version = o->version;
     b->prepared = gate_new();
     b->closed = gate_new();
-    add_metrics(b);
+    bridge_tally_init(&b->tally, o->metrics, b->name);
     b->inside = add_inside(b);
     return b;
 }
@@ -683,12 +616,10 @@ static void stop_here(void *ctx, struct loop *l)
     b->stopping = true;
     if (b->started)
         timer_stop(&b->tick);
-    tell_counts(b);
-    if (b->state == ST_OPEN) {
+    bridge_tally_take(&b->tally, &b->relay.counts);
+    if (b->state == ST_OPEN)
         notify(b, false);
-        metric_gauge_add(b->m.connected, -1);
-    }
-    cell_set(&b->connected, 0);
+    bridge_tally_open(&b->tally, false);
     local_close(b);
     if (b->far)
         mqtt_client_close(b->far, on_far_gone, b);
@@ -723,13 +654,13 @@ void bridge_status(const struct bridge *b, struct bridge_status *out)
     *out = (struct bridge_status){ .name = b->name,
                                    .host = b->o.host,
                                    .port = b->o.port,
-                                   .connected = cell_get(&b->connected) != 0,
+                                   .connected = cell_get(&b->tally.connected) != 0,
                                    .queued = q.messages,
                                    .queued_bytes = q.bytes,
                                    .full = q.full,
-                                   .sent = cell_get(&b->sent),
-                                   .taken = cell_get(&b->taken),
-                                   .refused = cell_get(&b->refused),
-                                   .dropped = cell_get(&b->dropped),
-                                   .connects = cell_get(&b->connects) };
+                                   .sent = cell_get(&b->tally.sent),
+                                   .taken = cell_get(&b->tally.taken),
+                                   .refused = cell_get(&b->tally.refused),
+                                   .dropped = cell_get(&b->tally.dropped),
+                                   .connects = cell_get(&b->tally.connects) };
 }
