@@ -2,15 +2,19 @@
  * A bridge at work: two MQTT clients on one loop, one at the far server and one at the local broker, and the
  * relay between them.
  *
- *     preparing ──subscribed──► dialing ──far session──► joining ──local session──► sweeping ──► open
- *                                  ▲                                                              │
- *                                  └─────────────────── either connection ended ──────────────────┘
+ *     preparing ──subscribed──► dialing ──far session──► joining ──local session──► open
+ *                                  ▲                      │  ▲                        │
+ *                                  │                      ▼  │ swept                  │
+ *                                  │                    sweeping                      │
+ *                                  └──────── either connection ended ─────────────────┘
  *
  *     preparing  the local session is made or found, and subscribes; once, before anybody can publish
  *     dialing    the far client connects, again and again; the local session gathers what comes
  *     joining    the far side's messages are not read yet; the local client connects, with the window that
  *                the far server gave
- *     sweeping   see bridge_relay_sweep(); mostly nothing
+ *     sweeping   the sessions are no pair (mqtt/bridge_pair.h): ids are released and the mark is written.
+ *                What else comes is not looked at, so this connection to the local broker, and to the far
+ *                server if it was swept, ends with it, and what they sent comes again
  *     open       packets are handed on, and whoever cannot send stops the reading on the other side
  *
  * Invariant: the local connection stands only while the far one does, and each pair of connections is used
@@ -21,6 +25,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sm.h"
+#include "mqtt/bridge_pair.h"
 #include "mqtt/bridge_relay.h"
 #include "mqtt/bridge_tally.h"
 #include "mqtt/client_io.h"
@@ -35,20 +40,24 @@
 #define LOCAL_QUIET_MS                                                                             \
     86400000u /* the local broker is not asked whether it is there: it may be busy */
 #define NAME_MAX_BYTES 128
+/* The QoS of the mark's subscription. */
+#define MARK_NONE    0
+#define MARK_SETTLED 1
 
 enum bridge_state { ST_PREPARING, ST_DIALING, ST_JOINING, ST_SWEEPING, ST_OPEN };
 static const struct sm_row rows[] = {
     [ST_PREPARING] = { "preparing", TO(ST_DIALING) },
     [ST_DIALING] = { "dialing", TO(ST_JOINING) },
-    [ST_JOINING] = { "joining", TO(ST_SWEEPING) | TO(ST_DIALING) },
-    [ST_SWEEPING] = { "sweeping", TO(ST_OPEN) | TO(ST_DIALING) },
+    [ST_JOINING] = { "joining", TO(ST_SWEEPING) | TO(ST_OPEN) | TO(ST_DIALING) },
+    [ST_SWEEPING] = { "sweeping", TO(ST_JOINING) | TO(ST_DIALING) },
     [ST_OPEN] = { "open", TO(ST_DIALING) },
 };
 static const struct sm_table table = { "bridge", rows, COUNT_OF(rows) };
 
 struct bridge {
     struct bridge_options o;
-    char name[NAME_MAX_BYTES], state_topic[NAME_MAX_BYTES + 64], far_topic[NAME_MAX_BYTES + 64];
+    char name[NAME_MAX_BYTES], mark[NAME_MAX_BYTES + 64];
+    char state_topic[NAME_MAX_BYTES + 64], far_topic[NAME_MAX_BYTES + 64];
     char *texts[8];
     size_t text_count;
     struct broker *broker;
@@ -59,11 +68,11 @@ struct bridge {
     struct bridge_relay relay;
     unsigned char state;
     struct mqtt_client *far, *local;
-    bool far_new, local_new; /* whose session began with this connection */
-    bool sweep_far; /* the local session is new, and the far one has not been swept since */
+    struct bridge_pair pair;
+    bool marking; /* while sweeping: the mark is asked for */
     bool local_closing, started, stopping;
     bool plain;        /* 3.1.1: the far server does not like to hear that this is a bridge */
-    size_t unanswered; /* subscriptions, while preparing */
+    size_t unanswered; /* subscriptions of this local connection */
     int code;          /* of preparing */
     struct gate *prepared, *closed;
     struct timer tick;
@@ -168,19 +177,20 @@ static void flush(struct bridge *b)
 
 static void opened(struct bridge *b)
 {
-    b->sweep_far = false;
     move(b, ST_OPEN);
     bridge_tally_open(&b->tally, true);
     notify(b, true);
     log_info("bridge", "open", lf_text("bridge", b->name), lf_text("server", b->o.host),
-             lf_u64("port", b->o.port), lf_bool("far_session_new", b->far_new));
+             lf_u64("port", b->o.port), lf_bool("far_session_new", b->pair.far_new));
     mqtt_client_pause(b->far, false);
     mqtt_client_pause(b->local, false);
 }
 
+static void settle(struct bridge *b);
+
 static void on_packet(struct bridge *b, enum bridge_side from, const struct mqtt_packet *p)
 {
-    if (b->state < ST_SWEEPING)
+    if (b->state != ST_OPEN && !(b->state == ST_SWEEPING && p->type == MQTT_PUBCOMP))
         return; /* of a connection that ends */
     if (bridge_relay_input(&b->relay, from, p)) {
         start_over(b, b->relay.why);
@@ -188,7 +198,7 @@ static void on_packet(struct bridge *b, enum bridge_side from, const struct mqtt
     }
     flush(b);
     if (b->state == ST_SWEEPING && !bridge_relay_sweeping(&b->relay))
-        opened(b);
+        settle(b);
 }
 
 static void far_relayed(void *ctx, const struct mqtt_packet *p)
@@ -221,21 +231,27 @@ static bool is_first(const struct bridge *b, size_t at, enum bridge_direction d)
     return true;
 }
 
-static void subscribe_local(struct bridge *b, bool retained, unsigned below_qos)
+static void subscribe_one(struct bridge *b, const struct mqtt_sub *s)
+{
+    if (mqtt_client_subscribe_as(b->local, s))
+        assert(false && "a filter that was checked");
+    b->unanswered++;
+}
+
+/* What is retained goes to a server that does not know us any more; and, where the rule keeps nothing while
+ * the server is away, each time. all: also what a session that is present has already. */
+static void subscribe_local(struct bridge *b, bool all, bool retained)
 {
     for (size_t i = 0; i < b->map.count; i++) {
         const struct bridge_map_entry *e = &b->map.entries[i];
+        bool wanted = b->state != ST_PREPARING && (retained || e->rule.qos == 0);
 
-        if (!is_first(b, i, BRIDGE_OUT) || e->rule.qos >= below_qos)
-            continue;
-        if (mqtt_client_subscribe_as(b->local,
-                                     &(struct mqtt_sub){ .filter = e->local_filter,
-                                                         .qos = e->rule.qos,
-                                                         .no_local = true,
-                                                         .retain_as_published = true,
-                                                         .retain_handling = retained ? 0 : 2 }))
-            assert(false && "a filter that was checked");
-        b->unanswered++;
+        if (is_first(b, i, BRIDGE_OUT) && (all || wanted))
+            subscribe_one(b, &(struct mqtt_sub){ .filter = e->local_filter,
+                                                 .qos = e->rule.qos,
+                                                 .no_local = true,
+                                                 .retain_as_published = true,
+                                                 .retain_handling = wanted ? 0 : 2 });
     }
 }
 
@@ -247,59 +263,113 @@ static void prepared(struct bridge *b)
     gate_open(b->prepared);
 }
 
+/* The two sessions are a pair: this connection goes on. */
 static void begin(struct bridge *b)
 {
-    struct mqtt_client_server s = mqtt_client_server(b->far);
+    subscribe_local(b, b->pair.local_new, b->pair.untold);
+    if (b->unanswered == 0)
+        b->pair.untold = false; /* no rule has anything to tell */
+    opened(b);
+}
 
-    bridge_relay_open(&b->relay, &(struct bridge_far){ .version = b->o.version,
-                                                       .packet_max = s.packet_max,
-                                                       .qos_max = s.qos_max,
-                                                       .retains = s.retains });
+/* The mark is a subscription to what nobody publishes: there is no other thing that a session keeps for its
+ * client. Its QoS is what it says. */
+static void write_mark(struct bridge *b, bool settled)
+{
+    subscribe_one(b, &(struct mqtt_sub){ .filter = str_of(b->mark),
+                                         .qos = settled ? MARK_SETTLED : MARK_NONE,
+                                         .retain_handling = 2 });
+    b->marking = settled;
+}
+
+static void settle(struct bridge *b)
+{
+    write_mark(b, true);
+}
+
+static void sweep(struct bridge *b)
+{
+    const bool *stale = b->pair.stale;
+
     move(b, ST_SWEEPING);
-    if (b->far_new && bridge_map_has(&b->map, BRIDGE_IN, 2))
+    write_mark(b, false); /* before a restart could find the old one and half of the ids */
+    if (stale[BRIDGE_LOCAL] && bridge_map_has(&b->map, BRIDGE_IN, 2))
         bridge_relay_sweep(&b->relay, BRIDGE_LOCAL);
-    if (!b->far_new && b->sweep_far && bridge_map_has(&b->map, BRIDGE_OUT, 2)) {
+    if (stale[BRIDGE_FAR] && bridge_map_has(&b->map, BRIDGE_OUT, 2) && b->relay.far.qos_max == 2) {
         bridge_relay_sweep(&b->relay, BRIDGE_FAR);
-        mqtt_client_pause(b->local, true);
         mqtt_client_pause(b->far, false);
     }
-    /* What is retained goes to a server that does not know us any more; and, where the rule keeps nothing
-     * while the server is away, each time. */
-    subscribe_local(b, true, b->far_new ? 3 : 1);
     flush(b);
     if (!bridge_relay_sweeping(&b->relay))
-        opened(b);
+        settle(b);
+}
+
+/* The mark is on the disk. */
+static void settled(struct bridge *b)
+{
+    bool far_swept = bridge_relay_swept(&b->relay, BRIDGE_FAR);
+
+    bridge_pair_settle(&b->pair);
+    log_info("bridge", "the sessions are a pair now", lf_text("bridge", b->name),
+             lf_bool("far_swept", far_swept),
+             lf_bool("local_swept", bridge_relay_swept(&b->relay, BRIDGE_LOCAL)));
+    if (far_swept) {
+        fall(b);
+        mqtt_client_reconnect(b->far);
+        return;
+    }
+    move(b, ST_JOINING);
+    local_close(b);
 }
 
 static void local_connected(void *ctx, bool session_present)
 {
     struct bridge *b = ctx;
+    struct mqtt_client_server s;
 
-    b->local_new = !session_present;
-    if (b->state == ST_JOINING) {
-        b->sweep_far |= b->local_new;
-        begin(b);
+    if (b->state == ST_PREPARING) {
+        bridge_pair_begin(&b->pair, session_present, broker_inside_mark(b->inside) == MARK_SETTLED);
+        subscribe_local(b, true, false);
+        if (b->unanswered == 0)
+            prepared(b);
         return;
     }
-    if (b->state != ST_PREPARING)
+    if (b->state != ST_JOINING)
         return;
-    b->sweep_far = b->local_new;
-    subscribe_local(b, false, 3);
-    if (b->unanswered == 0)
-        prepared(b);
+    bridge_pair_local(&b->pair, session_present);
+    s = mqtt_client_server(b->far);
+    bridge_relay_open(&b->relay, &(struct bridge_far){ .version = b->o.version,
+                                                       .packet_max = s.packet_max,
+                                                       .qos_max = s.qos_max,
+                                                       .retains = s.retains });
+    if (bridge_pair_settled(&b->pair))
+        begin(b);
+    else
+        sweep(b);
 }
 
 static void local_subscribed(void *ctx, struct str filter, unsigned code)
 {
     struct bridge *b = ctx;
+    bool is_mark = str_eq(filter, str_of(b->mark));
 
-    (void)filter;
-    if (b->state != ST_PREPARING)
+    if (b->state == ST_SWEEPING && is_mark && b->marking) {
+        if (code >= 0x80)
+            start_over(b, "the local broker does not take the mark");
+        else
+            settled(b);
         return;
-    if (code >= 0x80)
+    }
+    if (is_mark || b->unanswered == 0)
+        return;
+    if (b->state == ST_PREPARING && code >= 0x80)
         b->code = ERR_REFUSED;
-    if (--b->unanswered == 0)
+    if (--b->unanswered > 0)
+        return;
+    if (b->state == ST_PREPARING)
         prepared(b);
+    else
+        b->pair.untold = false;
 }
 
 static void local_disconnected(void *ctx, int code, unsigned reason, struct str text,
@@ -376,7 +446,7 @@ static void far_connected(void *ctx, bool session_present)
 {
     struct bridge *b = ctx;
 
-    b->far_new = !session_present;
+    bridge_pair_far(&b->pair, session_present);
     mqtt_client_pause(b->far, true);
     move(b, ST_JOINING);
     if (!b->local)
@@ -547,6 +617,7 @@ static struct broker_inside *add_inside(struct bridge *b)
     for (size_t k = 0; k < b->map.count; k++)
         if (b->map.entries[k].rule.direction & BRIDGE_OUT)
             filters[io.filter_count++] = b->map.entries[k].local_filter;
+    io.mark = str_of(b->mark);
     i = broker_inside_add(b->broker, &io);
     mem_free(filters);
     return i;
@@ -567,6 +638,7 @@ struct bridge *bridge_new(struct broker *broker, struct workers *w, const struct
     b->o.client_id = keep_str(b, o->client_id);
     b->o.username = keep_str(b, o->username);
     b->o.password = keep_str(b, o->password);
+    snprintf(b->mark, sizeof(b->mark), "%s%s/pair", BROKER_INSIDE_PREFIX, b->name);
     snprintf(b->state_topic, sizeof(b->state_topic), "$SYS/broker/connection/%s/state", b->name);
     snprintf(b->far_topic, sizeof(b->far_topic), "$SYS/broker/connection/%.*s/state",
              (int)(o->client_id.n < NAME_MAX_BYTES ? o->client_id.n : NAME_MAX_BYTES),

@@ -44,7 +44,7 @@ void bridge_relay_init(struct bridge_relay *r, const struct bridge_map *map, siz
         .waits = mem_new(ID_BYTES),
         .waited = mem_new(ID_BYTES),
         .lowered = mem_new(ID_BYTES),
-        .sweep = { { UINT16_MAX + 1, 0 }, { UINT16_MAX + 1, 0 } },
+        .sweep = { { .next = UINT16_MAX + 1 }, { .next = UINT16_MAX + 1 } },
     };
 }
 
@@ -65,7 +65,7 @@ void bridge_relay_open(struct bridge_relay *r, const struct bridge_far *far)
     r->far = *far;
     for (unsigned i = 0; i < 2; i++) {
         buf_clear(&r->to[i]);
-        r->sweep[i] = (struct bridge_sweep){ UINT16_MAX + 1, 0 };
+        r->sweep[i] = (struct bridge_sweep){ .next = UINT16_MAX + 1 };
     }
     memset(r->waits, 0, ID_BYTES);
     memset(r->waited, 0, ID_BYTES);
@@ -334,12 +334,18 @@ bool bridge_relay_sweeping(const struct bridge_relay *r)
     return r->sweep[0].open > 0 || r->sweep[1].open > 0;
 }
 
+bool bridge_relay_swept(const struct bridge_relay *r, enum bridge_side side)
+{
+    return r->sweep[side].done;
+}
+
 int bridge_relay_input(struct bridge_relay *r, enum bridge_side from, const struct mqtt_packet *p)
 {
     buf_clear(&r->topic);
     if (p->type == MQTT_PUBCOMP && r->sweep[from].open > 0) {
         r->sweep[from].open--;
         sweep_on(r, from);
+        r->sweep[from].done = r->sweep[from].open == 0;
         return 0;
     }
     switch (p->type) {

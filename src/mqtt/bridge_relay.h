@@ -42,6 +42,7 @@ struct bridge_relay {
     unsigned owed;
     struct bridge_sweep {
         uint32_t next, open; /* ids to be released yet from `next` on; those without an answer */
+        bool done;           /* all were answered */
     } sweep[2];
     const char *why; /* of an error */
 };
@@ -65,5 +66,7 @@ bool bridge_relay_overdue(struct bridge_relay *r);
  * released there, before anything else is said. True while that is going on. */
 void bridge_relay_sweep(struct bridge_relay *r, enum bridge_side side);
 bool bridge_relay_sweeping(const struct bridge_relay *r);
+/* All were released there since bridge_relay_open(). */
+bool bridge_relay_swept(const struct bridge_relay *r, enum bridge_side side);
 
 #endif

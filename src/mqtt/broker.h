@@ -136,6 +136,9 @@ struct broker_inside_options {
     struct str client_id;
     const struct str *filters; /* all that it subscribes; what its session had besides ends */
     size_t filter_count;
+    /* One more, to which nobody publishes: the QoS with which it is subscribed is something that the client
+     * wants to find again after a restart. n 0: none. */
+    struct str mark;
     size_t queue_max_messages, queue_max_bytes;
     /* While its queue is full, publications of clients that would go into it are refused (QoS 1 and 2:
      * ERR_FULL as of on_publish); what the program itself publishes is dropped at twice as much. Else
@@ -155,6 +158,9 @@ struct broker_inside_queue {
     bool full;
 };
 struct broker_inside_queue broker_inside_look(const struct broker_inside *i);
+/* The QoS with which the session that was restored was subscribed to the mark; -1: it was not, or there was
+ * none. From any thread, after broker_restore(). */
+int broker_inside_mark(const struct broker_inside *i);
 
 /* What holds for the clients of one listener. */
 struct broker_rules {

@@ -297,8 +297,9 @@ void will_drop(struct part *p, struct session *s);
 struct broker_inside *inside_find(const struct broker *b, struct str client_id);
 bool inside_is_id(struct str client_id);
 const struct session_limits *inside_limits(const struct broker_inside *i);
-/* Takes out of a restored session what its client does not subscribe any more. Before it is in a tree. */
-void inside_trim(struct part *p, const struct broker_inside *i, struct session *s);
+/* Takes out of a restored session what its client does not subscribe any more, and reads its mark. Before it
+ * is in a tree. */
+void inside_restored(struct part *p, struct broker_inside *i, struct session *s);
 /* Looks at the queue of s, when it is one of a client inside. */
 void inside_look(struct part *p, const struct session *s);
 /* The name of a client inside whose full queue the topic would go into; NULL: there is none. from: whose

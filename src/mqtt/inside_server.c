@@ -20,6 +20,8 @@ struct broker_inside {
     struct str client_id;
     struct str *filters;
     size_t filter_count;
+    struct str mark;
+    int mark_qos; /* as restored; written before anybody connects */
     struct session_limits limits;
     struct broker_rules rules;
     size_t max_messages, max_bytes;
@@ -42,6 +44,8 @@ struct broker_inside *broker_inside_add(struct broker *b, const struct broker_in
     i->filters = mem_new_array(o->filter_count + 1, sizeof(*i->filters));
     for (; i->filter_count < o->filter_count; i->filter_count++)
         i->filters[i->filter_count] = copy(o->filters[i->filter_count]);
+    i->mark = copy(o->mark);
+    i->mark_qos = -1;
     i->refuse = o->refuse;
     i->max_messages = o->queue_max_messages;
     i->max_bytes = o->queue_max_bytes;
@@ -52,8 +56,8 @@ struct broker_inside *broker_inside_add(struct broker *b, const struct broker_in
     i->limits.full = SESSION_DROP_NEWEST;
     i->limits.queue_qos0 = false; /* a rule with QoS 0 promises nothing */
     i->limits.packet_id_max = BROKER_INSIDE_ID_MAX;
-    if (i->limits.subscriptions_max < o->filter_count)
-        i->limits.subscriptions_max = (uint32_t)o->filter_count;
+    if (i->limits.subscriptions_max < o->filter_count + 1)
+        i->limits.subscriptions_max = (uint32_t)o->filter_count + 1;
     i->limits.inflight_max = UINT16_MAX; /* as many as it says itself */
     i->rules = (struct broker_rules){
         .anonymous = ANONYMOUS_ALLOW,
@@ -79,6 +83,7 @@ void inside_free_all(struct broker *b)
         for (size_t k = 0; k < i->filter_count; k++)
             mem_free((void *)(uintptr_t)i->filters[k].p);
         mem_free(i->filters);
+        mem_free((void *)(uintptr_t)i->mark.p);
         mem_free((void *)(uintptr_t)i->client_id.p);
         mem_free(i);
     }
@@ -98,6 +103,11 @@ struct broker_inside_queue broker_inside_look(const struct broker_inside *i)
     return (struct broker_inside_queue){ .messages = cell_get(&i->messages),
                                          .bytes = cell_get(&i->bytes),
                                          .full = cell_get(&i->full) != 0 };
+}
+
+int broker_inside_mark(const struct broker_inside *i)
+{
+    return i->mark_qos;
 }
 
 /* ---- for the rest of the broker ---- */
@@ -120,12 +130,15 @@ const struct session_limits *inside_limits(const struct broker_inside *i)
     return &i->limits;
 }
 
-void inside_trim(struct part *p, const struct broker_inside *i, struct session *s)
+void inside_restored(struct part *p, struct broker_inside *i, struct session *s)
 {
     for (uint32_t k = s->sub_count;
          k-- > 0;) { /* the last one comes into the place of one that goes */
         struct str filter = { s->subs[k].filter, s->subs[k].filter_n };
-        bool known = false;
+        bool known = i->mark.n > 0 && str_eq(i->mark, filter);
+
+        if (known)
+            i->mark_qos = s->subs[k].options & 3; /* MQTT 5, 3.8.3.1 */
 
         for (size_t n = 0; n < i->filter_count && !known; n++)
             known = str_eq(i->filters[n], filter);

@@ -112,7 +112,7 @@ static const struct session_limits *limits_of(void *ctx, struct str client_id)
 /* However many there are, here or on all workers: a limit holds for what is new. False: it is not to be. */
 static bool settle_session(struct part *p, struct session *s)
 {
-    const struct broker_inside *inside = inside_find(p->b, session_id(s));
+    struct broker_inside *inside = inside_find(p->b, session_id(s));
 
     if (!inside && inside_is_id(session_id(s))) {
         log_warn("mqtt", "a bridge is gone from the settings, and so is what waited for it",
@@ -121,7 +121,7 @@ static bool settle_session(struct part *p, struct session *s)
         return false;
     }
     if (inside)
-        inside_trim(p, inside, s);
+        inside_restored(p, inside, s);
     s->generation = registry_restore(&p->registry, session_id(s), p->index);
     s->limits = inside ? inside_limits(inside) : &p->b->session_limits;
     s->mark = 0;

@@ -1,11 +1,12 @@
 """What crosses a bridge and how: names, retained messages, properties, no loops, TLS, a queue that is full, a far
 side that forgot us, a bridge that is taken out of the settings, and mistakes."""
 import json
+import shutil
 import subprocess
 import time
 import types
 
-from bridging import LISTENERS, Mosquitto, Path, bridge
+from bridging import LISTENERS, PUBLISH, PUBREC, PUBREL, FarHub, Mosquitto, Path, bridge
 from certs import authority, certificate
 from harness import SLOW, main, until
 from mqtt_peers import Publisher, Subscriber
@@ -201,6 +202,46 @@ def test_a_far_side_that_forgot_us(box):
     assert len(giver.acked) == 60
     until(lambda: {n for t, n in taker.got[2] if t == "line/third"} == set(range(1, 60, 2)), "all of the third ones", 20)
     assert len([1 for t, _ in taker.got[2] if t == "line/third"]) == 30, before
+    taker.end = True
+
+
+def test_this_side_that_forgot_and_was_started_again_before_it_could_tell(box):
+    """Our ids begin again. The far side holds one of the session before, and takes the next message under it for a repeat, unless
+    the second start knows of what the first could not do."""
+    far = FarHub(box)
+    path = Path(far.port)
+    hub = box.hub(mqtt=LISTENERS + bridge(path.port, ['filter: "line/#", direction: out, qos: 2']))
+    wait_open(hub)
+    port = hub.keep_port()
+    taker = Subscriber(types.SimpleNamespace(mqtt_port=far.port), "taker", "line/#")
+    taker.start()
+    until(lambda: taker.standing, "the subscription")
+    path.lose = lambda kind: kind == PUBREC
+    pub(port, "line/before", "1", "-q", "2")
+    until(lambda: taker.got[2], "the first one")
+    assert hub.stop() == 0
+    shutil.rmtree(hub.dir / "data" / "mqtt")
+    path.lose, path.down = None, True
+    path.reset()
+    for _ in range(2):
+        hub.start()
+        assert not hub.get_status()["bridges"][0]["connected"]
+        assert hub.stop() == 0
+    path.down = False
+    hub.start()
+    wait_open(hub)
+    pub(port, "line/after", "2", "-q", "2")
+    until(lambda: ("line/after", 2) in taker.got[2], "what came after")
+    # From then on a restart sweeps nothing.
+    assert hub.stop() == 0
+    path.trace.clear()
+    hub.start()
+    wait_open(hub)
+    pub(port, "line/last", "3", "-q", "2")
+    until(lambda: ("line/last", 3) in taker.got[2], "the last one")
+    kinds = [p[0] >> 4 for _, from_client, p in path.trace if from_client]
+    assert kinds.count(PUBREL) <= 1 and kinds.count(PUBLISH) == 1, kinds[:20]
+    assert len(taker.got[2]) == 3, taker.got
     taker.end = True
 
 
