@@ -141,7 +141,8 @@ struct broker_inside_options {
     struct str mark;
     size_t queue_max_messages, queue_max_bytes;
     /* While its queue is full, publications of clients that would go into it are refused (QoS 1 and 2:
-     * ERR_FULL as of on_publish); what the program itself publishes is dropped at twice as much. Else
+     * ERR_FULL as of on_publish), and none that was taken is dropped: what was on its way to the disk comes
+     * in beyond the limit. Wills and what the program itself publishes are dropped at twice as much. Else
      * what does not fit is dropped and counted. */
     bool refuse;
 };

@@ -207,6 +207,7 @@ bool part_may_log(struct part *p);
 struct publication {
     struct message_source src; /* views */
     struct message *m;         /* made when somebody has to keep it; our reference */
+    bool admitted;             /* queues inside had room for it (inside_refuses()), and have to */
 };
 /* The counted form, made at the first call; borrowed. It does not know its publisher unless it is retained:
  * who gets it is decided by src. */

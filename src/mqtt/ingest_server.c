@@ -151,6 +151,7 @@ static void keep_token(struct conn *c, const struct mqtt_publish *pk, struct pub
         t->pub.m = message_ref(publication_message(pub));
         t->pub.src = message_source_of(t->pub.m);
         t->pub.src.publisher = pub->src.publisher;
+        t->pub.admitted = pub->admitted;
     }
     if (pk->qos > 0)
         t->ack = acks_open(&c->acks, &c->part->spare_acks, ack_kind(pk->qos), pk->packet_id);
@@ -302,6 +303,7 @@ enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct
         conn_retry_in(c, RETRY_BEHIND_MS);
         return INGEST_AGAIN;
     }
+    pub->admitted = pk->qos > 0;
     if (!p->b->on_publish)
         return route_now(c, pk, pub);
     if (c->version == MQTT_V5) {

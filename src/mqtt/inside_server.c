@@ -7,7 +7,9 @@
  * A client's publication is acknowledged when it is in all queues that it belongs to. So a queue that is
  * full has to be noticed before a publication is taken, on the publisher's worker, which is not the one of
  * the session: each client inside publishes the state of its queue in cells. Publications that are being
- * written meanwhile still come in; the queue itself holds twice as much.
+ * written meanwhile were told that there is room, so they come in whatever the limit: it is passed by what was
+ * on its way when it was reached, which is in memory at that moment anyway. Who does not ask (wills, what the
+ * program itself publishes) finds a limit of twice as much.
  */
 #include "mqtt/broker_part.h"
 
@@ -54,6 +56,7 @@ struct broker_inside *broker_inside_add(struct broker *b, const struct broker_in
     i->limits.queue_max_bytes = o->queue_max_bytes * times;
     i->limits.low = NULL; /* there are few, and what they hold was asked for */
     i->limits.full = SESSION_DROP_NEWEST;
+    i->limits.elastic = o->refuse;
     i->limits.queue_qos0 = false; /* a rule with QoS 0 promises nothing */
     i->limits.packet_id_max = BROKER_INSIDE_ID_MAX;
     if (i->limits.subscriptions_max < o->filter_count + 1)

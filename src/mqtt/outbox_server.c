@@ -109,6 +109,7 @@ void outbox_put(struct part *p, unsigned to, struct publication *pub)
     struct outbox *o = outbox_for(p, to, by_reference ? 0 : n);
     struct publication *k = &o->of[o->count++];
 
+    k->admitted = pub->admitted;
     if (by_reference) {
         k->m = message_ref(publication_message(pub));
         k->src = message_source_of(k->m);

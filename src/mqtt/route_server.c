@@ -232,7 +232,10 @@ static void deliver_one(struct part *p, struct session *s, struct publication *p
         if (s->no_offline || !s->limits->queue_qos0)
             return;
     }
-    rc = session_push(s, publication_message(pub), qos, retain, ids);
+    if (pub->admitted && s->limits->elastic)
+        rc = session_admit(s, publication_message(pub), qos, retain, ids);
+    else
+        rc = session_push(s, publication_message(pub), qos, retain, ids);
     part_queued(p, s, rc);
     inside_look(p, s);
     if (rc < 0 || !c)

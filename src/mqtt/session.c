@@ -271,6 +271,15 @@ int session_push(struct session *s, struct message *m, unsigned qos, bool retain
         drop_oldest_qos0(s);
         gone++;
     }
+    session_admit(s, m, qos, retain, ids);
+    return gone;
+}
+
+int session_admit(struct session *s, struct message *m, unsigned qos, bool retain,
+                  struct sub_ids ids)
+{
+    size_t n = session_queued_size(m, ids);
+
     if (s->count == s->cap)
         ring_grow(s);
     *item(s, s->count++) = (struct session_item){
@@ -283,7 +292,7 @@ int session_push(struct session *s, struct message *m, unsigned qos, bool retain
     };
     s->waiting0 += qos == 0;
     count_queued(s, 1, n);
-    return gone;
+    return 0;
 }
 
 void session_mark_unwritten(struct session *s)
@@ -323,7 +332,8 @@ void session_absorb(struct session *s, const struct session *other, uint32_t sin
             known = session_item_message(item(s, k)) && message_is_same(item(s, k)->m, it->m);
         if (known)
             continue;
-        gone = session_push(s, it->m, it->qos, it->retain, session_sub_ids(other, &it->sub_ids));
+        gone = (s->limits->elastic ? session_admit : session_push)(
+            s, it->m, it->qos, it->retain, session_sub_ids(other, &it->sub_ids));
         if (gone < 0)
             return; /* full: counted, and so would be the rest */
         until -= (uint32_t)gone;

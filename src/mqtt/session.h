@@ -79,6 +79,8 @@ struct session_limits {
     size_t queue_max_messages, queue_max_bytes;
     const struct cell
         *low; /* not 0: memory is short, and a queue may have SESSION_QUEUE_LEAST; may be NULL */
+    /* They are for whoever fills the queue without asking: see session_admit(). */
+    bool elastic;
     struct metric *queued, *queued_bytes; /* gauges of all queues together; may be NULL */
     uint16_t packet_id_max;               /* ids are 1 … packet_id_max; 0: 65535 */
 };
@@ -166,6 +168,9 @@ bool session_has_subscription(const struct session *s, struct str filter);
  * over a limit, dropped and counted in s->dropped. */
 MUST_USE int session_push(struct session *s, struct message *m, unsigned qos, bool retain,
                           struct sub_ids ids);
+/* The same whatever the limits say: there was room when its publisher asked, and it was told so. Always 0. */
+int session_admit(struct session *s, struct message *m, unsigned qos, bool retain,
+                  struct sub_ids ids);
 /* What was pushed last does not outlive the broker: what is written down of its message is for another
  * copy of it. */
 void session_mark_unwritten(struct session *s);
@@ -175,7 +180,8 @@ void session_mark_shared(struct session *s, uint64_t share);
 uint32_t session_room(const struct session *s);
 /* What `other` has queued and s has not goes behind what s has: other took messages in the place
  * of s while s was on its way, and may have some that s got as well (message_is_same(), among
- * those of s from the since-th on). other keeps its references. */
+ * those of s from the since-th on). other keeps its references. With
+ * elastic limits nothing is over them: it was let in already. */
 void session_absorb(struct session *s, const struct session *other, uint32_t since);
 enum session_send { SESSION_NOTHING, SESSION_PUBLISH, SESSION_PUBREL };
 struct session_out {

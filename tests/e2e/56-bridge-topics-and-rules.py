@@ -2,11 +2,13 @@
 side that forgot us, a bridge that is taken out of the settings, and mistakes."""
 import json
 import shutil
+import socket
 import subprocess
+import threading
 import time
 import types
 
-from bridging import LISTENERS, PUBLISH, PUBREC, PUBREL, FarHub, Mosquitto, Path, bridge
+from bridging import LISTENERS, PUBACK, PUBLISH, PUBREC, PUBREL, FarHub, Mosquitto, Path, bridge
 from certs import authority, certificate
 from harness import SLOW, main, until
 from mqtt_peers import Publisher, Subscriber
@@ -28,6 +30,39 @@ def listen(box, port, topic, *more):
         return b"-" in out.read_bytes()
     until(ready, "the listener to hear")
     return lambda: [l for l in out.read_text().splitlines() if not l.endswith("-") and l]
+
+
+def burst(port, clients, each, size):
+    """Publications of QoS 1 by MQTT 5, all of all clients at once; the topics of those that were acknowledged with success."""
+    packets = [b"".join(publish_5(f"line/{c}/{i}", i + 1, bytes(size)) for i in range(each)) for c in range(clients)]
+    connect = bytes([16, 13]) + b"\0\4MQTT\5\2\0\0\0\0\0"
+    sockets = []
+    for _ in packets:
+        s = socket.create_connection(("127.0.0.1", port), timeout=30 * SLOW)
+        s.sendall(connect)
+        assert s.recv(1000)[3] == 0
+        sockets.append(s)
+    for s, p in zip(sockets, packets):
+        threading.Thread(target=s.sendall, args=(p,), daemon=True).start()
+    acked = []
+    for c, s in enumerate(sockets):
+        got, answers = b"", 0
+        while answers < each:
+            whole, got = Path.packets(got + s.recv(65536))
+            answers += sum(p[0] >> 4 == PUBACK for p in whole)
+            acked += [f"line/{c}/{int.from_bytes(p[2:4], 'big') - 1}" for p in whole if p[0] >> 4 == PUBACK and (len(p) < 5 or p[4] < 128)]
+        s.close()
+    return acked
+
+
+def publish_5(topic, packet_id, payload):
+    body = len(topic).to_bytes(2, "big") + topic.encode() + packet_id.to_bytes(2, "big") + b"\0" + payload
+    n, length = len(body), b""
+    while True:
+        length += bytes([n & 127 | (128 if n > 127 else 0)])
+        n >>= 7
+        if not n:
+            return b"\x32" + length + body
 
 
 def wait_open(hub, name="far"):
@@ -148,6 +183,23 @@ def test_a_full_queue_refuses_and_loses_nothing(box):
     assert len(giver.acked) == 500 and not giver.errors, (len(giver.acked), giver.errors)
     until(lambda: {n for q in (1, 2) for _, n in taker.got[q]} == set(range(500)), "all of them", 60)
     taker.end = True
+
+
+def test_what_was_taken_before_the_queue_was_full_is_kept(box):
+    """However much it is that was on its way to the disk just then, and however large one message is."""
+    for queue, size in (("quota: 64KiB", 200000), ("queue_max: 100", 10)):
+        tag = queue[:5]
+        far = FarHub(box, f"far{tag}")
+        path = Path(far.port)
+        path.down = True
+        hub = box.hub(name=f"hub{tag}", mqtt=LISTENERS + bridge(path.port, ['filter: "line/#", direction: out'], f"      {queue}\n"))
+        there = listen(box, far.port, "line/#", "-F", "- %t %l")
+        acked = burst(hub.port("mqtt"), 12, 100, size)
+        status = hub.get_status()["bridges"][0]
+        assert status["full"] and status["queued"] == len(acked) > 0, (status, len(acked))
+        path.down = False
+        until(lambda: {f"- {t} {size}" for t in acked} <= set(there()), "all that were acknowledged", 60)
+        path.close()
 
 
 def test_when_full_drop_newest_counts(box):

@@ -205,6 +205,34 @@ static void limits_drop_the_newest(void **state)
     session_free(s);
 }
 
+static void what_was_let_in_is_over_no_limit(void **state)
+{
+    struct session_limits l = limits;
+    struct session *s = session_new(STR("c"), 1, &l), *t = session_new(STR("c"), 1, &l);
+    struct message *m = msg(60, 0);
+
+    (void)state;
+    l.elastic = true;
+    for (uint32_t i = 0; i < 50; i++)
+        assert_int_equal(push(s, i, 1), 0);
+    assert_int_equal(push(s, 50, 1), ERR_FULL); /* it did not ask */
+    for (uint32_t i = 0; i < 20; i++)
+        assert_int_equal(session_admit(s, m, 1, false, (struct sub_ids){ 0 }), 0);
+    assert_int_equal(s->queued_messages, 70);
+    session_absorb(t, s, 0);
+    assert_int_equal(t->queued_messages, 70);
+    for (uint32_t i = 0; i < 10; i++) {
+        message_unref(m);
+        m = msg(61 + i, 0);
+        session_admit(s, m, 1, false, (struct sub_ids){ 0 });
+    }
+    session_absorb(t, s, 0);
+    assert_int_equal(t->queued_messages, 80);
+    message_unref(m);
+    session_free(s);
+    session_free(t);
+}
+
 static void expired_messages_are_not_sent(void **state)
 {
     struct session *s = session_new(STR("c"), 1, &limits);
@@ -747,6 +775,7 @@ int main(void)
         cmocka_unit_test(exactly_once_states),
         cmocka_unit_test(what_waits_can_be_dropped),
         cmocka_unit_test(limits_drop_the_newest),
+        cmocka_unit_test(what_was_let_in_is_over_no_limit),
         cmocka_unit_test(expired_messages_are_not_sent),
         cmocka_unit_test(expired_messages_are_not_begun_late),
         cmocka_unit_test(what_both_have_is_kept_once),
