@@ -481,6 +481,16 @@ static void far_disconnected(void *ctx, int code, unsigned reason, struct str te
     mqtt_client_close(b->far, on_far_gone, b);
 }
 
+static void far_skipped(void *ctx, const struct mqtt_publish *p)
+{
+    struct bridge *b = ctx;
+
+    if (b->state != ST_OPEN)
+        return;
+    bridge_relay_skipped(&b->relay, p);
+    flush(b);
+}
+
 static void far_ready(void *ctx)
 {
     struct bridge *b = ctx;
@@ -572,6 +582,7 @@ static const struct mqtt_client_handler far_calls = {
     .ready = far_ready,
     .subscribed = far_subscribed,
     .relayed = far_relayed,
+    .skipped = far_skipped,
 };
 
 static void on_tick(struct timer *t)

@@ -13,8 +13,8 @@
  * either both know of the message or the one that sent it will send it again. When one of the connections
  * ends, both do: only a new connection makes a server send again.
  *
- * Exceptions, where there is no other side to answer: a message that no rule has a name for, or that the far
- * server says it will never take (too large, QoS 0 only). A refusal that says "not now" is no answer: it
+ * Exceptions, where there is no other side to answer: a message that no rule has a name for, that the far
+ * server says it will never take (too large, QoS 0 only), or that is too large for us. A refusal that says "not now" is no answer: it
  * ends both connections. One that says "never" is handed on, and the message is gone, counted.
  *
  * A far server that knows no QoS 2 gets QoS 1; its PUBACK is the local side's PUBREC, and PUBREL is answered
@@ -246,6 +246,12 @@ static void publish_in(struct bridge_relay *r, const struct mqtt_publish *m)
     o = make(r, BRIDGE_FAR, m);
     put_publish(r, BRIDGE_LOCAL, m, &o);
     r->counts.taken++;
+}
+
+void bridge_relay_skipped(struct bridge_relay *r, const struct mqtt_publish *p)
+{
+    r->counts.unfit++;
+    answer(r, BRIDGE_FAR, p, 0);
 }
 
 /* ---- answers ---- */

@@ -26,7 +26,7 @@ struct bridge_counts {
     uint64_t sent, taken; /* messages handed to the far server, and to the local one */
     uint64_t refused[2];  /* by that side for good, and so dropped */
     uint64_t unmapped,
-        unfit; /* dropped: no rule has a name for it; larger than the far side takes */
+        unfit; /* dropped: no rule has a name for it; larger than the other side takes */
 };
 
 struct bridge_relay {
@@ -58,6 +58,8 @@ void bridge_relay_open(struct bridge_relay *r, const struct bridge_far *far);
  * connections must end, and what is not acknowledged comes again. r->why says what it was. */
 MUST_USE int bridge_relay_input(struct bridge_relay *r, enum bridge_side from,
                                 const struct mqtt_packet *p);
+/* The far side sent a PUBLISH that is too large for us: p has its QoS and packet id. */
+void bridge_relay_skipped(struct bridge_relay *r, const struct mqtt_publish *p);
 /* Called once a period: true when the far side has owed an answer for longer than that. */
 bool bridge_relay_overdue(struct bridge_relay *r);
 

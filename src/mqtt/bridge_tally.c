@@ -29,7 +29,7 @@ static void add_metrics(struct bridge_tally *t, struct metrics *m)
     t->m_unmapped = metrics_counter(m, "wayside_bridge_unmapped_total", label,
                                     "messages that no rule has a name for");
     t->m_unfit = metrics_counter(m, "wayside_bridge_unfit_total", label,
-                                 "messages larger than the far server takes");
+                                 "messages larger than the other side takes");
     t->overdue = metrics_counter(m, "wayside_bridge_overdue_total", label,
                                  "connections ended because an acknowledgement was owed");
 }

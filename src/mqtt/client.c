@@ -200,6 +200,7 @@ uint32_t client_down(struct client *c, uint64_t now_ms, int code, uint32_t rando
     sm_move(&table, &c->state, CLIENT_WAITING);
     c->retry_at_ms = now_ms + wait;
     buf_clear(&c->out);
+    c->skip_n = 0;
     client_window_down(c);
     client_subs_down(c);
     return wait;
@@ -405,6 +406,34 @@ static bool is_old_refusal(const struct client *c, struct str in)
            str_starts(in, MQTT_CONNACK_VERSION);
 }
 
+/* Whether what mqtt_decode() found too long is only to be read past. 0: c->skip_n is set; ERR_MORE. */
+static int skip_begin(struct client *c, struct str in, struct wire_why *why)
+{
+    struct wire_why ignored;
+    int rc;
+
+    if (why->code != MQTT_REASON_TOO_LARGE || version(c) != MQTT_V311 ||
+        (unsigned char)in.p[0] >> 4 != MQTT_PUBLISH || !is_relayed(c, MQTT_PUBLISH))
+        return ERR_LIMIT;
+    rc = mqtt_publish_front(in, &c->skipped, &c->skip_n, &ignored);
+    return rc == ERR_MORE && in.n >= c->cfg.packet_max_bytes ? ERR_LIMIT : rc;
+}
+
+/* How much of `in` belongs to it. */
+static size_t skip(struct client *c, struct str in, struct client_event *out)
+{
+    size_t n = in.n < c->skip_n ? in.n : c->skip_n;
+
+    c->skip_n -= n;
+    if (c->skip_n > 0)
+        return n;
+    c->worked = true;
+    out->packet.type = MQTT_PUBLISH;
+    out->packet.publish = c->skipped;
+    out->kind = CLIENT_EV_SKIPPED;
+    return n;
+}
+
 void client_input(struct client *c, struct str in, uint64_t now_ms, size_t *out_used,
                   struct client_event *out)
 {
@@ -418,10 +447,19 @@ void client_input(struct client *c, struct str in, uint64_t now_ms, size_t *out_
         struct wire_why why = { 0 };
         struct str rest = str_skip(in, used);
         size_t n = 0;
-        int rc = mqtt_decode(rest, version(c), c->cfg.packet_max_bytes, &out->packet, &n, &why);
+        int rc;
 
+        if (c->skip_n > 0) {
+            used += skip(c, rest, out);
+            continue;
+        }
+        rc = mqtt_decode(rest, version(c), c->cfg.packet_max_bytes, &out->packet, &n, &why);
+        if (rc == ERR_LIMIT)
+            rc = skip_begin(c, rest, &why);
         if (rc == ERR_MORE)
             break;
+        if (c->skip_n > 0)
+            continue;
         if (rc && is_old_refusal(c, rest)) {
             broken(c, ERR_VERSION, MQTT_REASON_BAD_VERSION, STR("server does not speak MQTT 5"));
             out->kind = CLIENT_EV_BROKEN;

@@ -13,7 +13,9 @@
 struct client_config {
     struct mqtt_connect connect; /* views that outlive the client */
     bool resend;                 /* keep unacknowledged publications over a reconnect */
-    bool relay;                  /* publications and their answers are the owner's, both ways */
+    bool
+        relay; /* publications and their answers are the owner's, both ways; under 3.1.1, where a server
+                 * cannot be told packet_max_bytes, a longer one is read past */
     uint64_t connect_timeout_ms, ping_after_ms, ping_timeout_ms;
     unsigned inflight_max; /* 1..CLIENT_INFLIGHT_MOST */
     size_t packet_max_bytes, subscriptions_max;
@@ -76,6 +78,10 @@ struct client {
     uint8_t *received;
     bool qos2_wanted; /* a subscription asked for it */
 
+    /* A PUBLISH that is too long for us: what is known of it, and its bytes that are to come. */
+    struct mqtt_publish skipped;
+    size_t skip_n;
+
     /* What the server of this session said in its CONNACK. */
     unsigned receive_max;
     size_t server_packet_max;
@@ -133,7 +139,8 @@ struct client_event {
         CLIENT_EV_SUBSCRIBED, /* filter, reason */
         CLIENT_EV_PONG,       /* the answer to client_ping() */
         CLIENT_EV_RELAY,      /* packet; with cfg.relay in the place of MESSAGE and DONE */
-        CLIENT_EV_BROKEN,     /* out has a farewell: send it, close, then client_down() */
+        CLIENT_EV_SKIPPED, /* packet.publish: QoS and id of one that was read past; with cfg.relay */
+        CLIENT_EV_BROKEN,  /* out has a farewell: send it, close, then client_down() */
     } kind;
     bool session_present;
     int code;

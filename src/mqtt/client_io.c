@@ -265,6 +265,10 @@ static void dispatch(struct mqtt_client *m, struct client_event *e)
             metric_add(m->m_received, 1);
         m->handler.relayed(m->ctx, &e->packet);
         break;
+    case CLIENT_EV_SKIPPED:
+        metric_add(m->m_received, 1);
+        m->handler.skipped(m->ctx, &e->packet.publish);
+        break;
     case CLIENT_EV_BROKEN:
         send_out(m);
         stream_close(m->s, STREAM_FLUSH, m->c.end_code);

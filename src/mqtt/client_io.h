@@ -53,6 +53,9 @@ struct mqtt_client_handler {
      * out goes by mqtt_client_relay(); message() does not come. Packet ids from CLIENT_SUB_ID on
      * (mqtt/client.h) are the client's. */
     void (*relayed)(void *ctx, const struct mqtt_packet *p);
+    /* With relayed, under 3.1.1: a PUBLISH was longer than packet_max_bytes and is gone. p has its QoS and
+     * packet id, and nothing else; whoever sent it waits for the answer. */
+    void (*skipped)(void *ctx, const struct mqtt_publish *p);
 };
 
 struct mqtt_client_options {
@@ -86,7 +89,8 @@ struct mqtt_client_options {
     unsigned user_timeout_ms; /* TCP_USER_TIMEOUT; 0: the system's */
     unsigned inflight_max;    /* QoS 1 and 2 publications on their way at most; 0: 100. The server's
                                      Receive Maximum may make it less */
-    size_t packet_max_bytes;  /* largest packet from the server; 0: 1 MiB */
+    size_t packet_max_bytes;  /* largest packet from the server; 0: 1 MiB. What is longer ends the
+                               * connection, but see handler.skipped */
     struct backoff_rules backoff; /* first_ms 0: BACKOFF_UPLINK */
     struct metrics *metrics;      /* may be NULL */
     const char *metrics_name;     /* label client="…" of the metrics; constant; NULL: "client" */

@@ -265,6 +265,34 @@ int mqtt_decode(struct str in, enum mqtt_version v, size_t max_bytes, struct mqt
     return 0;
 }
 
+int mqtt_publish_front(struct str in, struct mqtt_publish *out, size_t *out_n, struct wire_why *why)
+{
+    uint32_t n = 0;
+    bool longer;
+    int header = read_length(in, &n, &longer);
+    struct rd r;
+    struct mqtt_publish m = { 0 };
+    uint32_t front;
+
+    if (header <= 0 || in.n - (size_t)header < 2)
+        return ERR_MORE;
+    r = rd_init(str_skip(in, (size_t)header));
+    m.qos = (uint8_t)((unsigned char)in.p[0] >> 1 & 3);
+    m.dup = in.p[0] & 8;
+    front = 2u + rd_u16(&r) + (m.qos > 0 ? 2 : 0);
+    if (front > n)
+        return mqtt_malformed(why, (size_t)header, "topic name runs out of packet");
+    if (front > in.n - (size_t)header)
+        return ERR_MORE;
+    rd_skip(&r, front - 2 - (m.qos > 0 ? 2 : 0));
+    m.packet_id = m.qos > 0 ? rd_u16(&r) : 0;
+    if (m.qos > 0 && m.packet_id == 0)
+        return wire_refuse(why, MQTT_REASON_PROTOCOL, (size_t)header, "packet id 0");
+    *out = m;
+    *out_n = (size_t)header + n;
+    return 0;
+}
+
 static void write_body(const struct mqtt_packet *p, enum mqtt_version v, struct buf *out)
 {
     switch (p->type) {

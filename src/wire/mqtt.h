@@ -199,6 +199,11 @@ struct mqtt_packet {
 MUST_USE int mqtt_decode(struct str in, enum mqtt_version v, size_t max_bytes,
                          struct mqtt_packet *out, size_t *out_used, struct wire_why *why);
 
+/* The front of a PUBLISH that was too long for mqtt_decode() (ERR_LIMIT), for whoever has to answer it all the
+ * same: its QoS, DUP and packet id in *out, and how many bytes the whole packet has. ERR_MORE, ERR_PROTO: as there. */
+MUST_USE int mqtt_publish_front(struct str in, struct mqtt_publish *out, size_t *out_n,
+                                struct wire_why *why);
+
 /* The answer to a version that we do not speak, in the form that all versions understand. */
 #define MQTT_CONNACK_VERSION STR("\x20\x02\x00\x01")
 #define MQTT_PINGREQ_BYTES   STR("\xc0\x00")

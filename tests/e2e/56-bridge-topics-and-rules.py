@@ -202,6 +202,26 @@ def test_what_was_taken_before_the_queue_was_full_is_kept(box):
         path.close()
 
 
+def test_what_is_too_large_for_us_holds_nothing_up(box):
+    """A server of 3.1.1 cannot be told how large a packet may be."""
+    for version in ("3.1.1", "5"):
+        tag = version.replace(".", "")
+        far = Mosquitto(box, f"far{tag}")
+        hub = box.hub(name=f"hub{tag}", mqtt=LISTENERS + bridge(far.port, ['filter: "line/#", direction: in, qos: 2'], f'      version: "{version}"\n'))
+        wait_open(hub)
+        here = listen(box, hub.port("mqtt"), "line/#", "-v")
+        big = box.dir / "big"
+        big.write_bytes(bytes(2 << 20))
+        for qos in "012":
+            assert subprocess.run(["mosquitto_pub", "-p", str(far.port), "-t", "line/big", "-q", qos, "-f", str(big)], timeout=30 * SLOW).returncode == 0
+            pub(far.port, f"line/{qos}", "small", "-q", "2")
+        until(lambda: here() == ["line/0 small", "line/1 small", "line/2 small"], "what was behind them", 30)
+        status = hub.get_status()["bridges"][0]
+        assert status["connects"] == 1, status
+        if version == "3.1.1":
+            until(lambda: hub.get_status()["bridges"][0]["dropped"] == 3, "them to be counted")
+
+
 def test_when_full_drop_newest_counts(box):
     hub = box.hub(mqtt=LISTENERS + bridge(1, ['filter: "#", direction: out'], "      queue_max: 100\n      when_full: drop_newest\n"))
     giver = Publisher(types.SimpleNamespace(mqtt_port=hub.port("mqtt")), "giver", 20, 150)

@@ -77,6 +77,17 @@ static void check_list(const struct mqtt_packet *p)
     FUZZ_CHECK(count == p->subscribe.count && at == p->subscribe.list.n);
 }
 
+/* What is told of a PUBLISH by its front alone, as if it were too long, is what it is. */
+static void check_front(struct str in, const struct mqtt_publish *m, size_t n)
+{
+    struct mqtt_publish front = { 0 };
+    size_t whole = 0;
+
+    FUZZ_CHECK(mqtt_publish_front(in, &front, &whole, NULL) == 0);
+    FUZZ_CHECK(whole == n && front.qos == m->qos && front.packet_id == m->packet_id);
+    FUZZ_CHECK(front.dup == m->dup);
+}
+
 /* One packet at the start of `in`; how many bytes it had, 0 when it was refused. */
 static size_t one(struct str in, enum mqtt_version v)
 {
@@ -87,6 +98,11 @@ static size_t one(struct str in, enum mqtt_version v)
     int rc = mqtt_decode(in, v, 1 << 20, &p, &used, &why);
 
     if (rc) {
+        size_t whole;
+
+        if (rc == ERR_LIMIT && (unsigned char)in.p[0] >> 4 == MQTT_PUBLISH &&
+            mqtt_publish_front(in, &p.publish, &whole, &why) == 0)
+            FUZZ_CHECK(whole > 1 << 20 && (p.publish.qos > 0) == (p.publish.packet_id > 0));
         FUZZ_CHECK(used == 0);
         FUZZ_CHECK(rc == ERR_MORE || (why.text && why.code >= 0x80 && why.at <= in.n));
         return 0;
@@ -101,6 +117,8 @@ static size_t one(struct str in, enum mqtt_version v)
     if (p.type == MQTT_PUBLISH)
         check_publish(&p.publish, v, in, &first);
     check_list(&p);
+    if (p.type == MQTT_PUBLISH)
+        check_front(in, &p.publish, used);
     buf_fini(&first);
     buf_fini(&second);
     return used;

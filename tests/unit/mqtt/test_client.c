@@ -370,9 +370,73 @@ static void ping_means_all_was_read(void **state)
     client_fini(&k.c);
 }
 
+/* Of a length of 2000, which is too long for it, in pieces of `piece` bytes; what came of the last one. */
+static enum client_event_kind long_publish(struct kit *k, const char *front, size_t front_n,
+                                           size_t piece)
+{
+    struct buf b = buf_init(4000);
+    enum client_event_kind kind = CLIENT_EV_MORE;
+    size_t at = 0, seen = 0, used;
+
+    buf_put_bytes(&b, front, front_n);
+    for (size_t i = front_n; i < 3 + 2000; i++)
+        buf_u8(&b, 'x');
+    buf_put(&b, STR("\x50\x02\x00\x09")); /* a PUBREC behind it */
+    while (kind == CLIENT_EV_MORE && seen < b.n) {
+        seen = seen + piece < b.n ? seen + piece : b.n;
+        client_input(&k->c, str_skip(str_from(buf_str(&b).p, seen), at), k->now, &used, &k->e);
+        kind = k->e.kind;
+        at += used;
+    }
+    if (kind == CLIENT_EV_SKIPPED) {
+        assert_int_equal(at, 3 + 2000);
+        assert_int_equal(kit_got(k, str_skip(buf_str(&b), at)), CLIENT_EV_RELAY);
+        assert_int_equal(k->e.packet.ack.packet_id, 9);
+    }
+    buf_fini(&b);
+    return kind;
+}
+
+static void who_relays_reads_past_what_is_too_long(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    for (size_t piece = 1; piece < 3000; piece = piece * 3 + 1) {
+        kit_init(&k, MQTT_V311, false, 4);
+        k.c.cfg.relay = true;
+        kit_open(&k, false);
+        k.c.cfg.connect.clean_start = false;
+        assert_int_equal(long_publish(&k, "\x34\xd0\x0f\x00\x01t\x12\x34", 8, piece),
+                         CLIENT_EV_SKIPPED);
+        assert_int_equal(k.c.state, CLIENT_OPEN);
+        assert_int_equal(long_publish(&k, "\x30\xd0\x0f\x00\x01t", 6, piece), CLIENT_EV_SKIPPED);
+        /* What it says of it is lost with the connection. */
+        assert_int_equal(kit_got(&k, STR("\x34\xd0\x0f\x00\x01t\x12\x34")), CLIENT_EV_MORE);
+        client_down(&k.c, k.now, ERR_CLOSED, 0);
+        kit_open(&k, true);
+        assert_int_equal(kit_got(&k, STR("\xd0\x00")), CLIENT_EV_MORE);
+        /* A topic that alone is longer than what we keep is refused. */
+        assert_int_equal(long_publish(&k, "\x34\xd0\x0f\x07\xc0t\x12\x34", 8, piece),
+                         CLIENT_EV_BROKEN);
+        assert_int_equal(k.c.end_reason, MQTT_REASON_TOO_LARGE);
+        client_fini(&k.c);
+    }
+    kit_init(&k, MQTT_V5, false, 4); /* this one was told */
+    k.c.cfg.relay = true;
+    kit_open(&k, false);
+    assert_int_equal(long_publish(&k, "\x30\xd0\x0f\x00\x01t\x00", 7, 3000), CLIENT_EV_BROKEN);
+    client_fini(&k.c);
+    kit_init(&k, MQTT_V311, false, 4); /* and this one takes what it gets as its own */
+    kit_open(&k, false);
+    assert_int_equal(long_publish(&k, "\x30\xd0\x0f\x00\x01t", 6, 3000), CLIENT_EV_BROKEN);
+    client_fini(&k.c);
+}
+
 RUN(TEST(connects), TEST(no_connack_is_a_dead_path), TEST(refusals),
     TEST(backoff_grows_and_forgets), TEST(a_session_that_brings_something_keeps_it_eager),
     TEST(silence_is_asked_about), TEST(keep_alive_of_the_server),
     TEST(messages_are_acknowledged_when_taken), TEST(input_in_pieces), TEST(protests),
     TEST(first_packet_must_be_connack), TEST(the_server_says_goodbye), TEST(farewell),
-    TEST(messages_exactly_once), TEST(ping_means_all_was_read))
+    TEST(messages_exactly_once), TEST(who_relays_reads_past_what_is_too_long),
+    TEST(ping_means_all_was_read))

@@ -257,6 +257,29 @@ static void quick_disconnect(void **state)
     assert_str(str_from(out, mqtt_disconnect_write(out, MQTT_V5, 0x8b)), "\xe0\x01\x8b");
 }
 
+static void the_front_of_what_is_too_long(void **state)
+{
+    struct str qos0 = STR("\x31\x80\x08\x00\x01t"), qos2 = STR("\x3c\x80\x08\x00\x01t\x12\x34"),
+               wrong[] = { STR("\x32\x80\x01\x00\x7dt"), STR("\x32\x80\x08\x00\x01t\x00\x00") };
+    struct mqtt_publish m = { 0 };
+    size_t n = 0;
+
+    (void)state;
+    for (size_t i = 0; i < qos2.n; i++)
+        assert_int_equal(mqtt_publish_front(str_from(qos2.p, i), &m, &n, NULL), ERR_MORE);
+    assert_int_equal(mqtt_publish_front(qos2, &m, &n, NULL), 0);
+    assert_int_equal(n, 1024 + 3);
+    assert_int_equal(m.qos, 2);
+    assert_true(m.dup);
+    assert_int_equal(m.packet_id, 0x1234);
+    assert_int_equal(mqtt_publish_front(qos0, &m, &n, NULL), 0);
+    assert_int_equal(m.qos, 0);
+    assert_int_equal(m.packet_id, 0);
+    /* A topic that runs out with the id, and id 0. */
+    assert_int_equal(mqtt_publish_front(wrong[0], &m, &n, NULL), ERR_PROTO);
+    assert_int_equal(mqtt_publish_front(wrong[1], &m, &n, NULL), ERR_PROTO);
+}
+
 static void encode_marks_over(void **state)
 {
     struct buf out = buf_init(10);
@@ -287,4 +310,4 @@ static void encode_appends(void **state)
 
 RUN(TEST(vectors), TEST(why_may_be_null), TEST(offsets_count_from_the_packet),
     TEST(a_publish_is_views), TEST(publish_header), TEST(quick_acks), TEST(quick_disconnect),
-    TEST(encode_marks_over), TEST(encode_appends))
+    TEST(the_front_of_what_is_too_long), TEST(encode_marks_over), TEST(encode_appends))
