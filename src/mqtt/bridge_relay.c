@@ -44,6 +44,8 @@ void bridge_relay_init(struct bridge_relay *r, const struct bridge_map *map, siz
         .waits = mem_new(ID_BYTES),
         .waited = mem_new(ID_BYTES),
         .lowered = mem_new(ID_BYTES),
+        .again = mem_new(ID_BYTES),
+        .foreign = mem_new(ID_BYTES),
         .sweep = { { .next = UINT16_MAX + 1 }, { .next = UINT16_MAX + 1 } },
     };
 }
@@ -58,6 +60,8 @@ void bridge_relay_fini(struct bridge_relay *r)
     mem_free(r->waits);
     mem_free(r->waited);
     mem_free(r->lowered);
+    mem_free(r->again);
+    mem_free(r->foreign);
 }
 
 void bridge_relay_open(struct bridge_relay *r, const struct bridge_far *far)
@@ -70,6 +74,7 @@ void bridge_relay_open(struct bridge_relay *r, const struct bridge_far *far)
     memset(r->waits, 0, ID_BYTES);
     memset(r->waited, 0, ID_BYTES);
     memset(r->lowered, 0, ID_BYTES);
+    memset(r->again, 0, ID_BYTES);
     r->owed = 0;
     r->why = NULL;
 }
@@ -89,6 +94,14 @@ static void bit_set(uint8_t *bits, uint16_t id)
 static void bit_clear(uint8_t *bits, uint16_t id)
 {
     bits[id / 8] &= (uint8_t) ~(1u << id % 8);
+}
+
+static void bit_put(uint8_t *bits, uint16_t id, bool on)
+{
+    if (on)
+        bit_set(bits, id);
+    else
+        bit_clear(bits, id);
 }
 
 static void owe(struct bridge_relay *r, uint16_t id)
@@ -227,10 +240,8 @@ static void publish_out(struct bridge_relay *r, const struct mqtt_publish *m)
         return;
     }
     owe(r, m->packet_id);
-    if (o.qos < m->qos)
-        bit_set(r->lowered, m->packet_id);
-    else
-        bit_clear(r->lowered, m->packet_id);
+    bit_put(r->lowered, m->packet_id, o.qos < m->qos);
+    bit_put(r->again, m->packet_id, o.dup);
 }
 
 static void publish_in(struct bridge_relay *r, const struct mqtt_publish *m)
@@ -286,15 +297,32 @@ static int refusal(struct bridge_relay *r, enum bridge_side from, const struct m
     return 0;
 }
 
-static int answer_from_far(struct bridge_relay *r, const struct mqtt_packet *p)
+/* MQTT has a repeated PUBLISH answered as the first one was (5, 4.3.3). Some servers say that its id is in
+ * use, which means the same: they have the message. Unless they said so of the first one: then it is another
+ * message that they have, and ours is not to be lost for it. */
+static bool has_it(struct bridge_relay *r, const struct mqtt_packet *p)
 {
     uint16_t id = p->ack.packet_id;
 
-    if (p->ack.code >= 0x80 && p->type != MQTT_PUBCOMP)
+    if (p->type != MQTT_PUBREC)
+        return false;
+    if (p->ack.code != MQTT_REASON_PACKET_ID_IN_USE)
+        bit_clear(r->foreign, id);
+    else if (!bit(r->again, id))
+        bit_set(r->foreign, id);
+    return p->ack.code == MQTT_REASON_PACKET_ID_IN_USE && !bit(r->foreign, id);
+}
+
+static int answer_from_far(struct bridge_relay *r, const struct mqtt_packet *p)
+{
+    uint16_t id = p->ack.packet_id;
+    uint8_t code = has_it(r, p) ? 0 : p->ack.code;
+
+    if (code >= 0x80 && p->type != MQTT_PUBCOMP)
         return refusal(r, BRIDGE_FAR, p);
     paid(r, id);
     put_ack(r, BRIDGE_LOCAL, p->type == MQTT_PUBACK && bit(r->lowered, id) ? MQTT_PUBREC : p->type,
-            id, p->ack.code);
+            id, code);
     return 0;
 }
 

@@ -39,6 +39,8 @@ struct bridge_relay {
     uint8_t *waits,
         *waited;      /* bits per packet id: the far side owes an answer, for more than a period */
     uint8_t *lowered; /* sent with QoS 1 in the place of 2 */
+    uint8_t *again;   /* sent with DUP */
+    uint8_t *foreign; /* in use there when we used it first; over connections */
     unsigned owed;
     struct bridge_sweep {
         uint32_t next, open; /* ids to be released yet from `next` on; those without an answer */

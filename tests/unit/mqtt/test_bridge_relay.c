@@ -195,6 +195,30 @@ static void a_refusal_for_now_is_no_answer(void **state)
     }
 }
 
+static void an_id_in_use_is_a_message_that_arrived(void **state)
+{
+    struct mqtt_packet p = { .type = MQTT_PUBLISH };
+    struct kit k;
+
+    (void)state;
+    kit_init(&k, &v5_far);
+    p.publish = (struct mqtt_publish){ .topic = STR("d/1"), .qos = 2, .dup = true, .packet_id = 7 };
+    assert_int_equal(bridge_relay_input(&k.r, BRIDGE_LOCAL, &p), 0);
+    assert_true(said(&k, BRIDGE_FAR).publish.dup);
+    assert_int_equal(ack(&k, BRIDGE_FAR, MQTT_PUBREC, 7, MQTT_REASON_PACKET_ID_IN_USE), 0);
+    expect_ack(&k, BRIDGE_LOCAL, MQTT_PUBREC, 7, 0);
+    assert_int_equal(ack(&k, BRIDGE_LOCAL, MQTT_PUBREL, 7, 0), 0);
+    expect_ack(&k, BRIDGE_FAR, MQTT_PUBREL, 7, 0);
+    /* Another message under that id: what they have is not it, however often it is said. */
+    assert_int_equal(publish(&k, BRIDGE_LOCAL, "d/1", 2, 7), 0);
+    assert_int_equal(ack(&k, BRIDGE_FAR, MQTT_PUBREC, 7, MQTT_REASON_PACKET_ID_IN_USE), ERR_FULL);
+    bridge_relay_open(&k.r, &v5_far);
+    assert_int_equal(bridge_relay_input(&k.r, BRIDGE_LOCAL, &p), 0);
+    assert_int_equal(ack(&k, BRIDGE_FAR, MQTT_PUBREC, 7, MQTT_REASON_PACKET_ID_IN_USE), ERR_FULL);
+    assert_int_equal(ack(&k, BRIDGE_FAR, MQTT_PUBREC, 7, 0), 0);
+    kit_fini(&k);
+}
+
 static void what_cannot_cross_is_done_with(void **state)
 {
     struct bridge_far small = { MQTT_V5, 20, 2, true };
@@ -521,6 +545,7 @@ int main(void)
         cmocka_unit_test(hands_on_and_answers_nothing_itself),
         cmocka_unit_test(properties_cross_and_the_way_back_is_renamed),
         cmocka_unit_test(a_refusal_for_now_is_no_answer),
+        cmocka_unit_test(an_id_in_use_is_a_message_that_arrived),
         cmocka_unit_test(what_cannot_cross_is_done_with),
         cmocka_unit_test(a_server_that_knows_less_gets_less),
         cmocka_unit_test(an_answer_that_is_owed_is_noticed),
