@@ -275,6 +275,7 @@ static bool is_final(uint8_t code)
     case MQTT_REASON_NOT_AUTHORIZED:
     case MQTT_REASON_BAD_TOPIC:
     case MQTT_REASON_BAD_PAYLOAD:
+    case MQTT_REASON_TOO_LARGE:
         return true;
     default:
         return false;

@@ -10,7 +10,7 @@
 #define IN_SUBS  (IN(SUBACK) | IN(UNSUBACK))
 #define IN_ENDS  (IN(CONNACK) | IN(DISCONNECT))
 
-/* The column "Packets" of table 2-6. */
+/* The column "Packets" of table 2-6, and one more. */
 static const struct {
     unsigned char code;
     unsigned short packets;
@@ -44,7 +44,9 @@ static const struct {
     { MQTT_REASON_NO_PACKET_ID, IN_REL },
     { MQTT_REASON_RECEIVE_MAX, IN(DISCONNECT) },
     { MQTT_REASON_BAD_ALIAS, IN(DISCONNECT) },
-    { MQTT_REASON_TOO_LARGE, IN_ENDS },
+    /* Not IN_PUB in the standard, but mosquitto's answer to what is over its message_size_limit; it cannot
+     * mean anything else. */
+    { MQTT_REASON_TOO_LARGE, IN_ENDS | IN_PUB },
     { MQTT_REASON_RATE, IN(DISCONNECT) },
     { MQTT_REASON_QUOTA, IN_ENDS | IN_PUB | IN(SUBACK) },
     { MQTT_REASON_ADMINISTRATIVE, IN(DISCONNECT) },

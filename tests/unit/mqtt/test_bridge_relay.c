@@ -168,7 +168,8 @@ static void a_refusal_for_now_is_no_answer(void **state)
 {
     static const uint8_t now[] = { MQTT_REASON_UNSPECIFIED, MQTT_REASON_QUOTA };
     static const uint8_t never[] = { MQTT_REASON_NOT_AUTHORIZED, MQTT_REASON_BAD_TOPIC,
-                                     MQTT_REASON_BAD_PAYLOAD, MQTT_REASON_IMPLEMENTATION };
+                                     MQTT_REASON_BAD_PAYLOAD, MQTT_REASON_IMPLEMENTATION,
+                                     MQTT_REASON_TOO_LARGE };
     struct kit k;
 
     (void)state;
