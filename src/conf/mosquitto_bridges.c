@@ -17,6 +17,7 @@ enum part_kind {
     PART_TEXT,
     PART_FILE,
     PART_SECONDS,
+    PART_SIZE, /* bytes; 0: no limit */
     PART_BOOL,
     PART_IGNORE,
     PART_WARN,   /* unless the value is `only` */
@@ -54,7 +55,7 @@ static const struct part parts[] = {
     { "bridge_insecure", PART_REFUSE, .only = "false", .say = "the other broker's certificate is always verified",
       .mend = "leave it out, and give its authority by bridge_cafile" },
     { "bridge_keyfile", PART_FILE, "key" },
-    { "bridge_max_packet_size", PART_IGNORE, .say = "limits.mqtt_packet_max bounds what comes" },
+    { "bridge_max_packet_size", PART_SIZE, "packet_max" },
     { "bridge_max_topic_alias", PART_IGNORE, .say = BY_SELF },
     { "bridge_outgoing_retain", PART_REFUSE, .only = "true", .say = "retain flags are kept", .mend = "leave it out" },
     { "bridge_protocol_version", PART_VERSION, "version" },
@@ -150,6 +151,20 @@ static void take_seconds(struct mosquitto *m, struct mosquitto_bridge *b, struct
                           report_show(l->value).text);
     else
         set(m, b, key, arena_printf(&m->arena, "%llus", (unsigned long long)s), l);
+}
+
+static void take_size(struct mosquitto *m, struct mosquitto_bridge *b, struct mosquitto_line *l,
+                      const char *key)
+{
+    uint64_t n;
+
+    if (str_to_u64(l->value, &n))
+        mosquitto_mistake(m, l, NULL, "'%s' must be a number of bytes, not '%s'", l->row->name,
+                          report_show(l->value).text);
+    else if (n == 0)
+        mosquitto_fate(m, l, FATE_UNDERSTOOD, "as it is here anyway");
+    else
+        set(m, b, key, l->value, l);
 }
 
 static void take_version(struct mosquitto *m, struct mosquitto_bridge *b, struct mosquitto_line *l)
@@ -250,6 +265,9 @@ static void decide_part(struct mosquitto *m, struct mosquitto_bridge *b, struct 
         break;
     case PART_SECONDS:
         take_seconds(m, b, l, p->key);
+        break;
+    case PART_SIZE:
+        take_size(m, b, l, p->key);
         break;
     case PART_BOOL:
         if (take_bool(m, l, &on))

@@ -326,6 +326,7 @@ static void local_connected(void *ctx, bool session_present)
 {
     struct bridge *b = ctx;
     struct mqtt_client_server s;
+    size_t packet_max;
 
     if (b->state == ST_PREPARING) {
         bridge_pair_begin(&b->pair, session_present, broker_inside_mark(b->inside) == MARK_SETTLED);
@@ -338,8 +339,9 @@ static void local_connected(void *ctx, bool session_present)
         return;
     bridge_pair_local(&b->pair, session_present);
     s = mqtt_client_server(b->far);
+    packet_max = s.packet_max < b->o.packet_max_bytes ? s.packet_max : b->o.packet_max_bytes;
     bridge_relay_open(&b->relay, &(struct bridge_far){ .version = b->o.version,
-                                                       .packet_max = s.packet_max,
+                                                       .packet_max = packet_max,
                                                        .qos_max = s.qos_max,
                                                        .retains = s.retains });
     if (bridge_pair_settled(&b->pair))

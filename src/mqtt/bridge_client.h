@@ -34,6 +34,7 @@ struct bridge_options {
     bool try_private;   /* 3.1.1: say that it is a bridge, and if that is refused, do not */
     uint32_t session_expiry_s;
     unsigned keep_alive_s, ack_timeout_ms, inflight_max;
+    size_t packet_max_bytes;         /* to the far server at most, whatever it says */
     const struct bridge_rule *rules; /* usable ones; copied */
     size_t rule_count;
     size_t queue_max_messages, queue_max_bytes;

@@ -70,6 +70,7 @@ static int make_one(struct bridges *all, const struct bridge_settings *s, const 
                                 .keep_alive_s = (unsigned)(s->keep_alive_ms / 1000),
                                 .ack_timeout_ms = (unsigned)s->ack_timeout_ms,
                                 .inflight_max = (unsigned)settings_bridge_inflight_max(s),
+                                .packet_max_bytes = s->packet_max_bytes,
                                 .rule_count = s->topics.count,
                                 .queue_max_messages = s->queue_max,
                                 .queue_max_bytes = s->quota_bytes,

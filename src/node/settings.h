@@ -68,7 +68,7 @@ struct bridge_settings {
     bool clean_session, try_private;
     uint64_t session_expiry_ms, keep_alive_ms, ack_timeout_ms, inflight_max;
     bool has_inflight_max; /* else settings_bridge_inflight_max() */
-    uint64_t quota_bytes, queue_max;
+    uint64_t packet_max_bytes, quota_bytes, queue_max;
     unsigned char when_full; /* enum bridge_full */
     unsigned char notify;    /* enum bridge_notify */
     struct conf_list topics;

@@ -208,6 +208,10 @@ const struct conf_row settings_bridge_rows[] = {
       .help = "sent and not yet acknowledged, on each way; fewer if the other broker says so. With "
               "3.1.1 it cannot, and mosquitto loses what is beyond its max_inflight_messages: then "
               "20, its default, when absent" },
+    { "packet_max", CONF_SIZE, BRIDGE(packet_max_bytes), .def = "256MiB", .min = 20, .max = 1 << 28,
+      .help =
+          "largest packet that the other broker takes, where it cannot say so (3.1.1) and ends the "
+          "connection; what is larger is dropped and counted" },
     { "quota", CONF_SIZE, BRIDGE(quota_bytes), .def = "64MiB", .min = 1 << 16,
       .max = (int64_t)1 << 40, .help = "what may wait for the other broker; it is in memory too" },
     { "queue_max", CONF_UINT, BRIDGE(queue_max), .def = "1000000", .min = 100, .max = 100000000,

@@ -222,6 +222,25 @@ def test_what_is_too_large_for_us_holds_nothing_up(box):
             until(lambda: hub.get_status()["bridges"][0]["dropped"] == 3, "them to be counted")
 
 
+def test_what_is_too_large_for_the_far_side_holds_nothing_up(box):
+    """mosquitto has two limits. With 3.1.1 it can say neither: one ends the connection, which `packet_max` is for."""
+    for version, limit, ours in (("5", "max_packet_size", ""), ("5", "message_size_limit", ""), ("3.1.1", "message_size_limit", ""),
+                                 ("3.1.1", "max_packet_size", "      packet_max: 10000\n")):
+        tag = version.replace(".", "") + limit[:3]
+        far = Mosquitto(box, f"far{tag}", extra=f"{limit} 10000")
+        hub = box.hub(name=f"hub{tag}", mqtt=LISTENERS + bridge(far.port, ['filter: "line/#", direction: out, qos: 2'],
+                                                               f'      version: "{version}"\n{ours}'))
+        wait_open(hub)
+        there = listen(box, far.port, "line/#", "-v")
+        for qos in "012":
+            pub(hub.port("mqtt"), "line/big", "x" * 20000, "-q", qos)
+            pub(hub.port("mqtt"), f"line/{qos}", "small", "-q", "2")
+        until(lambda: there() == ["line/0 small", "line/1 small", "line/2 small"], f"what was behind them, {version}, {limit}", 30)
+        until(lambda: hub.get_status()["bridges"][0]["queued"] == 0, "nothing to wait")
+        if limit == "max_packet_size":
+            assert hub.get_status()["bridges"][0]["connects"] == 1
+
+
 def test_when_full_drop_newest_counts(box):
     hub = box.hub(mqtt=LISTENERS + bridge(1, ['filter: "#", direction: out'], "      queue_max: 100\n      when_full: drop_newest\n"))
     giver = Publisher(types.SimpleNamespace(mqtt_port=hub.port("mqtt")), "giver", 20, 150)

@@ -24,7 +24,7 @@ struct broker_bridge {
     struct str name, address, client_id, user, password, ca, cert, key, alpn;
     int version, notify;
     bool clean_session, try_private;
-    uint64_t session_expiry_ms, keep_alive_ms;
+    uint64_t session_expiry_ms, keep_alive_ms, packet_max_bytes;
     struct conf_list topics;
 };
 struct broker_mqtt {
@@ -118,6 +118,7 @@ static const struct conf_row broker_bridge_rows[] = {
     { "clean_session", CONF_BOOL, BROKER_BRIDGE(clean_session), .def = "false", .help = "x" },
     { "try_private", CONF_BOOL, BROKER_BRIDGE(try_private), .def = "true", .help = "x" },
     { "session_expiry", CONF_DURATION, BROKER_BRIDGE(session_expiry_ms), .def = "1h", .help = "x" },
+    { "packet_max", CONF_SIZE, BROKER_BRIDGE(packet_max_bytes), .def = "256MiB", .help = "x" },
     { "keep_alive", CONF_DURATION, BROKER_BRIDGE(keep_alive_ms), .def = "30s", .help = "x" },
     { "notifications", CONF_ENUM, BROKER_BRIDGE(notify), .def = "local", .names = broker_notify,
       .help = "x" },
