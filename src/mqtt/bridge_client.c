@@ -593,7 +593,7 @@ static void on_tick(struct timer *t)
 
     timer_start(t, b->o.ack_timeout_ms);
     bridge_tally_take(&b->tally, &b->relay.counts);
-    if (b->state != ST_OPEN || !bridge_relay_overdue(&b->relay))
+    if (b->state < ST_SWEEPING || !bridge_relay_overdue(&b->relay))
         return;
     metric_add(b->tally.overdue, 1);
     start_over(b, "the far server owes an acknowledgement for too long");

@@ -123,7 +123,10 @@ static void paid(struct bridge_relay *r, uint16_t id)
 bool bridge_relay_overdue(struct bridge_relay *r)
 {
     uint8_t *spare = r->waited;
+    struct bridge_sweep *sweep = &r->sweep[BRIDGE_FAR];
 
+    if (sweep->open > 0 && sweep->idle++ > 0)
+        return true;
     if (r->owed == 0)
         return false;
     for (size_t i = 0; i < ID_BYTES; i++)
@@ -379,6 +382,7 @@ int bridge_relay_input(struct bridge_relay *r, enum bridge_side from, const stru
     buf_clear(&r->topic);
     if (p->type == MQTT_PUBCOMP && r->sweep[from].open > 0) {
         r->sweep[from].open--;
+        r->sweep[from].idle = 0;
         sweep_on(r, from);
         r->sweep[from].done = r->sweep[from].open == 0;
         return 0;

@@ -44,6 +44,7 @@ struct bridge_relay {
     unsigned owed;
     struct bridge_sweep {
         uint32_t next, open; /* ids to be released yet from `next` on; those without an answer */
+        unsigned idle;       /* periods without an answer */
         bool done;           /* all were answered */
     } sweep[2];
     const char *why; /* of an error */
@@ -62,7 +63,8 @@ MUST_USE int bridge_relay_input(struct bridge_relay *r, enum bridge_side from,
                                 const struct mqtt_packet *p);
 /* The far side sent a PUBLISH that is too large for us: p has its QoS and packet id. */
 void bridge_relay_skipped(struct bridge_relay *r, const struct mqtt_publish *p);
-/* Called once a period: true when the far side has owed an answer for longer than that. */
+/* Called once a period: true when the far side has owed an answer for longer than that, or all of them while
+ * ids are released there. */
 bool bridge_relay_overdue(struct bridge_relay *r);
 
 /* One of the sessions is new and the other is not: the ids of QoS 2 messages that the older server has from

@@ -8,7 +8,7 @@ import threading
 import time
 import types
 
-from bridging import LISTENERS, PUBACK, PUBLISH, PUBREC, PUBREL, FarHub, Mosquitto, Path, bridge
+from bridging import LISTENERS, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, FarHub, Mosquitto, Path, bridge
 from certs import authority, certificate
 from harness import SLOW, main, until
 from mqtt_peers import Publisher, Subscriber
@@ -318,8 +318,11 @@ def test_this_side_that_forgot_and_was_started_again_before_it_could_tell(box):
         hub.start()
         assert not hub.get_status()["bridges"][0]["connected"]
         assert hub.stop() == 0
-    path.down = False
+    # What asks for that may go unanswered: it is asked again.
+    path.lose, path.down, before = lambda kind: kind == PUBCOMP, False, path.connections
     hub.start()
+    until(lambda: path.lost and path.connections > before + 1, "the silence to be noticed")
+    path.lose = None
     wait_open(hub)
     pub(port, "line/after", "2", "-q", "2")
     until(lambda: ("line/after", 2) in taker.got[2], "what came after")

@@ -325,6 +325,26 @@ static void a_sweep_releases_every_id(void **state)
     kit_fini(&k);
 }
 
+static void a_sweep_that_is_not_answered_is_noticed(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    kit_init(&k, &v5_far);
+    bridge_relay_sweep(&k.r, BRIDGE_FAR);
+    for (uint16_t id = 1; id <= 10; id++) { /* slow, but going on */
+        assert_false(bridge_relay_overdue(&k.r));
+        assert_int_equal(ack(&k, BRIDGE_FAR, MQTT_PUBCOMP, id, 0), 0);
+    }
+    assert_false(bridge_relay_overdue(&k.r)); /* not for a whole period yet */
+    assert_true(bridge_relay_overdue(&k.r));
+    bridge_relay_open(&k.r, &v5_far);
+    bridge_relay_sweep(&k.r, BRIDGE_LOCAL); /* our own broker may be busy */
+    for (unsigned i = 0; i < 5; i++)
+        assert_false(bridge_relay_overdue(&k.r));
+    kit_fini(&k);
+}
+
 /* ---- two servers ---- */
 
 #define MESSAGES 60
@@ -551,6 +571,7 @@ int main(void)
         cmocka_unit_test(a_server_that_knows_less_gets_less),
         cmocka_unit_test(an_answer_that_is_owed_is_noticed),
         cmocka_unit_test(a_sweep_releases_every_id),
+        cmocka_unit_test(a_sweep_that_is_not_answered_is_noticed),
         cmocka_unit_test(connections_break_at_any_moment),
     };
 
