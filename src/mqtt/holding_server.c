@@ -199,6 +199,7 @@ static struct session *make_stand_in(const struct session *s)
 {
     struct session *t = session_new(session_id(s), s->serial, s->limits);
 
+    t->stand_in = true;
     t->written = s->written;
     for (uint32_t i = 0; i < s->sub_count; i++) {
         const struct session_sub *sub = &s->subs[i];

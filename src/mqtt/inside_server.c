@@ -156,8 +156,8 @@ void inside_look(struct part *p, const struct session *s)
 {
     struct broker_inside *i;
 
-    if (s->limits == &p->b->session_limits)
-        return;
+    if (s->limits == &p->b->session_limits || s->stand_in)
+        return; /* what a stand-in has is not the queue, which is looked at on its worker yet */
     i = container_of(s->limits, struct broker_inside, limits);
     cell_set(&i->messages, s->queued_messages);
     cell_set(&i->bytes, s->queued_bytes);
