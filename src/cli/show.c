@@ -144,6 +144,10 @@ static void put_bridges(const struct json_t *all, struct buf *out)
             buf_printf(
                 out, "          %16s %llu messages were refused for good, or have no place there\n",
                 "", (unsigned long long)gone);
+        if (show_u64(b, "filters_refused") > 0)
+            buf_printf(out,
+                       "          %16s %llu filters are refused there: nothing comes in by them\n",
+                       "", (unsigned long long)show_u64(b, "filters_refused"));
     }
 }
 

@@ -449,6 +449,7 @@ static void far_connected(void *ctx, bool session_present)
     struct bridge *b = ctx;
 
     bridge_pair_far(&b->pair, session_present);
+    cell_set(&b->tally.closed, 0); /* every filter is asked for again */
     mqtt_client_pause(b->far, true);
     move(b, ST_JOINING);
     if (!b->local)
@@ -505,16 +506,20 @@ static void far_subscribed(void *ctx, struct str filter, unsigned code)
 {
     struct bridge *b = ctx;
 
+    if (code >= 0x80) {
+        cell_add(&b->tally.closed, 1);
+        log_warn("bridge", "the far server refuses a filter: nothing comes in by its rule",
+                 lf_text("bridge", b->name), lf_str("filter", filter), lf_u64("reason", code));
+        return;
+    }
     for (size_t i = 0; i < b->map.count; i++) {
         const struct bridge_map_entry *e = &b->map.entries[i];
 
         if (!(e->rule.direction & BRIDGE_IN) || !str_eq(e->remote_filter, filter) ||
             code >= e->rule.qos)
             continue;
-        if (code < 0x80)
-            log_warn("bridge",
-                     "the far server grants less than the rule's qos: messages may be lost",
-                     lf_text("bridge", b->name), lf_str("filter", filter), lf_u64("qos", code));
+        log_warn("bridge", "the far server grants less than the rule's qos: messages may be lost",
+                 lf_text("bridge", b->name), lf_str("filter", filter), lf_u64("qos", code));
         return;
     }
 }
@@ -747,5 +752,6 @@ void bridge_status(const struct bridge *b, struct bridge_status *out)
                                    .taken = cell_get(&b->tally.taken),
                                    .refused = cell_get(&b->tally.refused),
                                    .dropped = cell_get(&b->tally.dropped),
+                                   .closed = cell_get(&b->tally.closed),
                                    .connects = cell_get(&b->tally.connects) };
 }

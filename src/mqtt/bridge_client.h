@@ -62,6 +62,7 @@ struct bridge_status {
     uint64_t queued, queued_bytes; /* messages that wait, those on their way included */
     bool full;
     uint64_t sent, taken, refused, dropped, connects;
+    uint64_t closed; /* filters that the far server refuses, as of the last connection */
 };
 void bridge_status(const struct bridge *b, struct bridge_status *out);
 

@@ -13,6 +13,7 @@ struct bridge_tally {
     struct bridge_counts told;
     /* From any thread. */
     struct cell connected, connects, sent, taken, refused, dropped;
+    struct cell closed; /* filters that the far server refuses */
 };
 
 /* name outlives it; m may be NULL. */

@@ -133,6 +133,7 @@ static void put_bridges(const struct status_server *s, struct json_writer *w)
         json_put_u64(w, "taken", b.taken);
         json_put_u64(w, "refused", b.refused);
         json_put_u64(w, "dropped", b.dropped);
+        json_put_u64(w, "filters_refused", b.closed);
         json_put_u64(w, "connects", b.connects);
         json_end_object(w);
     }

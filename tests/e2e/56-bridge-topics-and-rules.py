@@ -339,6 +339,21 @@ def test_this_side_that_forgot_and_was_started_again_before_it_could_tell(box):
     taker.end = True
 
 
+def test_a_filter_that_is_refused_is_told(box):
+    """mosquitto grants every filter, so another hub does it."""
+    acl = box.dir / "acl"
+    acl.write_text("topic readwrite open/#\n")
+    far = box.hub(name="far", mqtt=LISTENERS + f"  acl_file: {acl}\n")
+    hub = box.hub(mqtt=LISTENERS + bridge(far.port("mqtt"), ['filter: "open/#", direction: in', 'filter: "closed/#", direction: in, qos: 2']))
+    wait_open(hub)
+    until(lambda: hub.get_status()["bridges"][0]["filters_refused"] == 1, "the refusal in the status")
+    assert hub.logged(bridge="far", filter="closed/#", reason=0x87), hub.tail()
+    assert "1 filters are refused there" in hub.cli("status", "--control", str(box.dir / "hub.sock")).stdout
+    here = listen(box, hub.port("mqtt"), "open/#", "-v")
+    pub(far.port("mqtt"), "open/x", "1", "-q", "1")
+    until(lambda: here() == ["open/x 1"], "what the other rule brings in")
+
+
 def test_a_bridge_that_is_gone_ends(box):
     hub = box.hub(mqtt=LISTENERS + bridge(1, ['filter: "a/#", direction: out', 'filter: "b/#", direction: out']))
     port = hub.keep_port()
