@@ -97,6 +97,9 @@ static void feed(struct run *r, struct str bytes)
             client_took(&r->c, &e.packet.publish, r->now);
         if (e.kind == CLIENT_EV_DONE)
             end_one(r, &e.done);
+        if (e.kind == CLIENT_EV_SKIPPED)
+            FUZZ_CHECK(r->c.cfg.relay && r->c.cfg.connect.version == MQTT_V311 &&
+                       (e.packet.publish.qos > 0) == (e.packet.publish.packet_id > 0));
         if (e.kind == CLIENT_EV_SUBSCRIBED)
             FUZZ_CHECK(mqtt_filter_valid(e.filter));
         look_at_output(r);
@@ -194,6 +197,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                        .clean_start = true,
                                        .keep_alive_s = (uint16_t)(flags >> 4) },
                           .resend = flags & 2,
+                          .relay = flags & 0x80,
                           .connect_timeout_ms = 1000,
                           .ping_after_ms = 500,
                           .ping_timeout_ms = 500,
