@@ -223,14 +223,15 @@ struct subscribing {
     uint32_t joins;   /* shared subscriptions among them */
     uint32_t ack;
     uint32_t sub_id;
-    uint32_t rechecks;    /* when it was decided */
-    struct blob *packet;  /* the SUBACK */
+    uint32_t rechecks; /* when it was decided */
+    uint16_t packet_id;
     struct blob *request; /* the list, for the retained messages that follow */
     struct blob *codes;   /* one per entry; bit 0x40: send no retained messages */
 };
 #define CODE_NO_RETAINED 0x40
+#define CODE_GRANTED(c)  (((c)&0x80) == 0)
 
-static struct blob *encode_suback(struct conn *c, enum mqtt_type type, uint16_t packet_id,
+static struct blob *encode_answer(struct conn *c, enum mqtt_type type, uint16_t packet_id,
                                   struct str codes)
 {
     struct mqtt_packet pk = { .type = type, .suback = { .packet_id = packet_id } };
@@ -351,6 +352,34 @@ static void ask_retained(struct subscribing *g, const struct mqtt_sub *sub, uint
         keep_query(c, filter, (uint8_t)(qos | (sub->no_local ? TREE_NO_LOCAL : 0)), g->sub_id);
 }
 
+/* The rules have changed since it was decided, and what they grant no more has ended meanwhile: the client is not
+ * told of it as granted. */
+static void recheck_codes(struct subscribing *g)
+{
+    struct conn *c = g->c;
+    struct mqtt_sub sub;
+    size_t at = 0;
+
+    if (g->rechecks == c->part->rechecks || !conn_is_open(c))
+        return;
+    for (size_t i = 0; next_sub(c, blob_str(g->request), &at, &sub); i++)
+        if (CODE_GRANTED(g->codes->bytes[i]) &&
+            !session_has_subscription(c->session, mounted(c, sub.filter)))
+            g->codes->bytes[i] = (char)(c->version == MQTT_V5 ? MQTT_REASON_NOT_AUTHORIZED : 0x80);
+}
+
+static struct blob *encode_suback(const struct subscribing *g)
+{
+    struct blob *plain = blob_new(blob_str(g->codes)), *packet;
+
+    for (uint32_t i = 0; i < plain->n; i++)
+        if (CODE_GRANTED(plain->bytes[i]))
+            plain->bytes[i] &= 0x03;
+    packet = encode_answer(g->c, MQTT_SUBACK, g->packet_id, blob_str(plain));
+    blob_unref(plain);
+    return packet;
+}
+
 /* The subscriptions stand everywhere: SUBACK, then the retained messages. */
 static void subscribed(struct subscribing *g)
 {
@@ -359,7 +388,8 @@ static void subscribed(struct subscribing *g)
     struct mqtt_sub sub;
     size_t at = 0;
 
-    acks_settle_take(&c->acks, g->ack, 0, NULL, g->packet);
+    recheck_codes(g);
+    acks_settle_take(&c->acks, g->ack, 0, NULL, encode_suback(g));
     conn_flush_acks(c);
     for (size_t i = 0; next_sub(c, list, &at, &sub); i++)
         if (conn_is_open(c) && (uint8_t)g->codes->bytes[i] <= 2)
@@ -383,7 +413,7 @@ static void on_standing(void *ctx)
 
 static bool on_subscribe(struct conn *c, const struct mqtt_subscribe *pk)
 {
-    struct blob *codes = blob_alloc(pk->count), *plain;
+    struct blob *codes = blob_alloc(pk->count);
     struct subscribing *g;
     struct mqtt_sub sub;
     size_t at = 0;
@@ -411,12 +441,7 @@ static bool on_subscribe(struct conn *c, const struct mqtt_subscribe *pk)
             sub.qos = (uint8_t)codes->bytes[i];
             news |= add_subscription(g, &sub, (uint8_t *)&codes->bytes[i]);
         }
-    plain = blob_new(blob_str(codes));
-    for (uint32_t i = 0; i < plain->n; i++)
-        if (!(plain->bytes[i] & 0x80))
-            plain->bytes[i] &= 0x03;
-    g->packet = encode_suback(c, MQTT_SUBACK, pk->packet_id, blob_str(plain));
-    blob_unref(plain);
+    g->packet_id = pk->packet_id;
     g->codes = codes;
     g->request = blob_new(pk->list);
     g->ack = acks_open(&c->acks, &c->part->spare_acks, MQTT_SUBACK, pk->packet_id);
@@ -488,7 +513,7 @@ static void on_unsubscribe(struct conn *c, const struct mqtt_subscribe *pk)
         g->waiting++;
         persist_unsubscribe(c->part, c->session, filter, persist_how(c), on_unsub_written, g);
     }
-    g->packet = encode_suback(c, MQTT_UNSUBACK, pk->packet_id,
+    g->packet = encode_answer(c, MQTT_UNSUBACK, pk->packet_id,
                               c->version == MQTT_V5 ? blob_str(codes) : STR_NONE);
     g->ack = acks_open(&c->acks, &c->part->spare_acks, MQTT_UNSUBACK, pk->packet_id);
     blob_unref(codes);

@@ -497,7 +497,8 @@ struct join_mail {
     void *ctx;
     uint64_t serial, id;
     uint32_t sub_id;
-    uint32_t since; /* of its membership */
+    uint32_t since;    /* of its membership */
+    uint32_t rechecks; /* of `from` when it asked */
     uint8_t options;
     bool lasting;
     size_t key_n;
@@ -533,6 +534,21 @@ static void on_join_written(void *ctx, int code, uint64_t seq)
     mem_free(k);
 }
 
+/* The rules may have changed on the way, and whoever looked at the session's subscriptions then did not find
+ * this one. */
+static bool may_join(struct part *p, const struct session *s, const struct join_mail *k)
+{
+    struct str name, filter = STR_NONE;
+
+    if (k->rechecks == p->rechecks)
+        return true;
+    mqtt_share_split(str_from(k->key, k->key_n), &name, &filter);
+    if (recheck_allows(p, s->who, session_id(s), AUTHZ_SUBSCRIBE, filter))
+        return true;
+    metric_add(p->b->m.denied_subscribe, 1);
+    return false;
+}
+
 static void on_joined(struct mail *m, struct loop *l)
 {
     struct join_mail *k = container_of(m, struct join_mail, mail);
@@ -543,7 +559,7 @@ static void on_joined(struct mail *m, struct loop *l)
     p->letters--;
     if (!k->c && !s)
         s = find_member(p, k->serial);
-    if (s && s->serial == k->serial) {
+    if (s && s->serial == k->serial && may_join(p, s, k)) {
         struct str key = str_from(k->key, k->key_n);
         bool added = !session_has_subscription(s, key);
 
@@ -559,7 +575,7 @@ static void on_joined(struct mail *m, struct loop *l)
                               persist_how(k->c), on_join_written, k);
             return;
         }
-    } else { /* it has gone, or moved, and was not told of its subscription */
+    } else { /* it has gone, or moved, and was not told of its subscription; or may not have it any more */
         leave_one(p, k->home->index, k->id, k->serial, k->since);
     }
     if (k->done)
@@ -608,6 +624,7 @@ static struct join_mail *ask_home(struct part *p, struct session *s, const struc
     k->sub_id = w->sub_id;
     k->options = w->options;
     k->lasting = s->written;
+    k->rechecks = p->rechecks;
     k->key_n = w->key.n;
     memcpy(k->key, w->key.p, w->key.n);
     p->letters++;

@@ -7,6 +7,8 @@
 /* While it is shut nobody may do anything below "a/", and nobody is called "gone". */
 struct rules {
     struct cell shut;
+    struct mail late; /* they shut right behind the question about "a/late", on that worker */
+    struct broker *broker;
 };
 
 static int rules_login(void *ctx, struct authz_login *l, struct identity **out_id)
@@ -26,8 +28,22 @@ static int rules_again(void *ctx, const struct authz_check *c)
     return cell_get(&r->shut) && str_starts(c->object, STR("a/")) ? ERR_REFUSED : 0;
 }
 
+static void shut_late(struct mail *m, struct loop *l)
+{
+    struct rules *r = container_of(m, struct rules, late);
+
+    cell_set(&r->shut, true);
+    broker_recheck(r->broker, l);
+}
+
 static int rules_check(void *ctx, struct authz_check *c)
 {
+    struct rules *r = ctx;
+
+    if (str_eq(c->object, STR("a/late"))) {
+        r->late.deliver = shut_late;
+        loop_post(c->loop, &r->late);
+    }
     return rules_again(ctx, c);
 }
 
@@ -82,6 +98,7 @@ static void world_init(struct world *w, unsigned workers)
     rig_init(&w->rig);
     w->rig.o.authz = &w->authz;
     rig_start(&w->rig, workers);
+    w->rules.broker = w->rig.broker;
 }
 
 static void subscriptions_end_and_publications_are_refused(void **state)
@@ -114,6 +131,36 @@ static void subscriptions_end_and_publications_are_refused(void **state)
     client_close(&sub);
     client_close(&pub);
     rig_stop(&w.rig);
+}
+
+/* They are not the client's yet when the rules change, and it is told that they will not be. */
+static void what_is_being_subscribed_is_looked_at_too(void **state)
+{
+    static const char *const filters[] = { "$share/g/a/late", "a/late" };
+
+    (void)state;
+    for (unsigned workers = 1; workers <= 3; workers++) {
+        for (unsigned i = 0; i < 2; i++) {
+            uint8_t code;
+            struct world w;
+            struct client sub;
+
+            world_init(&w, workers);
+            sub = client_connect(&w.rig, MQTT_V5, "sub");
+            code = client_subscribe(&sub, filters[i], 1);
+            if (i == 0 ||
+                workers > 1) /* else there is nothing to wait for, and it is granted before */
+                assert_int_equal(code, MQTT_REASON_NOT_AUTHORIZED);
+            assert_int_equal(rig_session(&w.rig, "sub").info.subscriptions, 0);
+            assert_int_equal(client_subscribe(&sub, "b", 1), 1);
+            assert_int_equal(broker_post(w.rig.broker, STR("a/late"), NULL, 1, 0), 0);
+            assert_int_equal(broker_post(w.rig.broker, STR("b"), NULL, 1, 0), 0);
+            client_expect_publish(&sub, "b", "", 1);
+            client_expect_nothing(&sub);
+            client_close(&sub);
+            rig_stop(&w.rig);
+        }
+    }
 }
 
 /* Retained messages that wait for a slow client. */
@@ -290,6 +337,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(subscriptions_end_and_publications_are_refused),
+        cmocka_unit_test(what_is_being_subscribed_is_looked_at_too),
         cmocka_unit_test(what_waits_is_dropped),
         cmocka_unit_test(who_is_gone_is_ended_and_so_is_its_session),
         cmocka_unit_test(wills_and_absent_sessions_follow_the_rules),
