@@ -71,12 +71,14 @@ static void answer_publish(struct conn *c, const struct mqtt_publish *pk, uint8_
 }
 
 /* More publications without our acknowledgement than we allowed: MQTT 5 was told the number and
- * broke it (0x93); 3.1.1 was not, and waits, as QoS 0 does when too many are undecided. So does what is
- * retained of QoS 0 behind what is not decided yet: it would overtake that, and the older message would be
- * what is kept. False: stop. */
+ * broke it (0x93). 3.1.1 knows none: it waits, as QoS 0 does when too many are undecided, and its PUBRELs may stand
+ * behind any number of publications; of those that have their PUBREC there are never more than packet ids.
+ * What is retained of QoS 0 waits behind what is not decided yet: it would overtake that, and the older message
+ * would be what is kept. False: stop. */
 static bool within_window(struct conn *c, const struct mqtt_publish *pk)
 {
-    size_t open = c->acks.publications + c->session->received_count;
+    bool told = c->version == MQTT_V5;
+    size_t open = c->acks.publications + (told ? c->session->received_count : 0);
 
     if (pk->qos == 0) {
         if (c->undecided < UNDECIDED_FACTOR * c->rules->inflight_max &&
@@ -88,7 +90,7 @@ static bool within_window(struct conn *c, const struct mqtt_publish *pk)
     if (open < c->rules->inflight_max ||
         (pk->qos == 2 && session_is_received(c->session, pk->packet_id)))
         return true;
-    if (c->version == MQTT_V5 || c->acks.count == 0) {
+    if (told) {
         conn_end(c, MQTT_REASON_RECEIVE_MAX, "more unacknowledged messages than allowed");
         return false;
     }

@@ -687,36 +687,63 @@ void session_give_back(struct session *s,
 
 /* ---- incoming QoS 2 ---- */
 
+/* In order, since a client may have all that there are on their way; this is the first that is not below. */
+static uint32_t received_place(const struct session *s, uint16_t packet_id)
+{
+    uint32_t low = 0, high = s->received_count;
+
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+
+        if (s->received[mid] < packet_id)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+/* There is always room for the next power of two, and for four. */
+static void received_fit(struct session *s)
+{
+    size_t n = s->received_count;
+
+    if (n == 0 || (n >= 4 && (n & (n - 1)) == 0))
+        s->received = mem_resize(s->received, (n ? 2 * n : 4) * sizeof(*s->received));
+}
+
 bool session_is_received(const struct session *s, uint16_t packet_id)
 {
-    for (uint32_t i = 0; i < s->received_count; i++)
-        if (s->received[i] == packet_id)
-            return true;
-    return false;
+    uint32_t at = received_place(s, packet_id);
+
+    return at < s->received_count && s->received[at] == packet_id;
 }
 
 bool session_receive(struct session *s, uint16_t packet_id)
 {
-    size_t n = s->received_count;
+    uint32_t at = received_place(s, packet_id);
 
     if (packet_id == 0 || session_is_received(s, packet_id))
         return false; /* a damaged log may say 0; so there are never more than fit */
-    /* There is always room for the next power of two, and for four. */
-    if (n == 0 || (n >= 4 && (n & (n - 1)) == 0))
-        s->received = mem_resize(s->received, (n ? 2 * n : 4) * sizeof(*s->received));
-    s->received[s->received_count++] = packet_id;
+    received_fit(s);
+    memmove(&s->received[at + 1], &s->received[at],
+            (s->received_count - at) * sizeof(*s->received));
+    s->received[at] = packet_id;
+    s->received_count++;
     return true;
 }
 
 bool session_release(struct session *s, uint16_t packet_id)
 {
-    for (uint32_t i = 0; i < s->received_count; i++) {
-        if (s->received[i] != packet_id)
-            continue;
-        s->received[i] = s->received[--s->received_count];
-        return true;
-    }
-    return false;
+    uint32_t at = received_place(s, packet_id);
+
+    if (!session_is_received(s, packet_id))
+        return false;
+    s->received_count--;
+    memmove(&s->received[at], &s->received[at + 1],
+            (s->received_count - at) * sizeof(*s->received));
+    received_fit(s);
+    return true;
 }
 
 /* ---- connection comes and goes ---- */

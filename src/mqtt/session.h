@@ -127,7 +127,7 @@ struct session {
     uint32_t queued_messages;
     size_t queued_bytes;
     struct sub_id_sets *id_sets; /* NULL while no message has several identifiers */
-    uint16_t *received;          /* packet ids of QoS 2 publications not yet released */
+    uint16_t *received;          /* packet ids of QoS 2 publications not yet released, in order */
 
     struct message *will;
     uint32_t will_delay_s;

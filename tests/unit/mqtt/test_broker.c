@@ -520,6 +520,43 @@ static void limits_of_a_connection(void **state)
     rig_stop(&r);
 }
 
+/* It was told of no window, and its PUBRELs stand behind its publications: all are taken. MQTT 5 was told. */
+static void qos_2_without_a_window(void **state)
+{
+    enum { MANY = 500 };
+    struct rig r;
+    struct client c;
+    struct mqtt_packet pk, rel = { .type = MQTT_PUBREL };
+
+    (void)state;
+    rig_init(&r);
+    r.limits.mqtt_inflight_max = 10;
+    rig_start(&r, 1);
+    c = client_connect(&r, MQTT_V311, "c");
+    for (uint16_t i = 1; i <= MANY; i++) {
+        pk = publish_packet("t", "", 2, false, i);
+        client_send(&c, &pk);
+    }
+    for (rel.ack.packet_id = 1; rel.ack.packet_id <= MANY; rel.ack.packet_id++)
+        client_send(&c, &rel);
+    for (uint16_t i = 1; i <= MANY; i++)
+        assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.packet_id, i);
+    for (uint16_t i = 1; i <= MANY; i++)
+        assert_int_equal(client_expect(&c, MQTT_PUBCOMP).ack.packet_id, i);
+    client_close(&c);
+
+    c = client_connect(&r, MQTT_V5, "c");
+    for (uint16_t i = 1; i <= 11; i++) {
+        pk = publish_packet("t", "", 2, false, i);
+        client_send(&c, &pk);
+    }
+    for (uint16_t i = 1; i <= 10; i++)
+        assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.packet_id, i);
+    client_expect_kick(&c, MQTT_REASON_RECEIVE_MAX);
+    client_close(&c);
+    rig_stop(&r);
+}
+
 /* A reader that does not read loses QoS 0, and nothing of QoS 1 up to the queue's limit; the
  * publisher and the others do not notice. */
 static void slow_reader(void **state)
@@ -640,6 +677,7 @@ int main(void)
         cmocka_unit_test(retained_of_several_filters),
         cmocka_unit_test(many_retained_to_a_slow_reader),
         cmocka_unit_test(limits_of_a_connection),
+        cmocka_unit_test(qos_2_without_a_window),
         cmocka_unit_test(slow_reader),
         cmocka_unit_test(from_inside),
         cmocka_unit_test(the_end_is_told),

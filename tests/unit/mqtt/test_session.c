@@ -146,6 +146,31 @@ static void exactly_once_states(void **state)
     session_free(s);
 }
 
+/* Every id that there is, in whatever order they come and go. */
+static void all_ids_received_at_once(void **state)
+{
+    static const uint32_t steps[] = { 1, 40503, 65535 }; /* odd: each id comes by once */
+    struct session *s = session_new(STR("c"), 1, &limits);
+
+    (void)state;
+    for (unsigned k = 0; k < 3; k++) {
+        for (uint32_t i = 0; i < 65536; i++) {
+            uint16_t id = (uint16_t)(i * steps[k]);
+
+            assert_int_equal(session_receive(s, id), id != 0);
+        }
+        assert_int_equal(s->received_count, 65535);
+        for (uint32_t id = 1; id < 65536; id += 2)
+            assert_true(session_release(s, (uint16_t)id));
+        for (uint32_t id = 1; id < 65536; id++)
+            assert_int_equal(session_is_received(s, (uint16_t)id), id % 2 == 0);
+        for (uint32_t id = 65534; id > 0; id -= 2)
+            assert_true(session_release(s, (uint16_t)id));
+        assert_int_equal(s->received_count, 0);
+    }
+    session_free(s);
+}
+
 static bool is_even(void *ctx, const struct session_out *o)
 {
     ++*(unsigned *)ctx;
@@ -773,6 +798,7 @@ int main(void)
         cmocka_unit_test(window_and_order),
         cmocka_unit_test(short_of_memory),
         cmocka_unit_test(exactly_once_states),
+        cmocka_unit_test(all_ids_received_at_once),
         cmocka_unit_test(what_waits_can_be_dropped),
         cmocka_unit_test(limits_drop_the_newest),
         cmocka_unit_test(what_was_let_in_is_over_no_limit),
