@@ -61,7 +61,8 @@ struct broker_metrics {
     struct metric *overfull, *throttled, *crowded, *expired_sessions, *sockets;
     struct metric *packets_in, *packets_out, *sent_bytes, *payload_in, *payload_out;
     struct metric *queued, *queued_bytes, *retained_bytes;
-    struct metric *denied_publish, *denied_subscribe, *refused_ingest, *kept_alive, *taken_over;
+    struct metric *denied_publish, *denied_subscribe, *denied_session, *refused_ingest, *kept_alive,
+        *taken_over;
     struct metric *connected, *sessions, *subscriptions, *shared, *retained, *proto_errors;
     struct metric *between, *proxy_refused, *unwritten;
 };

@@ -55,6 +55,7 @@ static void metrics_set_up(struct broker *b, struct metrics *m)
         .dropped_mount = DROPPED("mount"),
         .denied_publish = DENIED("publish"),
         .denied_subscribe = DENIED("subscribe"),
+        .denied_session = DENIED("session"),
         .refused_ingest = PLAIN("publications_refused", "publications refused by ingestion"),
         .kept_alive = PLAIN("keep_alive_timeouts", "connections ended by keep-alive"),
         .taken_over = PLAIN("sessions_taken_over", "connections ended by a newer one"),

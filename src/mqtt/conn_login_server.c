@@ -3,7 +3,8 @@
  *
  * The CONNECT is copied once, since every answer may come later. Nothing about why a login failed
  * is told to the client beyond "bad user name or password", and nothing of its password is logged.
- * A session is continued only by the identity that left it: a client id is no secret.
+ * A session is continued, or ended by a clean start, only by the identity that left it: a client id is no
+ * secret. Anybody else is refused (mqtt/holding_server.c).
  *
  * MQTT 5 3.1, 3.2; MQTT 3.1.1 3.1, 3.2. Extended authentication is refused with 0x8C.
  */
@@ -619,6 +620,21 @@ static void write_open(void *ctx)
     }
 }
 
+static void refuse_claim(struct conn *c, int code)
+{
+    if (c->state != CONN_CLAIMING)
+        return;
+    if (code == ERR_REFUSED) {
+        metric_add(c->part->b->m.denied_session, 1);
+        refuse(
+            c, MQTT_REASON_NOT_AUTHORIZED,
+            "another user has a session of that client id, which 'wayside sessions --kick CLIENT "
+            "--session' would end");
+        return;
+    }
+    refuse(c, MQTT_REASON_QUOTA, "too many sessions");
+}
+
 void conn_granted(struct conn *c, const struct grant *g)
 {
     struct part *p = c->part;
@@ -627,8 +643,7 @@ void conn_granted(struct conn *c, const struct grant *g)
     bool news = false, in_tree;
 
     if (g->code) {
-        if (c->state == CONN_CLAIMING)
-            refuse(c, MQTT_REASON_QUOTA, "too many sessions");
+        refuse_claim(c, g->code);
         conn_unhold(c);
         return;
     }

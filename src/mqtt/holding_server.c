@@ -15,6 +15,9 @@
  * session that ends with its connection, or is to begin anew, has nothing to lose and is given up
  * at once; one that stays on its worker does not leave the tree.
  *
+ * O says no to an identity that is not the one of its session: a client id is no secret, and whoever knows it
+ * shall not be able to end what another has there. Then S grants nothing, and O keeps what it has.
+ *
  * S serialises: while a session moves, further claims wait there. A session that ends on its own
  * is reported with the generation of its holding, so that word of it cannot hit a later holding.
  * Every request goes by mail, also to the same worker: one way through the code.
@@ -38,14 +41,15 @@ struct claim_mail {
     struct mail mail;
     struct registry_claim claim;
     struct broker *b;
-    struct conn *c;
+    struct conn
+        *c; /* held; its identity and rules do not change any more, and every part may read them */
     struct session *s;
     struct session *stand_in; /* at the claimer, while s is on its way */
     uint32_t since;           /* what s had queued when it was asked for */
     bool clean, in_tree;
     bool untold; /* the round under way waits for s to be back */
     unsigned shard, owner;
-    int code;
+    int code; /* ERR_FULL, ERR_REFUSED: it is granted nothing */
     size_t id_n;
     char id[];
 };
@@ -141,6 +145,7 @@ static void on_stand_in(struct mail *m, struct loop *l)
 /* ---- at the owner ---- */
 
 static void on_gave(struct mail *m, struct loop *l);
+static void on_kept(struct mail *m, struct loop *l);
 
 static struct holding *find(struct part *p, struct str client_id)
 {
@@ -243,12 +248,25 @@ enum broker_kick holding_kick(struct part *p, struct str client_id, bool end_ses
     return BROKER_KICK_DONE;
 }
 
+/* Ids of clients inside are nobody else's, whatever a log says. */
+static bool may_take(const struct holding *h, const struct conn *claimer)
+{
+    return claimer->rules->inside || identity_is_same(h->s->who, claimer->who);
+}
+
 static void on_take(struct mail *m, struct loop *l)
 {
     struct claim_mail *k = claim_of(m);
     struct part *p = part_of(k->b, l);
     struct holding *h = find(p, claim_id(k));
 
+    k->owner = p->index;
+    if (h && !may_take(h, k->c)) {
+        k->code = ERR_REFUSED;
+        k->mail.deliver = on_kept;
+        part_post(p, k->shard, &k->mail);
+        return;
+    }
     if (h) {
         if (!h->claimer && h->s->conn)
             metric_add(p->b->m.taken_over, 1);
@@ -267,7 +285,6 @@ static void on_take(struct mail *m, struct loop *l)
     } else if (h && k->clean) {
         k->s = release(h, true);
     } else if (h) {
-        k->owner = p->index;
         k->since = h->s->count;
         k->stand_in = make_stand_in(h->s);
         k->mail.deliver = on_stand_in;
@@ -326,6 +343,20 @@ static void on_gave(struct mail *m, struct loop *l)
     shard_grant(p, k);
     if (next)
         shard_take(p, next->ctx, worker);
+}
+
+static void on_kept(struct mail *m, struct loop *l)
+{
+    struct claim_mail *k = claim_of(m);
+    struct part *p = part_of(k->b, l);
+    unsigned owner = k->owner;
+    struct registry_claim *next;
+    struct registry_claim *claim = registry_kept(&p->registry, claim_id(k), &next);
+
+    assert(claim == &k->claim);
+    shard_grant(p, k);
+    if (next)
+        shard_take(p, next->ctx, owner);
 }
 
 static void on_claim(struct mail *m, struct loop *l)

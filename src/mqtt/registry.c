@@ -79,6 +79,19 @@ enum registry_act registry_claim(struct registry *r, struct str client_id,
     return REGISTRY_TAKE;
 }
 
+/* The claim that the owner was asked for, and in *out_next the one behind it. */
+static struct registry_claim *take_first(struct entry *e, struct registry_claim **out_next)
+{
+    struct registry_claim *claim = e->last->next;
+
+    e->last->next = claim->next;
+    if (e->last == claim)
+        e->last = NULL;
+    claim->next = NULL;
+    *out_next = e->last ? e->last->next : NULL;
+    return claim;
+}
+
 struct registry_claim *registry_gave(struct registry *r, struct str client_id,
                                      struct registry_claim **out_next)
 {
@@ -86,14 +99,18 @@ struct registry_claim *registry_gave(struct registry *r, struct str client_id,
     struct registry_claim *claim;
 
     assert(e && e->last);
-    claim = e->last->next;
-    e->last->next = claim->next;
-    if (e->last == claim)
-        e->last = NULL;
-    claim->next = NULL;
+    claim = take_first(e, out_next);
     hold(r, e, claim);
-    *out_next = e->last ? e->last->next : NULL;
     return claim;
+}
+
+struct registry_claim *registry_kept(struct registry *r, struct str client_id,
+                                     struct registry_claim **out_next)
+{
+    struct entry *e = map_get(&r->entries, client_id);
+
+    assert(e && e->last);
+    return take_first(e, out_next);
 }
 
 void registry_gone(struct registry *r, struct str client_id, uint32_t generation)

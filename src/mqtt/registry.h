@@ -42,6 +42,10 @@ uint32_t registry_restore(struct registry *r, struct str client_id, unsigned wor
  * NULL. */
 struct registry_claim *registry_gave(struct registry *r, struct str client_id,
                                      struct registry_claim **out_next);
+/* The owner does not give the session up to the claim that it was asked for: that claim, which is refused.
+ * *out_next: as above, for which the owner is to be asked again. */
+struct registry_claim *registry_kept(struct registry *r, struct str client_id,
+                                     struct registry_claim **out_next);
 /* The holding has ended at its owner; nothing is left of the session. Ignored when it is being
  * taken (registry_gave() will come) or was taken meanwhile. */
 void registry_gone(struct registry *r, struct str client_id, uint32_t generation);

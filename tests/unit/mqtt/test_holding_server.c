@@ -320,6 +320,94 @@ static void session_expires(void **state)
     rig_stop(&r);
 }
 
+/* ---- whose session it is ---- */
+
+static struct mqtt_packet by_user(enum mqtt_version v, const char *user, uint32_t expiry_s)
+{
+    struct mqtt_packet pk = connect_packet(v, "shared-id");
+
+    pk.connect.clean_start = expiry_s == 0;
+    pk.connect.has_username = user != NULL;
+    pk.connect.username = user ? str_of(user) : STR_NONE;
+    if (v == MQTT_V5) {
+        pk.connect.props.has = MQTT_HAS(SESSION_EXPIRY);
+        pk.connect.props.session_expiry_s = expiry_s;
+    }
+    return pk;
+}
+
+/* Whatever it asks for, it is told no. */
+static void refuse_others(const struct rig *r)
+{
+    static const char *const users[] = { "mallory", NULL };
+
+    for (unsigned i = 0; i < 12; i++) { /* on each worker now and then */
+        enum mqtt_version v = i % 2 ? MQTT_V5 : MQTT_V311;
+        struct mqtt_packet pk = by_user(v, users[i / 2 % 2], i % 3 ? 100 : 0);
+        struct client c = client_dial(r, v);
+        struct mqtt_connack ack = client_hello(&c, &pk);
+
+        assert_int_equal(ack.code, v == MQTT_V5 ? MQTT_REASON_NOT_AUTHORIZED : 5);
+        client_expect_end(&c);
+        client_close(&c);
+    }
+}
+
+/* A client id is no secret: another user gets nothing by it, and ends nothing. */
+static void a_session_is_its_users(void **state)
+{
+    struct mqtt_packet lasting = by_user(MQTT_V5, "alice", 100),
+                       fleeting = by_user(MQTT_V311, "alice", 0);
+    struct mqtt_packet other = by_user(MQTT_V5, "mallory", 0);
+    struct metric *denied;
+    struct client c, pub;
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 3);
+    denied = metrics_counter(r.metrics, "wayside_mqtt_denied_total", "action=\"session\"", "");
+    pub = client_connect(&r, MQTT_V5, "pub");
+    c = client_dial(&r, MQTT_V5);
+    assert_int_equal(client_hello(&c, &lasting).code, 0);
+    client_subscribe(&c, "private", 1);
+    refuse_others(&r);
+    client_expect_nothing(&c); /* it has not noticed */
+    client_close(&c);
+    rig_await_connected(&r, "shared-id", false);
+    client_publish(&pub, "private", "for alice", 1, false);
+    refuse_others(&r);
+    c = client_dial(&r, MQTT_V5);
+    assert_true(client_hello(&c, &lasting).session_present);
+    client_expect_publish(&c, "private", "for alice", 1);
+    client_close(&c);
+    assert_int_equal(metric_value(denied), 24);
+
+    /* One that ends with its connection is as much its user's while that is open. */
+    c = client_dial(&r, MQTT_V311);
+    assert_int_equal(client_hello(&c, &fleeting).code, 0);
+    refuse_others(&r);
+    client_expect_nothing(&c);
+    client_close(&c);
+    rig_await_connected(&r, "shared-id", false);
+    c = client_dial(&r, MQTT_V5);
+    assert_int_equal(client_hello(&c, &other).code, 0);
+    client_close(&c);
+    rig_await_connected(&r, "shared-id", false);
+
+    /* The operator may give it to another. */
+    c = client_dial(&r, MQTT_V5);
+    assert_int_equal(client_hello(&c, &lasting).code, 0);
+    client_close(&c);
+    rig_await_connected(&r, "shared-id", false);
+    assert_int_equal(rig_kick_with(&r, "shared-id", true), BROKER_KICK_DONE);
+    c = client_dial(&r, MQTT_V5);
+    assert_int_equal(client_hello(&c, &other).code, 0);
+    client_close(&c);
+    client_close(&pub);
+    rig_stop(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +418,7 @@ int main(void)
         cmocka_unit_test(nothing_is_lost_while_moving),
         cmocka_unit_test(crowd_of_one_name),
         cmocka_unit_test(session_expires),
+        cmocka_unit_test(a_session_is_its_users),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

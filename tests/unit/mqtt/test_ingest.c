@@ -670,37 +670,6 @@ static void authz_later(void **state)
     guarded(true);
 }
 
-/* A client id is no secret: another user gets a fresh session under it. */
-static void session_of_another_user(void **state)
-{
-    struct rig r;
-    struct client c, pub;
-    struct mqtt_packet pk = connect_packet(MQTT_V5, "shared-id");
-
-    (void)state;
-    rig_init(&r);
-    rig_start(&r, 2);
-    pub = client_connect(&r, MQTT_V5, "pub");
-    pk.connect.clean_start = false;
-    pk.connect.has_username = true;
-    pk.connect.username = STR("alice");
-    pk.connect.props.has = MQTT_HAS(SESSION_EXPIRY);
-    pk.connect.props.session_expiry_s = 100;
-    c = client_dial(&r, MQTT_V5);
-    assert_false(client_hello(&c, &pk).session_present);
-    client_subscribe(&c, "private", 1);
-    client_close(&c);
-    rig_await_connected(&r, "shared-id", false);
-    client_publish(&pub, "private", "for alice", 1, false);
-    pk.connect.username = STR("mallory");
-    c = client_dial(&r, MQTT_V5);
-    assert_false(client_hello(&c, &pk).session_present);
-    client_expect_nothing(&c);
-    client_close(&c);
-    client_close(&pub);
-    rig_stop(&r);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -714,7 +683,6 @@ int main(void)
         cmocka_unit_test(receive_maximum),
         cmocka_unit_test(authz_at_once),
         cmocka_unit_test(authz_later),
-        cmocka_unit_test(session_of_another_user),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

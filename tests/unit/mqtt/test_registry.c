@@ -35,6 +35,32 @@ static void granted_taken_gone(void **state)
     registry_fini(&r);
 }
 
+/* Its claims go by one by one; only then does word of its end count again. */
+static void the_owner_keeps_it(void **state)
+{
+    struct registry r;
+    struct registry_claim a = { .worker = 1 }, b = { .worker = 2 }, c = { .worker = 3 }, *next;
+    unsigned owner = 99;
+
+    (void)state;
+    registry_init(&r, 10);
+    assert_int_equal(registry_claim(&r, STR("x"), &a, &owner), REGISTRY_GRANT);
+    assert_int_equal(registry_claim(&r, STR("x"), &b, &owner), REGISTRY_TAKE);
+    assert_int_equal(registry_claim(&r, STR("x"), &c, &owner), REGISTRY_WAIT);
+    assert_ptr_equal(registry_kept(&r, STR("x"), &next), &b);
+    assert_ptr_equal(next, &c);
+    registry_gone(&r, STR("x"), a.generation);
+    assert_int_equal(r.entries.count, 1);
+    assert_ptr_equal(registry_kept(&r, STR("x"), &next), &c);
+    assert_null(next);
+    assert_int_equal(registry_claim(&r, STR("x"), &b, &owner), REGISTRY_TAKE);
+    assert_int_equal(owner, 1);
+    assert_ptr_equal(registry_kept(&r, STR("x"), &next), &b);
+    registry_gone(&r, STR("x"), a.generation);
+    assert_int_equal(r.entries.count, 0);
+    registry_fini(&r);
+}
+
 static void full(void **state)
 {
     struct registry r;
@@ -70,6 +96,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(granted_taken_gone),
+        cmocka_unit_test(the_owner_keeps_it),
         cmocka_unit_test(full),
         cmocka_unit_test(what_was_there_before_is_beyond_the_limit),
     };
