@@ -28,6 +28,7 @@
     X(mqtt_topic_max_bytes, 1024, 1, 65535, BYTES, "longest topic name or filter")                 \
     X(mqtt_topic_levels_max, 64, 1, 1024, COUNT, "levels in a topic name or filter")               \
     X(mqtt_subscriptions_max, 1000, 1, 1000000, COUNT, "subscriptions of one session")             \
+    X(mqtt_shared_subscriptions_max, 32, 1, 1000000, COUNT, "shared subscriptions ($share/...) of one session: each sends it a copy, and keeps what waits up to mqtt_queue_max") \
     X(mqtt_sessions_max, 100000, 1, 100000000, COUNT, "MQTT sessions, of connected and of absent clients") \
     X(mqtt_inflight_max, 100, 1, 65535, COUNT, "unacknowledged QoS 1 messages to one client, and from it (Receive Maximum)") \
     X(mqtt_queue_max_messages, 10000, 1, 100000000, COUNT, "messages waiting for one client")      \

@@ -168,6 +168,7 @@ struct broker *broker_new(struct workers *w, const struct broker_options *o)
     b->limits = *o->limits;
     b->session_limits = (struct session_limits){
         .subscriptions_max = (uint32_t)o->limits->mqtt_subscriptions_max,
+        .shares_max = (uint32_t)o->limits->mqtt_shared_subscriptions_max,
         .full = o->queue_full,
         .queue_qos0 = o->queue_qos0,
         .inflight_max = (uint32_t)o->limits->mqtt_inflight_max,

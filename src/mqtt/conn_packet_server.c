@@ -223,6 +223,7 @@ struct subscribing {
     struct conn *c;
     unsigned waiting; /* for ourselves, the fence, and each shared subscription */
     uint32_t joins;   /* shared subscriptions among them */
+    uint32_t fresh;   /* of those, not its session's yet */
     uint32_t ack;
     uint32_t sub_id;
     uint32_t rechecks; /* when it was decided */
@@ -312,6 +313,17 @@ static void write_subscription(struct subscribing *g, const struct mqtt_sub *sub
                       persist_how(g->c), on_sub_written, g);
 }
 
+/* There is no room for it, and it is none that the session has. */
+static bool is_too_many(const struct subscribing *g, struct str filter, bool shared)
+{
+    const struct session *s = g->c->session;
+
+    if (s->sub_count + g->fresh < s->limits->subscriptions_max &&
+        (!shared || s->share_count + g->fresh < s->limits->shares_max))
+        return false;
+    return !session_has_subscription(s, filter);
+}
+
 /* Adds one granted entry. True when other workers must learn of it. */
 static bool add_subscription(struct subscribing *g, const struct mqtt_sub *sub, uint8_t *code)
 {
@@ -320,16 +332,17 @@ static bool add_subscription(struct subscribing *g, const struct mqtt_sub *sub, 
     struct session *s = c->session;
     uint8_t options = (uint8_t)(sub->qos | (sub->no_local ? TREE_NO_LOCAL : 0) |
                                 (sub->retain_as_published ? TREE_AS_PUBLISHED : 0));
-    bool full = s->sub_count + g->joins >= s->limits->subscriptions_max;
+    bool shared = str_starts(sub->filter, STR("$share/"));
     bool added;
 
-    if (full && !session_has_subscription(s, sub->filter)) {
+    if (is_too_many(g, sub->filter, shared)) {
         *code = c->version == MQTT_V5 ? MQTT_REASON_QUOTA : 0x80;
         return false;
     }
-    if (str_starts(sub->filter, STR("$share/"))) {
+    if (shared) {
         *code |= CODE_NO_RETAINED; /* MQTT 5, 4.8.2 */
         g->joins++;
+        g->fresh += !session_share_of(s, sub->filter);
         g->waiting++;
         share_subscribe(c, &(struct share_wish){ sub->filter, g->sub_id, options }, on_standing, g);
         return false;

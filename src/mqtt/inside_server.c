@@ -61,6 +61,7 @@ struct broker_inside *broker_inside_add(struct broker *b, const struct broker_in
     i->limits.packet_id_max = BROKER_INSIDE_ID_MAX;
     if (i->limits.subscriptions_max < o->filter_count + 1)
         i->limits.subscriptions_max = (uint32_t)o->filter_count + 1;
+    i->limits.shares_max = i->limits.subscriptions_max;
     i->limits.inflight_max = UINT16_MAX; /* as many as it says itself */
     i->rules = (struct broker_rules){
         .anonymous = ANONYMOUS_ALLOW,

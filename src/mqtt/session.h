@@ -72,7 +72,7 @@ enum session_full {
 /* Bytes that a queue may have also when memory is short. */
 #define SESSION_QUEUE_LEAST KIB(16)
 struct session_limits {
-    uint32_t subscriptions_max;
+    uint32_t subscriptions_max, shares_max; /* the shared ones count as both */
     enum session_full full;
     bool queue_qos0;       /* for clients that are away */
     uint32_t inflight_max; /* ours, both ways */

@@ -300,6 +300,18 @@ def test_filters_that_all_match_cost_one_copy_and_no_time_of_others(box):
     until(lambda: hub.metric("wayside_mqtt_subscriptions") == 1, "only # to be left")
 
 
+def test_groups_of_one_client_are_bounded(box):
+    hub = box.hub()
+    c, pub = Client(hub, 5), Client(hub, 5)
+    assert [c.subscribe((f"$share/g{n}/#", 0))[0] for n in range(33)] == [0] * 32 + [0x97]
+    pub.publish("x", "v")
+    for _ in range(32):
+        c.message("x", "v")
+    hub.stop()
+    hub = box.hub(extra="limits: {mqtt_shared_subscriptions_max: 2}")
+    assert Client(hub, 4).subscribe(*[(f"$share/g{n}/#", 0) for n in range(3)]) == [0, 0, 0x80]
+
+
 def test_everything_by_everybody(box):
     """`#` of as many sessions as there may be descriptors: one publication reaches all, and the last is not late."""
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -397,8 +397,47 @@ static void a_moving_member_loses_nothing(void **state)
     rig_stop(&r);
 }
 
+/* Each is a queue and a copy of its own. What a session has may be subscribed again. */
+static void memberships_are_bounded(void **state)
+{
+    static const char *const names[] = { "$share/a/t", "$share/b/t", "$share/c/t" };
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    r.limits.mqtt_shared_subscriptions_max = 2;
+    rig_start(&r, 2);
+    for (enum mqtt_version v = MQTT_V311; v <= MQTT_V5; v++) {
+        struct mqtt_packet pk = { .type = MQTT_SUBSCRIBE, .subscribe = { .packet_id = 7 } };
+        char no = (char)(v == MQTT_V5 ? MQTT_REASON_QUOTA : 0x80);
+        struct buf list = buf_init(1000);
+        struct client c = client_connect(&r, v, "c");
+        struct str codes;
+
+        assert_int_equal(client_subscribe(&c, names[0], 1), 1);
+        for (unsigned i = 0; i < 3; i++) /* in one packet: only the second is news that fits */
+            mqtt_sub_put(&list, &(struct mqtt_sub){ .filter = str_of(names[i]), .qos = 2 });
+        pk.subscribe.list = buf_str(&list);
+        pk.subscribe.count = 3;
+        client_send(&c, &pk);
+        codes = client_expect(&c, MQTT_SUBACK).suback.codes;
+        assert_int_equal(codes.n, 3);
+        assert_true(codes.p[0] == 2 && codes.p[1] == 2 && codes.p[2] == no);
+        assert_int_equal(client_subscribe(&c, names[2], 1), (uint8_t)no);
+        assert_int_equal(client_subscribe(&c, names[1], 1), 1);
+        assert_int_equal(client_subscribe(&c, "t", 1), 1); /* others are others */
+        if (v == MQTT_V5) {
+            unsubscribe(&c, names[0], MQTT_REASON_SUCCESS);
+            assert_int_equal(client_subscribe(&c, names[2], 1), 1);
+        }
+        client_close(&c);
+        buf_fini(&list);
+    }
+    rig_stop(&r);
+}
+
 RUN(TEST(each_message_goes_to_one_and_turns_are_fair),
     TEST(an_absent_or_stalled_member_gets_nothing), TEST(without_anybody_connected_it_waits),
     TEST(qos_2_stays_with_its_client), TEST(a_refusal_is_final),
     TEST(a_member_of_qos_0_is_not_used_up), TEST(options_hold), TEST(members_leave),
-    TEST(a_moving_member_loses_nothing))
+    TEST(a_moving_member_loses_nothing), TEST(memberships_are_bounded))
