@@ -20,7 +20,7 @@
     X(tls_handshake_timeout_ms, 10000, 100, 600000, MS, "time for a TLS handshake")               \
     X(proxy_header_max_bytes, 1024, 232, 65551, BYTES, "PROXY header in front of a connection, with its additions") \
     X(proxy_timeout_ms, 5000, 100, 600000, MS, "time from accept to a whole PROXY header")         \
-    X(mqtt_packet_max_bytes, MIB(1), 128, MIB(256), BYTES, "largest MQTT packet from a client that is connected") \
+    X(mqtt_packet_max_bytes, MIB(1), 128, MIB(255), BYTES, "largest MQTT packet from a client that is connected") \
     X(mqtt_connect_max_bytes, KIB(16), 128, MIB(1), BYTES, "largest CONNECT packet")               \
     X(mqtt_connect_timeout_ms, 10000, 100, 600000, MS, "time from accept to a whole CONNECT")      \
     X(mqtt_connecting_max, 2000, 1, 1000000, COUNT, "connections that have not sent a whole CONNECT: the oldest of more goes") \

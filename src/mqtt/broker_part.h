@@ -577,7 +577,7 @@ struct conn {
     unsigned holds;     /* requests under way whose answers come to this structure */
     unsigned undecided; /* BROKER_LATER that has not come back */
     unsigned unwritten; /* of those: on their way to the disk */
-    uint32_t max_out;   /* Maximum Packet Size of the client; UINT32_MAX: none */
+    uint32_t max_out;   /* Maximum Packet Size of the client, and the format's */
     struct list link;
     struct session *session;
     struct holding *left; /* where decisions are noted that come after we have left */

@@ -474,7 +474,7 @@ static void take_settings(struct conn *c, struct session *s)
         return;
     if (pk->props.has & MQTT_HAS(REQUEST_PROBLEM_INFO))
         c->answers_problems = pk->props.request_problem_info != 0;
-    if (pk->props.has & MQTT_HAS(MAX_PACKET))
+    if ((pk->props.has & MQTT_HAS(MAX_PACKET)) && pk->props.max_packet < c->max_out)
         c->max_out = pk->props.max_packet;
     if ((pk->props.has & MQTT_HAS(TOPIC_ALIAS_MAX)) && pk->props.topic_alias_max < aliases)
         aliases = pk->props.topic_alias_max;

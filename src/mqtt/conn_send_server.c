@@ -127,7 +127,9 @@ static struct alias_use use_alias(const struct conn *c, struct mqtt_publish_out 
 
 static bool too_large(const struct conn *c, const struct mqtt_publish_out *o)
 {
-    return c->max_out != UINT32_MAX && mqtt_publish_size(c->version, o) > c->max_out;
+    size_t most = MQTT_PUBLISH_HEADER_MAX(o->topic.n, o->props.n, o->sub_id_count) + o->payload_n;
+
+    return most > c->max_out && mqtt_publish_size(c->version, o) > c->max_out;
 }
 
 bool conn_send_publish(struct conn *c, const struct delivery *d)
@@ -161,10 +163,10 @@ bool conn_send_publish(struct conn *c, const struct delivery *d)
         use = use_alias(c, &o);
         if (too_large(c, &o) && use.alias != 0 && !use.known)
             use.alias = o.topic_alias = 0; /* it may fit without */
-        if (too_large(c, &o)) {
-            metric_add(c->part->b->m.dropped_size, 1);
-            return false;
-        }
+    }
+    if (too_large(c, &o)) {
+        metric_add(c->part->b->m.dropped_size, 1);
+        return false;
     }
     header_max = MQTT_PUBLISH_HEADER_MAX(o.topic.n, o.props.n, o.sub_id_count);
     if (header_max + src->payload.n <= STREAM_ROOM_MAX && src->payload.n <= SEND_COPY_MAX) {

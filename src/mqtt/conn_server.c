@@ -358,7 +358,7 @@ struct conn *conn_new(struct part *p, const struct broker_rules *rules)
 
     c->part = p;
     c->rules = rules;
-    c->max_out = UINT32_MAX;
+    c->max_out = MQTT_PACKET_MAX;
     c->last_read_ms = loop_now_ms(p->loop);
     timer_init(&c->timer, p->loop, on_timer);
     timer_start(&c->timer, p->b->limits.mqtt_connect_timeout_ms);

@@ -217,7 +217,7 @@ static const struct conf_row listener_rows[] = {
       CONF_HAS(struct listener_settings, has_connections_max), .min = 1, .max = 1000000,
       .help = "open connections through it; as limits.connections_max when absent" },
     { "packet_max", CONF_SIZE, LISTENER(packet_max_bytes),
-      CONF_HAS(struct listener_settings, has_packet_max), .min = 128, .max = 256 << 20,
+      CONF_HAS(struct listener_settings, has_packet_max), .min = 128, .max = 255 << 20,
       .help = "largest packet from its clients; as limits.mqtt_packet_max when absent" },
     { "inflight_max", CONF_UINT, LISTENER(inflight_max),
       CONF_HAS(struct listener_settings, has_inflight_max), .min = 1, .max = 65535,

@@ -402,7 +402,6 @@ static size_t out_remaining(enum mqtt_version v, const struct mqtt_publish_out *
 
     if (v == MQTT_V5)
         n += mqtt_varint_size((uint32_t)props_n) + props_n;
-    assert(n <= MQTT_VARINT_MAX);
     return n;
 }
 
@@ -445,6 +444,7 @@ size_t mqtt_publish_header(char *out, enum mqtt_version v, const struct mqtt_pub
     size_t n = out_remaining(v, p, props_n);
     char *to = out;
 
+    assert(n <= MQTT_VARINT_MAX);
     *to++ = (char)(MQTT_PUBLISH << 4 | publish_flags(p->qos, p->dup, p->retain));
     to += mqtt_varint_write(to, (uint32_t)n);
     to = put_u16(to, (unsigned)p->topic.n);

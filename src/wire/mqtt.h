@@ -260,9 +260,11 @@ struct mqtt_publish_out {
 #define MQTT_PUBLISH_HEADER_MAX(topic_n, props_n, sub_id_count)                                    \
     (21 + (topic_n) + (props_n) + 5 * (sub_id_count))
 /* Returns the bytes written, at most MQTT_PUBLISH_HEADER_MAX. The packet must not be longer than
- * the format allows (268435455 bytes behind the fixed header), which limits.h makes sure of. */
+ * MQTT_PACKET_MAX: a topic that becomes longer, and identifiers, may take one that was received beyond. */
 size_t mqtt_publish_header(char *out, enum mqtt_version v, const struct mqtt_publish_out *p);
-/* The size of the whole packet, to be compared with the peer's Maximum Packet Size. */
+/* The longest that the format allows, with its fixed header. */
+#define MQTT_PACKET_MAX (5 + MQTT_VARINT_MAX)
+/* The size of the whole packet, to be compared with that and with the peer's Maximum Packet Size. */
 size_t mqtt_publish_size(enum mqtt_version v, const struct mqtt_publish_out *p);
 /* Where mqtt_publish_header put the packet id (qos > 0), counted from its start: 2 bytes, network
  * order. So one header can be made once and be sent to many with their own ids. */

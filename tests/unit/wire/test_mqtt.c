@@ -191,6 +191,21 @@ static void same_as_encode(enum mqtt_version v, const struct mqtt_publish_out *o
     buf_fini(&got);
 }
 
+/* What is more than the format allows can be asked for, so that it is not sent. */
+static void publish_size_beyond_the_format(void **state)
+{
+    static const uint32_t ids[] = { 1 };
+    struct mqtt_publish_out o = { .topic = STR("a"), .payload_n = MQTT_VARINT_MAX - 3 };
+
+    (void)state;
+    assert_int_equal(mqtt_publish_size(MQTT_V311, &o), MQTT_PACKET_MAX);
+    assert_int_equal(mqtt_publish_size(MQTT_V5, &o), MQTT_PACKET_MAX + 1);
+    o.topic_alias = 1;
+    o.sub_ids = ids;
+    o.sub_id_count = 1;
+    assert_int_equal(mqtt_publish_size(MQTT_V5, &o), MQTT_PACKET_MAX + 6);
+}
+
 static void publish_header(void **state)
 {
     static const uint32_t ids[] = { 1, 300, MQTT_VARINT_MAX };
@@ -309,5 +324,6 @@ static void encode_appends(void **state)
 }
 
 RUN(TEST(vectors), TEST(why_may_be_null), TEST(offsets_count_from_the_packet),
-    TEST(a_publish_is_views), TEST(publish_header), TEST(quick_acks), TEST(quick_disconnect),
-    TEST(the_front_of_what_is_too_long), TEST(encode_marks_over), TEST(encode_appends))
+    TEST(a_publish_is_views), TEST(publish_header), TEST(publish_size_beyond_the_format),
+    TEST(quick_acks), TEST(quick_disconnect), TEST(the_front_of_what_is_too_long),
+    TEST(encode_marks_over), TEST(encode_appends))
