@@ -442,7 +442,8 @@ void keep_set(struct part *p, struct message *m);
 void keep_query(struct conn *c, struct str filter, uint8_t options, uint32_t sub_id);
 /* What has just been delivered: when it is a retained message, it is not to come again as one. */
 void keep_note(struct conn *c, struct publication *pub);
-/* Asks for the next, when nothing is being asked and not too much waits to be sent. */
+/* Asks for the next, when nothing is being asked and not too much waits to be sent; c->keep may be gone then.
+ * What is not subscribed any more is not asked for. */
 void keep_next(struct conn *c);
 void keep_forget(struct conn *c);
 /* Gives c->keep back when nothing is on its way any more. */

@@ -361,10 +361,9 @@ static bool add_subscription(struct subscribing *g, const struct mqtt_sub *sub, 
 static void ask_retained(struct subscribing *g, const struct mqtt_sub *sub, uint8_t qos)
 {
     struct conn *c = g->c;
-    struct str filter = mounted(c, sub->filter);
 
-    if (g->rechecks == c->part->rechecks || session_has_subscription(c->session, filter))
-        keep_query(c, filter, (uint8_t)(qos | (sub->no_local ? TREE_NO_LOCAL : 0)), g->sub_id);
+    keep_query(c, mounted(c, sub->filter), (uint8_t)(qos | (sub->no_local ? TREE_NO_LOCAL : 0)),
+               g->sub_id);
 }
 
 /* The rules have changed since it was decided, and what they grant no more has ended meanwhile: the client is not

@@ -277,21 +277,41 @@ void keep_query(struct conn *c, struct str filter, uint8_t options, uint32_t sub
     keep_next(c);
 }
 
+/* The first whose subscription is still there (MQTT 5, 3.10.4: what has ended gets nothing new); the others are
+ * dropped. */
+static struct keep_ask *take_ask(struct conn *c)
+{
+    struct keep *k = c->keep;
+    struct keep_ask *a;
+
+    while ((a = k->asks)) {
+        k->asks = a->next;
+        k->ask_count--;
+        if (session_has_subscription(c->session, str_from(a->filter, a->filter_n)))
+            break;
+        mem_free(a);
+    }
+    if (!k->asks)
+        k->asks_last = &k->asks;
+    return a;
+}
+
 void keep_next(struct conn *c)
 {
     struct broker *b = c->part->b;
     struct keep *k = c->keep;
-    struct keep_ask *a = k ? k->asks : NULL;
+    struct keep_ask *a;
     struct str filter;
 
-    if (!a || k->queries > 0 || !conn_is_open(c) ||
+    if (!k || !k->asks || k->queries > 0 || !conn_is_open(c) ||
         k->replay_pending >= b->limits.mqtt_retained_max)
         return;
+    a = take_ask(c);
+    if (!a) {
+        keep_done(c);
+        return;
+    }
     filter = str_from(a->filter, a->filter_n);
-    k->asks = a->next;
-    if (!k->asks)
-        k->asks_last = &k->asks;
-    k->ask_count--;
     if (mqtt_filter_is_plain(filter))
         query_shard(c, broker_shard(b, filter), a);
     else

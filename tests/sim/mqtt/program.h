@@ -256,6 +256,8 @@ static void do_unsubscribe(int i)
             else
                 n++;
         }
+        for (unsigned n = 0; n < c->s->wish_count; n++) /* and what was not asked for yet, too */
+            c->s->wishes[n].must &= c->s->wishes[n].filter != f;
         mqtt_unsub_put(&list, str_of(filter_names[f]));
         trace("%d unsubscribes %s", i, filter_names[f]);
     }

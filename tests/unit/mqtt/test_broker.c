@@ -301,6 +301,46 @@ static void unsubscribed_is_quiet(void **state)
     rig_stop(&r);
 }
 
+/* MQTT-3.10.4-2: both in one segment, and the subscription has not yet been told to others when it ends. */
+static void unsubscribed_before_the_retained_message(void **state)
+{
+    (void)state;
+    for (unsigned workers = 1; workers <= 3; workers++) {
+        struct buf list = buf_init(1000), gone = buf_init(1000), bytes = buf_init(1000);
+        struct mqtt_packet sub = { .type = MQTT_SUBSCRIBE, .subscribe = { .packet_id = 1 } };
+        struct mqtt_packet unsub = { .type = MQTT_UNSUBSCRIBE, .subscribe = { .packet_id = 2 } };
+        struct rig r;
+        struct client c;
+
+        rig_init(&r);
+        rig_start(&r, workers);
+        c = client_connect(&r, MQTT_V5, "c");
+        client_publish(&c, "kept", "1", 1, true);
+        client_publish(&c, "last", "2", 1, true);
+        mqtt_sub_put(&list, &(struct mqtt_sub){ .filter = STR("kept") });
+        mqtt_sub_put(&list, &(struct mqtt_sub){ .filter = STR("last") });
+        mqtt_unsub_put(&gone, STR("kept"));
+        sub.subscribe.list = buf_str(&list);
+        sub.subscribe.count = 2;
+        unsub.subscribe.list = buf_str(&gone);
+        unsub.subscribe.count = 1;
+        mqtt_encode(&sub, MQTT_V5, &bytes);
+        mqtt_encode(&unsub, MQTT_V5, &bytes);
+        client_send_bytes(&c, buf_str(&bytes));
+        client_expect(&c, MQTT_SUBACK);
+        if (workers > 1) { /* else the first is asked for before the second packet is read */
+            client_expect(&c, MQTT_UNSUBACK);
+            client_expect_publish(&c, "last", "2", 0);
+            client_expect_nothing(&c);
+        }
+        client_close(&c);
+        buf_fini(&list);
+        buf_fini(&gone);
+        buf_fini(&bytes);
+        rig_stop(&r);
+    }
+}
+
 static void topic_alias(void **state)
 {
     struct rig r;
@@ -672,6 +712,7 @@ int main(void)
         cmocka_unit_test(subscription_options),
         cmocka_unit_test(overlapping_subscriptions),
         cmocka_unit_test(unsubscribed_is_quiet),
+        cmocka_unit_test(unsubscribed_before_the_retained_message),
         cmocka_unit_test(topic_alias),
         cmocka_unit_test(retained_messages),
         cmocka_unit_test(retained_of_several_filters),
