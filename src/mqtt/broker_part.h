@@ -275,9 +275,9 @@ struct holding *holding_add(struct part *p, struct session *s);
 struct holding *holding_of(struct part *p, const struct session *s);
 /* The connection is gone from the session: will, expiry, or the end at once. */
 void holding_detach(struct part *p, struct session *s, bool send_will);
-/* The session was granted to a connection that did not come to be: it waits on as before, with its
- * will. */
-void holding_unclaimed(struct part *p, struct session *s);
+/* The session was granted to a connection that did not come to be: one that was there waits on as before, with
+ * its will, and one that was to begin is away, or over. */
+void holding_unclaimed(struct part *p, struct session *s, bool was_there);
 /* Nothing is undecided any more (h->undecided): a claim that waited goes on, and h may be gone. */
 void holding_decided(struct holding *h);
 /* Ends the session here for good; its will is published first if it is still there. */

@@ -550,10 +550,8 @@ static void open_now(void *ctx)
     if (s)
         holding_of(c->part, s)->claimer = NULL;
     if (c->state != CONN_CLAIMING || !s) { /* it left, or was overtaken by a later claim */
-        if (s && h->session_present)
-            holding_unclaimed(c->part, s);
-        else if (s)
-            holding_detach(c->part, s, false);
+        if (s)
+            holding_unclaimed(c->part, s, h->session_present);
         conn_unhold(c);
         return;
     }

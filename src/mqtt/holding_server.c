@@ -234,14 +234,16 @@ static void cut_connection(struct holding *h, uint8_t reason, const char *text)
 enum broker_kick holding_kick(struct part *p, struct str client_id, bool end_session)
 {
     struct holding *h = find(p, client_id);
-    bool connected;
+    struct conn *claimer;
 
     if (!h)
         return BROKER_KICK_UNKNOWN;
-    connected = h->claimer || h->s->conn;
-    if (!connected && !end_session)
+    claimer = h->claimer;
+    if (!claimer && !h->s->conn && !end_session)
         return BROKER_KICK_AWAY;
     cut_connection(h, MQTT_REASON_ADMINISTRATIVE, "ended by the operator");
+    if (claimer) /* it does not know the session any more */
+        holding_unclaimed(p, h->s, claimer->hello->session_present);
     h = find(p, client_id);
     if (end_session && h && !h->s->conn && !h->claimer && !h->waiting)
         holding_end(h);
@@ -499,8 +501,12 @@ void holding_detach(struct part *p, struct session *s, bool send_will)
     look(h);
 }
 
-void holding_unclaimed(struct part *p, struct session *s)
+void holding_unclaimed(struct part *p, struct session *s, bool was_there)
 {
+    if (!was_there) {
+        holding_detach(p, s, false);
+        return;
+    }
     if (s->written && s->expiry_s > 0)
         persist_away(p, s);
     look(holding_of(p, s));
