@@ -599,13 +599,14 @@ static void on_pubrel(struct conn *c, const struct mqtt_ack *pk)
 static void on_disconnect(struct conn *c, const struct mqtt_reasoned *pk)
 {
     if (c->version == MQTT_V5 && (pk->props.has & MQTT_HAS(SESSION_EXPIRY))) {
-        uint32_t s = pk->props.session_expiry_s;
+        uint32_t s = conn_expiry_s(c, pk->props.session_expiry_s);
 
-        if (c->session->expiry_s == 0 && s != 0) { /* MQTT 5, 3.14.2.2.2 */
+        /* MQTT 5, 3.14.2.2.2. Where none lasts, its CONNECT may have asked for more than 0, too. */
+        if (c->session->expiry_s == 0 && s != 0) {
             conn_end(c, MQTT_REASON_PROTOCOL, "session expiry set at the end");
             return;
         }
-        c->session->expiry_s = conn_expiry_s(c, s);
+        c->session->expiry_s = s;
     }
     c->will_off = pk->code == MQTT_REASON_SUCCESS; /* MQTT 5, 3.14.4-3 */
     conn_drop(c, 0);

@@ -236,7 +236,7 @@ static void sessions_and_wills_wait_no_longer_than_allowed(void **state)
     struct broker_rules rules;
     struct rig r, one;
     struct client w, c;
-    struct mqtt_packet pk = lasting("c", true, 5000);
+    struct mqtt_packet pk = lasting("c", true, 5000), bye = { .type = MQTT_DISCONNECT };
     struct mqtt_connack ack;
     int64_t began;
 
@@ -276,6 +276,20 @@ static void sessions_and_wills_wait_no_longer_than_allowed(void **state)
     client_close(&c);
     while (rig_session(&r, "none").found)
         assert_true(now_ms() - began < 30000);
+
+    /* Who says good-bye with what it asked for has said good-bye. */
+    c = client_dial(&one, MQTT_V5);
+    pk.connect.has_will = true;
+    pk.connect.will.topic = STR("will");
+    pk.connect.will.payload = STR("not this");
+    assert_int_equal(client_hello(&c, &pk).code, 0);
+    bye.reasoned.props.has = MQTT_HAS(SESSION_EXPIRY);
+    bye.reasoned.props.session_expiry_s = 5000;
+    client_send(&c, &bye);
+    client_expect_end(&c);
+    client_close(&c);
+    client_publish(&w, "will", "last", 0, false);
+    client_expect_publish(&w, "will", "last", 0);
     client_close(&w);
     rig_stop(&r);
 }
