@@ -544,7 +544,8 @@ static void on_pubrec(struct conn *c, const struct mqtt_ack *pk, const struct se
 
     if (rc == 0 && !refused && was->seq != 0) {
         persist_released(c, was);
-    } else if (rc != ERR_PROTO && (!refused || rc == ERR_UNKNOWN)) {
+    } else if (rc != ERR_PROTO &&
+               !refused) { /* a refusal is not answered, also when it comes again */
         conn_send_ack(c, MQTT_PUBREL, pk->packet_id,
                       rc == ERR_UNKNOWN ? MQTT_REASON_NO_PACKET_ID : 0, NULL);
     }

@@ -66,11 +66,32 @@ static void a_goodbye_with_a_reason(void **state)
     rig_stop(&r);
 }
 
+/* MQTT 5, 4.3.3: only a PUBREC below 0x80 is answered, also one that is repeated over a new connection. */
+static void answers_to_nothing_known(void **state)
+{
+    struct mqtt_packet rec = { .type = MQTT_PUBREC, .ack = { .packet_id = 9 } };
+    struct client c;
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 1);
+    c = client_connect(&r, MQTT_V5, "c");
+    client_send(&c, &rec);
+    assert_int_equal(client_expect(&c, MQTT_PUBREL).ack.code, MQTT_REASON_NO_PACKET_ID);
+    rec.ack.code = MQTT_REASON_QUOTA;
+    client_send(&c, &rec);
+    client_expect_nothing(&c);
+    client_close(&c);
+    rig_stop(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(user_properties_alone),
         cmocka_unit_test(a_goodbye_with_a_reason),
+        cmocka_unit_test(answers_to_nothing_known),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
