@@ -62,7 +62,7 @@ static void on_timer(struct timer *t)
     }
     end = c->last_read_ms + keep_alive_ms(c);
     /* While we do not read, the client's silence is our own doing. */
-    if (c->busy & (BUSY_WAIT | BUSY_CHECK | BUSY_ACKS | BUSY_RATE))
+    if (c->busy)
         end = loop_now_ms(c->part->loop) + keep_alive_ms(c);
     if (end > loop_now_ms(c->part->loop)) {
         timer_start_at(t, end);

@@ -1,5 +1,6 @@
 /* What the packets of an open connection come to, where the codec alone cannot say. In raw packets. */
 #include "broker_rig.h"
+#include "slow_disk.h"
 
 /* User properties are all that a message has beside topic and payload: they are passed on. */
 static void user_properties_alone(void **state)
@@ -86,12 +87,33 @@ static void answers_to_nothing_known(void **state)
     rig_stop(&r);
 }
 
+/* While a shared subscription is on its way nothing is read: that is not its client's silence. */
+static void a_keep_alive_that_is_shorter_than_a_join(void **state)
+{
+    struct mqtt_packet pk = connect_packet(MQTT_V5, "c");
+    struct slow_disk d;
+    struct client c;
+
+    (void)state;
+    slow_disk_init(&d);
+    slow_disk_start(&d, 2, 2500);
+    pk.connect.keep_alive_s = 1;
+    pk.connect.props.has = MQTT_HAS(SESSION_EXPIRY);
+    pk.connect.props.session_expiry_s = 100;
+    c = client_dial(&d.r, MQTT_V5);
+    assert_int_equal(client_hello(&c, &pk).code, 0);
+    assert_int_equal(client_subscribe(&c, "$share/g/t", 1), 1);
+    client_close(&c);
+    slow_disk_stop(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(user_properties_alone),
         cmocka_unit_test(a_goodbye_with_a_reason),
         cmocka_unit_test(answers_to_nothing_known),
+        cmocka_unit_test(a_keep_alive_that_is_shorter_than_a_join),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

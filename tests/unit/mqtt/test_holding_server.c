@@ -1,10 +1,6 @@
 /* Sessions: wills, the way from worker to worker, expiry. In raw packets, over several workers. */
 #include "broker_rig.h"
-
-#include "journal/journal.h"
-
-#include <ftw.h>
-#include <stdlib.h>
+#include "slow_disk.h"
 
 /* ---- wills ---- */
 
@@ -146,51 +142,33 @@ static void operator_ends_a_session(void **state)
     rig_stop(&r);
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *w)
-{
-    (void)st, (void)type, (void)w;
-    return remove(path);
-}
-
 /* Its connection is not told yet, since the disk is waited for: there is nobody who would notice that it left. */
 static void operator_ends_what_is_about_to_open(void **state)
 {
-    struct journal_options o = journal_options_default();
-    char dir[] = "/tmp/wayside-holding-XXXXXX", path[100];
-    struct journal *journal;
-    struct fault f = { 0 };
-    struct rig r;
+    struct slow_disk d;
+    struct rig *r = &d.r;
 
     (void)state;
-    assert_non_null(mkdtemp(dir));
-    snprintf(path, sizeof(path), "%s/j", dir);
-    o.free_floor_bytes = 0;
-    o.flush_window_ms = 500;
-    rig_init(&r);
-    assert_int_equal(journal_open(path, &o, &r.limits, NULL, NULL, &journal, &f), 0);
-    r.o.journal = journal;
-    r.prepare = broker_restore;
-    rig_start(&r, 2);
+    slow_disk_init(&d);
+    slow_disk_start(&d, 2, 500);
     for (unsigned end_session = 0; end_session < 2; end_session++) {
         struct mqtt_packet pk = with_will("c", "of nobody", 0, 1);
-        struct client c = client_dial(&r, MQTT_V5);
+        struct client c = client_dial(r, MQTT_V5);
         int64_t limit = now_ms() + RIG_WAIT_MS;
 
         pk.connect.clean_start = false;
         client_send(&c, &pk);
-        while (!rig_session(&r, "c").found)
+        while (!rig_session(r, "c").found)
             assert_true(now_ms() < limit);
-        assert_false(rig_session(&r, "c").info.connected);
-        assert_int_equal(rig_kick_with(&r, "c", end_session), BROKER_KICK_DONE);
+        assert_false(rig_session(r, "c").info.connected);
+        assert_int_equal(rig_kick_with(r, "c", end_session), BROKER_KICK_DONE);
         client_expect_end(&c);
-        assert_int_equal(rig_session(&r, "c").found, !end_session);
-        while (rig_session(&r, "c").found) /* it has its time, as any other */
+        assert_int_equal(rig_session(r, "c").found, !end_session);
+        while (rig_session(r, "c").found) /* it has its time, as any other */
             assert_true(now_ms() < limit);
         client_close(&c);
     }
-    rig_stop(&r);
-    journal_close(journal);
-    nftw(dir, remove_one, 10, FTW_DEPTH | FTW_PHYS);
+    slow_disk_stop(&d);
 }
 
 static void session_moves_between_workers(void **state)
