@@ -613,6 +613,17 @@ static void on_disconnect(struct conn *c, const struct mqtt_reasoned *pk)
     conn_drop(c, 0);
 }
 
+/* SUBSCRIBE, UNSUBSCRIBE and PUBREL have no window. Their answers wait behind those of publications, and for the
+ * disk: not too many. False: stop. */
+static bool within_answers(struct conn *c)
+{
+    if (c->acks.count - c->acks.publications <
+        UNDECIDED_FACTOR * c->part->b->session_limits.inflight_max)
+        return true;
+    conn_busy_set(c, BUSY_ACKS);
+    return false;
+}
+
 bool conn_packet(struct conn *c, const struct mqtt_packet *pk)
 {
     switch (pk->type) {
@@ -625,12 +636,8 @@ bool conn_packet(struct conn *c, const struct mqtt_packet *pk)
             conn_end(c, MQTT_REASON_QUOTA, "more filters in one packet than allowed");
             return true;
         }
-        /* These have no window. Their answers wait behind those of publications: not too many. */
-        if (c->acks.count - c->acks.publications >=
-            UNDECIDED_FACTOR * c->part->b->session_limits.inflight_max) {
-            conn_busy_set(c, BUSY_ACKS);
+        if (!within_answers(c))
             return false;
-        }
         if (pk->type == MQTT_SUBSCRIBE)
             return on_subscribe(c, &pk->subscribe);
         on_unsubscribe(c, &pk->subscribe);
@@ -641,6 +648,8 @@ bool conn_packet(struct conn *c, const struct mqtt_packet *pk)
         on_answer(c, pk->type, &pk->ack);
         return true;
     case MQTT_PUBREL:
+        if (!within_answers(c))
+            return false;
         on_pubrel(c, &pk->ack);
         return true;
     case MQTT_PINGREQ:

@@ -2,6 +2,8 @@
 #include "broker_rig.h"
 #include "slow_disk.h"
 
+#include "mqtt/broker_part.h"
+
 /* User properties are all that a message has beside topic and payload: they are passed on. */
 static void user_properties_alone(void **state)
 {
@@ -107,6 +109,42 @@ static void a_keep_alive_that_is_shorter_than_a_join(void **state)
     slow_disk_stop(&d);
 }
 
+/* What is behind more PUBRELs than may wait for the disk is read when some of them are answered. */
+static void pubrels_wait_for_the_disk(void **state)
+{
+    enum { MANY = 100 };
+    struct mqtt_packet pk = connect_packet(MQTT_V311, "c"), rel = { .type = MQTT_PUBREL };
+    struct buf bytes = buf_init(10000);
+    struct slow_disk d;
+    struct client c;
+
+    (void)state;
+    slow_disk_init(&d);
+    d.r.limits.mqtt_inflight_max = 10;
+    slow_disk_start(&d, 1, 100);
+    pk.connect.clean_start = false;
+    c = client_dial(&d.r, MQTT_V311);
+    assert_int_equal(client_hello(&c, &pk).code, 0);
+    for (uint16_t i = 1; i <= MANY; i++) {
+        struct mqtt_packet p = publish_packet("t", "", 2, false, i);
+
+        mqtt_encode(&p, MQTT_V311, &bytes);
+    }
+    client_send_bytes(&c, buf_str(&bytes));
+    for (uint16_t i = 1; i <= MANY; i++)
+        assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.packet_id, i);
+    bytes.n = 0;
+    for (rel.ack.packet_id = 1; rel.ack.packet_id <= MANY; rel.ack.packet_id++)
+        mqtt_encode(&rel, MQTT_V311, &bytes);
+    buf_put(&bytes, MQTT_PINGREQ_BYTES);
+    client_send_bytes(&c, buf_str(&bytes));
+    for (uint16_t i = 1; i <= UNDECIDED_FACTOR * 10; i++)
+        assert_int_equal(client_expect(&c, MQTT_PUBCOMP).ack.packet_id, i);
+    client_close(&c);
+    buf_fini(&bytes);
+    slow_disk_stop(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -114,6 +152,7 @@ int main(void)
         cmocka_unit_test(a_goodbye_with_a_reason),
         cmocka_unit_test(answers_to_nothing_known),
         cmocka_unit_test(a_keep_alive_that_is_shorter_than_a_join),
+        cmocka_unit_test(pubrels_wait_for_the_disk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
