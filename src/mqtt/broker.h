@@ -173,7 +173,7 @@ struct broker_rules {
     enum broker_durability durability;
     size_t packet_max_bytes;
     uint32_t inflight_max;
-    uint16_t keepalive_max_s; /* 0: as the client asks */
+    uint16_t keepalive_max_s; /* 3.1.1 that asks for more is refused; 0: as the client asks */
     uint16_t topic_alias_max;
     uint8_t qos_max;
     bool retain_available;

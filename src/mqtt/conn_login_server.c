@@ -183,6 +183,14 @@ static void redirect(struct conn *c)
 
 /* ---- CONNECT ---- */
 
+/* What it asks for, or the longest that is granted. */
+static uint16_t keep_alive_of(const struct conn *c, const struct mqtt_connect *pk)
+{
+    uint16_t most = c->rules->keepalive_max_s;
+
+    return most > 0 && (pk->keep_alive_s == 0 || pk->keep_alive_s > most) ? most : pk->keep_alive_s;
+}
+
 /* What the codec could not know (limits, what this server does not do). 0, or the reason code. */
 static uint8_t check_connect(const struct conn *c, const struct mqtt_connect *pk,
                              const char **out_text)
@@ -196,6 +204,10 @@ static uint8_t check_connect(const struct conn *c, const struct mqtt_connect *pk
     if (inside_is_id(pk->client_id) && !c->rules->inside) {
         *out_text = "client ids that begin with $bridge/ are the broker's own";
         return MQTT_REASON_BAD_CLIENT_ID;
+    }
+    if (pk->version == MQTT_V311 && keep_alive_of(c, pk) != pk->keep_alive_s) {
+        *out_text = "a longer keep-alive than allowed, and 3.1.1 cannot be told another";
+        return MQTT_REASON_BAD_CLIENT_ID; /* as mosquitto does, since the protocol has no code for it */
     }
     if (pk->client_id.n == 0 && pk->version == MQTT_V311 && !pk->clean_start) {
         *out_text = "no client id for a lasting session";
@@ -451,7 +463,6 @@ static struct session *choose_session(struct conn *c, bool in_tree)
 static void take_settings(struct conn *c, struct session *s)
 {
     const struct mqtt_connect *pk = &c->hello->pk;
-    uint16_t most = c->rules->keepalive_max_s;
     uint64_t aliases = c->part->b->limits.mqtt_alias_out_max;
 
     c->bridge = pk->bridge;
@@ -463,12 +474,7 @@ static void take_settings(struct conn *c, struct session *s)
         s->will_delay_s = pk->will.props.will_delay_s < c->rules->will_delay_max_s
                               ? pk->will.props.will_delay_s
                               : c->rules->will_delay_max_s;
-    c->keep_alive_s = pk->keep_alive_s;
-    if (most > 0 && (c->keep_alive_s == 0 || c->keep_alive_s > most))
-        c->keep_alive_s = most;
-    /* 3.1.1 has no way to tell the client, so its own choice holds. */
-    if (c->version == MQTT_V311)
-        c->keep_alive_s = pk->keep_alive_s;
+    c->keep_alive_s = keep_alive_of(c, pk);
     c->answers_problems = true;
     if (c->version != MQTT_V5)
         return;

@@ -520,6 +520,7 @@ def test_each_listener_tells_its_own_rules(box):
         {0x27: 1024, 0x21: 5, 0x13: 30, 0x24: 1, 0x25: 0, 0x22: 3}, props
     assert 0x13 not in narrow().connect("k", keepalive=20)[1]
     assert narrow().connect("z", keepalive=0)[1][0x13] == 30
+    assert [narrow(4).connect("old", keepalive=s)[0] for s in (0, 30, 31)] == [2, 0, 2]
     props = wide().connect("w")[1]
     assert {k: props.get(k) for k in (0x27, 0x21, 0x13, 0x24, 0x25, 0x22)} == \
         {0x27: 1 << 20, 0x21: 100, 0x13: None, 0x24: None, 0x25: None, 0x22: 16}, props
@@ -536,7 +537,7 @@ def test_each_listener_keeps_its_own_rules(box):
     for version in (4, 5):
         for what, code in ((dict(qos=2), 0x9b), (dict(retain=True), 0x9a), (dict(payload=b"x" * 1100), 0x95)):
             c = narrow(version)
-            assert c.connect("n")[0] == 0
+            assert c.connect("n", keepalive=30)[0] == 0
             c.publish("a", **what)
             assert ended_with(c, code), (version, what)
             c = wide(version)
@@ -547,9 +548,9 @@ def test_each_listener_keeps_its_own_rules(box):
             c.ping()
         for will, code in ((("w", "x", 2, False), 0x9b if version == 5 else 3), (("w", "x", 0, True), 0x9a if version == 5 else 3),
                            (("w", "x", 1, False), 0)):
-            assert narrow(version).connect("will", will=will)[0] == code, (version, will)
+            assert narrow(version).connect("will", keepalive=30, will=will)[0] == code, (version, will)
         c = narrow(version)
-        assert c.connect("s")[0] == 0
+        assert c.connect("s", keepalive=30)[0] == 0
         assert [c.subscribe("q", qos) for qos in (0, 1, 2)] == [0, 1, 1]
     for alias, good in ((3, True), (4, False)):
         c = narrow()

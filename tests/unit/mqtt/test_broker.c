@@ -7,6 +7,7 @@ static const enum mqtt_version versions[] = { MQTT_V311, MQTT_V5 };
 
 static void connack_tells_the_limits(void **state)
 {
+    static const uint16_t asked[] = { 0, 1, 30, 31, UINT16_MAX };
     struct rig r;
     struct client c;
     struct mqtt_packet pk;
@@ -31,6 +32,13 @@ static void connack_tells_the_limits(void **state)
     assert_false(ack.props.has & MQTT_HAS(SHARED_AVAILABLE)); /* they are */
     assert_false(ack.props.has & MQTT_HAS(MAX_QOS));
     client_close(&c);
+    for (size_t i = 0; i < COUNT_OF(asked); i++) { /* 3.1.1 cannot be told */
+        c = client_dial(&r, MQTT_V311);
+        pk = connect_packet(MQTT_V311, "old");
+        pk.connect.keep_alive_s = asked[i];
+        assert_int_equal(client_hello(&c, &pk).code, asked[i] == 1 || asked[i] == 30 ? 0 : 2);
+        client_close(&c);
+    }
     rig_stop(&r);
 }
 
