@@ -15,6 +15,9 @@ void sock_tune(int fd)
 
     /* Output is gathered per turn here, so the kernel need not wait for more (Nagle). */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    /* Where nothing above asks whether the peer is still there (MQTT without a keep-alive), the kernel does, in the
+     * system's time (tcp_keepalive_time). */
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
 void sock_user_timeout(int fd, unsigned ms)

@@ -3,7 +3,24 @@
 
 #include "net/stream_impl.h"
 
+#include <netinet/tcp.h>
 #include <sys/un.h>
+
+/* Nothing waits for more to send, and a peer that is gone without a word is found. */
+static void sockets_are_tuned(void **state)
+{
+    struct rig *r = rig_new(&rig_handler, 1000);
+    int on = 0;
+    socklen_t n = sizeof(on);
+
+    (void)state;
+    assert_int_equal(getsockopt(r->s->fd, IPPROTO_TCP, TCP_NODELAY, &on, &n), 0);
+    assert_true(on);
+    on = 0;
+    assert_int_equal(getsockopt(r->s->fd, SOL_SOCKET, SO_KEEPALIVE, &on, &n), 0);
+    assert_true(on);
+    rig_free(r);
+}
 
 /* ---- reading ---- */
 
@@ -569,8 +586,9 @@ static void addresses_are_told(void **state)
     rig_free(r);
 }
 
-RUN(TEST(what_is_not_used_comes_again_in_front_of_the_next), TEST(again_offers_what_is_kept),
-    TEST(what_is_kept_comes_before_the_end), TEST(a_large_packet_is_put_together_from_many_reads),
+RUN(TEST(sockets_are_tuned), TEST(what_is_not_used_comes_again_in_front_of_the_next),
+    TEST(again_offers_what_is_kept), TEST(what_is_kept_comes_before_the_end),
+    TEST(a_large_packet_is_put_together_from_many_reads),
     TEST(more_than_read_max_without_progress_ends_it),
     TEST(a_full_buffer_of_small_packets_is_no_limit),
     TEST(pause_holds_the_peer_back_and_resume_loses_nothing),
