@@ -38,7 +38,7 @@
     X(mqtt_keepalive_max_s, 0, 0, 65535, COUNT, "longest keep-alive in seconds that is granted: of one that asks for more, or for none, MQTT 5 is told so, and 3.1.1 refused; 0: as the client asks") \
     X(access_file_max_bytes, MIB(1), 64, MIB(64), BYTES, "mqtt.acl_file, and mqtt.password_file")        \
     X(password_iterations_max, 10000, 1, 10000000, COUNT, "iterations of one line of mqtt.password_file; each login costs as many as its costliest line") \
-    X(mqtt_message_rate_max, 0, 0, 1000000000, COUNT, "packets a second that ask for something (PUBLISH, SUBSCRIBE, UNSUBSCRIBE, PINGREQ) from one client: one beyond it is not read for a while; 0: no limit") \
+    X(mqtt_message_rate_max, 0, 0, 1000000000, COUNT, "packets a second that ask for something (PUBLISH, SUBSCRIBE, UNSUBSCRIBE, PINGREQ, PUBREL of an unknown id) from one client: one beyond it is not read for a while; 0: no limit") \
     X(mqtt_byte_rate_max_bytes, 0, 0, MIB(1048576), BYTES, "bytes a second from one client, as mqtt_message_rate_max; 0: no limit") \
     X(mqtt_session_expiry_max_ms, UINT64_C(30) * 86400000, 0, UINT64_C(4294967295) * 1000, MS, "longest life of a session whose client is away; 0: sessions end with their connections, the most: no limit") \
     X(mqtt_will_delay_max_ms, UINT64_C(30) * 86400000, 0, UINT64_C(4294967295) * 1000, MS, "longest delay of a will; 0: wills go out at once") \

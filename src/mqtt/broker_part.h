@@ -658,6 +658,8 @@ void questions_free(struct questions *q);
 void conn_rate_begin(struct conn *c);
 /* A packet of n bytes was taken; the connection may be busy afterwards. */
 void conn_rate_count(struct conn *c, enum mqtt_type type, size_t n);
+/* It took a packet about nothing that is known. */
+void conn_rate_unknown(struct conn *c);
 void conn_rate_end(struct conn *c);
 
 /* conn_packet_server.c. False: the packet was not taken and comes again. */

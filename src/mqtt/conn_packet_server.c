@@ -591,6 +591,8 @@ static void on_pubrel(struct conn *c, const struct mqtt_ack *pk)
         persist_complete(c, pk->packet_id);
         return;
     }
+    if (!known)
+        conn_rate_unknown(c);
     conn_send_ack(c, MQTT_PUBCOMP, pk->packet_id, known ? 0 : MQTT_REASON_NO_PACKET_ID, NULL);
     conn_flush_acks(c);
 }

@@ -1,8 +1,9 @@
 /*
  * A client that sends faster than its listener allows is not read for a while, so that TCP slows it down:
  * nothing of it is lost, and it is not disconnected. Everything that asks for something counts, not only
- * publications, or a flood of PINGREQ or SUBSCRIBE would be free; answers to what we send do not, or a
- * subscriber would be slowed down for what others publish.
+ * publications, or a flood of PINGREQ or SUBSCRIBE would be free, and so does the PUBREL of an id that is not
+ * known, which is no part of a publication. Answers to what we send do not count, or a subscriber would be
+ * slowed down for what others publish.
  */
 #include "mqtt/broker_part.h"
 
@@ -42,22 +43,33 @@ static void note(struct conn *c)
                  lf_text("peer", addr_format(conn_peer(c), peer)));
 }
 
-void conn_rate_count(struct conn *c, enum mqtt_type type, size_t n)
+static void charge(struct conn *c, uint64_t messages, size_t n)
 {
-    uint64_t now = loop_now_ms(c->part->loop), wait = 0, bytes;
+    uint64_t now = loop_now_ms(c->part->loop), wait, bytes;
 
     if (!conn_is_open(c))
         return;
-    if (asks(type))
-        wait = bucket_take(&c->rate->messages, now, 1, c->rules->message_rate_max);
+    wait = bucket_take(&c->rate->messages, now, messages, c->rules->message_rate_max);
     bytes = bucket_take(&c->rate->bytes, now, n, c->rules->byte_rate_max);
     if (bytes > wait)
         wait = bytes;
     if (wait == 0)
         return;
-    note(c);
+    if (!(c->busy & BUSY_RATE)) /* by the same packet */
+        note(c);
     conn_busy_set(c, BUSY_RATE);
     timer_start(&c->rate->timer, wait);
+}
+
+void conn_rate_count(struct conn *c, enum mqtt_type type, size_t n)
+{
+    charge(c, asks(type), n);
+}
+
+void conn_rate_unknown(struct conn *c)
+{
+    if (c->rate)
+        charge(c, 1, 0);
 }
 
 void conn_rate_end(struct conn *c)

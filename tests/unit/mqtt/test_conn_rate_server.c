@@ -84,6 +84,30 @@ static void pings_and_subscriptions_count(void **state)
     rig_stop(&r);
 }
 
+/* The PUBREL of a publication is part of that; one of nothing asks for an answer. */
+static void pubrels_of_nothing_count(void **state)
+{
+    struct mqtt_packet rel = { .type = MQTT_PUBREL, .ack = { .packet_id = 9 } };
+    struct client c;
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    r.limits.mqtt_message_rate_max = 40;
+    rig_start(&r, 1);
+    c = client_connect(&r, MQTT_V311, "c");
+    for (int i = 0; i < 30; i++)
+        client_publish(&c, "t", "x", 2, false);
+    assert_int_equal(pauses(&r), 0);
+    for (int i = 0; i < 60; i++)
+        client_send(&c, &rel);
+    for (int i = 0; i < 60; i++)
+        client_expect(&c, MQTT_PUBCOMP);
+    assert_true(pauses(&r) >= 10);
+    client_close(&c);
+    rig_stop(&r);
+}
+
 /* What a client answers is not what it asks for: a subscriber is not slowed down. */
 static void answers_do_not_count(void **state)
 {
@@ -113,6 +137,7 @@ int main(void)
         cmocka_unit_test(messages_a_second),
         cmocka_unit_test(bytes_a_second),
         cmocka_unit_test(pings_and_subscriptions_count),
+        cmocka_unit_test(pubrels_of_nothing_count),
         cmocka_unit_test(answers_do_not_count),
     };
 
