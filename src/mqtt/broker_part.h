@@ -621,10 +621,10 @@ void conn_unhold(struct conn *c);
 const struct addr *conn_peer(const struct conn *c);
 const struct addr *conn_local(const struct conn *c);
 bool conn_is_tls(const struct conn *c);
-/* As stream_cert_name(). */
 /* How long its session may live on without it, in seconds: what it asks for, and no longer than its
  * listener allows. */
 uint32_t conn_expiry_s(const struct conn *c, uint32_t asked_s);
+/* As stream_cert_name(). */
 MUST_USE int conn_cert_name(const struct conn *c, enum cert_name which, struct buf *out);
 static inline bool conn_is_open(const struct conn *c)
 {

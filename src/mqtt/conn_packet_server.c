@@ -33,10 +33,10 @@ static bool fits(const struct conn *c, struct str topic)
 /* The topic that an alias stands for, or that it stands for from now on (MQTT 5, 3.3.2.3.4). */
 static int resolve_alias(struct conn *c, const struct mqtt_publish *pk, struct str *topic)
 {
-    unsigned alias = pk->props.topic_alias;
+    unsigned alias = pk->props.topic_alias; /* 0 does not pass the decoder */
     struct str *slot;
 
-    if (alias == 0 || alias > c->rules->topic_alias_max) {
+    if (alias > c->rules->topic_alias_max) {
         conn_end(c, MQTT_REASON_BAD_ALIAS, "topic alias out of range");
         return ERR_PROTO;
     }
@@ -254,7 +254,8 @@ static struct str mounted(struct conn *c, struct str filter)
     return mount_filter(c->rules->mount_point, filter, &c->part->mount_room);
 }
 
-/* The reason code of one entry: what is granted, or why not. ERR_MORE: answer later. */
+/* The reason code of one entry: what is granted, or why not. ERR_MORE: answer later. To the codec "$share" of a
+ * 3.1.1 client is a level like any other; here it is what it is to MQTT 5, as with other brokers. */
 static int decide(struct conn *c, uint32_t at, const struct mqtt_sub *sub, uint8_t *out_code)
 {
     struct str name, filter = sub->filter;
@@ -280,7 +281,8 @@ static int decide(struct conn *c, uint32_t at, const struct mqtt_sub *sub, uint8
     return 0;
 }
 
-/* The next entry of a SUBSCRIBE. A bridge that speaks 3.1.1 cannot say what it wants, and is known for it. */
+/* The next entry of a SUBSCRIBE. A bridge that speaks 3.1.1 cannot say what it wants, and is known for it. (No local
+ * means nothing to a shared subscription.) */
 static bool next_sub(const struct conn *c, struct str list, size_t *at, struct mqtt_sub *out)
 {
     if (!mqtt_sub_next(list, at, out))
