@@ -408,7 +408,8 @@ void persist_item_done(struct part *p, const struct session *s, const struct ses
 void persist_share_done(struct part *p, struct str key, uint64_t seq);
 /* m has a number: whoever names it in this round or behind it finds a copy of it. */
 void persist_copied(struct part *p, struct message *m);
-/* Each writes its step down and then sends what follows: PUBLISH, PUBREL, PUBCOMP. */
+/* Each writes its step down and then sends what follows: PUBLISH, PUBREL, PUBCOMP. Until then the session is as it
+ * was, so that what is asked for again is written down again. */
 void persist_sent(struct conn *c, const struct session_out *o);
 void persist_released(struct conn *c, const struct session_out *o);
 void persist_complete(struct conn *c, uint16_t packet_id);

@@ -161,6 +161,15 @@ static bool within_rules(struct conn *c, const struct mqtt_publish *pk)
     return false;
 }
 
+/* Only its PUBREC tells whether it was taken or the id is free again; and it is free with its PUBCOMP, though some
+ * do not wait for that. */
+static bool is_undecided(const struct conn *c, uint16_t packet_id)
+{
+    return acks_waits(&c->acks, MQTT_PUBREC, packet_id) ||
+           (session_is_received(c->session, packet_id) &&
+            acks_waits(&c->acks, MQTT_PUBCOMP, packet_id));
+}
+
 static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
 {
     struct str topic = pk->topic;
@@ -181,8 +190,7 @@ static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
         conn_end(c, MQTT_REASON_BAD_TOPIC, "topic too long or too deep");
         return true;
     }
-    /* Repeated before its PUBREC: only that tells whether it was taken or the id is free again. */
-    if (pk->qos == 2 && acks_waits(&c->acks, MQTT_PUBREC, pk->packet_id)) {
+    if (pk->qos == 2 && is_undecided(c, pk->packet_id)) {
         conn_busy_set(c, BUSY_ACKS);
         return false;
     }
@@ -587,7 +595,7 @@ static void on_answer(struct conn *c, enum mqtt_type type, const struct mqtt_ack
 
 static void on_pubrel(struct conn *c, const struct mqtt_ack *pk)
 {
-    bool known = session_release(c->session, pk->packet_id);
+    bool known = session_is_received(c->session, pk->packet_id);
 
     if (known && c->session->written) {
         persist_complete(c, pk->packet_id);
@@ -595,6 +603,7 @@ static void on_pubrel(struct conn *c, const struct mqtt_ack *pk)
     }
     if (!known)
         conn_rate_unknown(c);
+    session_release(c->session, pk->packet_id);
     conn_send_ack(c, MQTT_PUBCOMP, pk->packet_id, known ? 0 : MQTT_REASON_NO_PACKET_ID, NULL);
     conn_flush_acks(c);
 }

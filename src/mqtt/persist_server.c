@@ -416,7 +416,8 @@ static void on_complete(void *ctx, int code, uint64_t seq)
     struct step *t = ctx;
 
     (void)seq;
-    step_over(t, code);
+    if (step_over(t, code)) /* a PUBREL that comes again before that is written down again */
+        session_release(t->c->session, t->out.packet_id);
     acks_settle_take(&t->c->acks, t->ack, 0, NULL,
                      NULL); /* also of one that has gone: others wait behind */
     conn_flush_acks(t->c);

@@ -1,11 +1,13 @@
 #ifndef UNIT_MQTT_PERSIST_SITE_H
 #define UNIT_MQTT_PERSIST_SITE_H
 /*
- * A broker on a disk that is copied while it runs, as a crash would leave it; another begins on the copy.
+ * A broker on a disk that is copied while it runs, as a crash would leave it; another begins on the copy. The
+ * disk may fail, or hang, until it is to work again.
  */
 #include "broker_rig.h"
 
 #include "base/log.h"
+#include "journal/disk.h"
 #include "journal/journal.h"
 #include "mqtt/broker_part.h"
 #include "unit/unit.h"
@@ -14,6 +16,8 @@
 #include <ftw.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+
+enum site_disk { DISK_WORKS, DISK_FAILS, DISK_HANGS }; /* whatever is written */
 
 struct site {
     char root[64];
@@ -26,6 +30,9 @@ struct site {
     const char *want;               /* of the session with that id: expiry_s */
     uint32_t expiry_s;
     uint64_t quota; /* of the log; 0: more than any test writes */
+    struct cell disk; /* enum site_disk */
+    struct disk_ops disk_ops;
+    const struct disk_ops *real_ops;
     struct rig r;
 };
 
@@ -63,6 +70,30 @@ static inline int take_records(void *ctx, struct loop *l, const struct broker_me
     return BROKER_LATER_CONSUME;
 }
 
+/* On the committer's thread. */
+static inline int site_write(struct disk *d, int file, const void *p, size_t n, uint64_t at)
+{
+    struct site *x = container_of((uintptr_t)d->ops, struct site, disk_ops);
+
+    while (cell_get(&x->disk) == DISK_HANGS)
+        poll(NULL, 0, 1);
+    return cell_get(&x->disk) == DISK_FAILS ? -EIO : x->real_ops->write(d, file, p, n, at);
+}
+
+static inline struct disk *site_disk(struct site *x, const char *dir)
+{
+    struct fault f = { 0 };
+    struct disk *d;
+
+    assert_int_equal(disk_open(dir, true, &d, &f), 0);
+    cell_set(&x->disk, DISK_WORKS);
+    x->real_ops = d->ops;
+    x->disk_ops = *d->ops;
+    x->disk_ops.write = site_write;
+    d->ops = &x->disk_ops;
+    return d;
+}
+
 static inline void begin(struct site *x)
 {
     struct journal_options o = journal_options_default();
@@ -79,7 +110,8 @@ static inline void begin(struct site *x)
     rig_init(&x->r);
     if (x->tune)
         x->tune(&x->r.limits);
-    assert_int_equal(journal_open(dir, &o, &x->r.limits, NULL, NULL, &x->journal, &f), 0);
+    assert_int_equal(journal_open(dir, &o, &x->r.limits, NULL, site_disk(x, dir), &x->journal, &f),
+                     0);
     x->r.o.journal = x->journal;
     x->r.o.on_publish = x->taker ? take_records : NULL;
     x->r.o.publish_ctx = x->taker;
@@ -100,6 +132,7 @@ static inline void begin(struct site *x)
 
 static inline void end(struct site *x)
 {
+    cell_set(&x->disk, DISK_WORKS);
     rig_stop(&x->r);
     journal_close(x->journal);
 }

@@ -1,0 +1,109 @@
+/*
+ * A broker whose disk fails, or hangs: what could not be written down is not answered, and is written down when
+ * it is asked for again, so that nothing that was answered is lost by a crash later.
+ */
+#include "persist_site.h"
+
+static void each_way(void (*test)(struct site *x, bool round))
+{
+    for (unsigned workers = 1; workers <= 3; workers += 2) {
+        for (int round = 0; round < 2; round++) {
+            struct site x;
+
+            print_message("%u workers, %s\n", workers, round ? "rounds" : "no round");
+            site_init(&x, workers);
+            test(&x, round != 0);
+            site_fini(&x);
+        }
+    }
+}
+
+static void disk(struct site *x, enum site_disk how)
+{
+    journal_settle(x->journal);
+    cell_set(&x->disk, how);
+}
+
+/* ---- PUBREL ---- */
+
+static struct mqtt_packet pubrel(uint16_t packet_id)
+{
+    return (struct mqtt_packet){ .type = MQTT_PUBREL, .ack = { .packet_id = packet_id } };
+}
+
+static void release_refused_test(struct site *x, bool round)
+{
+    struct mqtt_packet pk = publish_packet("t", "one", 2, false, 7), rel = pubrel(7);
+    struct client sub = back(x, "sub", false), c = back(x, "pub", false);
+
+    client_subscribe(&sub, "t", 1);
+    client_send(&c, &pk);
+    assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+    client_expect_publish(&sub, "t", "one", 1);
+    client_expect_nothing(&sub); /* its answer was handled */
+    disk(x, DISK_FAILS);
+    client_send(&c, &rel);
+    client_expect_kick(&c, MQTT_REASON_UNSPECIFIED);
+    client_close(&c);
+    disk(x, DISK_WORKS);
+    c = back(x, "pub", true);
+    client_send(&c, &rel);
+    assert_int_equal(client_expect(&c, MQTT_PUBCOMP).ack.code, 0);
+    again(x, round);
+    client_close(&c);
+    client_close(&sub);
+    sub = back(x, "sub", true);
+    c = back(x, "pub", true);
+    pk.publish.payload = STR("two"); /* its id was free */
+    client_send(&c, &pk);
+    assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+    client_expect_publish(&sub, "t", "two", 1);
+    client_close(&c);
+    client_close(&sub);
+}
+
+static void an_id_is_free_once_that_is_written_down(void **state)
+{
+    (void)state;
+    each_way(release_refused_test);
+}
+
+/* While the first is on its way to the disk, over this connection or the next. */
+static void release_again_test(struct site *x, bool round)
+{
+    struct mqtt_packet pk = publish_packet("t", "one", 2, false, 7), rel = pubrel(7);
+    struct client c = back(x, "pub", false), d;
+
+    client_send(&c, &pk);
+    assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+    disk(x, DISK_HANGS);
+    client_send(&c, &rel);
+    client_send(&c, &rel);
+    client_expect_nothing(&c);
+    d = back(x, "pub", true);
+    client_close(&c);
+    client_send(&d, &rel);
+    client_expect_nothing(&d);
+    client_send(&d, &pk); /* another one, too early */
+    cell_set(&x->disk, DISK_WORKS);
+    assert_int_equal(client_expect(&d, MQTT_PUBCOMP).ack.code, 0);
+    assert_int_equal(client_expect(&d, MQTT_PUBREC).ack.code, 0);
+    client_send(&d, &pk);
+    assert_int_equal(client_expect(&d, MQTT_PUBREC).ack.code, 0);
+    client_send(&d, &rel);
+    assert_int_equal(client_expect(&d, MQTT_PUBCOMP).ack.code, 0);
+    again(x, round);
+    client_close(&d);
+    d = back(x, "pub", true);
+    client_send(&d, &rel);
+    assert_int_equal(client_expect(&d, MQTT_PUBCOMP).ack.code, MQTT_REASON_NO_PACKET_ID);
+    client_close(&d);
+}
+
+static void a_pubrel_that_comes_again_waits_as_well(void **state)
+{
+    (void)state;
+    each_way(release_again_test);
+}
+
+RUN(TEST(an_id_is_free_once_that_is_written_down), TEST(a_pubrel_that_comes_again_waits_as_well))
