@@ -351,6 +351,8 @@ void share_done(struct part *p, const struct session *s, uint64_t id, uint64_t s
 /* What o says is in flight for s, and so far its group's, is to be its own: that is put where
  * persist_append() finds it. o->seq is not 0. */
 void share_put_taken(struct part *p, const struct session *s, const struct session_out *o);
+/* That is written down: its group owes it no more, if s is a member still. */
+void share_taken(struct part *p, const struct session *s, const struct session_out *o);
 void share_free_all(struct part *p);
 
 /* A session that was restored is a member again. */

@@ -81,6 +81,18 @@ static bool has_id(const struct session_item *it)
     return it->qos == 2 && it->state != SESSION_WAITING;
 }
 
+/* What is being taken from a group, and is told as the session's: the record that says so may have been refused,
+ * and without it the group would owe it as well. */
+static void tell_taken(struct part *p, const struct session *s, const struct session_item *it)
+{
+    struct session_out o;
+
+    if (!it->shared || !session_in_flight(s, it->packet_id, &o))
+        return;
+    share_put_taken(p, s, &o);
+    persist_append(p, BROKER_INTERVAL, NULL, NULL);
+}
+
 /* How much of a queue goes into the next record, which has so many bytes already; what it names and is
  * older than the round is copied before it, unless that was done for another queue. It ends where the
  * steps do. */
@@ -98,6 +110,7 @@ static uint32_t measure_items(struct part *p, const struct session *s, size_t by
         if (session_item_message(it) && message_seq(it->m) <= p->round_base &&
             mark_first(&it->m->copied, p->round))
             write_copy(p, PERSIST_COPY, it->m, message_seq(it->m), steps);
+        tell_taken(p, s, it);
         bytes += 15 + 4 * (size_t)session_sub_ids(s, &it->sub_ids).n;
         ++*out_items;
     }

@@ -373,6 +373,8 @@ static void on_sent(void *ctx, int code, uint64_t seq)
     (void)seq;
     if (step_over(t, code)) {
         c->session->unwritten--;
+        if (t->out.share)
+            share_taken(c->part, c->session, &t->out);
         if (session_written(c->session, t->out.packet_id, t->out.seq, &t->out))
             conn_send_out(c, &t->out);
         if (c->session->unwritten == 0)

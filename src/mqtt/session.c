@@ -533,6 +533,7 @@ bool session_written(struct session *s, uint16_t packet_id, uint64_t seq, struct
     if (!it || session_item_seq(it) != seq || it->state != SESSION_SENT)
         return false;
     it->written = 1;
+    it->shared = 0;
     fill_out(s, it, false, out);
     return true;
 }
@@ -624,18 +625,12 @@ void session_add_share(struct session *s, struct str key, uint64_t id, unsigned 
     s->shares[s->share_count++] = (struct session_share){ .id = id, .key = copy, .home = home };
 }
 
-static void take(struct session_item *it)
-{
-    it->shared = 0;
-    it->lasts = 1;
-}
-
 void session_take(struct session *s, uint16_t packet_id)
 {
     struct session_item *it = in_flight(s, packet_id);
 
     assert(it && it->shared);
-    take(it);
+    it->lasts = 1;
 }
 
 void session_remove_share(struct session *s, uint64_t id,
@@ -652,7 +647,8 @@ void session_remove_share(struct session *s, uint64_t id,
         if (share_of(s, it) != id)
             continue;
         fill_out(s, it, it->state == SESSION_SENT, &o);
-        take(it);
+        it->shared = 0;
+        it->lasts = 1;
         if (o.seq != 0)
             taken(ctx, &o);
     }

@@ -45,8 +45,8 @@ struct session_item {
     uint8_t qos : 2, retain : 1, state : 2;
     uint8_t maybe : 1;   /* it may have been sent before the broker was started again */
     uint8_t written : 1; /* its packet id is written down, and once RELEASED its PUBREC (QoS 2) */
-    uint8_t shared : 1;
-    uint8_t lasts : 1; /* its message, if that has a number, is written down for this session */
+    uint8_t shared : 1;  /* it is its group's still, or, if it lasts, being taken from it */
+    uint8_t lasts : 1;   /* its message, if that has a number, is written down for this session */
 };
 static_assert(sizeof(struct session_item) == 16, "a queue of millions is made of them");
 
@@ -188,9 +188,10 @@ enum session_send { SESSION_NOTHING, SESSION_PUBLISH, SESSION_PUBREL };
 struct session_out {
     struct message *m; /* PUBLISH: borrowed, valid until the next call on s */
     uint64_t seq;      /* of the item; of one that is its group's still, the message's */
-    uint64_t share;    /* the shared subscription whose it is still; 0: it is the session's own */
-    uint32_t sub_ids;  /* for session_sub_ids() */
-    uint32_t sub_key;  /* of messages with the same seq, which one: its first identifier */
+    uint64_t
+        share; /* the shared subscription whose it is still, or is being taken from; 0: its own */
+    uint32_t sub_ids; /* for session_sub_ids() */
+    uint32_t sub_key; /* of messages with the same seq, which one: its first identifier */
     uint16_t packet_id;
     uint8_t qos;
     bool retain, dup;
@@ -247,7 +248,8 @@ void session_add_share(struct session *s, struct str key, uint64_t id, unsigned 
 /* What is on its way through it stays with the session, as its own: taken() is told of each that has a number. */
 void session_remove_share(struct session *s, uint64_t id,
                           void (*taken)(void *ctx, const struct session_out *o), void *ctx);
-/* What is in flight with that id is no longer its group's but the session's own, and written down for it. */
+/* What is in flight with that id is the session's own, and rounds tell it, once that is written down: until
+ * session_written() it is known whose it was, so that it is written down again where that failed. */
 void session_take(struct session *s, uint16_t packet_id);
 /* The client is gone: give() gets each message that another member may have in its place, with a
  * reference that it takes over. What waits, and QoS 1 without its PUBACK; a QoS 2 message that was sent

@@ -179,7 +179,14 @@ void share_put_taken(struct part *p, const struct session *s, const struct sessi
     assert(sh);
     persist_copied(p, o->m); /* the home may tell of it no more, and the session did not yet */
     persist_put_taken(persist_begin(p), s->serial, sh->key, &it);
-    settle(p, sh, o->seq);
+}
+
+void share_taken(struct part *p, const struct session *s, const struct session_out *o)
+{
+    const struct session_share *sh = session_find_share(s, o->share);
+
+    if (sh && o->seq != 0)
+        settle(p, sh, o->seq);
 }
 
 static bool take_qos0(struct part *p, struct session *s, const struct offer *o,
@@ -417,6 +424,7 @@ static void keep_one(void *ctx, const struct session_out *o)
 
     share_put_taken(g->part, g->s, o);
     persist_append(g->part, BROKER_INTERVAL, NULL, NULL);
+    share_taken(g->part, g->s, o);
 }
 
 bool share_unsubscribe(struct part *p, struct session *s, struct str key)

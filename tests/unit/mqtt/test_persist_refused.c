@@ -106,4 +106,64 @@ static void a_pubrel_that_comes_again_waits_as_well(void **state)
     each_way(release_again_test);
 }
 
-RUN(TEST(an_id_is_free_once_that_is_written_down), TEST(a_pubrel_that_comes_again_waits_as_well))
+/* ---- which member has a message for good ---- */
+
+/* A shared subscription's message of QoS 2 was not taken, as the disk failed: its member takes it when it is back,
+ * and nobody else gets it any more. */
+static void taken_test(struct site *x, bool round)
+{
+    struct client a = back(x, "a", false), b = back(x, "b", false), pub;
+    struct mqtt_packet pk = publish_packet("t", "once", 2, false, 7);
+    struct mqtt_publish p;
+    uint16_t id;
+
+    client_subscribe(&a, "$share/g/t", 2);
+    client_subscribe(&b, "$share/g/t", 2);
+    client_close(&a);
+    client_close(&b);
+    rig_await_connected(&x->r, "a", false);
+    rig_await_connected(&x->r, "b", false);
+    pub = client_connect(&x->r, MQTT_V5, "pub");
+    client_send(&pub, &pk);
+    assert_int_equal(client_expect(&pub, MQTT_PUBREC).ack.code, 0);
+    client_close(&pub);
+    disk(x, DISK_FAILS);
+    a = back(x, "a", true);
+    client_expect_kick(&a, MQTT_REASON_UNSPECIFIED);
+    client_close(&a);
+    disk(x, DISK_WORKS);
+    if (round) { /* it is a's, and told so, though nothing else has said it */
+        round_through(x);
+        crash(x);
+        b = back(x, "b", true);
+        client_expect_nothing(&b);
+        client_close(&b);
+        rig_await_connected(&x->r, "b", false);
+    }
+    a = back(x, "a", true);
+    id = client_expect(&a, MQTT_PUBLISH).publish.packet_id;
+    again(x, round);
+    client_close(&a);
+    b = back(x, "b", true);
+    client_expect_nothing(&b);
+    again(x, round); /* what b would have been offered is there by now */
+    client_close(&b);
+    b = back(x, "b", true);
+    client_expect_nothing(&b);
+    a = back(x, "a", true);
+    p = client_expect(&a, MQTT_PUBLISH).publish;
+    assert_true(p.dup && p.packet_id == id && str_eq(p.payload, STR("once")));
+    client_answer(&a, &p);
+    client_expect_nothing(&a);
+    client_close(&a);
+    client_close(&b);
+}
+
+static void what_was_not_taken_is_taken_again(void **state)
+{
+    (void)state;
+    each_way(taken_test);
+}
+
+RUN(TEST(an_id_is_free_once_that_is_written_down), TEST(a_pubrel_that_comes_again_waits_as_well),
+    TEST(what_was_not_taken_is_taken_again))

@@ -638,6 +638,13 @@ static void what_its_group_owes_becomes_its_own(void **state)
     assert_int_equal(o.share, 70);
     assert_int_equal(session_item_seq(session_item_at(s, 0)), 0); /* rounds leave it to the group */
     session_take(s, o.packet_id);
+    assert_int_equal(session_item_seq(session_item_at(s, 0)), 11);
+    session_detach(s, 0, false); /* before that is written down: it will be said again */
+    session_attach(s, &conn, 2);
+    assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
+    assert_int_equal(o.seq, 11);
+    assert_int_equal(o.share, 70);
+    session_take(s, o.packet_id);
     assert_true(session_written(s, o.packet_id, 11, &o));
     assert_int_equal(o.share, 0);
     assert_int_equal(session_item_seq(session_item_at(s, 0)), 11);
