@@ -142,6 +142,20 @@ void owed_tell(struct owed *o, uint64_t low, uint64_t high, const uint64_t *seqs
         o->live += !o->items[i].done;
 }
 
+void owed_drop(struct owed *o)
+{
+    size_t to = 0;
+
+    for (size_t i = 0; i < o->count; i++) {
+        if (o->items[i].done)
+            o->items[to++] = o->items[i];
+        else
+            message_unref(o->items[i].m);
+    }
+    o->count = to;
+    o->live = 0;
+}
+
 void owed_forget(struct owed *o)
 {
     size_t to = 0;

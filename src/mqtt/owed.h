@@ -34,6 +34,8 @@ const struct owed_item *owed_from(const struct owed *o, uint64_t seq);
 /* Of the numbers above low and up to high, which is not 0, exactly those are owed (ascending, within that
  * range), but for those that are done. New ones have no message yet. */
 void owed_tell(struct owed *o, uint64_t low, uint64_t high, const uint64_t *seqs, size_t n);
+/* Nothing is owed now; what is done stays done. */
+void owed_drop(struct owed *o);
 /* Takes away what is done, if it is more than what is not. */
 void owed_forget(struct owed *o);
 

@@ -26,7 +26,8 @@
  * A shared subscription owes its messages to whichever member, so they are not in any session's queue: until
  * one is taken by a session (TAKEN: of QoS 2, or as the session leaves), which is then its own, or is done
  * with. What a group's worker tells may be behind what a member's worker has written before, so what is done
- * stays done (mqtt/owed.h). A group whose members are all gone in the end is none.
+ * stays done (mqtt/owed.h). A group owes from its first member on (mqtt/restore_share.h); one whose members are
+ * all gone in the end is none.
  */
 #include "mqtt/restore.h"
 
@@ -211,7 +212,7 @@ static void subscribe(struct restore *r, struct restored *d, const struct persis
     else
         added = !session_has_subscription(d->s, sub->filter);
     if (added && d->in_tree && (options & TREE_SHARED))
-        restore_shares_join(&r->shares, sub->filter);
+        restore_shares_subscribe(&r->shares, sub->filter);
     session_subscribe(d->s, sub->filter, sub->sub_id, options, added);
 }
 

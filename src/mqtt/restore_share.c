@@ -1,4 +1,4 @@
-/* The tree names a group by its struct restore_share, as the broker's own names struct share. */
+/* The tree names a group by its struct restore_share, as the broker's own names struct share, while it has members. */
 #include "mqtt/restore_share.h"
 
 #include "base/mem.h"
@@ -43,13 +43,26 @@ struct restore_share *restore_shares_get(struct restore_shares *all, struct str 
     sh = NEW(struct restore_share);
     sh->key = (struct str){ mem_dup(key.p, key.n), key.n };
     map_put(&all->by_key, sh->key, sh);
-    tree_add(all->tree, filter_of(sh->key), sh, 0, TREE_SHARED);
     return sh;
 }
 
 void restore_shares_join(struct restore_shares *all, struct str key)
 {
-    restore_shares_get(all, key)->members++;
+    struct restore_share *sh = restore_shares_get(all, key);
+
+    if (sh->members++ == 0)
+        tree_add(all->tree, filter_of(sh->key), sh, 0, TREE_SHARED);
+}
+
+/* What was told is of a group of that name that is over. Or the log was cut, and who is a member still has not been
+ * told yet: then what they owe comes again with the round that tells it. */
+void restore_shares_subscribe(struct restore_shares *all, struct str key)
+{
+    struct restore_share *sh = restore_shares_get(all, key);
+
+    if (sh->members == 0)
+        owed_drop(&sh->owed);
+    restore_shares_join(all, key);
 }
 
 void restore_shares_leave(struct restore_shares *all, struct str key)

@@ -78,6 +78,22 @@ static void what_is_told_of_a_range_holds_for_it(void **state)
     owed_fini(&o);
 }
 
+static void what_is_dropped_may_be_told_again(void **state)
+{
+    static const uint64_t told[] = { 1, 2, 3 };
+    struct owed o = { 0 };
+
+    (void)state;
+    for (uint64_t seq = 1; seq <= 3; seq++)
+        add(&o, seq);
+    assert_true(owed_done(&o, 2));
+    owed_drop(&o);
+    holds(&o, "");
+    owed_tell(&o, 0, 3, told, COUNT_OF(told));
+    holds(&o, "1? 3?");
+    owed_fini(&o);
+}
+
 static void what_is_done_takes_no_room_for_ever(void **state)
 {
     struct owed o = { 0 };
@@ -95,4 +111,4 @@ static void what_is_done_takes_no_room_for_ever(void **state)
 }
 
 RUN(TEST(numbers_are_in_order_and_done_once), TEST(what_is_told_of_a_range_holds_for_it),
-    TEST(what_is_done_takes_no_room_for_ever))
+    TEST(what_is_dropped_may_be_told_again), TEST(what_is_done_takes_no_room_for_ever))

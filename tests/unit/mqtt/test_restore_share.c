@@ -58,13 +58,39 @@ static void a_group_may_be_told_of_before_its_members(void **state)
     tree_init(&tree);
     restore_shares_init(&all, &tree);
     owed_void(&restore_shares_get(&all, key_a)->owed, 2);
-    publish(&tree, "a/1", 1);
-    publish(&tree, "a/1", 2);
+    owed_tell(&restore_shares_get(&all, key_a)->owed, 0, 3, (uint64_t[]){ 1, 2 }, 2);
+    publish(&tree, "a/1", 3); /* that would be told, too */
     restore_shares_join(&all, key_a);
     assert_int_equal(restore_shares_get(&all, key_a)->members, 1);
     assert_int_equal(owes(&all, key_a), 1);
+    publish(&tree, "a/1", 4);
+    assert_int_equal(owes(&all, key_a), 2);
     restore_shares_fini(&all);
     tree_fini(&tree);
 }
 
-RUN(TEST(a_group_is_there_while_it_has_members), TEST(a_group_may_be_told_of_before_its_members))
+/* Members that are not written down say what they have done, and one may have been told of that is over. */
+static void who_subscribes_first_gets_nothing_from_before(void **state)
+{
+    struct restore_shares all;
+    struct tree tree;
+
+    (void)state;
+    tree_init(&tree);
+    restore_shares_init(&all, &tree);
+    owed_void(&restore_shares_get(&all, key_a)->owed, 2);
+    publish(&tree, "a/1", 3);
+    owed_tell(&restore_shares_get(&all, key_a)->owed, 3, 5, (uint64_t[]){ 4, 5 }, 2);
+    restore_shares_subscribe(&all, key_a);
+    assert_int_equal(owes(&all, key_a), 0);
+    publish(&tree, "a/1", 6);
+    restore_shares_subscribe(&all, key_a);
+    assert_int_equal(owes(&all, key_a), 1);
+    owed_tell(&restore_shares_get(&all, key_a)->owed, 0, 3, (uint64_t[]){ 2 }, 1);
+    assert_int_equal(owes(&all, key_a), 1); /* what is done stays done */
+    restore_shares_fini(&all);
+    tree_fini(&tree);
+}
+
+RUN(TEST(a_group_is_there_while_it_has_members), TEST(a_group_may_be_told_of_before_its_members),
+    TEST(who_subscribes_first_gets_nothing_from_before))

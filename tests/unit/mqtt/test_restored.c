@@ -186,6 +186,38 @@ static void what_a_passing_session_took_is_gone(void **state)
     restore_free(r);
 }
 
+/* Workers whose sessions end with them had a shared subscription and are gone; what came then is nobody's, though
+ * it is written down for another. */
+static void a_shared_subscription_begins_with_its_first_member(void **state)
+{
+    struct restore *r = restore_new(&(struct restore_options){ .limits = &limits });
+    struct persist_session w = { .client_id = STR("c"), .expiry_s = SESSION_NEVER };
+    struct buf b = buf_init(1000);
+    struct message *m;
+    struct session *s;
+    struct str owed;
+    uint64_t seq = 0;
+
+    (void)state;
+    APPLY(persist_put_session(&b, PERSIST_SESSION, 1, &w));
+    APPLY(persist_put_message(&b, PERSIST_MESSAGE, &to_all));
+    APPLY(persist_put_share_done(&b, key, 2));
+    APPLY(persist_put_message(&b, PERSIST_MESSAGE, &to_all));
+    APPLY(persist_put_subscribe(&b, 1, &(struct persist_sub){ key, 0, 2 }));
+    APPLY(persist_put_message(&b, PERSIST_MESSAGE, &to_all));
+    restore_finish(r);
+    m = restore_take_owed(r, &owed);
+    assert_non_null(m);
+    assert_int_equal(message_seq(m), 6);
+    message_unref(m);
+    assert_null(restore_take_owed(r, &owed));
+    s = restore_take_session(r);
+    assert_int_equal(s->count, 0);
+    session_free(s);
+    buf_fini(&b);
+    restore_free(r);
+}
+
 static struct session *only(struct restore *r, int64_t away_ms, uint32_t expiry_s)
 {
     struct buf b = buf_init(1000);
@@ -301,5 +333,6 @@ static void what_cannot_be_understood_is_left_out(void **state)
 RUN(TEST(the_last_id_is_the_last_that_was_given),
     TEST(what_comes_behind_an_unsubscription_was_not_had), TEST(what_was_taken_is_the_sessions_own),
     TEST(what_is_taken_between_two_parts_is_there_once), TEST(what_a_passing_session_took_is_gone),
+    TEST(a_shared_subscription_begins_with_its_first_member),
     TEST(sessions_expire_by_the_wall_clock), TEST(wills_are_due_by_the_wall_clock),
     TEST(what_cannot_be_understood_is_left_out))
