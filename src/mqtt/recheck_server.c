@@ -65,15 +65,20 @@ void recheck_queue(struct part *p, struct session *s)
 
 static void end_subscription(struct part *p, struct session *s, struct str filter, bool in_tree)
 {
+    char *copy = mem_dup(filter.p, filter.n); /* it is the list's */
+
+    filter.p = copy;
+    /* It takes along what it has of its group, and says so before it is no member any more. */
+    if (!share_unsubscribe(p, s, filter)) {
+        if (in_tree && tree_remove(&p->tree, filter, s)) {
+            part_interest_remove(p, filter, s->written);
+            metric_gauge_add(p->b->m.subscriptions, -1);
+        }
+        session_unsubscribe(s, filter);
+    }
     if (s->written)
         persist_unsubscribe(p, s, filter, BROKER_INTERVAL, NULL, NULL);
-    if (share_unsubscribe(p, s, filter))
-        return;
-    if (in_tree && tree_remove(&p->tree, filter, s)) {
-        part_interest_remove(p, filter, s->written);
-        metric_gauge_add(p->b->m.subscriptions, -1);
-    }
-    session_unsubscribe(s, filter);
+    mem_free(copy);
 }
 
 void recheck_session(struct part *p, struct session *s, bool in_tree)

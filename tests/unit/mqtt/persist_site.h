@@ -26,6 +26,7 @@ struct site {
     struct journal *journal;
     void (*tune)(struct limits *l); /* as the next one begins; may be NULL */
     struct taker *taker;            /* ingests; may be NULL */
+    const struct authz *authz;      /* may be NULL */
     struct addr addrs[3];           /* listeners, by enum broker_durability */
     const char *want;               /* of the session with that id: expiry_s */
     uint32_t expiry_s;
@@ -115,6 +116,7 @@ static inline void begin(struct site *x)
     x->r.o.journal = x->journal;
     x->r.o.on_publish = x->taker ? take_records : NULL;
     x->r.o.publish_ctx = x->taker;
+    x->r.o.authz = x->authz;
     x->r.o.topics = topics;
     x->r.o.topic_count = COUNT_OF(topics);
     x->r.prepare = broker_restore;

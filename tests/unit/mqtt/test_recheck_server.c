@@ -1,5 +1,5 @@
 /* The rules change under open connections, absent sessions and sessions on their way. */
-#include "broker_rig.h"
+#include "persist_site.h"
 
 #include "base/cell.h"
 #include "base/clock.h"
@@ -87,14 +87,19 @@ struct world {
     struct rig rig;
 };
 
+static struct authz authz_of(struct rules *r)
+{
+    return (struct authz){ .ctx = r,
+                           .login = rules_login,
+                           .check = rules_check,
+                           .check_again = rules_again,
+                           .login_again = rules_login_again };
+}
+
 static void world_init(struct world *w, unsigned workers)
 {
     *w = (struct world){ 0 };
-    w->authz = (struct authz){ .ctx = &w->rules,
-                               .login = rules_login,
-                               .check = rules_check,
-                               .check_again = rules_again,
-                               .login_again = rules_login_again };
+    w->authz = authz_of(&w->rules);
     rig_init(&w->rig);
     w->rig.o.authz = &w->authz;
     rig_start(&w->rig, workers);
@@ -333,6 +338,36 @@ static void rules_change_while_a_session_moves(void **state)
     rig_stop(&w.rig);
 }
 
+/* What was sent to a member of a shared subscription is its own when that ends, and is written down so. */
+static void what_was_sent_stays_across_a_restart(void **state)
+{
+    struct rules rules = { 0 };
+    struct authz authz = authz_of(&rules);
+    struct mqtt_publish p;
+    struct client sub, pub;
+    struct site x;
+
+    (void)state;
+    site_init(&x, 1);
+    x.authz = &authz;
+    again(&x, false);
+    sub = back(&x, "sub", false);
+    assert_int_equal(client_subscribe(&sub, "$share/g/a/t", 1), 1);
+    pub = client_connect(&x.r, MQTT_V5, "pub");
+    assert_int_equal(client_publish(&pub, "a/t", "1", 1, false), 0);
+    client_expect(&sub, MQTT_PUBLISH);
+    set(&rules, &x.r, true);
+    again(&x, false);
+    client_close(&pub);
+    client_close(&sub);
+    sub = back(&x, "sub", true);
+    assert_int_equal(rig_session(&x.r, "sub").info.subscriptions, 0);
+    p = client_expect_publish(&sub, "a/t", "1", 1);
+    assert_true(p.dup);
+    client_close(&sub);
+    site_fini(&x);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +377,7 @@ int main(void)
         cmocka_unit_test(who_is_gone_is_ended_and_so_is_its_session),
         cmocka_unit_test(wills_and_absent_sessions_follow_the_rules),
         cmocka_unit_test(rules_change_while_a_session_moves),
+        cmocka_unit_test(what_was_sent_stays_across_a_restart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
