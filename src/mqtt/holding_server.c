@@ -44,8 +44,8 @@ struct claim_mail {
     struct conn
         *c; /* held; its identity and rules do not change any more, and every part may read them */
     struct session *s;
-    struct session *stand_in; /* at the claimer, while s is on its way */
-    uint32_t since;           /* what s had queued when it was asked for */
+    struct session *stand_in;  /* at the claimer, while s is on its way */
+    struct session_mark since; /* what s had queued when it was asked for */
     bool clean, in_tree;
     bool untold; /* the round under way waits for s to be back */
     unsigned shard, owner;
@@ -287,7 +287,7 @@ static void on_take(struct mail *m, struct loop *l)
     } else if (h && k->clean) {
         k->s = release(h, true);
     } else if (h) {
-        k->since = h->s->count;
+        k->since = session_mark_end(h->s);
         k->stand_in = make_stand_in(h->s);
         k->mail.deliver = on_stand_in;
         part_post(p, k->claim.worker, &k->mail);

@@ -319,9 +319,18 @@ uint32_t session_room(const struct session *s)
                : s->window - s->open;
 }
 
-void session_absorb(struct session *s, const struct session *other, uint32_t since)
+/* Where what came behind the mark begins, or before that: what has been dropped meanwhile may have been in front
+ * of it. */
+static uint32_t place_of_mark(const struct session *s, struct session_mark mark)
 {
-    uint32_t until = s->count;
+    uint32_t dropped = s->dropped - mark.dropped;
+
+    return dropped < mark.count ? mark.count - dropped : 0;
+}
+
+void session_absorb(struct session *s, const struct session *other, struct session_mark mark)
+{
+    uint32_t since = place_of_mark(s, mark), until = s->count;
 
     for (uint32_t i = 0; i < other->count; i++) {
         const struct session_item *it = item(other, i);

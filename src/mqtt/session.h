@@ -179,11 +179,19 @@ void session_mark_unwritten(struct session *s);
 void session_mark_shared(struct session *s, uint64_t share);
 /* How many more messages of QoS 1 and 2 would be sent at once. */
 uint32_t session_room(const struct session *s);
+/* The end of a queue that nothing is sent from, to be found again. */
+struct session_mark {
+    uint32_t count, dropped;
+};
+static inline struct session_mark session_mark_end(const struct session *s)
+{
+    return (struct session_mark){ s->count, s->dropped };
+}
 /* What `other` has queued and s has not goes behind what s has: other took messages in the place
  * of s while s was on its way, and may have some that s got as well (message_is_same(), among
- * those of s from the since-th on). other keeps its references. With
+ * those that came to s behind the mark). other keeps its references. With
  * elastic limits nothing is over them: it was let in already. */
-void session_absorb(struct session *s, const struct session *other, uint32_t since);
+void session_absorb(struct session *s, const struct session *other, struct session_mark mark);
 enum session_send { SESSION_NOTHING, SESSION_PUBLISH, SESSION_PUBREL };
 struct session_out {
     struct message *m; /* PUBLISH: borrowed, valid until the next call on s */

@@ -325,7 +325,7 @@ static void what_both_have_is_kept_once(void **state)
         assert_int_equal(session_push(t, m, 1, false, (struct sub_ids){ 0 }), 0);
         message_unref(m);
     }
-    session_absorb(s, t, 0);
+    session_absorb(s, t, (struct session_mark){ 0 });
     session_free(t);
     session_attach(s, &conn, 5);
     for (size_t i = 0; i < COUNT_OF(all); i++) {
@@ -335,6 +335,51 @@ static void what_both_have_is_kept_once(void **state)
     assert_int_equal(s->count, COUNT_OF(all));
     session_detach(s, 0, false);
     session_free(s);
+}
+
+static void push_stamped(struct session *s, uint64_t stamp, unsigned qos)
+{
+    struct message *m = message_new(&(struct message_source){ .stamp = stamp });
+
+    assert_true(session_push(s, m, qos, false, (struct sub_ids){ 0 }) >= 0);
+    message_unref(m);
+}
+
+static bool keep_late(void *ctx, const struct session_out *o)
+{
+    (void)ctx;
+    return message_stamp(o->m) > 2;
+}
+
+/* Also where what was in front of it has made room, or may not be received any more. */
+static void what_both_have_is_known_when_others_have_gone(void **state)
+{
+    struct session_limits full = limits;
+
+    (void)state;
+    full.full = SESSION_DROP_OLDEST_QOS0;
+    full.queue_max_messages = 4;
+    for (int rules = 0; rules < 2; rules++) {
+        struct session *s = session_new(STR("c"), 1, &full), *t = session_new(STR("c"), 1, &full);
+        struct session_mark mark;
+
+        push_stamped(s, 1, 0);
+        push_stamped(s, 2, 0);
+        push_stamped(s, 3, 1);
+        mark = session_mark_end(s);
+        if (rules)
+            assert_int_equal(session_drop_waiting(s, keep_late, NULL), 2);
+        for (uint64_t stamp = 4; stamp <= 5; stamp++) {
+            push_stamped(s, stamp, 2);
+            push_stamped(t, stamp, 2);
+        }
+        session_absorb(s, t, mark);
+        assert_int_equal(s->count, rules ? 3 : 4);
+        for (uint32_t i = 0; i < s->count; i++)
+            assert_int_equal(message_stamp(session_item_at(s, i)->m), (rules ? 3 : 2) + i);
+        session_free(t);
+        session_free(s);
+    }
 }
 
 static void will_and_expiry(void **state)
@@ -718,7 +763,7 @@ static void identifiers_stay_with_their_message(void **state)
     assert_int_equal(session_push(s, m, 1, false, ids), 0);
     assert_int_equal(s->id_sets->count, 1);
     other = session_new(STR("c"), 1, &limits);
-    session_absorb(other, s, 0);
+    session_absorb(other, s, (struct session_mark){ 0 });
     assert_int_equal(other->count, 3);
     session_attach(s, s, 10);
     assert_int_equal(session_next(s, 0, &o), SESSION_PUBLISH);
@@ -812,6 +857,7 @@ int main(void)
         cmocka_unit_test(expired_messages_are_not_sent),
         cmocka_unit_test(expired_messages_are_not_begun_late),
         cmocka_unit_test(what_both_have_is_kept_once),
+        cmocka_unit_test(what_both_have_is_known_when_others_have_gone),
         cmocka_unit_test(will_and_expiry),
         cmocka_unit_test(subscriptions_listed),
         cmocka_unit_test(shares_are_given_back),
