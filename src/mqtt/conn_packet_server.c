@@ -532,7 +532,8 @@ static void on_unsubscribe(struct conn *c, const struct mqtt_subscribe *pk)
         filter = mounted(c, filter);
         was = remove_subscription(c, filter);
         codes->bytes[i] = was ? MQTT_REASON_SUCCESS : MQTT_REASON_NO_SUBSCRIPTION;
-        if (!was || !c->session->written)
+        /* Also what is there no more: it may be written still, if that it ended could not be. */
+        if (!c->session->written)
             continue;
         g->waiting++;
         persist_unsubscribe(c->part, c->session, filter, persist_how(c), on_unsub_written, g);

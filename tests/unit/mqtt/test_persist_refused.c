@@ -106,6 +106,50 @@ static void a_pubrel_that_comes_again_waits_as_well(void **state)
     each_way(release_again_test);
 }
 
+/* ---- UNSUBSCRIBE ---- */
+
+static void unsubscribe(struct client *c, const char *filter)
+{
+    struct mqtt_packet pk = { .type = MQTT_UNSUBSCRIBE,
+                              .subscribe = { .packet_id = 9, .count = 1 } };
+    struct buf list = buf_init(1000);
+
+    mqtt_unsub_put(&list, str_of(filter));
+    pk.subscribe.list = buf_str(&list);
+    client_send(c, &pk);
+    buf_fini(&list);
+}
+
+static void unsubscribe_test(struct site *x, bool round)
+{
+    static const char *const filters[] = { "t", "$share/g/t" };
+
+    for (size_t i = 0; i < COUNT_OF(filters); i++) {
+        struct client c = back(x, filters[i], false);
+
+        client_subscribe(&c, filters[i], 1);
+        disk(x, DISK_FAILS);
+        unsubscribe(&c, filters[i]);
+        client_expect_kick(&c, MQTT_REASON_UNSPECIFIED);
+        client_close(&c);
+        disk(x, DISK_WORKS);
+        c = back(x, filters[i], true);
+        unsubscribe(&c, filters[i]);
+        assert_int_equal(client_expect(&c, MQTT_UNSUBACK).suback.codes.p[0],
+                         MQTT_REASON_NO_SUBSCRIPTION);
+        client_close(&c);
+    }
+    again(x, round);
+    for (size_t i = 0; i < COUNT_OF(filters); i++)
+        assert_int_equal(rig_session(&x->r, filters[i]).info.subscriptions, 0);
+}
+
+static void what_was_unsubscribed_stays_so(void **state)
+{
+    (void)state;
+    each_way(unsubscribe_test);
+}
+
 /* ---- which member has a message for good ---- */
 
 /* A shared subscription's message of QoS 2 was not taken, as the disk failed: its member takes it when it is back,
@@ -166,4 +210,4 @@ static void what_was_not_taken_is_taken_again(void **state)
 }
 
 RUN(TEST(an_id_is_free_once_that_is_written_down), TEST(a_pubrel_that_comes_again_waits_as_well),
-    TEST(what_was_not_taken_is_taken_again))
+    TEST(what_was_unsubscribed_stays_so), TEST(what_was_not_taken_is_taken_again))
