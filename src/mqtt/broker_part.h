@@ -516,7 +516,7 @@ struct hello {
     uint32_t generation;     /* of the holding that was granted */
     struct session *session; /* granted */
     bool session_present;
-    bool begins;    /* to last, with this CONNECT */
+    bool begins;    /* to last, with this CONNECT, or one before that could not say so */
     uint64_t ended; /* serial of a session that was written down and is over with this CONNECT */
     struct conn *c;
     struct authz_login login;

@@ -590,8 +590,10 @@ static void on_open_written(void *ctx, int code, uint64_t seq)
     struct conn *c = ctx;
 
     (void)seq;
-    if (code && c->hello->session) /* it begins nowhere, then */
+    if (c->hello->session && code) /* it begins nowhere, then */
         c->hello->session->expiry_s = 0;
+    else if (c->hello->session)
+        c->hello->session->begins = false;
     if (code && c->state == CONN_CLAIMING)
         refuse(c, code == ERR_FULL ? MQTT_REASON_QUOTA : MQTT_REASON_UNAVAILABLE,
                "its session could not be written down");
@@ -616,7 +618,7 @@ static void write_open(void *ctx)
     if (h->ended)
         persist_end(p, h->ended, persist_how(c), h->begins ? NULL : on_open_written, c);
     if (h->begins && s) {
-        persist_whole(p, s, c->rules->durability, on_open_written, c);
+        persist_whole(p, s, persist_how(c), on_open_written, c);
     } else if (!h->ended) {
         if (s && s->written)
             persist_back(p, s, expiry_of(c));
@@ -644,7 +646,7 @@ void conn_granted(struct conn *c, const struct grant *g)
     struct part *p = c->part;
     struct session *s;
     struct holding *k;
-    bool news = false, in_tree;
+    bool news = false, in_tree, begins;
 
     if (g->code) {
         refuse_claim(c, g->code);
@@ -656,20 +658,23 @@ void conn_granted(struct conn *c, const struct grant *g)
     s = c->hello->session = choose_session(c, g->in_tree);
     if (s == g->s)
         recheck_session(p, s, g->in_tree);
-    c->hello->begins = begins_to_last(c, s);
+    begins = begins_to_last(c, s);
     in_tree = s == g->s && g->in_tree;
-    if (c->hello->begins && in_tree) { /* with the interest of one that does not last */
+    if (begins && in_tree) { /* with the interest of one that does not last */
         holding_leave_tree(p, s);
         in_tree = false;
     }
     k = holding_add(p, s);
     k->claimer = c;
-    if (c->hello->begins) {
-        s->expiry_s = expiry_of(c);
+    if (begins) {
         s->round = p->round;
+        s->begins = true;
         holding_lasts(k);
         share_lasts(p, s);
     }
+    if (s->begins) /* also where that was overtaken, or failed */
+        s->expiry_s = expiry_of(c);
+    c->hello->begins = s->begins;
     if (!in_tree)
         news = holding_enter_tree(p, s);
     if (news)

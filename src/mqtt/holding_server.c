@@ -503,7 +503,7 @@ void holding_detach(struct part *p, struct session *s, bool send_will)
 
 void holding_unclaimed(struct part *p, struct session *s, bool was_there)
 {
-    if (!was_there) {
+    if (!was_there || s->away_wall_ms == 0) { /* nor was whoever began it ever connected */
         holding_detach(p, s, false);
         return;
     }

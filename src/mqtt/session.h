@@ -100,6 +100,7 @@ struct session {
     bool no_offline : 1;   /* nothing is kept for its client while it is away */
     bool will_written : 1; /* a will of it is written down, this one or another */
     bool stand_in : 1;     /* in the place of one that is on its way to this worker */
+    bool begins : 1;       /* it is not yet sure to be written down as a whole, once */
     uint16_t last_packet_id;
     uint32_t round; /* the last in which it was written down as a whole */
     uint32_t sub_count;

@@ -209,5 +209,72 @@ static void what_was_not_taken_is_taken_again(void **state)
     each_way(taken_test);
 }
 
+/* ---- CONNECT ---- */
+
+/* It was not written down, and is to last now: one CONNECT could not say so, the next one can. */
+static void begins_test(struct site *x, bool round)
+{
+    struct mqtt_packet pk = lasting("c");
+    struct rig other = x->r;
+    struct client c;
+
+    other.addr = x->addrs[BROKER_MEMORY];
+    c = client_dial(&other, MQTT_V5);
+    assert_int_equal(client_hello(&c, &pk).code, 0);
+    client_subscribe(&c, "t", 1);
+    client_close(&c);
+    rig_await_connected(&x->r, "c", false);
+    disk(x, DISK_FAILS);
+    c = client_dial(&x->r, MQTT_V5);
+    assert_int_equal(client_hello(&c, &pk).code, MQTT_REASON_UNAVAILABLE);
+    client_close(&c);
+    disk(x, DISK_WORKS);
+    c = back(x, "c", true);
+    client_close(&c);
+    again(x, round);
+    c = back(x, "c", true);
+    assert_int_equal(rig_session(&x->r, "c").info.subscriptions, 1);
+    client_close(&c);
+}
+
+static void what_begins_to_last_does(void **state)
+{
+    (void)state;
+    each_way(begins_test);
+}
+
+/* Overtaken by another CONNECT, which is not answered before it is sure either. */
+static void overtaken_test(struct site *x, bool round)
+{
+    struct mqtt_packet pk = lasting("c"), ack;
+    struct client c = client_dial(&x->r, MQTT_V5), d;
+
+    disk(x, DISK_HANGS);
+    client_send(&c, &pk);
+    while (!rig_session(&x->r, "c").found)
+        ;
+    d = client_dial(&x->r, MQTT_V5);
+    client_send(&d, &pk);
+    client_expect_end(&c);
+    client_close(&c);
+    assert_int_equal(client_read(&d, &ack, 50), -1);
+    cell_set(&x->disk, DISK_FAILS);
+    assert_int_equal(client_expect(&d, MQTT_CONNACK).connack.code, MQTT_REASON_UNAVAILABLE);
+    client_close(&d);
+    disk(x, DISK_WORKS);
+    d = back(x, "c", false); /* there was nobody for whom it could wait */
+    again(x, round);
+    client_close(&d);
+    d = back(x, "c", true);
+    client_close(&d);
+}
+
+static void who_overtakes_waits_as_well(void **state)
+{
+    (void)state;
+    each_way(overtaken_test);
+}
+
 RUN(TEST(an_id_is_free_once_that_is_written_down), TEST(a_pubrel_that_comes_again_waits_as_well),
-    TEST(what_was_unsubscribed_stays_so), TEST(what_was_not_taken_is_taken_again))
+    TEST(what_was_unsubscribed_stays_so), TEST(what_was_not_taken_is_taken_again),
+    TEST(what_begins_to_last_does), TEST(who_overtakes_waits_as_well))
