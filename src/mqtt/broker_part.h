@@ -378,7 +378,7 @@ enum broker_durability persist_topic(const struct broker *b, struct str topic,
                                      enum broker_durability otherwise);
 void persist_put_source(struct part *p, enum persist_op op, const struct message_source *src,
                         uint16_t packet_id);
-/* Whether what is retained for a topic is written down, whoever published it. */
+/* Whether what is retained for a topic is written down, whoever published it. What has a number is, too. */
 bool persist_retains(const struct broker *b, struct str topic);
 /* Whether a publication must be on the disk before it is routed and acknowledged. */
 bool persist_wants(const struct part *p, const struct message_source *src,
@@ -391,6 +391,8 @@ void persist_arrived(struct part *p, uint64_t serial, uint16_t packet_id,
                      enum broker_durability how, persist_done *done, void *ctx);
 /* A retained message that nobody waits for. */
 void persist_retained(struct part *p, const struct message_source *src);
+/* Message seq is retained for that topic no more, and what is now is not written down. */
+void persist_unretained(struct part *p, struct str topic, uint64_t seq);
 /* The session as it is, at once: one that begins. */
 void persist_whole(struct part *p, struct session *s, enum broker_durability how,
                    persist_done *done, void *ctx);

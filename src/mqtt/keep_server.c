@@ -22,11 +22,26 @@ struct set_mail {
     struct message *m;
 };
 
+/* The number of what m takes the place of, when that is written down and m is not: published through a listener,
+ * or on a topic, that wants less than the one before. Else 0. */
+static uint64_t outdated_by(const struct part *p, const struct message *m)
+{
+    const struct message *old;
+
+    if (!p->b->journal || message_seq(m) != 0 || persist_retains(p->b, message_topic(m)))
+        return 0;
+    old = retained_get(&p->retained, message_topic(m));
+    return old ? message_seq(old) : 0;
+}
+
 static void set_here(struct part *p, struct message *m)
 {
     size_t before = p->retained.count, bytes = p->retained.bytes;
+    uint64_t outdated = outdated_by(p, m);
     int rc = retained_set(&p->retained, m);
 
+    if (rc == 0 && outdated != 0)
+        persist_unretained(p, message_topic(m), outdated);
     if (rc == ERR_FULL) {
         metric_add(p->b->m.dropped_retained, 1);
         if (part_may_log(p))

@@ -16,12 +16,13 @@
 #include "mqtt/session.h"
 
 enum persist_op {
-    PERSIST_MESSAGE = 1,  /* to be routed to those who subscribe here, and retained if it says so */
-    PERSIST_COPY = 2,     /* the message `seq` again, only for the queues that name it */
-    PERSIST_RETAINED = 3, /* the message `seq` again, still retained for its topic */
-    PERSIST_SESSION = 4,  /* a session as a whole; earlier words about it are void */
-    PERSIST_END = 5,      /* it is over */
-    PERSIST_AWAY = 6,     /* its client has gone, at wall_ms; expiry_s as it said then */
+    PERSIST_MESSAGE = 1, /* to be routed to those who subscribe here, and retained if it says so */
+    PERSIST_COPY = 2,    /* the message `seq` again, only for the queues that name it */
+    /* The message `seq` again, still retained for its topic; without payload: not any more. */
+    PERSIST_RETAINED = 3,
+    PERSIST_SESSION = 4,     /* a session as a whole; earlier words about it are void */
+    PERSIST_END = 5,         /* it is over */
+    PERSIST_AWAY = 6,        /* its client has gone, at wall_ms; expiry_s as it said then */
     PERSIST_SUBSCRIBE = 7,   /* a subscription more, or with other options */
     PERSIST_UNSUBSCRIBE = 8, /* messages above `seq` had not come to its worker yet */
     PERSIST_DONE = 9,        /* message `seq` is done with, in this session */

@@ -354,7 +354,8 @@ static void retained_piece(struct part *p, size_t *steps)
     struct message *m = p->retained.trie.nodes[p->round_retained++].value;
 
     spend(steps, 1);
-    if (m && message_seq(m) <= p->round_base && persist_retains(p->b, message_topic(m)))
+    if (m && message_seq(m) <= p->round_base &&
+        (message_seq(m) != 0 || persist_retains(p->b, message_topic(m))))
         write_copy(p, PERSIST_RETAINED, m, message_seq(m) ? message_seq(m) : p->round_base, steps);
 }
 

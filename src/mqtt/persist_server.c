@@ -238,6 +238,14 @@ void persist_retained(struct part *p, const struct message_source *src)
     persist_append(p, BROKER_INTERVAL, NULL, NULL);
 }
 
+void persist_unretained(struct part *p, struct str topic, uint64_t seq)
+{
+    struct persist_message m = { .topic = topic, .seq = seq, .retain = true };
+
+    persist_put_message(persist_begin(p), PERSIST_RETAINED, &m);
+    persist_append(p, BROKER_INTERVAL, NULL, NULL);
+}
+
 /* ---- sessions ---- */
 
 void persist_end(struct part *p, uint64_t serial, enum broker_durability how, persist_done *done,

@@ -130,11 +130,13 @@ static struct message *make(const struct restore *r, const struct persist_messag
     return message_new(&src);
 }
 
+/* Of a number that is there already, only the word that it is no more. */
 static void retain(struct restore *r, struct message *m)
 {
     struct message *before = map_get(&r->retained, message_topic(m));
 
-    if (before && message_seq(before) >= message_seq(m))
+    if (before && (message_seq(before) > message_seq(m) ||
+                   (message_seq(before) == message_seq(m) && message_payload(m).n > 0)))
         return;
     map_put(&r->retained, message_topic(m), message_ref(m));
     message_unref(before);

@@ -79,6 +79,13 @@ int retained_set(struct retained *r, struct message *m)
     return 0;
 }
 
+struct message *retained_get(const struct retained *r, struct str topic)
+{
+    uint32_t node = trie_find(&r->trie, topic);
+
+    return node ? r->trie.nodes[node].value : NULL;
+}
+
 struct walk {
     struct retained *r;
     uint64_t now_ms;

@@ -24,11 +24,12 @@ struct site {
     unsigned copies;
     unsigned workers;
     struct journal *journal;
-    void (*tune)(struct limits *l); /* as the next one begins; may be NULL */
-    struct taker *taker;            /* ingests; may be NULL */
-    const struct authz *authz;      /* may be NULL */
-    struct addr addrs[3];           /* listeners, by enum broker_durability */
-    const char *want;               /* of the session with that id: expiry_s */
+    void (*tune)(struct limits *l);    /* as the next one begins; may be NULL */
+    struct taker *taker;               /* ingests; may be NULL */
+    const struct authz *authz;         /* may be NULL */
+    enum broker_durability durability; /* of what comes from inside, or of QoS 0 */
+    struct addr addrs[3];              /* listeners, by enum broker_durability */
+    const char *want;                  /* of the session with that id: expiry_s */
     uint32_t expiry_s;
     uint64_t quota; /* of the log; 0: more than any test writes */
     struct cell disk; /* enum site_disk */
@@ -117,6 +118,7 @@ static inline void begin(struct site *x)
     x->r.o.on_publish = x->taker ? take_records : NULL;
     x->r.o.publish_ctx = x->taker;
     x->r.o.authz = x->authz;
+    x->r.o.durability = x->durability;
     x->r.o.topics = topics;
     x->r.o.topic_count = COUNT_OF(topics);
     x->r.prepare = broker_restore;

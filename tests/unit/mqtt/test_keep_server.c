@@ -1,5 +1,5 @@
 /* Retained messages on their way to a new subscriber while others publish. In raw packets. */
-#include "broker_rig.h"
+#include "persist_site.h"
 
 #define FILTERS 400
 
@@ -74,11 +74,66 @@ static void what_came_live_before_comes_to_a_later_subscription(void **state)
     rig_stop(&r);
 }
 
+/* Where most is not written down, but some is: that stays through rounds, until something else takes its place,
+ * and then does not come back. */
+static void retained_test(struct site *x, bool round)
+{
+    static const char *const topics_of[] = { "stays", "replaced", "deleted", "again" };
+    struct rig other = x->r;
+    struct mqtt_packet pk = connect_packet(MQTT_V5, "pub");
+    struct client c, pub;
+
+    x->durability = BROKER_MEMORY;
+    again(x, false);
+    pub = client_connect(&x->r, MQTT_V5, "commit");
+    for (size_t i = 0; i < COUNT_OF(topics_of); i++)
+        assert_int_equal(client_publish(&pub, topics_of[i], "one", 1, true), 0);
+    again(x, round);
+    client_close(&pub);
+    other.addr = x->addrs[BROKER_MEMORY];
+    c = client_dial(&other, MQTT_V5);
+    assert_int_equal(client_hello(&c, &pk).code, 0);
+    client_publish(&c, "replaced", "two", 0, true);
+    client_publish(&c, "deleted", "", 1, true);
+    client_publish(&c, "again", "two", 1, true);
+    client_publish(&c, "again", "three", 1, true);
+    client_expect_nothing(&c);
+    pub = client_connect(&x->r, MQTT_V5, "commit");
+    assert_int_equal(client_publish(&pub, "again", "four", 1, true), 0);
+    again(x, round);
+    client_close(&pub);
+    client_close(&c);
+    c = client_connect(&x->r, MQTT_V5, "c");
+    client_subscribe(&c, "replaced", 1);
+    client_subscribe(&c, "deleted", 1);
+    client_subscribe(&c, "again", 1);
+    client_expect_publish(&c, "again", "four", 1);
+    client_subscribe(&c, "stays", 1);
+    client_expect_publish(&c, "stays", "one", 1);
+    client_expect_nothing(&c);
+    client_close(&c);
+}
+
+static void what_is_written_down_is_kept_as_long_as_it_holds(void **state)
+{
+    (void)state;
+    for (unsigned workers = 1; workers <= 3; workers += 2) {
+        for (int round = 0; round < 2; round++) {
+            struct site x;
+
+            site_init(&x, workers);
+            retained_test(&x, round != 0);
+            site_fini(&x);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(live_and_retained_are_one),
         cmocka_unit_test(what_came_live_before_comes_to_a_later_subscription),
+        cmocka_unit_test(what_is_written_down_is_kept_as_long_as_it_holds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -712,6 +712,34 @@ static void what_is_restored_is_what_was_there(void **state)
     }
 }
 
+/* What took its place is not written down; that does not count for what came behind it. */
+static void what_is_retained_no_more_is_one_message(void **state)
+{
+    struct persist_message m = { .topic = STR("t"), .payload = STR("x"), .retain = true };
+    struct persist_message gone = { .topic = STR("t"), .retain = true };
+    struct buf b = buf_init(1000);
+    struct message *kept;
+
+    (void)state;
+    for (uint64_t last = 3; last <= 4; last++) {
+        struct restore *r = restore_new(&(struct restore_options){ .limits = &limits });
+
+        for (uint64_t seq = 1; seq <= last; seq++) {
+            buf_clear(&b);
+            gone.seq = seq == 3 ? 1 : 2;
+            persist_put_message(&b, seq < 3 ? PERSIST_MESSAGE : PERSIST_RETAINED,
+                                seq < 3 ? &m : &gone);
+            assert_int_equal(restore_apply(r, seq, buf_str(&b)), 0);
+        }
+        kept = restore_take_retained(r);
+        assert_int_equal(kept ? message_seq(kept) : 0, last == 3 ? 2 : 0);
+        message_unref(kept);
+        restore_finish(r);
+        restore_free(r);
+    }
+    buf_fini(&b);
+}
+
 /* The publisher's session has ended, or was never written down: its number is not given to another. */
 static void numbers_of_publishers_are_used(void **state)
 {
@@ -737,4 +765,5 @@ static void numbers_of_publishers_are_used(void **state)
     restore_free(r);
 }
 
-RUN(TEST(what_is_restored_is_what_was_there), TEST(numbers_of_publishers_are_used))
+RUN(TEST(what_is_restored_is_what_was_there), TEST(what_is_retained_no_more_is_one_message),
+    TEST(numbers_of_publishers_are_used))
