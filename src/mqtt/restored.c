@@ -181,13 +181,17 @@ void restored_unwanted(struct restored *d, uint64_t seq)
     }
 }
 
-/* By its number at last: a subscription that came at the same time as the message may be written down
+/* One without an id first, where none is named: what has one is in flight, and may be another of that message.
+ * By its number at last: a subscription that came at the same time as the message may be written down
  * behind it, and its identifier was the first. Not of what is being told: that names its items itself, and
  * the other one of the message may not be told yet. */
 static struct restore_item *item_of(const struct restored *d, const struct persist *p)
 {
-    struct restore_item *it = restore_queue_find(&d->queue, p->seq, p->sub_id);
+    struct restore_item *it =
+        p->packet_id == 0 ? restore_queue_find_waiting(&d->queue, p->seq, p->sub_id) : NULL;
 
+    if (!it)
+        it = restore_queue_find(&d->queue, p->seq, p->sub_id);
     return it || !d->in_tree ? it : restore_queue_find_any(&d->queue, p->seq);
 }
 

@@ -131,6 +131,34 @@ static void what_was_taken_is_the_sessions_own(void **state)
     restore_free(r);
 }
 
+/* In the order of its queue, what it was sent by its group first. */
+static void what_is_done_is_the_one_without_an_id(void **state)
+{
+    struct restore *r = restore_new(&(struct restore_options){ .limits = &limits });
+    struct persist_session w = {
+        .client_id = STR("c"), .expiry_s = SESSION_NEVER, .items = 2, .last_packet_id = 6
+    };
+    struct persist_message m = to_all;
+    struct buf b = buf_init(1000);
+    struct session *s;
+    uint64_t seq = 0;
+
+    (void)state;
+    m.seq = 5;
+    APPLY(persist_put_message(&b, PERSIST_COPY, &m));
+    APPLY(persist_put_session(&b, PERSIST_SESSION, 1, &w);
+          persist_put_item(&b, &(struct persist_item){ .seq = 5, .packet_id = 6, .qos = 2 });
+          persist_put_item(&b, &(struct persist_item){ .seq = 5, .qos = 1, .sent = true }));
+    APPLY(persist_put_done(&b, 1, 5, 0, 0));
+    restore_finish(r);
+    s = restore_take_session(r);
+    assert_int_equal(s->count, 1);
+    check_item(s, 0, 5, 6);
+    session_free(s);
+    buf_fini(&b);
+    restore_free(r);
+}
+
 /* The session is told in parts meanwhile: behind what it told already, or before. */
 static void what_is_taken_between_two_parts_is_there_once(void **state)
 {
@@ -333,6 +361,7 @@ static void what_cannot_be_understood_is_left_out(void **state)
 RUN(TEST(the_last_id_is_the_last_that_was_given),
     TEST(what_comes_behind_an_unsubscription_was_not_had), TEST(what_was_taken_is_the_sessions_own),
     TEST(what_is_taken_between_two_parts_is_there_once), TEST(what_a_passing_session_took_is_gone),
+    TEST(what_is_done_is_the_one_without_an_id),
     TEST(a_shared_subscription_begins_with_its_first_member),
     TEST(sessions_expire_by_the_wall_clock), TEST(wills_are_due_by_the_wall_clock),
     TEST(what_cannot_be_understood_is_left_out))
