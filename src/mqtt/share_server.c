@@ -260,12 +260,13 @@ static void post_offer(struct part *p, const struct offer *o, unsigned to, struc
     part_post(p, to, &k->mail);
 }
 
-/* False: nobody has room. */
+/* False: nobody has room. At a stop nobody is asked: no member is there any more, though it did not say so, and an
+ * offer that goes from one to the next would come to parts that are gone. */
 static bool offer(struct part *p, struct share *sh, struct publication *pub, unsigned qos)
 {
     struct share_member *m;
 
-    while ((m = share_pick(sh))) {
+    while (!p->stopping && (m = share_pick(sh))) {
         struct offer o = { .b = p->b,
                            .id = sh->id,
                            .serial = m->serial,

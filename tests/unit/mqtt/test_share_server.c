@@ -436,8 +436,65 @@ static void memberships_are_bounded(void **state)
     rig_stop(&r);
 }
 
+struct offered {
+    struct rig *r;
+    uint32_t waiting, stalled;
+};
+
+static void on_shares(void *ctx, struct loop *l)
+{
+    struct offered *o = ctx;
+    struct part *p = part_of(o->r->broker, l);
+    struct map_entry *e;
+    size_t at = 0;
+
+    while ((e = map_next(&p->shares, &at))) {
+        const struct share *sh = e->value;
+
+        o->waiting = sh->waiting;
+        for (uint32_t i = 0; i < sh->count; i++)
+            o->stalled += sh->members[i].credit == 0;
+    }
+}
+
+/* What is decided behind a stop waits for the next start, or for nobody. */
+static void nobody_is_offered_anything_at_a_stop(void **state)
+{
+    struct client c[MEMBERS * 2];
+    struct offered o = { 0 };
+    struct blob *b;
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    r.stop_ms = 1;
+    rig_start(&r, 3);
+    for (unsigned i = 0; i < COUNT_OF(c); i++) {
+        char id[8];
+
+        snprintf(id, sizeof(id), "m%u", i);
+        c[i] = member(&r, id, 10, 1);
+        client_expect_nothing(&c[i]);
+    }
+    broker_stop(r.broker, 1);
+    b = blob_new(STR("late"));
+    assert_int_equal(broker_post(r.broker, STR("t/1"), b, 1, 0), 0);
+    blob_unref(b);
+    o.r = &r;
+    for (unsigned i = 0; i < 4 * COUNT_OF(c) && o.waiting == 0; i++) {
+        o.stalled = 0;
+        workers_each(r.workers, on_shares, &o);
+    }
+    assert_int_equal(o.waiting, 1);
+    assert_int_equal(o.stalled, 0);
+    for (unsigned i = 0; i < COUNT_OF(c); i++)
+        client_close(&c[i]);
+    rig_stop(&r);
+}
+
 RUN(TEST(each_message_goes_to_one_and_turns_are_fair),
     TEST(an_absent_or_stalled_member_gets_nothing), TEST(without_anybody_connected_it_waits),
     TEST(qos_2_stays_with_its_client), TEST(a_refusal_is_final),
     TEST(a_member_of_qos_0_is_not_used_up), TEST(options_hold), TEST(members_leave),
-    TEST(a_moving_member_loses_nothing), TEST(memberships_are_bounded))
+    TEST(a_moving_member_loses_nothing), TEST(memberships_are_bounded),
+    TEST(nobody_is_offered_anything_at_a_stop))
