@@ -417,6 +417,8 @@ void persist_copied(struct part *p, struct message *m);
 void persist_sent(struct conn *c, const struct session_out *o);
 void persist_released(struct conn *c, const struct session_out *o);
 void persist_complete(struct conn *c, uint16_t packet_id);
+/* The same for a PUBLISH whose id the session knows, but perhaps not the disk: PUBREC. */
+void persist_again(struct conn *c, uint16_t packet_id);
 /* A session leaves for another worker: the round may not have come to it yet. */
 void persist_catch_up(struct part *p, struct session *s);
 /* A session is here that is written down: it takes part in rounds. */

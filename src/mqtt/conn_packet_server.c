@@ -199,6 +199,10 @@ static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
     if (pk->qos == 2 && session_is_received(c->session, pk->packet_id)) {
         /* A repetition: it was processed. Its id counts in the window already, as one of the session's;
          * twice, and a client that comes back with its window full of them would be ended each time. */
+        if (c->session->written) {
+            persist_again(c, pk->packet_id);
+            return true;
+        }
         acks_settle_take(
             &c->acks, acks_open_again(&c->acks, &c->part->spare_acks, MQTT_PUBREC, pk->packet_id),
             0, NULL, NULL);

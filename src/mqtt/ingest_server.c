@@ -198,9 +198,11 @@ static void on_id_written(void *ctx, int code, uint64_t seq)
 {
     struct broker_token *t = ctx;
 
-    (void)code; /* it was taken, whatever becomes of its id */
     (void)seq;
     t->conn->unwritten--;
+    /* It was taken, and its session knows that: what its client sends again is not, and its id written then. */
+    if (code)
+        conn_end(t->conn, MQTT_REASON_UNSPECIFIED, "a packet id could not be written down");
     finish(t, 0, false, NULL);
 }
 
@@ -329,6 +331,11 @@ enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct
         token_free(t);
         return route_now(c, pk, pub);
     case BROKER_CONSUME:
+        if (pk->qos == 2 && must_write(c, pk, pub)) {
+            keep_token(c, pk, pub, t, false);
+            broker_publish_done(t, 0, false, NULL);
+            return INGEST_DONE;
+        }
         token_free(t);
         acknowledge_now(c, pk, 0, NULL);
         return INGEST_DONE;

@@ -421,6 +421,29 @@ void persist_released(struct conn *c, const struct session_out *o)
     persist_append(c->part, persist_how(c), on_released, step_new(c, o));
 }
 
+/* Also of one that has gone: others wait behind. */
+static void step_answer(struct step *t)
+{
+    acks_settle_take(&t->c->acks, t->ack, 0, NULL, NULL);
+    conn_flush_acks(t->c);
+    step_free(t);
+}
+
+static void on_again(void *ctx, int code, uint64_t seq)
+{
+    (void)seq;
+    step_over(ctx, code);
+    step_answer(ctx);
+}
+
+void persist_again(struct conn *c, uint16_t packet_id)
+{
+    struct step *t = step_new(c, &(struct session_out){ .packet_id = packet_id });
+
+    t->ack = acks_open_again(&c->acks, &c->part->spare_acks, MQTT_PUBREC, packet_id);
+    persist_arrived(c->part, t->serial, packet_id, persist_how(c), on_again, t);
+}
+
 static void on_complete(void *ctx, int code, uint64_t seq)
 {
     struct step *t = ctx;
@@ -428,10 +451,7 @@ static void on_complete(void *ctx, int code, uint64_t seq)
     (void)seq;
     if (step_over(t, code)) /* a PUBREL that comes again before that is written down again */
         session_release(t->c->session, t->out.packet_id);
-    acks_settle_take(&t->c->acks, t->ack, 0, NULL,
-                     NULL); /* also of one that has gone: others wait behind */
-    conn_flush_acks(t->c);
-    step_free(t);
+    step_answer(t);
 }
 
 void persist_complete(struct conn *c, uint16_t packet_id)

@@ -45,7 +45,7 @@ static const struct broker_topic topics[] = {
     { { "memory/never/this", 17 }, BROKER_COMMIT }, /* the first that matches */
 };
 
-/* Who ingests what is published below rec/, a little later. */
+/* Who ingests what is published below rec/, a little later, and below now/, at once. */
 struct taker {
     struct later later;
     struct broker_token *token;
@@ -64,6 +64,8 @@ static inline int take_records(void *ctx, struct loop *l, const struct broker_me
 
     (void)reason;
     cell_set(&t->asked, cell_get(&t->asked) + 1);
+    if (str_starts(m->topic, STR("now/")))
+        return BROKER_CONSUME;
     if (!str_starts(m->topic, STR("rec/")))
         return BROKER_ROUTE;
     t->token = token;

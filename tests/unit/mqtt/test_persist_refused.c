@@ -106,6 +106,48 @@ static void a_pubrel_that_comes_again_waits_as_well(void **state)
     each_way(release_again_test);
 }
 
+/* ---- the id of what somebody else has taken ---- */
+
+static void ingested_test(struct site *x, bool round)
+{
+    static const char *const topics_of[] = { "rec/1", "now/1" };
+    struct taker taker = { 0 };
+
+    x->taker = &taker;
+    again(x, false);
+    for (size_t i = 0; i < COUNT_OF(topics_of); i++) {
+        struct mqtt_packet pk = publish_packet(topics_of[i], "x", 2, false, 3);
+        struct client c = back(x, topics_of[i], false);
+
+        cell_set(&taker.asked, 0);
+        disk(x, DISK_FAILS);
+        client_send(&c, &pk);
+        client_expect_kick(&c, MQTT_REASON_UNSPECIFIED);
+        client_close(&c);
+        c = back(x, topics_of[i], true);
+        client_send(&c, &pk); /* nor can it now */
+        client_expect_kick(&c, MQTT_REASON_UNSPECIFIED);
+        client_close(&c);
+        disk(x, DISK_WORKS);
+        c = back(x, topics_of[i], true);
+        client_send(&c, &pk);
+        assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+        again(x, round);
+        client_close(&c);
+        c = back(x, topics_of[i], true);
+        client_send(&c, &pk);
+        assert_int_equal(client_expect(&c, MQTT_PUBREC).ack.code, 0);
+        assert_int_equal(cell_get(&taker.asked), 1);
+        client_close(&c);
+    }
+}
+
+static void an_id_is_as_durable_as_what_came_with_it(void **state)
+{
+    (void)state;
+    each_way(ingested_test);
+}
+
 /* ---- UNSUBSCRIBE ---- */
 
 static void unsubscribe(struct client *c, const char *filter)
@@ -276,5 +318,6 @@ static void who_overtakes_waits_as_well(void **state)
 }
 
 RUN(TEST(an_id_is_free_once_that_is_written_down), TEST(a_pubrel_that_comes_again_waits_as_well),
-    TEST(what_was_unsubscribed_stays_so), TEST(what_was_not_taken_is_taken_again),
-    TEST(what_begins_to_last_does), TEST(who_overtakes_waits_as_well))
+    TEST(an_id_is_as_durable_as_what_came_with_it), TEST(what_was_unsubscribed_stays_so),
+    TEST(what_was_not_taken_is_taken_again), TEST(what_begins_to_last_does),
+    TEST(who_overtakes_waits_as_well))
