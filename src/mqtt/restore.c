@@ -49,7 +49,7 @@ struct restore {
     struct restore_shares shares;
     struct seq_map copies;
     struct map retained; /* topic -> struct message, its seq; an empty payload: deleted */
-    uint64_t last_serial;
+    uint64_t last_serial, lost;
     size_t session_at, retained_at, share_at;
 };
 
@@ -521,7 +521,7 @@ void restore_finish(struct restore *r)
 
         d->s->conn = NULL;
         settle_times(r, d);
-        restored_finish(d, &r->copies);
+        r->lost += restored_finish(d, &r->copies);
     }
 }
 
@@ -556,6 +556,7 @@ struct message *restore_take_owed(struct restore *r, struct str *out_key)
             *out_key = sh->key;
             if (m)
                 return m;
+            r->lost++;
         }
     }
     return NULL;
@@ -574,6 +575,11 @@ struct message *restore_take_retained(struct restore *r)
         return message_ref(m);
     }
     return NULL;
+}
+
+uint64_t restore_lost(const struct restore *r)
+{
+    return r->lost;
 }
 
 uint64_t restore_last_serial(const struct restore *r)

@@ -37,6 +37,8 @@ struct message *restore_take_retained(struct restore *r);
 /* Each message that a shared subscription owes, once, group by group and in their order; a reference that is
  * the caller's. NULL: no more. The key is good until restore_free(). */
 struct message *restore_take_owed(struct restore *r, struct str *out_key);
+/* How many messages were named, but not found; once all were taken. Of a log without damage: none. */
+uint64_t restore_lost(const struct restore *r);
 /* Above every serial that was ever used. */
 uint64_t restore_last_serial(const struct restore *r);
 

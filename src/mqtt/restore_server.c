@@ -4,7 +4,7 @@
  * hash, retained messages to the shard of their topic.
  *
  * It refuses to start on a log that cannot be read: to begin without what was promised would break the
- * promise silently.
+ * promise silently. What is damaged of it is counted and said.
  */
 #include "mqtt/broker_part.h"
 #include "mqtt/restore.h"
@@ -33,12 +33,21 @@ struct handing {
     size_t session_count, retained_count, owed_count;
     uint64_t now_ms; /* as it was read */
     uint64_t last_seq;
+    uint64_t bad, missing; /* records that cannot be understood, or are not there */
 };
 
 /* ---- reading ---- */
 
-static int apply_all(struct journal_reader *reader, struct restore *r, uint64_t *out_bad,
-                     uint64_t *out_last)
+/* How many records a gap stands for. One with which the log begins was cut off: the cursor may be older than the
+ * file that it was cut from. */
+static uint64_t missing_in(const struct handing *h, const struct record *rec)
+{
+    if (rec->kind != RECORD_GAP || (h->last_seq == 0 && str_eq(rec->payload, STR("dropped"))))
+        return 0;
+    return rec->origin_seq - rec->first + 1;
+}
+
+static int apply_all(struct handing *h, struct journal_reader *reader)
 {
     static const size_t most = READ_RECORDS;
     struct record *records = mem_new_array(most, sizeof(*records));
@@ -47,10 +56,11 @@ static int apply_all(struct journal_reader *reader, struct restore *r, uint64_t 
 
     while ((rc = journal_reader_next(reader, records, most, READ_BYTES, &count)) == 0 && count > 0)
         for (size_t i = 0; i < count; i++) {
-            *out_last = records[i].seq;
+            h->missing += missing_in(h, &records[i]);
+            h->last_seq = records[i].seq;
             if (records[i].kind == RECORD_EVENT &&
-                restore_apply(r, records[i].seq, records[i].payload))
-                ++*out_bad;
+                restore_apply(h->r, records[i].seq, records[i].payload))
+                h->bad++;
         }
     mem_free(records);
     return rc;
@@ -160,6 +170,22 @@ static void part_begin(void *ctx, struct loop *l)
     persist_rounds_start(p);
 }
 
+static void say(const struct handing *h, uint64_t start_ns)
+{
+    uint64_t lost = restore_lost(h->r);
+
+    log_info("mqtt", "restored", lf_u64("sessions", h->session_count),
+             lf_u64("retained", h->retained_count), lf_u64("not_understood", h->bad),
+             lf_u64("ms", (clock_mono_ns() - start_ns) / 1000000));
+    if (h->missing > 0 || h->bad > 0 || lost > 0)
+        log_warn(
+            "mqtt",
+            "the broker's log is damaged, and what sessions and retained messages had there is "
+            "lost",
+            lf_u64("records", h->missing), lf_u64("not_understood", h->bad),
+            lf_u64("messages", lost));
+}
+
 static void nothing(void *ctx)
 {
     (void)ctx;
@@ -196,7 +222,7 @@ int broker_restore(struct broker *b, struct fault *f)
                                  .now_ms = clock_mono_ns() / 1000000 };
     struct handing h = { .b = b, .now_ms = o.now_ms };
     struct journal_reader *reader;
-    uint64_t bad = 0, start_ns = clock_mono_ns();
+    uint64_t start_ns = clock_mono_ns();
     int rc = journal_cursor_open(b->journal, "mqtt", &b->cursor);
 
     if (rc == 0)
@@ -205,7 +231,7 @@ int broker_restore(struct broker *b, struct fault *f)
         return fault_set(f, rc, "the broker's log: %s", err_text(rc));
     reader = journal_reader_new(b->journal, b->cursor, journal_cursor_seq(b->cursor), READ_BYTES);
     h.r = restore_new(&o);
-    rc = apply_all(reader, h.r, &bad, &h.last_seq);
+    rc = apply_all(&h, reader);
     journal_reader_free(reader);
     if (rc < 0) {
         restore_free(h.r);
@@ -231,9 +257,7 @@ int broker_restore(struct broker *b, struct fault *f)
     for (size_t i = 0; i < h.owed_count; i++)
         message_unref(h.owed[i].m);
     mem_free(h.owed);
-    log_info("mqtt", "restored", lf_u64("sessions", h.session_count),
-             lf_u64("retained", h.retained_count), lf_u64("not_understood", bad),
-             lf_u64("ms", (clock_mono_ns() - start_ns) / 1000000));
+    say(&h, start_ns);
     mem_free(h.sessions);
     mem_free(h.lost);
     mem_free(h.retained);

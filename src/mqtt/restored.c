@@ -288,10 +288,11 @@ static struct message *copy_of(const struct seq_map *copies, uint64_t seq)
 
 /* QoS 1 without a written packet id may have been sent: as many as may be in flight, of those that came
  * before the client had gone. */
-void restored_finish(struct restored *d, const struct seq_map *copies)
+uint64_t restored_finish(struct restored *d, const struct seq_map *copies)
 {
     struct restore_queue *q = &d->queue;
     struct session_item *items;
+    uint64_t lost = 0;
     uint32_t n = 0;
 
     restore_queue_pack(q);
@@ -303,8 +304,10 @@ void restored_finish(struct restored *d, const struct seq_map *copies)
             it->m = copy_of(copies, it->seq);
         if (!it->m)
             restore_queue_drop_message(q, it);
-        if (!it->m && it->state != SESSION_RELEASED)
+        if (!it->m && it->state != SESSION_RELEASED) {
+            lost++;
             continue;
+        }
         it->maybe = it->qos == 1 && (it->maybe || (n < d->s->limits->inflight_max &&
                                                    (d->away_seq == 0 || it->seq < d->away_seq)));
         items[n++] = as_session_item(it);
@@ -312,4 +315,5 @@ void restored_finish(struct restored *d, const struct seq_map *copies)
     }
     session_restore_take(d->s, items, n, d->s->last_packet_id);
     restore_queue_fini(q);
+    return lost;
 }

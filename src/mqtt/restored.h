@@ -43,7 +43,8 @@ void restored_sent(struct restored *d, const struct persist *p);
 void restored_released(struct restored *d, uint16_t packet_id);
 /* PERSIST_TAKEN. m may be NULL: it is looked for at the end. */
 void restored_taken(struct restored *d, const struct persist_item *it, struct message *m);
-/* All was told: the session has its queue, with its messages or their copies. */
-void restored_finish(struct restored *d, const struct seq_map *copies);
+/* All was told: the session has its queue, with its messages or their copies. How many are in neither, and so are
+ * lost. */
+uint64_t restored_finish(struct restored *d, const struct seq_map *copies);
 
 #endif

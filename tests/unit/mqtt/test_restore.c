@@ -652,7 +652,7 @@ static void check(struct world *w)
     for (uint64_t i = w->first; i < w->seq; i++)
         assert_int_equal(restore_apply(r, i + 1, buf_str(&w->ops[i])), 0);
     restore_finish(r);
-    assert_true(restore_last_serial(r) <= w->serial);
+    assert_true(restore_last_serial(r) <= w->serial && restore_lost(r) == 0);
     while ((s = restore_take_session(r))) {
         bool found = false;
 

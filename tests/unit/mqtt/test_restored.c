@@ -246,6 +246,34 @@ static void a_shared_subscription_begins_with_its_first_member(void **state)
     restore_free(r);
 }
 
+/* A damaged log: its messages are told nowhere. */
+static void what_is_not_found_is_counted(void **state)
+{
+    struct restore *r = restore_new(&(struct restore_options){ .limits = &limits });
+    struct persist_session w = {
+        .client_id = STR("c"), .expiry_s = SESSION_NEVER, .subs = 1, .items = 2
+    };
+    struct buf b = buf_init(1000);
+    struct session *s;
+    struct str owed;
+    uint64_t seq = 0;
+
+    (void)state;
+    APPLY(persist_put_session(&b, PERSIST_SESSION, 1, &w);
+          persist_put_sub(&b, &(struct persist_sub){ key, 0, 2 });
+          persist_put_item(&b, &(struct persist_item){ .seq = 5, .qos = 1 });
+          persist_put_item(&b, &(struct persist_item){ .seq = 6, .qos = 1 }));
+    APPLY(persist_put_share(&b, &(struct persist_share){ key, 0, 9, 1 }); persist_put_owed(&b, 7));
+    restore_finish(r);
+    s = restore_take_session(r);
+    assert_int_equal(s->count, 0);
+    assert_null(restore_take_owed(r, &owed));
+    assert_int_equal(restore_lost(r), 3);
+    session_free(s);
+    buf_fini(&b);
+    restore_free(r);
+}
+
 static struct session *only(struct restore *r, int64_t away_ms, uint32_t expiry_s)
 {
     struct buf b = buf_init(1000);
@@ -362,6 +390,6 @@ RUN(TEST(the_last_id_is_the_last_that_was_given),
     TEST(what_comes_behind_an_unsubscription_was_not_had), TEST(what_was_taken_is_the_sessions_own),
     TEST(what_is_taken_between_two_parts_is_there_once), TEST(what_a_passing_session_took_is_gone),
     TEST(what_is_done_is_the_one_without_an_id),
-    TEST(a_shared_subscription_begins_with_its_first_member),
+    TEST(a_shared_subscription_begins_with_its_first_member), TEST(what_is_not_found_is_counted),
     TEST(sessions_expire_by_the_wall_clock), TEST(wills_are_due_by_the_wall_clock),
     TEST(what_cannot_be_understood_is_left_out))
