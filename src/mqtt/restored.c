@@ -205,13 +205,17 @@ void restored_done(struct restored *d, const struct persist *p)
         restore_queue_done(&d->queue, it);
 }
 
-/* An id is told again when the connection ended before it was written down; that is not the last one. */
+/* An id is told again when the connection ended before it was written down; that is not the last one. While one is
+ * on its way no other than those of QoS 2 are given out, within the window, so that it is not far behind: twice that,
+ * should some of them have been refused. What seems to be further behind is ahead: those of QoS 1 are not written
+ * down, and may be any number. */
 static void id_used(struct session *s, uint16_t packet_id)
 {
     uint32_t ids = s->limits->packet_id_max > 0 ? s->limits->packet_id_max : 65535u;
-    uint32_t ahead = (packet_id + ids - s->last_packet_id) % ids;
+    uint32_t behind = (s->last_packet_id + ids - packet_id) % ids;
+    uint32_t most = s->limits->inflight_max < ids / 4 ? 2 * s->limits->inflight_max : ids / 2;
 
-    if (s->last_packet_id == 0 || ahead < ids / 2)
+    if (s->last_packet_id == 0 || behind > most)
         s->last_packet_id = packet_id;
 }
 

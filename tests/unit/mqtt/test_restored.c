@@ -53,10 +53,11 @@ static void what_comes_behind_an_unsubscription_was_not_had(void **state)
 /* An id that is told once more is not the last that was given out. */
 static void the_last_id_is_the_last_that_was_given(void **state)
 {
-    static const uint16_t told[] = { 2, 3, 2, 65535, 1, 65535 }, last[] = { 2, 3, 3, 65535, 1, 1 };
+    static const uint16_t told[] = { 2, 3, 2, 65535, 1, 65535, 60000, 59999, 30 };
+    static const uint16_t last[] = { 2, 3, 3, 65535, 1, 1, 60000, 60000, 30 };
 
     (void)state;
-    for (unsigned to = 0; to < 6; to++) {
+    for (unsigned to = 0; to < COUNT_OF(told); to++) {
         struct restore *r = restore_new(&(struct restore_options){ .limits = &limits });
         struct buf b = buf_init(1000);
         struct session *s;
