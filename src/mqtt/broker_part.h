@@ -400,6 +400,7 @@ void persist_end(struct part *p, uint64_t serial, enum broker_durability how, pe
                  void *ctx);
 /* How what is written of c's session is waited for. */
 enum broker_durability persist_how(const struct conn *c);
+/* That its client had gone at s->away_wall_ms. */
 void persist_away(struct part *p, const struct session *s);
 void persist_back(struct part *p, const struct session *s, uint32_t expiry_s);
 /* The will that s has now, or that it has none any more. */

@@ -257,7 +257,7 @@ void persist_end(struct part *p, uint64_t serial, enum broker_durability how, pe
 
 void persist_away(struct part *p, const struct session *s)
 {
-    persist_put_away(persist_begin(p), s->serial, clock_wall_ns() / 1000000, s->expiry_s);
+    persist_put_away(persist_begin(p), s->serial, s->away_wall_ms, s->expiry_s);
     persist_append(p, BROKER_INTERVAL, NULL, NULL);
 }
 

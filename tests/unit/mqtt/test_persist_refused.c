@@ -317,7 +317,52 @@ static void who_overtakes_waits_as_well(void **state)
     each_way(overtaken_test);
 }
 
+static void little_time(struct limits *l)
+{
+    l->mqtt_connect_timeout_ms = 200;
+}
+
+static void on_nothing(void *ctx, struct loop *l)
+{
+    (void)ctx, (void)l;
+}
+
+/* A CONNECT that takes too long: the session's time counts on from when it was left. */
+static void unclaimed_test(struct site *x, bool round)
+{
+    struct mqtt_packet pk = lasting("c");
+    struct rig other;
+    struct client c;
+    int64_t since;
+
+    x->tune = little_time;
+    again(x, false);
+    other = x->r;
+    other.addr = x->addrs[BROKER_MEMORY];
+    c = client_dial(&other, MQTT_V5);
+    assert_int_equal(client_hello(&c, &pk).code, 0);
+    client_close(&c);
+    rig_await_connected(&x->r, "c", false);
+    since = rig_session(&x->r, "c").info.since_wall_ns;
+    disk(x, DISK_HANGS);
+    c = client_dial(&x->r, MQTT_V5);
+    client_send(&c, &pk);
+    client_expect_end(&c);
+    client_close(&c);
+    cell_set(&x->disk, DISK_WORKS);
+    journal_settle(x->journal);
+    workers_each(x->r.workers, on_nothing, NULL); /* the answer of the disk has come */
+    again(x, round);
+    assert_true(rig_session(&x->r, "c").info.since_wall_ns == since);
+}
+
+static void who_is_too_late_changes_nothing(void **state)
+{
+    (void)state;
+    each_way(unclaimed_test);
+}
+
 RUN(TEST(an_id_is_free_once_that_is_written_down), TEST(a_pubrel_that_comes_again_waits_as_well),
     TEST(an_id_is_as_durable_as_what_came_with_it), TEST(what_was_unsubscribed_stays_so),
     TEST(what_was_not_taken_is_taken_again), TEST(what_begins_to_last_does),
-    TEST(who_overtakes_waits_as_well))
+    TEST(who_overtakes_waits_as_well), TEST(who_is_too_late_changes_nothing))
