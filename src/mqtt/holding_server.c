@@ -523,7 +523,9 @@ void will_publish(struct part *p, struct session *s)
         message_set(m, MESSAGE_EXPIRES, message_expires_ms(m) + loop_now_ms(p->loop));
     message_set(m, MESSAGE_PUBLISHER, s->serial);
     ingest_will(p, s, m);
-    persist_will(p, s); /* behind it: rather twice than not at all */
+    /* Behind it, where it is written into the same log: rather twice than not at all. Where somebody else takes it,
+     * its record is still on its way, and it may be neither there nor here for that moment (docs/guarantees.md). */
+    persist_will(p, s);
     message_unref(m);
 }
 
