@@ -68,6 +68,8 @@ bool share_join(struct share *sh, struct share_joining *j)
     }
     m->joins++;
     j->since = m->since;
+    j->sub_id_before = m->sub_id;
+    j->options_before = m->options;
     m->sub_id = j->sub_id;
     m->options = j->options;
     sh->lasting += (uint32_t)j->lasting - (uint32_t)m->lasting;
@@ -93,11 +95,17 @@ bool share_leave(struct share *sh, uint64_t serial)
     return true;
 }
 
-bool share_unjoin(struct share *sh, uint64_t serial, uint32_t since)
+bool share_unjoin(struct share *sh, const struct share_joining *j)
 {
-    struct share_member *m = find(sh, serial);
+    struct share_member *m = find(sh, j->serial);
 
-    return m && m->since == since && --m->joins == 0 && share_leave(sh, serial);
+    if (!m || m->since != j->since)
+        return false;
+    if (m->sub_id == j->sub_id && m->options == j->options) {
+        m->sub_id = j->sub_id_before;
+        m->options = j->options_before;
+    }
+    return --m->joins == 0 && share_leave(sh, j->serial);
 }
 
 void share_tell(struct share *sh, const struct share_told *t)

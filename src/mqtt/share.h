@@ -65,14 +65,17 @@ static inline struct str share_filter(const struct share *sh)
 struct share_joining {
     uint64_t serial;
     uint32_t sub_id;
-    uint8_t options; /* enum tree_options */
-    bool lasting;    /* its session is written down */
-    uint32_t since;  /* out: names its membership */
+    uint8_t options;        /* enum tree_options */
+    bool lasting;           /* its session is written down */
+    uint32_t since;         /* out: names its membership */
+    uint32_t sub_id_before; /* out: what the member had, if it was one */
+    uint8_t options_before;
 };
 /* A session becomes a member, without credit (true), or has subscribed again with other options. */
 bool share_join(struct share *sh, struct share_joining *j);
-/* A join was not told to its session: true if it was the last of the membership `since`, and that is over. */
-bool share_unjoin(struct share *sh, uint64_t serial, uint32_t since);
+/* A join, as share_join() left it, was not told to its session: true if it was the last of its membership, and that
+ * is over. Else the member has what it had before, unless another join has changed that. */
+bool share_unjoin(struct share *sh, const struct share_joining *j);
 /* False: it was none. With the last that lasts, nothing is owed any more. */
 bool share_leave(struct share *sh, uint64_t serial);
 /* What a member's worker says of it; what it said earlier (a lower turn) and comes later is ignored,

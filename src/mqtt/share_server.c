@@ -383,8 +383,8 @@ static void interest_changes(struct part *p, const struct share *sh, bool lasted
 struct leave_mail {
     struct mail mail;
     struct broker *b;
-    uint64_t id, serial;
-    uint32_t since; /* of a join that failed; 0: it leaves */
+    uint64_t id;
+    struct share_joining j; /* one that failed; its since is 0: it leaves */
 };
 
 static void on_leave(struct mail *m, struct loop *l)
@@ -394,7 +394,7 @@ static void on_leave(struct mail *m, struct loop *l)
     struct share *sh = find_share(p, k->id);
     bool lasted = sh && sh->lasting > 0;
 
-    if (sh && (k->since ? share_unjoin(sh, k->serial, k->since) : share_leave(sh, k->serial))) {
+    if (sh && (k->j.since ? share_unjoin(sh, &k->j) : share_leave(sh, k->j.serial))) {
         interest_changes(p, sh, lasted);
         if (sh->count == 0)
             free_share(p, sh);
@@ -402,15 +402,14 @@ static void on_leave(struct mail *m, struct loop *l)
     mem_free(k);
 }
 
-static void leave_one(struct part *p, unsigned home, uint64_t id, uint64_t serial, uint32_t since)
+static void leave_one(struct part *p, unsigned home, uint64_t id, const struct share_joining *j)
 {
     struct leave_mail *k = NEW(struct leave_mail);
 
     k->mail.deliver = on_leave;
     k->b = p->b;
     k->id = id;
-    k->serial = serial;
-    k->since = since;
+    k->j = *j;
     part_post(p, home, &k->mail);
 }
 
@@ -440,7 +439,7 @@ bool share_unsubscribe(struct part *p, struct session *s, struct str key)
     id = sh->id;
     home = sh->home;
     session_remove_share(s, id, keep_one, &g);
-    leave_one(p, home, id, s->serial, 0);
+    leave_one(p, home, id, &(struct share_joining){ .serial = s->serial });
     session_unsubscribe(s, key);
     if (s->share_count == 0)
         map_remove(&p->sharers, id_key(&s->serial));
@@ -450,8 +449,10 @@ bool share_unsubscribe(struct part *p, struct session *s, struct str key)
 
 void share_leave_all(struct part *p, struct session *s)
 {
+    struct share_joining j = { .serial = s->serial };
+
     for (uint32_t i = 0; i < s->share_count; i++)
-        leave_one(p, s->shares[i].home, s->shares[i].id, s->serial, 0);
+        leave_one(p, s->shares[i].home, s->shares[i].id, &j);
     metric_gauge_add(p->b->m.subscriptions, -(int64_t)s->share_count);
 }
 
@@ -506,8 +507,8 @@ struct join_mail {
     void *ctx;
     uint64_t serial, id;
     uint32_t sub_id;
-    uint32_t since;    /* of its membership */
-    uint32_t rechecks; /* of `from` when it asked */
+    struct share_joining joined; /* at the home */
+    uint32_t rechecks;           /* of `from` when it asked */
     uint8_t options;
     bool lasting;
     size_t key_n;
@@ -585,7 +586,7 @@ static void on_joined(struct mail *m, struct loop *l)
             return;
         }
     } else { /* it has gone, or moved, and was not told of its subscription; or may not have it any more */
-        leave_one(p, k->home->index, k->id, k->serial, k->since);
+        leave_one(p, k->home->index, k->id, &k->joined);
     }
     if (k->done)
         k->done(k->ctx);
@@ -606,7 +607,6 @@ static void on_join(struct mail *m, struct loop *l)
     struct part *p = k->home;
     struct str key = str_from(k->key, k->key_n);
     struct share *sh = map_get(&p->shares, key);
-    struct share_joining j = { k->serial, k->sub_id, k->options, k->lasting, 0 };
     bool lasted;
 
     (void)l;
@@ -614,8 +614,10 @@ static void on_join(struct mail *m, struct loop *l)
         sh = make_share(p, key);
     lasted = sh->lasting > 0;
     k->id = sh->id;
-    share_join(sh, &j);
-    k->since = j.since;
+    k->joined = (struct share_joining){
+        .serial = k->serial, .sub_id = k->sub_id, .options = k->options, .lasting = k->lasting
+    };
+    share_join(sh, &k->joined);
     interest_changes(p, sh, lasted);
     /* Whoever made the group may not have its fence yet. */
     part_fence(p, on_fenced, k);

@@ -118,20 +118,42 @@ static void a_join_that_failed_undoes_only_itself(void **state)
 {
     struct share_joining j = { .serial = 1 };
     struct share *sh = made();
-    uint32_t first;
+    struct share_joining first;
 
     (void)state;
     assert_true(share_join(sh, &j));
     assert_false(share_join(sh, &j));
-    assert_false(share_unjoin(sh, 1, j.since));
+    assert_false(share_unjoin(sh, &j));
     assert_int_equal(sh->count, 1);
-    assert_true(share_unjoin(sh, 1, j.since));
+    assert_true(share_unjoin(sh, &j));
     assert_int_equal(sh->count, 0);
-    assert_false(share_unjoin(sh, 1, j.since));
-    first = j.since;
+    assert_false(share_unjoin(sh, &j));
+    first = j;
     assert_true(share_join(sh, &j));
-    assert_false(share_unjoin(sh, 1, first)); /* of a membership that is over */
+    assert_false(share_unjoin(sh, &first)); /* of a membership that is over */
     assert_int_equal(sh->count, 1);
+    share_free(sh);
+}
+
+/* Nor does the session know the options that it asked for then. */
+static void a_join_that_failed_changes_nothing(void **state)
+{
+    struct share *sh = made();
+    struct share_joining is = { .serial = 1, .sub_id = 5, .options = 1 };
+    struct share_joining failed = { .serial = 1, .sub_id = 6, .options = 2 };
+    struct share_joining later = { .serial = 1, .sub_id = 7, .options = 0 };
+
+    (void)state;
+    share_join(sh, &is);
+    share_join(sh, &failed);
+    assert_false(share_unjoin(sh, &failed));
+    assert_int_equal(sh->members[0].sub_id, 5);
+    assert_int_equal(sh->members[0].options, 1);
+    share_join(sh, &failed);
+    share_join(sh, &later);
+    assert_false(share_unjoin(sh, &failed));
+    assert_int_equal(sh->members[0].sub_id, 7);
+    assert_int_equal(sh->members[0].options, 0);
     share_free(sh);
 }
 
@@ -226,5 +248,5 @@ static void a_byte_limit_holds(void **state)
 
 RUN(TEST(names), TEST(members_with_room_take_turns), TEST(old_news_is_ignored),
     TEST(leaving_keeps_the_turns), TEST(a_join_that_failed_undoes_only_itself),
-    TEST(what_waits_is_bounded_and_expires), TEST(a_byte_limit_holds),
-    TEST(what_is_owed_is_known_while_a_member_lasts))
+    TEST(a_join_that_failed_changes_nothing), TEST(what_waits_is_bounded_and_expires),
+    TEST(a_byte_limit_holds), TEST(what_is_owed_is_known_while_a_member_lasts))
