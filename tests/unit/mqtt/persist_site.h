@@ -31,7 +31,7 @@ struct site {
     struct addr addrs[3];              /* listeners, by enum broker_durability */
     const char *want;                  /* of the session with that id: expiry_s */
     uint32_t expiry_s;
-    uint64_t quota; /* of the log; 0: more than any test writes */
+    uint64_t quota;   /* of the log; 0: more than any test writes */
     struct cell disk; /* enum site_disk */
     struct disk_ops disk_ops;
     const struct disk_ops *real_ops;

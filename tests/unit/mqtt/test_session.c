@@ -244,14 +244,14 @@ static void what_was_let_in_is_over_no_limit(void **state)
     for (uint32_t i = 0; i < 20; i++)
         assert_int_equal(session_admit(s, m, 1, false, (struct sub_ids){ 0 }), 0);
     assert_int_equal(s->queued_messages, 70);
-    session_absorb(t, s, 0);
+    session_absorb(t, s, (struct session_mark){ 0 });
     assert_int_equal(t->queued_messages, 70);
     for (uint32_t i = 0; i < 10; i++) {
         message_unref(m);
         m = msg(61 + i, 0);
         session_admit(s, m, 1, false, (struct sub_ids){ 0 });
     }
-    session_absorb(t, s, 0);
+    session_absorb(t, s, (struct session_mark){ 0 });
     assert_int_equal(t->queued_messages, 80);
     message_unref(m);
     session_free(s);
