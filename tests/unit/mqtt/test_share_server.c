@@ -1,6 +1,9 @@
 /* Shared subscriptions over one and several workers, in raw packets. */
 #include "broker_rig.h"
 
+#include "mqtt/broker_part.h"
+#include "mqtt/share.h"
+
 #include "unit/unit.h"
 
 #define MEMBERS 3
