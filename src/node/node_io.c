@@ -6,95 +6,35 @@
  * The main thread runs this file: it starts and stops services, which may block, and otherwise
  * waits for signals. Everything else happens on the workers.
  */
-#include "node/node_io.h"
+#include "node/node_impl_io.h"
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/metrics.h"
 #include "edge/host_client.h"
 #include "edge/socket_server.h"
 #include "edge/uplink_client.h"
-#include "http/ws_server.h"
-#include "hub/api_server.h"
-#include "hub/mqtt_api_server.h"
 #include "hub/seed_io.h"
-#include "hub/sink_io.h"
-#include "net/tls.h"
 #include "node/access_api_server.h"
-#include "node/access_desk_server.h"
 #include "node/access_io.h"
-#include "node/access_server.h"
-#include "node/bridges_io.h"
-#include "node/broker_io.h"
 #include "node/control_server.h"
 #include "node/files_io.h"
-#include "node/health_server.h"
 #include "node/open_files_io.h"
-#include "node/status_server.h"
 
 #include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#define NODE_DRAIN_MS    5000 /* for clients to take what waits for them at the end */
-#define NODE_SERVERS_MAX 16   /* api, health, and the listeners that mqtt.listeners may have */
-#define NODE_NAMES_MAX   64
-
-/* MQTT over WebSocket on one listener. */
-struct ws_door {
-    struct node *node;
-    const struct broker_rules *rules;
-};
-
-struct node {
-    const struct settings *settings;
-    struct limits limits; /* the settings', or less where something else is in the way */
-    const char *hosts[NODE_NAMES_MAX + 3], *origins[NODE_NAMES_MAX + 1]; /* end with NULL */
-    char host_name[128], host_local[136];
-    struct buf id, data, journal_dir;
-    struct node_state state;
-    struct metrics *metrics;
-    struct listener_places places; /* of all listeners but the two local sockets */
-    struct workers *workers;
-    struct access_server *access;
-    struct access_user *users;
-    struct access_desk *desk;
-    struct journal *journal;
-    struct journal *mqtt_log; /* the broker's */
-    struct store *store;
-    struct topics *topics;
-    struct refused *refused;
-    struct hub_ingest *ingest;
-    struct sink *sink;
-    struct broker *broker;
-    struct bridges *bridges;
-    struct api *api;
-    struct mqtt_api *mqtt_api;
-    struct health health;
-    struct http_server *servers[NODE_SERVERS_MAX]; /* api, health, MQTT over WebSocket */
-    size_t server_count;
-    struct ws_door doors[NODE_SERVERS_MAX];
-    size_t door_count;
-    struct tls_context *tls[NODE_SERVERS_MAX];
-    size_t tls_count;
-    struct addr_net *nets[NODE_SERVERS_MAX]; /* trusted proxies of the listeners that have some */
-    size_t nets_count;
-    struct host *host;
-    struct cell host_on;
-    struct socket_server *socket;
-    struct uplink_client *uplink;
-    struct status_server *status;
-};
+#define NODE_DRAIN_MS 5000 /* for clients to take what waits for them at the end */
 
 /* ---- small steps ---- */
 
-static const char *or_default(struct str s, const char *fallback)
+const char *node_or_default(struct str s, const char *fallback)
 {
     return s.n > 0 ? s.p : fallback; /* texts of the settings end with a zero */
 }
 
-static unsigned octal(struct str digits)
+unsigned node_octal(struct str digits)
 {
     unsigned mode = 0;
 
@@ -103,15 +43,14 @@ static unsigned octal(struct str digits)
     return mode;
 }
 
-/* DATA/name as a path that lives as long as b. */
-static const char *data_path(const struct node *n, struct buf *b, const char *name)
+const char *node_data_path(const struct node *n, struct buf *b, const char *name)
 {
     buf_clear(b);
     buf_printf(b, "%.*s/%s", STR_ARG(buf_str(&n->data)), name);
     return buf_cstr(b);
 }
 
-static void say_listening(struct node *n, const char *service, const struct addr *a)
+void node_say_listening(struct node *n, const char *service, const struct addr *a)
 {
     char text[ADDR_TEXT_SIZE];
 
@@ -120,8 +59,8 @@ static void say_listening(struct node *n, const char *service, const struct addr
     status_service(n->status, service, text);
 }
 
-static int make_tls(struct node *n, const struct tls_server_options *o, struct tls_context **out,
-                    struct fault *f)
+int node_make_tls(struct node *n, const struct tls_server_options *o, struct tls_context **out,
+                  struct fault *f)
 {
     int rc;
 
@@ -179,8 +118,8 @@ static int start_journal(struct node *n, struct fault *f)
         o.max_records = n->settings->edge.offline_buffer_size;
         o.policy[RECORD_READING] = o.policy[RECORD_STATUS] = JOURNAL_DROP_OLDEST;
     }
-    rc = journal_open(data_path(n, &path, "journal"), &o, &n->limits, n->metrics, NULL, &n->journal,
-                      f);
+    rc = journal_open(node_data_path(n, &path, "journal"), &o, &n->limits, n->metrics, NULL,
+                      &n->journal, f);
     buf_fini(&path);
     return rc;
 }
@@ -195,7 +134,7 @@ static int start_store(struct node *n, struct fault *f)
     struct buf path = buf_init(4096);
     int rc;
 
-    c.path = data_path(n, &path, "wayside.db");
+    c.path = node_data_path(n, &path, "wayside.db");
     c.journal = journal_uuid(n->journal);
     c.readers = (unsigned)n->settings->store.readers;
     c.id_window_ms = n->settings->store.id_window_ms;
@@ -211,217 +150,6 @@ static int start_store(struct node *n, struct fault *f)
     so.journal = n->journal;
     so.store = n->store;
     return sink_open(&so, &n->sink, f);
-}
-
-/* ---- MQTT ---- */
-
-static void on_ws_opened(void *ctx, struct ws *w, struct http_request *r)
-{
-    const struct ws_door *d = ctx;
-
-    (void)r;
-    broker_ws_accept(d->node->broker, w, d->rules);
-}
-
-static const struct ws_route mqtt_ws = { .protocols = "mqtt, mqttv3.1",
-                                         .flags = WS_STREAM | WS_PROTOCOL_REQUIRED,
-                                         .opened = on_ws_opened };
-static const struct http_route mqtt_on_api[] = {
-    { HTTP_GET, "/mqtt", NULL, .ws = &mqtt_ws, .tag = "live", .flags = HTTP_QUERY_OPEN,
-      .summary = "MQTT over WebSocket" },
-};
-static const struct http_route mqtt_alone[] = {
-    { HTTP_GET, "/mqtt", NULL, .ws = &mqtt_ws, .flags = HTTP_QUERY_OPEN | HTTP_NO_AUTH,
-      .summary = "MQTT over WebSocket" },
-    { HTTP_GET, "/", NULL, .ws = &mqtt_ws, .flags = HTTP_QUERY_OPEN | HTTP_NO_AUTH,
-      .summary = "MQTT over WebSocket" },
-};
-
-static void mount_mqtt(struct node *n, struct http_server *s, const struct http_route *routes,
-                       size_t count, const struct broker_rules *rules)
-{
-    struct ws_door *d = &n->doors[n->door_count++];
-
-    *d = (struct ws_door){ n, broker_rules_keep(n->broker, rules) };
-    http_server_mount(s, routes, count, d);
-}
-
-static int listen_websocket(struct node *n, const struct http_listen_options *o,
-                            const struct broker_rules *rules, struct addr *bound, struct fault *f)
-{
-    struct http_server_options so = { .name = "mqtt-websocket",
-                                      .limits = &n->limits,
-                                      .metrics = n->metrics,
-                                      .places = &n->places,
-                                      .hosts = n->hosts,
-                                      .origins = n->origins };
-    struct http_server *s = http_server_new(n->workers, &so);
-
-    n->servers[n->server_count++] = s;
-    mount_mqtt(n, s, mqtt_alone, COUNT_OF(mqtt_alone), rules);
-    return http_listen(s, o, bound, f);
-}
-
-static void set_proxy(struct node *n, const struct listener_settings *ls,
-                      struct listener_proxy *out)
-{
-    struct addr_net *nets;
-
-    if (!ls->proxy_protocol)
-        return;
-    nets = mem_new_array(ls->trusted_proxies.count + 1, sizeof(*nets));
-    n->nets[n->nets_count++] = nets;
-    *out = (struct listener_proxy){ .required = true,
-                                    .trusted = nets,
-                                    .trusted_count = ls->trusted_proxies.count,
-                                    .header_max_bytes = n->limits.proxy_header_max_bytes,
-                                    .timeout_ms = n->limits.proxy_timeout_ms };
-    for (size_t i = 0; i < ls->trusted_proxies.count; i++)
-        if (addr_net_parse(ls->trusted_proxies.items[i], &nets[i]))
-            assert(false && "checked by the row");
-}
-
-static int start_mqtt_listener(struct node *n, const struct listener_settings *ls, struct fault *f)
-{
-    bool ws = ls->protocol == MQTT_OVER_WEBSOCKET;
-    struct broker_rules rules = broker_io_rules(n->settings, &n->limits, ls);
-    struct broker_listen bl = { .addr = ls->address,
-                                .unix_mode = octal(ls->mode),
-                                .connections_max = ls->connections_max,
-                                .rules = &rules };
-    struct addr bound;
-    struct tls_server_options to = {
-        .cert_file = or_default(ls->cert, NULL),
-        .key_file = or_default(ls->key, NULL),
-        .ca_file = or_default(ls->client_ca, NULL),
-        .crl_file = or_default(ls->client_crl, NULL),
-        .peer = ls->require_certificate ? TLS_PEER_REQUIRED : TLS_PEER_OPTIONAL,
-    };
-    int rc = make_tls(n, &to, &bl.tls, f);
-
-    if (rc)
-        return rc;
-    set_proxy(n, ls, &bl.proxy);
-    if (ws)
-        rc = listen_websocket(n,
-                              &(struct http_listen_options){
-                                  .addr = bl.addr,
-                                  .proxy = bl.proxy,
-                                  .tls = bl.tls,
-                                  .unix_mode = bl.unix_mode,
-                                  .connections_max = bl.connections_max,
-                              },
-                              &rules, &bound, f);
-    else
-        rc = broker_listen(n->broker, &bl, &bound, f);
-    if (rc)
-        return rc;
-    say_listening(n, ws ? "mqtt-websocket" : "mqtt", &bound);
-    if (ls->anonymous == ANONYMOUS_LOCAL && rules.anonymous == ANONYMOUS_DENY &&
-        access_has_no_users(access_server_now(n->access)) && ls->identity_from == CERT_NAME_NONE)
-        log_warn("mqtt", "nobody can log in from the network: no users are configured",
-                 lf_u64("port", addr_port(&bound)),
-                 lf_text("do", "add mqtt.users or mqtt.password_file, or anonymous: allow to the "
-                               "listener"));
-    return 0;
-}
-
-static int start_mqtt(struct node *n, struct fault *f)
-{
-    const struct conf_list *all = &n->settings->mqtt.listeners;
-
-    for (size_t i = 0; i < all->count; i++) {
-        int rc = start_mqtt_listener(n, CONF_ITEM_AT(*all, struct listener_settings, i), f);
-
-        if (rc)
-            return rc;
-    }
-    return 0;
-}
-
-static void log_access(const struct settings *s, const struct access *a)
-{
-    if (a->acl)
-        log_info("mqtt", "access rules", lf_str("file", s->mqtt.acl_file),
-                 lf_u64("rules", acl_rules(a->acl)));
-    if (a->passwd)
-        log_info("mqtt", "users of a file", lf_str("file", s->mqtt.password_file),
-                 lf_u64("users", passwd_users(a->passwd)));
-}
-
-/* The main thread waits for signals (node/run_io.c). */
-static void wake_main(void *ctx)
-{
-    (void)ctx;
-    kill(getpid(), NODE_SIGNAL);
-}
-
-static int make_access(struct node *n, struct fault *f)
-{
-    const struct settings *s = n->settings;
-    struct access *first;
-    int rc;
-
-    n->users = mem_new_array(s->mqtt.users.count + 1, sizeof(*n->users));
-    for (size_t i = 0; i < s->mqtt.users.count; i++) {
-        const struct user_settings *u = CONF_ITEM_AT(s->mqtt.users, struct user_settings, i);
-
-        n->users[i] = (struct access_user){ u->name, u->password };
-    }
-    rc = access_io_load(&s->mqtt, &n->limits, n->users, s->mqtt.users.count, &first, f);
-    if (rc)
-        return rc;
-    log_access(s, first);
-    n->access = access_server_new(n->workers, &n->limits, n->metrics, first);
-    n->desk = access_desk_new(&(struct access_desk_options){ .workers = n->workers,
-                                                             .server = n->access,
-                                                             .limits = &n->limits,
-                                                             .users = n->users,
-                                                             .user_count = s->mqtt.users.count,
-                                                             .wake = wake_main });
-    access_desk_files(n->desk, &s->mqtt);
-    return 0;
-}
-
-static int make_broker(struct node *n, struct fault *f)
-{
-    struct broker_options o = { .limits = &n->limits,
-                                .metrics = n->metrics,
-                                .authz = access_server_authz(n->access),
-                                .places = &n->places,
-                                .version = n->settings->mqtt.sys_interval_s > 0
-                                               ? "wayside version " WAYSIDE_VERSION
-                                               : NULL,
-                                .sys_interval_ms = n->settings->mqtt.sys_interval_s * 1000,
-                                .queue_full = (enum session_full)n->settings->mqtt.queue_policy,
-                                .queue_qos0 = n->settings->mqtt.queue_qos0_messages };
-    struct broker_topic *topics;
-    struct buf path = buf_init(4096);
-    int rc =
-        broker_io_log_open(n->settings, &n->limits, data_path(n, &path, "mqtt"), &n->mqtt_log, f);
-
-    buf_fini(&path);
-    if (rc)
-        return rc;
-    topics = broker_io_topics(n->settings);
-    o.journal = n->mqtt_log;
-    o.durability = (enum broker_durability)n->settings->mqtt.durability;
-    o.topics = topics;
-    o.topic_count = n->settings->mqtt.topics.count;
-    if (n->ingest) {
-        o.on_publish = hub_ingest_publish;
-        o.publish_ctx = n->ingest;
-    }
-    n->broker = broker_new(n->workers, &o);
-    mem_free(topics);
-    access_server_set_broker(n->access, n->broker);
-    if (n->ingest)
-        hub_ingest_set_broker(n->ingest, n->broker);
-    rc = bridges_new(n->settings, &n->limits, n->broker, n->workers, n->metrics, buf_str(&n->id),
-                     &n->bridges, f);
-    if (!rc && n->mqtt_log)
-        rc = broker_restore(n->broker, f);
-    return rc ? rc : bridges_start(n->bridges, f);
 }
 
 /* ---- hub ---- */
@@ -442,7 +170,7 @@ static int start_hub(struct node *n, struct fault *f)
         .journal = n->journal, .limits = &n->limits, .metrics = n->metrics, .workers = n->workers
     };
     struct buf path = buf_init(4096);
-    int rc = make_access(n, f);
+    int rc = node_make_access(n, f);
 
     if (!rc)
         rc = start_store(n, f);
@@ -451,13 +179,13 @@ static int start_hub(struct node *n, struct fault *f)
     rc = make_topics(n, f);
     if (rc)
         goto out;
-    n->refused = refused_open(data_path(n, &path, "refused.jsonl"));
+    n->refused = refused_open(node_data_path(n, &path, "refused.jsonl"));
     io.topics = n->topics;
     io.refused = n->refused;
     n->ingest = hub_ingest_new(&io);
     seed_senders(hub_ingest_uplink(n->ingest), n->journal, n->store);
     sink_start(n->sink);
-    rc = make_broker(n, f);
+    rc = node_make_broker(n, f);
 out:
     buf_fini(&path);
     return rc;
@@ -470,7 +198,7 @@ static int listen_http(struct node *n, struct http_server *s, const char *servic
     int rc = http_listen(s, o, &bound, f);
 
     if (!rc)
-        say_listening(n, service, &bound);
+        node_say_listening(n, service, &bound);
     return rc;
 }
 
@@ -497,9 +225,9 @@ static int start_api(struct node *n, struct fault *f)
     struct http_listen_options lo = { .addr = s->api.address };
     struct broker_rules rules = broker_io_api_rules(s, &n->limits);
     struct http_server *server = http_server_new(n->workers, &so);
-    struct tls_server_options to = { .cert_file = or_default(s->api.cert, NULL),
-                                     .key_file = or_default(s->api.key, NULL) };
-    int rc = make_tls(n, &to, &lo.tls, f);
+    struct tls_server_options to = { .cert_file = node_or_default(s->api.cert, NULL),
+                                     .key_file = node_or_default(s->api.key, NULL) };
+    int rc = node_make_tls(n, &to, &lo.tls, f);
 
     n->servers[n->server_count++] = server;
     if (rc)
@@ -510,7 +238,7 @@ static int start_api(struct node *n, struct fault *f)
     mqtt_api_mount(n->mqtt_api, server);
     access_api_mount(n->desk, server);
     health_mount_api(&n->health, server);
-    mount_mqtt(n, server, mqtt_on_api, COUNT_OF(mqtt_on_api), &rules);
+    node_mount_mqtt(n, server, &rules);
     rc = listen_http(n, server, "api", &lo, f);
     if (!rc && s->api.anonymous == ANONYMOUS_LOCAL && rules.anonymous == ANONYMOUS_DENY)
         log_warn("mqtt",
@@ -541,8 +269,9 @@ static int start_socket(struct node *n, struct fault *f)
 {
     const struct socket_settings *s = &n->settings->edge.socket;
     struct buf path = buf_init(4096);
-    struct socket_options o = { .path = or_default(s->path, data_path(n, &path, "ingest.sock")),
-                                .mode = octal(s->mode),
+    struct socket_options o = { .path = node_or_default(s->path,
+                                                        node_data_path(n, &path, "ingest.sock")),
+                                .mode = node_octal(s->mode),
                                 .device = buf_str(&n->id),
                                 .limits = &n->limits,
                                 .journal = n->journal,
@@ -657,7 +386,7 @@ static int start_services(struct node *n, struct fault *f)
     if (!rc && (s->has_mqtt || s->has_api))
         rc = start_hub(n, f);
     if (!rc && s->has_mqtt)
-        rc = start_mqtt(n, f);
+        rc = node_start_mqtt(n, f);
     if (!rc && s->has_api)
         rc = start_api(n, f);
     if (!rc && s->has_health)
@@ -670,12 +399,12 @@ static int start_services(struct node *n, struct fault *f)
 static int start_status(struct node *n, struct fault *f)
 {
     struct buf path = buf_init(4096);
-    struct status_options o = { .path = or_default(n->settings->control.socket,
-                                                   data_path(n, &path, "control.sock")),
+    struct status_options o = { .path = node_or_default(n->settings->control.socket,
+                                                        node_data_path(n, &path, "control.sock")),
                                 .workers = n->workers };
     int rc;
 
-    data_path(n, &n->journal_dir, "journal");
+    node_data_path(n, &n->journal_dir, "journal");
     status_set_sources(
         n->status,
         &(struct status_sources){
