@@ -9,7 +9,6 @@
 #include "wire/mqtt.h"
 
 #include <assert.h>
-#include <string.h>
 
 #define RING_LENGTH 32u  /* of a ring at first; a power of two */
 #define SPARE_MAX   256u /* rings that are kept */
@@ -20,7 +19,7 @@ static struct ack *ring_take(struct acks_spare *spare, uint32_t cap)
 
     if (!ring || cap != RING_LENGTH)
         return mem_new_array(cap, sizeof(*ring));
-    memcpy(&spare->first, ring, sizeof(spare->first));
+    spare->first = ring->next;
     spare->count--;
     return ring;
 }
@@ -31,7 +30,7 @@ static void ring_give(struct acks_spare *spare, struct ack *ring, uint32_t cap)
         mem_free(ring);
         return;
     }
-    memcpy(ring, &spare->first, sizeof(spare->first));
+    ring->next = spare->first;
     spare->first = ring;
     spare->count++;
 }

@@ -13,9 +13,12 @@ struct ack {
     uint16_t packet_id;
     uint8_t kind; /* packet type of the answer: PUBACK, PUBREC, SUBACK … */
     bool ready, again;
-    uint8_t code;        /* reason code */
-    const char *reason;  /* constant text or NULL */
-    struct blob *packet; /* the encoded answer, where it is more than id and code; owned */
+    uint8_t code;       /* reason code */
+    const char *reason; /* constant text or NULL */
+    union {
+        struct blob *packet; /* the encoded answer, where it is more than id and code; owned */
+        struct ack *next;    /* of a ring that is spare */
+    };
 };
 struct acks {
     struct ack *ring; /* cap: a power of two, or 0 */
@@ -25,7 +28,7 @@ struct acks {
 
 /* Rings that are kept, of one thread; zeroed at first. */
 struct acks_spare {
-    struct ack *first; /* the first bytes of each are the next */
+    struct ack *first;
     unsigned count;
 };
 void acks_spare_fini(struct acks_spare *spare);

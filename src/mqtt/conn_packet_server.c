@@ -573,6 +573,10 @@ static void on_answer(struct conn *c, enum mqtt_type type, const struct mqtt_ack
     struct session_out was = { 0 };
     int rc = 0;
 
+    if (pk->code == MQTT_REASON_TOO_LARGE) { /* only servers say that (wire/mqtt_reason.c) */
+        conn_end(c, MQTT_REASON_PROTOCOL, "reason code does not belong to the packet");
+        return;
+    }
     session_in_flight(c->session, pk->packet_id, &was);
     switch (type) {
     case MQTT_PUBACK:
