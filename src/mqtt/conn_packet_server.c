@@ -573,7 +573,8 @@ static void on_answer(struct conn *c, enum mqtt_type type, const struct mqtt_ack
     struct session_out was = { 0 };
     int rc = 0;
 
-    if (pk->code == MQTT_REASON_TOO_LARGE) { /* only servers say that (wire/mqtt_reason.c) */
+    /* Only servers say that (wire/mqtt_reason.c), and a bridge hands it on. */
+    if (pk->code == MQTT_REASON_TOO_LARGE && !c->rules->inside) {
         conn_end(c, MQTT_REASON_PROTOCOL, "reason code does not belong to the packet");
         return;
     }
