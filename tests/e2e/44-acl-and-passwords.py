@@ -167,7 +167,7 @@ def hup(hub, what="reloaded"):
 
 
 def log_in(hub, user, password, version=5):
-    c = Client(hub.address("mqtt"), "c", user, password, version)
+    c = Client(hub.address("mqtt"), f"c-{user}", user, password, version)
     c.close()
     return c.code
 
