@@ -199,7 +199,7 @@ class Nginx(Server):
             raise Failed("nginx is not installed: apt-get install nginx-light")
         conf = self.folder / "nginx.conf"
         conf.write_text(f"""daemon off; worker_processes 1; worker_rlimit_nofile 20000; pid {self.folder}/pid; error_log stderr crit; user root;
-events {{ worker_connections 19900; }}
+events {{ worker_connections 30000; }} # it begins to close idle ones when a sixteenth of those is left
 http {{ access_log off; keepalive_timeout 1h; client_header_timeout 1h; client_body_temp_path {self.folder}/b; proxy_temp_path {self.folder}/p; fastcgi_temp_path {self.folder}/f;
   uwsgi_temp_path {self.folder}/u; scgi_temp_path {self.folder}/s;
   server {{ listen 127.0.0.1:{self.port} ssl backlog=1024; ssl_certificate {self.tls[0]}; ssl_certificate_key {self.tls[1]}; return 200 "ok"; }} }}
