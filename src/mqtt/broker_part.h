@@ -48,6 +48,7 @@
 #define LOG_LINES_MAX    20u  /* about misbehaving peers, per worker and second */
 #define UNDECIDED_FACTOR 8u   /* what has no window (QoS 0, SUBSCRIBE): at most so many of ours */
 #define SPARES_MAX       256u /* what each message needs until it is decided is kept for so many */
+#define RETRY_ROOM_MS    20u  /* until a round has made room in the log */
 #define UNAWAITED_MAX                                                                              \
     4096u /* retained messages of QoS 0 on their way to the disk; publishers wait */
 #define RETRY_BEHIND_MS 5u
@@ -107,7 +108,8 @@ struct broker {
     struct cell memory_low;             /* 1: limits.mqtt_memory_max is passed */
     /* Bytes put into the log, of those published, and how many those may be (log_room_look()). */
     struct cell log_written, log_published, log_may;
-    struct rounds { /* part 0's */
+    struct cell log_full; /* 1: a round has not made room either */
+    struct rounds {       /* part 0's */
         bool running, failed;
         uint32_t number;
         unsigned waiting;
@@ -424,6 +426,8 @@ void persist_again(struct conn *c, uint16_t packet_id);
 void persist_catch_up(struct part *p, struct session *s);
 /* A session is here that is written down: it takes part in rounds. */
 void persist_enter(struct part *p, struct holding *h);
+/* Whether the log takes more publications now; if not and broker_log_is_low() neither, a round will tell. */
+bool persist_has_room(const struct broker *b);
 /* Whether more than so many are being written that nobody waits for: those have no window that bounds them. */
 bool persist_is_behind(struct part *p, unsigned most);
 /* What is kept for the next that is written. */

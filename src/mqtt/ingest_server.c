@@ -294,8 +294,13 @@ enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct
 
     /* Before anybody else has it, so that a refusal is one of the whole. What is left then is for what was
      * asked for already. */
-    if (broker_log_is_low(p->b) && takes_log(c, pk, pub))
-        return refused(c, pk, ERR_FULL, "the broker's log is nearly full: mqtt.log_quota");
+    if (!persist_has_room(p->b) && takes_log(c, pk, pub)) {
+        if (broker_log_is_low(p->b))
+            return refused(c, pk, ERR_FULL, "the broker's log is nearly full: mqtt.log_quota");
+        conn_busy_set(c, BUSY_WAIT); /* much of what was published may be done with */
+        conn_retry_in(c, RETRY_ROOM_MS);
+        return INGEST_AGAIN;
+    }
     if (pk->retain && pub->src.payload.n > 0 && broker_memory_is_low(p->b))
         return refused(c, pk, ERR_FULL, "memory is short: limits.mqtt_memory_max");
     if (pk->qos > 0 && inside_refuses(p->b, pub->src.topic, c->rules->inside))

@@ -31,7 +31,8 @@
 
 #include <assert.h>
 
-#define ROUND_LOOK_MS 250u
+#define ROUND_LOOK_MS 50u
+#define ROUND_TRIM_MS 500u /* behind a round, what it made superfluous has gone by then */
 #define ROUND_LEAST   ((uint64_t)32 << 20) /* the log grows at least by so much between two */
 #define ROUND_OWED    512u                 /* numbers of a shared subscription in one record */
 #define ROUND_AHEAD   64u /* records that the disk may be behind a round's next turn */
@@ -451,6 +452,16 @@ static void to_all(struct broker *b, void (*deliver)(struct mail *m, struct loop
     }
 }
 
+static bool no_room(const struct broker *b)
+{
+    return cell_get(&b->log_published) >= cell_get(&b->log_may);
+}
+
+bool persist_has_room(const struct broker *b)
+{
+    return !b->journal || !no_room(b);
+}
+
 static struct log_size log_size(const struct broker *b)
 {
     struct journal_status st;
@@ -464,6 +475,8 @@ static void let_publish(struct broker *b, const struct log_size *now)
     int64_t left = log_room_look(&b->rounds.room, now);
 
     cell_set(&b->log_may, now->published + (left > 0 ? (uint64_t)left : 0));
+    if (left > 0)
+        cell_set(&b->log_full, 0);
 }
 
 static void on_flushed(struct mail *m, struct loop *l)
@@ -498,6 +511,7 @@ static void on_part_done(struct mail *m, struct loop *l)
     /* Nobody waited for what a round writes: one that failed says that it is not whole. */
     r->failed |= metric_value(b->m.unwritten) != r->unwritten;
     if (r->failed) {
+        cell_set(&b->log_full, no_room(b));
         log_warn("mqtt",
                  "sessions could not be written down anew; the log keeps growing until they can",
                  lf_u64("bytes", log_size(b).bytes));
@@ -550,6 +564,8 @@ static void on_look(struct timer *t)
     let_publish(b, &now);
     if (log_room_wants_round(&b->rounds.room, &now, loop_now_ms(p->loop)))
         persist_round(b);
+    else if (loop_now_ms(p->loop) - b->rounds.room.ended_ms >= ROUND_TRIM_MS && no_room(b))
+        cell_set(&b->log_full, 1);
 }
 
 void persist_rounds_init(struct part *p)
@@ -585,5 +601,5 @@ void persist_rounds_stop(struct part *p)
 
 bool broker_log_is_low(const struct broker *b)
 {
-    return b->journal && cell_get(&b->log_published) >= cell_get(&b->log_may);
+    return cell_get(&b->log_full) != 0;
 }

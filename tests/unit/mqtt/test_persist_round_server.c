@@ -89,6 +89,24 @@ static void a_full_log_is_not_full_for_ever(void **state)
     site_fini(&x);
 }
 
+/* More than the quota goes through it, with little alive at a time: whoever comes while a round is due waits for
+ * it and is not refused. */
+static void what_is_replaced_takes_no_room(void **state)
+{
+    struct client pub;
+    struct site x;
+
+    (void)state;
+    site_init(&x, 2);
+    x.quota = MIB(4);
+    again(&x, false);
+    pub = client_connect(&x.r, MQTT_V5, "pub");
+    for (unsigned i = 0; i < 3 * x.quota / TOPIC_BYTES; i++)
+        assert_int_equal(retain(&pub, 0, true), 0);
+    client_close(&pub);
+    site_fini(&x);
+}
+
 static void post_all(struct site *x, unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to; i++) {
@@ -295,4 +313,5 @@ static void a_turn_of_a_round_is_bounded(void **state)
 }
 
 RUN(TEST(the_log_is_trimmed_across_restarts), TEST(a_full_log_is_not_full_for_ever),
-    TEST(a_long_queue_is_written_down), TEST(a_turn_of_a_round_is_bounded))
+    TEST(what_is_replaced_takes_no_room), TEST(a_long_queue_is_written_down),
+    TEST(a_turn_of_a_round_is_bounded))

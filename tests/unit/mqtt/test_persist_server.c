@@ -552,6 +552,7 @@ static void a_full_log_refuses_the_whole(void **state)
         assert_true(now_ms() < limit);
         cell_set(&taker.asked, 0);
         cell_set(&x.r.broker->log_may, 0);
+        cell_set(&x.r.broker->log_full, 1);
         code = client_publish(&c, "rec/1", "x", 1, false);
     } while (code == 0);
     assert_int_equal(code, MQTT_REASON_QUOTA);
