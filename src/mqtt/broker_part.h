@@ -412,6 +412,8 @@ void persist_subscribe(struct part *p, const struct session *s, const struct per
 void persist_unsubscribe(struct part *p, const struct session *s, struct str filter,
                          enum broker_durability how, persist_done *done, void *ctx);
 void persist_item_done(struct part *p, const struct session *s, const struct session_out *o);
+/* A message found no room in the queue of a session, or a start would find it there. seq 0: it is not written down. */
+void persist_dropped(struct part *p, const struct session *s, uint64_t seq, struct sub_ids ids);
 void persist_share_done(struct part *p, struct str key, uint64_t seq);
 /* m has a number: whoever names it in this round or behind it finds a copy of it. */
 void persist_copied(struct part *p, struct message *m);

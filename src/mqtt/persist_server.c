@@ -328,6 +328,14 @@ void persist_item_done(struct part *p, const struct session *s, const struct ses
     persist_append(p, BROKER_INTERVAL, NULL, NULL);
 }
 
+void persist_dropped(struct part *p, const struct session *s, uint64_t seq, struct sub_ids ids)
+{
+    if (seq == 0)
+        return;
+    persist_put_done(persist_begin(p), s->serial, seq, ids.n > 0 ? ids.at[0] : 0, 0);
+    persist_append(p, BROKER_INTERVAL, NULL, NULL);
+}
+
 void persist_share_done(struct part *p, struct str key, uint64_t seq)
 {
     persist_put_share_done(persist_begin(p), key, seq);

@@ -237,6 +237,8 @@ static void deliver_one(struct part *p, struct session *s, struct publication *p
     else
         rc = session_push(s, publication_message(pub), qos, retain, ids);
     part_queued(p, s, rc);
+    if (rc < 0 && s->written && qos > 0)
+        persist_dropped(p, s, pub->src.seq, ids);
     inside_look(p, s);
     if (rc < 0 || !c)
         return;

@@ -49,6 +49,43 @@ static void expect_in_order(struct client *c, const char *const *payloads, size_
     }
 }
 
+static void short_queues(struct limits *l)
+{
+    l->mqtt_queue_max_messages = 3;
+}
+
+/* What did not fit into a queue is not in it after a restart either, which has room for what comes then. */
+static void what_was_dropped_stays_away(void **state)
+{
+    static const char *const first[] = { "0", "1", "2" };
+
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        struct client pub, c;
+        struct site x;
+        char payload[2] = "0";
+
+        site_init(&x, 2);
+        x.tune = short_queues;
+        again(&x, false);
+        c = back(&x, "sub", false);
+        client_subscribe(&c, "q", 1);
+        client_close(&c);
+        rig_await_connected(&x.r, "sub", false);
+        pub = client_connect(&x.r, MQTT_V5, "pub");
+        for (; payload[0] < '8'; payload[0]++)
+            assert_int_equal(client_publish(&pub, "q", payload, 1, false), 0);
+        client_close(&pub);
+        again(&x, round != 0);
+        again(&x, false);
+        c = back(&x, "sub", true);
+        expect_in_order(&c, first, COUNT_OF(first), false);
+        client_expect_nothing(&c);
+        client_close(&c);
+        site_fini(&x);
+    }
+}
+
 static void queue_test(struct site *x, bool round)
 {
     static const char *const all[] = { "one", "two", "three" };
@@ -762,10 +799,10 @@ static void any_moment(void **state)
     }
 }
 
-RUN(TEST(what_is_queued_is_there_again), TEST(subscriptions_are_there_again),
-    TEST(qos_2_goes_on_to_a_subscriber), TEST(qos_2_of_a_publisher_is_taken_once),
-    TEST(retained_messages_are_there_again), TEST(what_is_over_stays_over),
-    TEST(what_is_left_unanswered_holds_nobody_up), TEST(a_start_takes_all_that_is_there),
-    TEST(wills_outlive_the_broker), TEST(what_is_ingested_is_taken_once),
-    TEST(a_full_log_refuses_the_whole), TEST(listeners_and_topics_say_how_much),
-    TEST(order_holds_between_them), TEST(any_moment))
+RUN(TEST(what_was_dropped_stays_away), TEST(what_is_queued_is_there_again),
+    TEST(subscriptions_are_there_again), TEST(qos_2_goes_on_to_a_subscriber),
+    TEST(qos_2_of_a_publisher_is_taken_once), TEST(retained_messages_are_there_again),
+    TEST(what_is_over_stays_over), TEST(what_is_left_unanswered_holds_nobody_up),
+    TEST(a_start_takes_all_that_is_there), TEST(wills_outlive_the_broker),
+    TEST(what_is_ingested_is_taken_once), TEST(a_full_log_refuses_the_whole),
+    TEST(listeners_and_topics_say_how_much), TEST(order_holds_between_them), TEST(any_moment))
