@@ -64,7 +64,7 @@ static void release(struct connection *c)
     line_queue_fini(&c->queue);
     arena_fini(&c->arena);
     mem_free(c);
-    cell_add(&s->open, (uint64_t)-1);
+    cell_sub(&s->open, 1);
     gate_open(s->gone);
 }
 

@@ -60,7 +60,7 @@ static void run_line(struct job *job, void *ctx)
         log_warn("ingest", "refused records cannot be kept", lf_text("file", r->path),
                  lf_err("error", rc));
     }
-    cell_add(&r->waiting, (uint64_t)-1);
+    cell_sub(&r->waiting, 1);
     buf_fini(&l->text);
     mem_free(l);
 }
@@ -81,7 +81,7 @@ void refused_put(struct refused *r, int64_t wall_ns, struct str source, struct s
     struct json_writer w;
 
     if (cell_add(&r->waiting, 1) > REFUSED_WAITING_MAX) {
-        cell_add(&r->waiting, (uint64_t)-1);
+        cell_sub(&r->waiting, 1);
         return;
     }
     l = NEW(struct refused_line);

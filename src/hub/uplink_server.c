@@ -107,7 +107,7 @@ const struct senders *uplink_server_senders(const struct uplink_server *u)
 
 static void arrival_free(struct arrival *a)
 {
-    cell_add(&a->u->pending, -(uint64_t)a->bytes);
+    cell_sub(&a->u->pending, a->bytes);
     batch_fini(&a->batch);
     blob_unref(a->payload);
     mem_free(a);

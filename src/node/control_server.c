@@ -43,7 +43,7 @@ static void release(struct control_call *c)
         return;
     list_remove(&c->link);
     mem_free(c);
-    cell_add(&s->open, (uint64_t)-1);
+    cell_sub(&s->open, 1);
     gate_open(s->gone);
 }
 

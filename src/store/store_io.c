@@ -218,7 +218,7 @@ static uint64_t release_ready(struct store *s, bool stopping)
             continue;
         }
         list_remove(it);
-        cell_add(&s->waiting, (uint64_t)-1);
+        cell_sub(&s->waiting, 1);
         j->answer.behind = j->wait_seq > position;
         if (stopping) {
             j->answer.code = ERR_STOPPED;
