@@ -49,8 +49,8 @@
 #define UNDECIDED_FACTOR 8u   /* what has no window (QoS 0, SUBSCRIBE): at most so many of ours */
 #define SPARES_MAX       256u /* what each message needs until it is decided is kept for so many */
 #define RETRY_ROOM_MS    20u  /* until a round has made room in the log */
-#define UNAWAITED_MAX                                                                              \
-    4096u /* retained messages of QoS 0 on their way to the disk; publishers wait */
+/* Retained messages of QoS 0 on their way to the disk; publishers of more wait. */
+#define UNAWAITED_MAX   4096u
 #define RETRY_BEHIND_MS 5u
 #define RETRY_FULL_MS   250u /* a 3.1.1 client whose PUBLISH found no room waits */
 
@@ -412,8 +412,6 @@ void persist_subscribe(struct part *p, const struct session *s, const struct per
 void persist_unsubscribe(struct part *p, const struct session *s, struct str filter,
                          enum broker_durability how, persist_done *done, void *ctx);
 void persist_item_done(struct part *p, const struct session *s, const struct session_out *o);
-/* A message found no room in the queue of a session, or a start would find it there. seq 0: it is not written down. */
-void persist_dropped(struct part *p, const struct session *s, uint64_t seq, struct sub_ids ids);
 void persist_share_done(struct part *p, struct str key, uint64_t seq);
 /* m has a number: whoever names it in this round or behind it finds a copy of it. */
 void persist_copied(struct part *p, struct message *m);

@@ -41,8 +41,8 @@ struct claim_mail {
     struct mail mail;
     struct registry_claim claim;
     struct broker *b;
-    struct conn
-        *c; /* held; its identity and rules do not change any more, and every part may read them */
+    /* Held; its identity and rules do not change any more, and every part may read them. */
+    struct conn *c;
     struct session *s;
     struct session *stand_in;  /* at the claimer, while s is on its way */
     struct session_mark since; /* what s had queued when it was asked for */

@@ -111,7 +111,7 @@ static void on_written_unawaited(struct journal_entry *e, int code)
 
     if (code)
         metric_add(w->part->b->m.unwritten, 1);
-    cell_add(&w->part->unawaited, (uint64_t)-1);
+    cell_sub(&w->part->unawaited, 1);
     writing_free(w);
 }
 
@@ -325,14 +325,6 @@ void persist_item_done(struct part *p, const struct session *s, const struct ses
     }
     persist_put_done(persist_begin(p), s->serial, o->seq, o->sub_key,
                      o->written ? o->packet_id : 0);
-    persist_append(p, BROKER_INTERVAL, NULL, NULL);
-}
-
-void persist_dropped(struct part *p, const struct session *s, uint64_t seq, struct sub_ids ids)
-{
-    if (seq == 0)
-        return;
-    persist_put_done(persist_begin(p), s->serial, seq, ids.n > 0 ? ids.at[0] : 0, 0);
     persist_append(p, BROKER_INTERVAL, NULL, NULL);
 }
 

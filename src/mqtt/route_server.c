@@ -237,8 +237,10 @@ static void deliver_one(struct part *p, struct session *s, struct publication *p
     else
         rc = session_push(s, publication_message(pub), qos, retain, ids);
     part_queued(p, s, rc);
-    if (rc < 0 && s->written && qos > 0)
-        persist_dropped(p, s, pub->src.seq, ids);
+    if (rc < 0 && s->written && qos > 0) /* or a start would find it in the queue */
+        persist_item_done(
+            p, s,
+            &(struct session_out){ .seq = pub->src.seq, .sub_key = ids.n > 0 ? ids.at[0] : 0 });
     inside_look(p, s);
     if (rc < 0 || !c)
         return;

@@ -77,8 +77,8 @@ struct session_limits {
     bool queue_qos0;       /* for clients that are away */
     uint32_t inflight_max; /* ours, both ways */
     size_t queue_max_messages, queue_max_bytes;
-    const struct cell
-        *low; /* not 0: memory is short, and a queue may have SESSION_QUEUE_LEAST; may be NULL */
+    /* Not 0: memory is short, and a queue may have SESSION_QUEUE_LEAST. May be NULL. */
+    const struct cell *low;
     /* They are for whoever fills the queue without asking: see session_admit(). */
     bool elastic;
     struct metric *queued, *queued_bytes; /* gauges of all queues together; may be NULL */
@@ -197,8 +197,8 @@ enum session_send { SESSION_NOTHING, SESSION_PUBLISH, SESSION_PUBREL };
 struct session_out {
     struct message *m; /* PUBLISH: borrowed, valid until the next call on s */
     uint64_t seq;      /* of the item; of one that is its group's still, the message's */
-    uint64_t
-        share; /* the shared subscription whose it is still, or is being taken from; 0: its own */
+    /* The shared subscription whose it is still, or is being taken from; 0: it is the session's own. */
+    uint64_t share;
     uint32_t sub_ids; /* for session_sub_ids() */
     uint32_t sub_key; /* of messages with the same seq, which one: its first identifier */
     uint16_t packet_id;

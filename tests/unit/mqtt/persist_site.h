@@ -271,4 +271,19 @@ static inline void again(struct site *x, bool round)
     crash(x);
 }
 
+/* By one worker and by several, without rounds and with. */
+static inline void each_way(void (*test)(struct site *x, bool round))
+{
+    for (unsigned workers = 1; workers <= 3; workers += 2) {
+        for (int round = 0; round < 2; round++) {
+            struct site x;
+
+            print_message("%u workers, %s\n", workers, round ? "rounds" : "no round");
+            site_init(&x, workers);
+            test(&x, round != 0);
+            site_fini(&x);
+        }
+    }
+}
+
 #endif

@@ -4,20 +4,6 @@
  */
 #include "persist_site.h"
 
-static void each_way(void (*test)(struct site *x, bool round))
-{
-    for (unsigned workers = 1; workers <= 3; workers += 2) {
-        for (int round = 0; round < 2; round++) {
-            struct site x;
-
-            print_message("%u workers, %s\n", workers, round ? "rounds" : "no round");
-            site_init(&x, workers);
-            test(&x, round != 0);
-            site_fini(&x);
-        }
-    }
-}
-
 static void disk(struct site *x, enum site_disk how)
 {
     journal_settle(x->journal);

@@ -6,20 +6,6 @@
 
 /* ---- one thing at a time, with and without a round between ---- */
 
-static void each_way(void (*test)(struct site *x, bool round))
-{
-    for (unsigned workers = 1; workers <= 3; workers += 2) {
-        for (int round = 0; round < 2; round++) {
-            struct site x;
-
-            print_message("%u workers, %s\n", workers, round ? "rounds" : "no round");
-            site_init(&x, workers);
-            test(&x, round != 0);
-            site_fini(&x);
-        }
-    }
-}
-
 /* These payloads come, each answered in full. */
 static void expect_in_order(struct client *c, const char *const *payloads, size_t n, bool dup)
 {
