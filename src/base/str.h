@@ -68,6 +68,9 @@ MUST_USE int str_to_hex(struct str s, uint64_t *out);
 /* A JSON-like decimal number ("-1.5e3"), whole string; no NaN, no infinity; '.' in any locale. */
 MUST_USE int str_to_double(struct str s, double *out);
 
+/* U+FEFF at the start of a text: what some editors put there and nobody sees. */
+#define UTF8_MARK STR("\xef\xbb\xbf")
+
 /* Well-formed UTF-8 by RFC 3629 (no overlong form, surrogate, or beyond U+10FFFF). */
 bool utf8_valid(struct str s);
 /* As utf8_valid, and without U+0000 (MQTT 1.5.4). */

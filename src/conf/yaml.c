@@ -436,7 +436,7 @@ struct yaml_node *yaml_parse(struct arena *a, const struct conf_source *source,
         *out_partial = true;
         return NULL;
     }
-    if (str_starts(text, STR("\xef\xbb\xbf"))) /* what some editors put in front */
+    if (str_starts(text, UTF8_MARK))
         text = str_skip(text, 3);
     if (text.n > 0)
         parse(&r, text, out_partial);

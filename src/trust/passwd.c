@@ -192,6 +192,9 @@ static int read_line(struct passwd *p, const struct textfile *t, struct str line
         return textfile_fault(t, f, line.p,
                               "the name in front of ':' is %s; remove the line, or give it a name",
                               e.name.n == 0 ? "empty" : "no UTF-8 text");
+    if (str_starts(e.name, UTF8_MARK)) /* as where two files were put together */
+        return textfile_fault(
+            t, f, line.p, "the line begins with a byte order mark, which nobody sees; remove it");
     rc = read_hash(t, rest, iterations_max, &e, f);
     if (rc)
         return rc;

@@ -24,6 +24,8 @@ int passwd_user_check(struct str user, const char **out_text)
 {
     if (user.n == 0 || user.n > PASSWD_USER_MAX || !utf8_valid_mqtt(user))
         *out_text = "must be UTF-8 text of 1 to 128 bytes";
+    else if (str_starts(user, UTF8_MARK))
+        *out_text = "may not begin with a byte order mark, which nobody sees";
     else if (!str_eq(str_trim(user), user) || user.p[0] == '#')
         *out_text = "may not begin with #, nor begin or end with a blank";
     else if (str_find(user, ':') < user.n)

@@ -9,7 +9,7 @@
 
 int textfile_check(struct str text, const char *name, struct fault *f)
 {
-    if (!str_starts(text, STR("\xef\xbb\xbf")))
+    if (!str_starts(text, UTF8_MARK))
         return 0;
     return fault_at(f, ERR_VALUE, name, 1, 1,
                     "the file begins with a byte order mark; save it as UTF-8 without one");

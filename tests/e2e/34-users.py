@@ -46,7 +46,7 @@ def test_the_right_password_works_and_a_wrong_one_is_refused_with_the_code(box):
     for address in ports:
         for version, wrong in ((4, 4), (5, 0x86)):
             assert connect(address, version, "ann", "correct horse") == 0
-            assert connect(address, version, "bob", "battery staple") == 0
+            assert connect(address, version, "bob", "battery staple", "d") == 0, "another user, so another client id"
             for user, password in (("ann", "battery staple"), ("ann", "correct hors"), ("ann", "correct horse "),
                                    ("ann", ""), ("", "correct horse"), ("nobody", "correct horse"),
                                    ("Ann", "correct horse"), ("ann ", "correct horse")):

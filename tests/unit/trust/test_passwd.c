@@ -123,6 +123,9 @@ static void every_mistake_has_its_place(void **state)
         { "\xef\xbb\xbf"
           "ann:$6$" SALT "$" HASH,
           1, 1, "byte order mark" },
+        { "# two files, one behind the other\n\xef\xbb\xbf"
+          "ann:$6$" SALT "$" HASH,
+          2, 1, "begins with a byte order mark" },
         { "# c\n  ann:\n", 2, 7, "'ann' is not hashed" },
         { "ann\n", 1, 1, "no ':'" },
         { ":$6$a$b\n", 1, 1, "is empty" },
