@@ -236,8 +236,8 @@ bool part_interest_add(struct part *p, struct str filter, bool lasting);
 void part_interest_remove(struct part *p, struct str filter, bool lasting);
 /* Whether a session that lasts, here or elsewhere, may want the topic. */
 bool part_lasting_interest(const struct part *p, struct str topic);
-/* done(ctx) once every other worker knows our interest and has sent us what it routed before;
- * at once (inside) when there is no other. */
+/* done(ctx) once every other worker knows our interest and has sent what it routed before, to us and to
+ * each other; at once (inside) when there is no other. */
 void part_fence(struct part *p, void (*done)(void *ctx), void *ctx);
 /* All mail to other parts goes this way: behind the messages routed to them before. */
 void part_post(struct part *from, unsigned to, struct mail *m);

@@ -4,16 +4,17 @@
  *
  *     W (connection)      S (shard of the client id)      O (owner so far)
  *     claim ─────────────►  free: grant ─────► W
- *                           held: take ─────────────────────► ends the connection (0x8E)
+ *                           held: take ─────────────────────► ends the connection (0x8E), fence
  *     stand-in in W's tree, fence ◄────────────────────────── copy of the subscriptions
  *     ──────────────────────────────────────────────────────► leaves its tree, hands over
  *     ◄── grant + session ──────────── gave + session ◄──────
  *
  * Nothing is lost on the way: until it hands over, O queues for the session; W queues in a
  * stand-in, a session of the same subscriptions, and asks O only when every other part knows of
- * W's interest. What both have is the same publication and is kept once (session_absorb). A
- * session that ends with its connection, or is to begin anew, has nothing to lose and is given up
- * at once; one that stays on its worker does not leave the tree.
+ * W's interest. What both have is the same publication and is kept once (session_absorb). It came to O
+ * after O was asked: O's fence sees to it that whatever came before has come to W as well, if it
+ * goes there, before the stand-in does. A session that ends with its connection, or is to begin
+ * anew, has nothing to lose and is given up at once; one that stays on its worker does not leave the tree.
  *
  * O says no to an identity that is not the one of its session: a client id is no secret, and whoever knows it
  * shall not be able to end what another has there. Then S grants nothing, and O keeps what it has.
@@ -256,6 +257,22 @@ static bool may_take(const struct holding *h, const struct conn *claimer)
     return claimer->rules->inside || identity_is_same(h->s->who, claimer->who);
 }
 
+/* At the owner: no other worker is about to get what the session had before k->since. */
+static void on_owner_fenced(void *ctx)
+{
+    struct claim_mail *k = ctx;
+    struct part *p = k->b->parts[k->owner];
+    struct holding *h = find(p, claim_id(k));
+
+    if (!h) { /* it ended on its own meanwhile */
+        give(p, k);
+        return;
+    }
+    k->stand_in = make_stand_in(h->s);
+    k->mail.deliver = on_stand_in;
+    part_post(p, k->claim.worker, &k->mail);
+}
+
 static void on_take(struct mail *m, struct loop *l)
 {
     struct claim_mail *k = claim_of(m);
@@ -288,9 +305,7 @@ static void on_take(struct mail *m, struct loop *l)
         k->s = release(h, true);
     } else if (h) {
         k->since = session_mark_end(h->s);
-        k->stand_in = make_stand_in(h->s);
-        k->mail.deliver = on_stand_in;
-        part_post(p, k->claim.worker, &k->mail);
+        part_fence(p, on_owner_fenced, k);
         return;
     }
     give(p, k);

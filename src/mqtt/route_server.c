@@ -121,6 +121,8 @@ static void on_fence(struct mail *m, struct loop *l)
     p->others_all = (struct interest){ 0 };
     for (unsigned i = 0; i < p->b->count; i++)
         interest_all(&p->others_all, &p->others[i]);
+    /* To all, not only to the one that asks: it may tell a third one, which must not hear of it first. */
+    part_flush(p);
     m->deliver = on_fence_answer;
     part_post(p, from->index, m);
 }

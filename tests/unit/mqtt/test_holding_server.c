@@ -226,70 +226,6 @@ static void session_moves_between_workers(void **state)
     rig_stop(&r);
 }
 
-/* Publications come all the time while the session changes its worker: each arrives, in order. */
-static void nothing_is_lost_while_moving(void **state)
-{
-    enum { ROUNDS = 40, EACH = 20 };
-    struct rig r;
-    struct client pubs[3], old = { .fd = -1 }, c;
-    struct mqtt_packet pk = connect_packet(MQTT_V5, "mover");
-    unsigned next[3] = { 0 }, seen[3] = { 0 };
-
-    (void)state;
-    rig_init(&r);
-    r.limits.mqtt_inflight_max = 1000;
-    rig_start(&r, 3);
-    for (int i = 0; i < 3; i++) {
-        char id[16];
-
-        snprintf(id, sizeof(id), "p%d", i);
-        pubs[i] = client_connect(&r, MQTT_V311, id);
-    }
-    pk.connect.clean_start = false;
-    pk.connect.props.has = MQTT_HAS(SESSION_EXPIRY);
-    pk.connect.props.session_expiry_s = 1000;
-    for (int round = 0; round < ROUNDS; round++) {
-        c = client_dial(&r, MQTT_V5);
-        for (int half = 0; half < 2; half++) {
-            for (int k = 0; k < EACH && round > 0; k++)
-                for (int i = 0; i < 3; i++) {
-                    char topic[16], payload[16];
-                    struct mqtt_packet pub;
-
-                    snprintf(topic, sizeof(topic), "m/%d", i);
-                    snprintf(payload, sizeof(payload), "%u", next[i]++);
-                    pub = publish_packet(topic, payload, 1, false, (uint16_t)(next[i] % 60000 + 1));
-                    client_send(&pubs[i], &pub);
-                }
-            if (half == 0)
-                client_send(&c, &pk);
-        }
-        assert_int_equal(client_expect(&c, MQTT_CONNACK).connack.session_present, round > 0);
-        client_close(&old);
-        if (round == 0)
-            client_subscribe(&c, "m/+", 1);
-        while (seen[0] < next[0] || seen[1] < next[1] || seen[2] < next[2]) {
-            struct mqtt_publish p = client_expect(&c, MQTT_PUBLISH).publish;
-            uint64_t n = 0;
-            int i = p.topic.p[2] - '0';
-
-            assert_int_equal(str_to_u64(p.payload, &n), 0);
-            assert_true(n == seen[i] || (p.dup && n < seen[i]));
-            if (n == seen[i])
-                seen[i]++;
-            client_answer(&c, &p);
-        }
-        old = c;
-    }
-    for (int i = 0; i < 3; i++) {
-        for (unsigned k = 0; k < next[i]; k++)
-            client_expect(&pubs[i], MQTT_PUBACK);
-        client_close(&pubs[i]);
-    }
-    client_close(&old);
-    rig_stop(&r);
-}
-
 /* Many claims of one client id at once: one connection is left, the others are told. */
 static void crowd_of_one_name(void **state)
 {
@@ -446,7 +382,6 @@ int main(void)
         cmocka_unit_test(operator_ends_a_session),
         cmocka_unit_test(operator_ends_what_is_about_to_open),
         cmocka_unit_test(session_moves_between_workers),
-        cmocka_unit_test(nothing_is_lost_while_moving),
         cmocka_unit_test(crowd_of_one_name),
         cmocka_unit_test(session_expires),
         cmocka_unit_test(a_session_is_its_users),
