@@ -4,6 +4,11 @@
  * position: so a crash anywhere repeats a batch at most, and the store drops repeats. The cursor
  * that lets the journal trim follows store_checkpointed(), not store_position(): a row that is
  * only in the write-ahead log may be lost with the power, and must then come from the journal.
+ *
+ * A transaction writes whole pages of the table, its indexes and the cursor, however few its rows are: one
+ * for each flush of the journal would write twenty bytes for each that came, and those keep the disk from
+ * the journal. So a batch that is not full waits until SINK_GATHER_MS after the one before. The first after
+ * a rest waits for nothing.
  */
 #include "hub/sink_io.h"
 
@@ -19,14 +24,15 @@
 #define SINK_BATCH       2000       /* records in one transaction: beyond it nothing is gained */
 #define SINK_BATCH_BYTES (1u << 20) /* payload in one transaction */
 #define SINK_BUFFER      (1u << 20) /* of the reader */
-#define SINK_IDLE_MS     1000       /* without news that long: checkpoint, so the journal trims */
-#define SINK_RETRY_MS    100        /* first pause after a failure; doubles */
+#define SINK_GATHER_MS   10
+#define SINK_IDLE_MS     1000 /* without news that long: checkpoint, so the journal trims */
+#define SINK_RETRY_MS    100  /* first pause after a failure; doubles */
 #define SINK_RETRY_MAX   5000
 #define SINK_STOP_MS     2000 /* for what is left at the end */
 
 struct sink {
     struct sink_options o;
-    struct gate *gate;
+    struct gate *gate, *pause; /* pause: opened for the end alone */
     struct journal_watch *watch;
     struct journal_cursor *cursor;
     struct journal_reader *reader;
@@ -124,6 +130,16 @@ static int step(struct sink *s, size_t *out_count)
     return fills_up(s) ? checkpoint(s) : 0;
 }
 
+/* The last batch was begun then. */
+static void gather(struct sink *s, uint64_t begun_ms)
+{
+    uint64_t now_ms = clock_mono_ns() / 1000000, until_ms = begun_ms + SINK_GATHER_MS;
+    uint64_t left = journal_head(s->o.journal) - journal_reader_seq(s->reader);
+
+    if (left < SINK_BATCH && now_ms < until_ms && !cell_get(&s->stopping))
+        (void)gate_wait(s->pause, until_ms - now_ms);
+}
+
 static void run(void *ctx)
 {
     struct sink *s = ctx;
@@ -131,8 +147,10 @@ static void run(void *ctx)
 
     for (;;) {
         size_t count = 0;
+        uint64_t begun_ms = clock_mono_ns() / 1000000, now_ms;
         int rc = step(s, &count);
-        uint64_t now_ms = clock_mono_ns() / 1000000;
+
+        now_ms = clock_mono_ns() / 1000000;
 
         tell(s, rc);
         if (cell_get(&s->stopping) && end_ms == 0)
@@ -145,7 +163,9 @@ static void run(void *ctx)
             continue;
         }
         pause_ms = SINK_RETRY_MS;
-        if (count == 0 && !gate_wait(s->gate, SINK_IDLE_MS))
+        if (count > 0)
+            gather(s, begun_ms);
+        else if (!gate_wait(s->gate, SINK_IDLE_MS))
             tell(s, checkpoint(s));
     }
     (void)checkpoint(s);
@@ -169,6 +189,7 @@ int sink_open(const struct sink_options *o, struct sink **out, struct fault *f)
                                   "Batches that the store refused; they are tried again");
     s->batch = mem_new_array(SINK_BATCH, sizeof(*s->batch));
     s->gate = gate_new();
+    s->pause = gate_new();
     s->reader = journal_reader_new(
         o->journal, s->cursor, store_begin(o->store, journal_cursor_seq(s->cursor)), SINK_BUFFER);
     s->watch = journal_watch_gate(o->journal, s->gate);
@@ -185,12 +206,14 @@ void sink_stop(struct sink *s)
 {
     cell_set(&s->stopping, 1);
     gate_open(s->gate);
+    gate_open(s->pause);
     if (s->thread)
         thread_join(s->thread);
     journal_unwatch(s->watch);
     journal_reader_free(s->reader);
     journal_cursor_close(s->cursor);
     gate_free(s->gate);
+    gate_free(s->pause);
     mem_free(s->batch);
     mem_free(s);
 }
