@@ -43,6 +43,7 @@ struct bench_args {
     uint64_t count;       /* 0: by time */
     uint64_t duration_ms; /* 0: by count */
     uint64_t rate;        /* messages a second of all; 0: as fast as they come back */
+    uint64_t tick_ms;     /* with a rate: asleep between ticks; 0: awake, each is sent on time */
     uint64_t timeout_ms;
     uint64_t pid;        /* 0: the server is not looked at */
     uint64_t base;       /* memory is first looked at when so many are there */

@@ -16,7 +16,7 @@
 #define OPENING_MAX 100
 #define COPY_MAX    1024
 #define HIGH_BYTES  (256u * 1024)
-#define SPIN_NS     2000000 /* a loop wakes to the ms, so the last two are waited out awake */
+#define SPIN_NS     100000 /* waited out awake: to be woken takes about as long */
 
 static const struct bench_args *args_of(const struct bench_shard *s)
 {
@@ -235,13 +235,14 @@ static void on_drained(struct bench_conn *c)
 
 /* ---- by the clock ---- */
 
-static bool turn(struct bench_shard *s)
+static uint64_t turn(struct bench_shard *s)
 {
-    uint64_t now, due, at;
+    uint64_t now = clock_mono_ns(), tick_ns = args_of(s)->tick_ms * 1000000, due, at;
 
     if (args_of(s)->rate == 0 || s->stopping)
-        return false;
-    now = clock_mono_ns();
+        return UINT64_MAX;
+    if (now < s->next_tick_ns)
+        return s->next_tick_ns;
     due = bench_pace_due(&s->pacing, now);
     if (s->to_send > 0 && due > s->to_send)
         due = s->to_send;
@@ -259,10 +260,10 @@ static bool turn(struct bench_shard *s)
         ask(c);
     }
     at = bench_pace_at(&s->pacing, s->sent);
-    if (at < now + SPIN_NS)
-        return true;
-    timer_start(&s->pace, (at - now) / 1000000 - 1);
-    return false;
+    if (tick_ns == 0)
+        return at < now + SPIN_NS ? 0 : at - SPIN_NS;
+    s->next_tick_ns = now + tick_ns > at ? now + tick_ns : at;
+    return s->next_tick_ns;
 }
 
 /* ---- who is who ---- */

@@ -227,7 +227,6 @@ static void run(void *ctx)
 
     loop_adopt(s->loop);
     timer_init(&s->tick, s->loop, on_tick);
-    timer_init(&s->pace, s->loop, nothing); /* wakes the loop */
     timer_init(&s->end, s->loop, nothing);
     timer_init(&s->warm, s->loop, nothing);
     list_init(&s->conns);
@@ -235,12 +234,14 @@ static void run(void *ctx)
     s->quiet_since_ms = loop_now_ms(s->loop);
     s->scene->start(s);
     while (!s->over) {
-        bool busy = s->running && s->scene->turn && s->scene->turn(s);
+        uint64_t until = s->running && s->scene->turn ? s->scene->turn(s) : UINT64_MAX;
 
-        loop_turn(s->loop, !busy);
+        if (until == 0 || until == UINT64_MAX)
+            loop_turn(s->loop, until != 0);
+        else
+            loop_turn_until(s->loop, until);
     }
     timer_stop(&s->tick);
-    timer_stop(&s->pace);
     timer_stop(&s->end);
     timer_stop(&s->warm);
     bench_phase_end(s);

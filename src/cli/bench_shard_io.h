@@ -40,7 +40,8 @@ struct bench_scene {
     void (*pong)(struct bench_conn *c);
     void (*drained)(struct bench_conn *c);
     void (*ended)(struct bench_conn *c); /* closed as we wanted; freed when this returns */
-    bool (*turn)(struct bench_shard *s); /* before each turn; true: do not wait for anything */
+    /* Before each turn: until when it may wait; 0: not at all, UINT64_MAX: for whatever comes. */
+    uint64_t (*turn)(struct bench_shard *s);
     void (*stop)(struct bench_shard *s); /* the time is over, or somebody pressed Ctrl-C */
     uint64_t (*owed)(const struct bench_shard *s); /* answers that the server owes us */
     void (*stuck)(struct bench_shard *s);          /* it gave none for --timeout */
@@ -89,7 +90,7 @@ struct bench_shard {
     unsigned index, of;
     struct loop *loop, *home; /* home: the command's */
     struct thread *thread;
-    struct timer tick, end, warm, pace;
+    struct timer tick, end, warm;
     struct list conns; /* all that are open */
     bool running, stopping, over, failed, told_ready;
     uint64_t news, told_news, quiet_since_ms; /* news: grows with whatever the server answers */
@@ -111,6 +112,7 @@ struct bench_shard {
     unsigned char *seen; /* a bit for each retained topic that was read */
     bool warmed;
     struct bench_pace pacing;
+    uint64_t next_tick_ns; /* with --tick: nothing leaves before */
     uint64_t asked_ns;
 };
 

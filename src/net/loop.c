@@ -14,11 +14,13 @@
 #include "net/loop_impl.h"
 
 #include "base/addr.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/chain.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -199,6 +201,26 @@ void loop_turn(struct loop *l, bool wait)
     uv_run(&l->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     run_all(l); /* of what was closed, and of timers after the wait */
     l->running = false;
+}
+
+void loop_turn_until(struct loop *l, uint64_t mono_ns)
+{
+    struct pollfd fd = { .fd = uv_backend_fd(&l->uv), .events = POLLIN };
+    uint64_t now = clock_mono_ns(), ns = mono_ns > now ? mono_ns - now : 0;
+    struct timespec left = { .tv_sec = (time_t)(ns / 1000000000),
+                             .tv_nsec = (long)(ns % 1000000000) };
+    int most_ms;
+
+    loop_assert_mine(l);
+    l->running = true;
+    run_all(l);
+    timers_arm(l);
+    uv_update_time(&l->uv);
+    most_ms = uv_backend_timeout(&l->uv); /* -1: no timer */
+    if (most_ms >= 0 && (uint64_t)most_ms * 1000000 < ns)
+        left = (struct timespec){ most_ms / 1000, most_ms % 1000 * 1000000L };
+    ppoll(&fd, 1, &left, NULL);
+    loop_turn(l, false);
 }
 
 void loop_stop(struct loop *l)

@@ -20,6 +20,9 @@ void loop_adopt(struct loop *l);
 void loop_run(struct loop *l);
 /* One turn, waiting for at most what the timers allow, or not at all. For tests and clients. */
 void loop_turn(struct loop *l, bool wait);
+/* The same, waiting until mono_ns (base/clock.h) at most, more finely than to the ms: for clients that keep
+ * time. */
+void loop_turn_until(struct loop *l, uint64_t mono_ns);
 void loop_stop(struct loop *l);
 
 /* Monotonic ms, the same during one turn. */

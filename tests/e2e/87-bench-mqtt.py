@@ -107,6 +107,11 @@ def test_time_and_rate_are_kept(box):
     assert took >= 2 and r["lost"] == 0 and r["received"] == r["sent"], r
     # By the clock: never more than were due. How many fewer is up to the machine.
     assert 100 < r["sent"] <= 500 * took + 1, r
+    begin = time.monotonic()
+    r = measured("pairs", "-p", port, "-c", 4, "-q", 1, "--rate", 500, "--tick", "20ms", "-d", "2s")
+    took = time.monotonic() - begin
+    assert r["lost"] == 0 and r["received"] == r["sent"], r
+    assert 100 < r["sent"] <= 500 * took + 1, r
     r = measured("fan-in", "-p", port, "-c", 3, "-d", "1s")
     assert 0.5 < r["phases"][0]["seconds"] < 3 * SLOW and r["received"] == r["sent"] > 0, r
 

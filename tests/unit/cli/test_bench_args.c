@@ -62,6 +62,8 @@ static void words_come_in_any_order(void **state)
     assert_true(args.mode == BENCH_PAIRS && args.clients == 3 && args.qos == 2);
     assert_true(args.size == 1000 && args.window == 7 && args.rate == 50);
     assert_int_equal(args.duration_ms, 250);
+    assert_int_equal(read_args("ping --rate 50 --tick 2ms"), 0);
+    assert_true(args.rate == 50 && args.tick_ms == 2);
     assert_int_equal(read_args("fan-out -n 5"), 0);
     assert_true(args.count == 5 && args.duration_ms == 0);
 }
@@ -83,6 +85,7 @@ static void mistakes_are_named(void **state)
         { "retained -c 5", "--clients means nothing with retained" },
         { "fan-in --keep", "--keep means nothing with fan-in" },
         { "queue --rate 5", "--rate means nothing with queue" },
+        { "fan-in --tick 1ms", "--tick: of which rate?" },
         { "queue -q 0", "of QoS 0 nothing is kept" },
         { "pairs --persistent", "--persistent: of QoS 0 nothing is kept" },
         { "pairs --persistent -q 1 -V 3.1.1", "only MQTT 5 can end a session" },

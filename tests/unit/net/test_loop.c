@@ -133,6 +133,37 @@ static void later_runs_once_in_order_and_what_it_adds_in_the_same_pass(void **st
     loop_free(l);
 }
 
+static void fired(struct timer *t)
+{
+    trace[trace_n++] = t->slot ? '!' : 't';
+}
+
+/* What is put off, timers and mail come as in any turn; else it ends when it is to. */
+static void a_turn_until_then(void **state)
+{
+    struct loop *l = loop_new();
+    struct work a = { { NULL, false, work_run }, l, NULL, 'a' };
+    struct timer t;
+    uint64_t begin = clock_mono_ns(), until = begin + 3000000;
+
+    (void)state;
+    trace_n = 0;
+    loop_later(l, &a.later);
+    loop_turn_until(l, until);
+    assert_int_equal(trace_n, 1);
+    while (clock_mono_ns() < until)
+        loop_turn_until(l, until);
+    timer_init(&t, l, fired);
+    timer_start(&t, 1);
+    until = clock_mono_ns() + 20000000000u;
+    while (timer_is_started(&t))
+        loop_turn_until(l, until);
+    assert_true(clock_mono_ns() < until);
+    loop_turn_until(l, 0);
+    assert_memory_equal(trace, "at", 2);
+    loop_free(l);
+}
+
 /* ---- signals ---- */
 
 static int signals;
@@ -186,5 +217,5 @@ static void work_of_a_timer_runs_before_the_loop_waits(void **state)
 
 RUN(TEST(mail_keeps_the_order_of_each_sender),
     TEST(mail_left_over_is_delivered_when_the_loop_is_freed),
-    TEST(later_runs_once_in_order_and_what_it_adds_in_the_same_pass),
+    TEST(later_runs_once_in_order_and_what_it_adds_in_the_same_pass), TEST(a_turn_until_then),
     TEST(a_signal_reaches_the_loop), TEST(work_of_a_timer_runs_before_the_loop_waits))
