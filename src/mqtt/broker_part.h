@@ -132,6 +132,14 @@ struct tally {
 
 struct outbox;
 struct sys;
+/* A packet of QoS 0 as most who get it get it: conn_send_server.c. */
+struct made {
+    const struct message_source *of;
+    uint32_t n; /* 0: none yet */
+    bool retain;
+    char bytes[STREAM_ROOM_MAX];
+};
+
 struct part {
     struct broker *b;
     struct loop *loop;
@@ -158,6 +166,8 @@ struct part {
     struct outbox *spare_outbox;
     struct later flush;
     uint64_t last_stamp; /* of a publication from here */
+    bool many;           /* several get what is being delivered */
+    struct made made[2]; /* for 3.1.1, and for 5 */
     uint64_t routed;     /* the highest number that part_deliver() was given */
     struct match match;  /* sessions that several filters led to */
 
@@ -686,7 +696,10 @@ struct delivery {
     uint16_t packet_id;
     uint8_t qos;
     bool retain, dup;
+    bool many; /* others get it, too; the part forgets what it made before (conn_send_forget()) */
 };
+/* The next delivery is of another publication. */
+void conn_send_forget(struct part *p);
 /* False: larger than the client takes, or outside of its mount point; nothing was sent, and that is
  * counted. */
 MUST_USE bool conn_send_publish(struct conn *c, const struct delivery *d);

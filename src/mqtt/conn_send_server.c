@@ -132,8 +132,65 @@ static bool too_large(const struct conn *c, const struct mqtt_publish_out *o)
     return most > c->max_out && mqtt_publish_size(c->version, o) > c->max_out;
 }
 
+/* ---- one packet for many ---- */
+
+/* Nothing in the packet is for this client alone. */
+static bool takes_made(const struct conn *c, const struct delivery *d)
+{
+    return d->many && d->qos == 0 && d->ids.n == 0 && c->stream && !c->alias_out &&
+           c->rules->mount_point.n == 0;
+}
+
+/* NULL: too large to be kept. */
+static const struct made *make_packet(struct part *p, enum mqtt_version v, const struct delivery *d)
+{
+    struct made *w = &p->made[v == MQTT_V5];
+    const struct message_source *src = d->src;
+    struct mqtt_publish_out o = { .topic = src->topic,
+                                  .payload_n = src->payload.n,
+                                  .retain = d->retain };
+
+    if (w->n > 0 && w->of == src && w->retain == d->retain)
+        return w;
+    if (v == MQTT_V5) {
+        o.props = src->props;
+        o.has_expiry = src->expires_ms != 0;
+        if (o.has_expiry)
+            o.expiry_s = message_expiry_left_s(src->expires_ms, loop_now_ms(p->loop));
+    }
+    if (MQTT_PUBLISH_HEADER_MAX(o.topic.n, o.props.n, 0) + src->payload.n > sizeof(w->bytes))
+        return NULL;
+    w->of = src;
+    w->retain = d->retain;
+    w->n = (uint32_t)mqtt_publish_header(w->bytes, v, &o);
+    if (src->payload.n > 0)
+        memcpy(w->bytes + w->n, src->payload.p, src->payload.n);
+    w->n += (uint32_t)src->payload.n;
+    return w;
+}
+
+static bool send_made(struct conn *c, const struct made *w, size_t payload_n)
+{
+    if (w->n > c->max_out) {
+        metric_add(c->part->b->m.dropped_size, 1);
+        return false;
+    }
+    memcpy(stream_room(c->stream, w->n), w->bytes, w->n);
+    part_sent(c->part, w->n, payload_n);
+    if (!stream_commit(c->stream, w->n))
+        c->choked = true;
+    c->sent++;
+    return true;
+}
+
+void conn_send_forget(struct part *p)
+{
+    p->made[0].n = p->made[1].n = 0;
+}
+
 bool conn_send_publish(struct conn *c, const struct delivery *d)
 {
+    const struct made *made = takes_made(c, d) ? make_packet(c->part, c->version, d) : NULL;
     const struct message_source *src = d->src;
     struct mqtt_publish_out o = {
         .topic = src->topic,
@@ -147,6 +204,8 @@ bool conn_send_publish(struct conn *c, const struct delivery *d)
     struct str topic;
     size_t header_max;
 
+    if (made)
+        return send_made(c, made, src->payload.n);
     if (c->rules->mount_point.n > 0 && !mount_strip(c->rules->mount_point, &o.topic)) {
         metric_add(c->part->b->m.dropped_mount, 1);
         return false;

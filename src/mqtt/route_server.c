@@ -183,7 +183,7 @@ static void post_to_others(struct part *p, struct publication *pub)
 static void deliver_qos0(struct part *p, struct conn *c, struct publication *pub,
                          struct sub_ids ids, bool retain, uint64_t *sent)
 {
-    struct delivery d = { .src = &pub->src, .ids = ids, .retain = retain };
+    struct delivery d = { .src = &pub->src, .ids = ids, .retain = retain, .many = p->many };
 
     if (c->choked) {
         c->session->dropped++;
@@ -291,6 +291,9 @@ void part_deliver(struct part *p, struct publication *pub)
         p->routed = pub->src.seq;
     if (n == 0)
         return;
+    p->many = n > 1 || spans->count > 1;
+    if (p->many)
+        conn_send_forget(p);
     /* What may be too large to be copied into a stream's room is sent from the counted form. */
     if (publication_size(pub) > SEND_COPY_MAX)
         publication_message(pub);

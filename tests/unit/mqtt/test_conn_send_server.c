@@ -183,12 +183,98 @@ static void own_retained_messages(void **state)
     rig_stop(&r);
 }
 
+/* One publication of QoS 0 for subscribers who differ in what their packet may depend on: two of each kind, in
+ * turn, and publications that differ one after the other. What one gets is not seen at another. */
+static void each_gets_a_packet_of_its_own(void **state)
+{
+    static const struct kind {
+        enum mqtt_version v;
+        uint32_t sub_id;
+        uint16_t alias_max;
+        bool as_published;
+        uint32_t max_packet;
+    } kinds[] = {
+        { .v = MQTT_V311 },
+        { .v = MQTT_V5 },
+        { .v = MQTT_V5, .as_published = true },
+        { .v = MQTT_V5, .sub_id = 7 },
+        { .v = MQTT_V5, .alias_max = 5 },
+        { .v = MQTT_V5, .max_packet = 40 },
+    };
+    static const struct {
+        const char *payload;
+        bool retain;
+        uint32_t expiry_s;
+    } rows[] = {
+        { "a", true, 0 }, { "b", false, 100 },
+        { "", false, 0 }, { "fifty bytes that do not fit into the packet of one", false, 0 },
+        { "c", true, 7 },
+    };
+    struct rig r;
+    struct client c[2 * COUNT_OF(kinds)], pub;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 1);
+    for (size_t i = 0; i < COUNT_OF(c); i++) {
+        const struct kind *k = &kinds[i / 2];
+        struct mqtt_sub sub = { .filter = STR("many"), .retain_as_published = k->as_published };
+        char id[16];
+        struct mqtt_packet pk;
+
+        snprintf(id, sizeof(id), "c%zu", i);
+        pk = connect_packet(k->v, id);
+        pk.connect.props.has = (k->alias_max ? MQTT_HAS(TOPIC_ALIAS_MAX) : 0) |
+                               (k->max_packet ? MQTT_HAS(MAX_PACKET) : 0);
+        pk.connect.props.topic_alias_max = k->alias_max;
+        pk.connect.props.max_packet = k->max_packet;
+        c[i] = client_dial(&r, k->v);
+        client_hello(&c[i], &pk);
+        client_subscribe_with(&c[i], &sub, k->sub_id);
+    }
+    pub = client_connect(&r, MQTT_V5, "pub");
+    for (size_t row = 0; row < COUNT_OF(rows); row++) {
+        struct mqtt_packet pk = publish_packet("many", rows[row].payload, 0, rows[row].retain, 0);
+
+        pk.publish.props.has = rows[row].expiry_s ? MQTT_HAS(MESSAGE_EXPIRY) : 0;
+        pk.publish.props.message_expiry_s = rows[row].expiry_s;
+        client_send(&pub, &pk);
+        for (size_t i = 0; i < COUNT_OF(c); i++) {
+            const struct kind *k = &kinds[i / 2];
+            struct mqtt_publish got;
+
+            if (k->max_packet && strlen(rows[row].payload) + 10 > k->max_packet)
+                continue;
+            got = client_expect(&c[i], MQTT_PUBLISH).publish;
+            assert_true(str_eq(got.payload, str_of(rows[row].payload)));
+            assert_int_equal(got.retain, rows[row].retain && k->as_published);
+            if (!k->alias_max || got.topic.n > 0)
+                assert_int_equal(got.topic.n, 4);
+            if (k->v == MQTT_V311)
+                continue;
+            assert_int_equal((got.props.has & MQTT_HAS(SUBSCRIPTION_ID)) != 0, k->sub_id != 0);
+            assert_true(k->alias_max || !(got.props.has & MQTT_HAS(TOPIC_ALIAS)));
+            assert_int_equal((got.props.has & MQTT_HAS(MESSAGE_EXPIRY)) != 0,
+                             rows[row].expiry_s != 0);
+            if (rows[row].expiry_s)
+                assert_int_equal(got.props.message_expiry_s, rows[row].expiry_s);
+        }
+    }
+    for (size_t i = 0; i < COUNT_OF(c); i++) {
+        client_expect_nothing(&c[i]);
+        client_close(&c[i]);
+    }
+    client_close(&pub);
+    rig_stop(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(expiry_that_has_not_waited),
         cmocka_unit_test(answers_too_large),
         cmocka_unit_test(own_retained_messages),
+        cmocka_unit_test(each_gets_a_packet_of_its_own),
         cmocka_unit_test(refusals_with_and_without_text),
     };
 
