@@ -266,7 +266,8 @@ static bool get_message(struct rd *r, struct persist *out)
     m->seq = rd_le64(r);
     m->expires_wall_ms = (int64_t)rd_le64(r);
     m->packet_id = rd_le16(r);
-    return get_content(r, m) && (m->seq != 0) == (out->op != PERSIST_MESSAGE);
+    return get_content(r, m) && (m->seq != 0) == (out->op != PERSIST_MESSAGE) &&
+           (out->op != PERSIST_COPY || m->qos > 0); /* nothing in a queue that lasts is of QoS 0 */
 }
 
 static struct persist_sub get_sub(struct rd *r)

@@ -158,6 +158,15 @@ static void do_repeat(int i)
     }
 }
 
+/* What the model remembers of a session has an end, and it must forget nothing. */
+static bool has_room(const struct session_model *s, unsigned first, unsigned count)
+{
+    for (unsigned k = 0; k < count; k++)
+        if (s->slots[(first + 3 * k) % FILTERS].count == VERSIONS)
+            return false;
+    return s->wish_count + count <= COUNT_OF(s->wishes);
+}
+
 static void do_subscribe(int i)
 {
     struct client_model *c = &clients[i];
@@ -168,8 +177,10 @@ static void do_subscribe(int i)
     bool v5;
     uint32_t id;
 
-    if (!is_on(i) || c->talk->awaited_count > 60)
+    if (!is_on(i) || c->talk->awaited_count > 60 || !has_room(c->s, first, w.count)) {
+        buf_fini(&list);
         return;
+    }
     v5 = c->talk->version == MQTT_V5;
     id = v5 && dice(2) ? 1 + dice(9) : 0;
     tick++;
@@ -197,11 +208,7 @@ static void do_subscribe(int i)
         w.want[k] = v.qos;
         trace("%d subscribes %s qos %u id %u%s%s handling %u", i, filter_names[f], v.qos, id,
               v.no_local ? " no-local" : "", v.as_published ? " as-published" : "", v.handling);
-        if (slot->count == VERSIONS) {
-            memmove(&slot->v[0], &slot->v[1], (VERSIONS - 1) * sizeof(v));
-            slot->count--;
-        }
-        if (!is_share(f) && c->s->wish_count < COUNT_OF(c->s->wishes) && v.handling != 2 &&
+        if (!is_share(f) && v.handling != 2 &&
             (v.handling == 0 || !was || !was->acked || was->unsub))
             c->s->wishes[c->s->wish_count++] = (struct wish){ .filter = f,
                                                               .sent = tick,

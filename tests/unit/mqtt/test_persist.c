@@ -28,6 +28,7 @@ static void messages(void **state)
                                               .packet_id = 65535,
                                               .qos = 2,
                                               .retain = true };
+    struct persist_message qos0 = { .topic = { "a/b", 3 }, .seq = 1 };
     struct buf b = buf_init(10000);
     struct persist p;
 
@@ -48,6 +49,12 @@ static void messages(void **state)
     b.p[0] = PERSIST_COPY;
     assert_int_equal(persist_decode(buf_str(&b), &p), 0);
     assert_int_equal(p.message.seq, 1);
+    qos0.seq = 1;
+    buf_clear(&b);
+    persist_put_message(&b, PERSIST_COPY, &qos0);
+    assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);
+    b.p[0] = PERSIST_RETAINED;
+    assert_int_equal(persist_decode(buf_str(&b), &p), 0);
     b.p[0] = 99;
     assert_int_equal(persist_decode(buf_str(&b), &p), ERR_VALUE);
     buf_fini(&b);

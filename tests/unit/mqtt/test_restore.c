@@ -744,9 +744,9 @@ static void what_is_retained_no_more_is_one_message(void **state)
 static void numbers_of_publishers_are_used(void **state)
 {
     struct restore *r = restore_new(&(struct restore_options){ .limits = &limits });
-    struct persist_message m = { .topic = STR("t"),
-                                 .publisher = UINT64_C(9) << 16,
-                                 .retain = true };
+    struct persist_message m = {
+        .topic = STR("t"), .publisher = UINT64_C(9) << 16, .qos = 1, .retain = true
+    };
     struct buf b = buf_init(1000);
 
     (void)state;
