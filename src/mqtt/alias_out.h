@@ -6,8 +6,8 @@
  */
 #include "base/str.h"
 
-/* A shorter topic is always written out: an alias takes three bytes and a place. */
-#define ALIAS_OUT_TOPIC_MIN 8
+/* A shorter topic is always written out: an alias takes three bytes. */
+#define ALIAS_OUT_TOPIC_MIN 4
 
 struct alias_out;
 

@@ -49,8 +49,8 @@ static void a_short_topic_takes_no_place(void **state)
     struct alias_out *a = alias_out_new(1);
 
     (void)state;
-    tell(a, "a/b/c/d", 0); /* 7 bytes */
-    tell(a, "a/b/c/de", 1);
+    tell(a, "a/b", 0);
+    tell(a, "a/bc", 1);
     alias_out_free(a);
 }
 
