@@ -400,7 +400,11 @@ int journal_open(const char *dir, const struct journal_options *o, const struct 
     if (rc < 0) {
         disk->ops->free(disk);
         mem_free(j);
-        return rc;
+        return rc == ERR_BUSY ? fault_set(f, rc,
+                                          "another process has the journal %.300s open; stop it, "
+                                          "or give this node a folder of its own (node.data)",
+                                          dir)
+                              : rc;
     }
     queue_init(&j->appends);
     queue_init(&j->asks);

@@ -158,6 +158,8 @@ static void test_a_second_process_is_refused(void **state)
 
     assert_int_equal(journal_open(*state, &o, &limits, NULL, NULL, &second, &f), ERR_BUSY);
     assert_non_null(strstr(f.text, "another process"));
+    assert_non_null(strstr(f.text, *state)); /* which folder, and what to do */
+    assert_non_null(strstr(f.text, "node.data"));
     journal_close(j);
 }
 
