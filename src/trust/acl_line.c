@@ -115,9 +115,9 @@ int acl_line_read(const struct textfile *t, struct str line, struct acl_line *ou
     }
     l.kind = str_eq(word, STR("pattern")) ? ACL_LINE_PATTERN : ACL_LINE_TOPIC;
     if (l.kind == ACL_LINE_TOPIC && !str_eq(word, STR("topic")))
+        /* Without what it begins with: it may be the line of a password file. */
         return textfile_fault(t, f, word.p,
-                              "'%s' is unknown; a line begins with user, topic, pattern or #",
-                              textfile_show(word).text);
+                              "this is no rule: a line begins with user, topic, pattern or #");
     if (read_rule(t, word, line, &l.access, &l.text, f))
         return ERR_VALUE;
     *out = l;

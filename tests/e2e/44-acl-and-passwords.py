@@ -545,7 +545,7 @@ def test_mistakes_have_their_place_and_change_nothing(box):
     said = "not reloaded; the running configuration stays"
     users = pw.read_text()
     for path, content, line, column, why in (
-            (acl, "topic write x\nbogus a\n", 2, 1, "'bogus' is unknown"),
+            (acl, "topic write x\nbogus a\n", 2, 1, "this is no rule"),
             (acl, "topic read a/#/b\n", 1, 14, "is no topic filter"),
             (pw, users + "bob:hunter2\n", 2, 5, f"mosquitto_passwd -U {pw}"),
             (pw, users + "bob\n", 2, 1, "no ':'")):

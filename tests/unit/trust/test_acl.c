@@ -215,9 +215,10 @@ static void every_mistake_has_its_place(void **state)
         unsigned line, column;
         const char *says;
     } rows[] = {
-        { "topic read a\nbogus x\n", 2, 1, "'bogus' is unknown" },
+        { "topic read a\nbogus x\n", 2, 1, "a line begins with user, topic, pattern or #" },
         { "\xef\xbb\xbftopic read a\n", 1, 1, "byte order mark" },
-        { "TOPIC read a", 1, 1, "'TOPIC' is unknown" },
+        { "TOPIC read a", 1, 1, "a line begins with user, topic, pattern or #" },
+        { "ann:hunter22\n", 1, 1, "this is no rule" }, /* a password file */
         { "\n  user  \n", 2, 3, "write: user NAME" },
         { "topic", 1, 1, "write: topic [read|write|readwrite|deny] FILTER" },
         { "pattern\t\n", 1, 1, "write: pattern" },
@@ -242,6 +243,7 @@ static void every_mistake_has_its_place(void **state)
         if (f.line != rows[i].line || f.column != rows[i].column || !strstr(f.text, rows[i].says) ||
             strcmp(f.file, "x/acl") != 0)
             fail_msg("%s: %s:%u:%u: %s", rows[i].text, f.file, f.line, f.column, f.text);
+        assert_null(strstr(f.text, "hunter22"));
     }
     deep = buf_init(100000);
     buf_put(&deep, STR("topic read a"));
