@@ -172,6 +172,11 @@ void conf_report_fault(const struct conf_report *r, struct fault *f);
  * is deeper ("listeners[1].address"); NULL: the value itself. What is not given has the place of what it
  * would stand in. */
 void conf_complain(struct conf_say *say, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* The value itself is wrong and holds a secret: its line is not shown. */
+void conf_complain_secret(struct conf_say *say, const char *text);
+/* "FILE:LINE" of a key (as above, all of the way); false: it was not given. */
+#define CONF_WHERE_SIZE 200
+bool conf_where(const struct conf_say *say, const char *key, char out[CONF_WHERE_SIZE]);
 
 /* ---- loading ---- */
 struct conf_source;

@@ -34,8 +34,8 @@ static void load_section(struct loader *l, const struct conf_row *rows, struct y
 static void load_value(struct loader *l, const struct conf_row *row, struct yaml_node *node,
                        void *base);
 
-/* Of "mqtt.listeners[1].qos_max" as much of the way as there is. */
-static const struct yaml_node *walk(const struct yaml_node *n, struct str path)
+/* Of "mqtt.listeners[1].qos_max" as much of the way as there is; *out_whole: all of it. */
+static const struct yaml_node *walk(const struct yaml_node *n, struct str path, bool *out_whole)
 {
     while (n && path.n > 0) {
         struct str step = str_cut(&path, '.'), name = str_cut(&step, '[');
@@ -45,6 +45,7 @@ static const struct yaml_node *walk(const struct yaml_node *n, struct str path)
         if (next && step.p && str_to_u64(str_cut(&step, ']'), &i) == 0)
             for (next = next->first; next && i > 0; i--)
                 next = next->next;
+        *out_whole = next != NULL;
         if (!next)
             break;
         n = next;
@@ -52,17 +53,43 @@ static const struct yaml_node *walk(const struct yaml_node *n, struct str path)
     return n;
 }
 
+static void complain(struct conf_say *say, const char *key, bool hidden, const char *text)
+{
+    bool whole;
+    const struct yaml_node *meant = key ? walk(say->node, str_of(key), &whole) : say->node;
+    struct yaml_place at = meant ? meant->at : say->at;
+
+    at.hidden = hidden;
+    report_add(say->loader->report, REPORT_ERROR, &at, NULL, "%s", text);
+}
+
 void conf_complain(struct conf_say *say, const char *key, const char *fmt, ...)
 {
-    const struct yaml_node *meant = key ? walk(say->node, str_of(key)) : say->node;
-    struct yaml_place at = meant ? meant->at : say->at;
     char text[400];
     va_list ap;
 
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    report_add(say->loader->report, REPORT_ERROR, &at, NULL, "%s", text);
+    complain(say, key, false, text);
+}
+
+void conf_complain_secret(struct conf_say *say, const char *text)
+{
+    complain(say, NULL, true, text);
+}
+
+bool conf_where(const struct conf_say *say, const char *key, char out[CONF_WHERE_SIZE])
+{
+    bool whole = false;
+    const struct yaml_node *n = walk(say->node, str_of(key), &whole);
+    struct yaml_place at;
+
+    if (!whole)
+        return false;
+    at = report_origin(&n->at);
+    snprintf(out, CONF_WHERE_SIZE, "%.150s:%u", at.source->name, at.line);
+    return true;
 }
 
 /* ---- keys ---- */
@@ -130,8 +157,8 @@ static bool has_secret(const struct conf_row *rows)
     return false;
 }
 
-/* Where secrets are expected, the key may be one that is misspelled, or hold its value as well:
- * `{password:1234}`. */
+/* Where secrets are expected, or somebody thought so, the key may be one that is misspelled, or hold its
+ * value as well: `{password:1234}`. */
 static void unknown_key(struct loader *l, const struct conf_row *rows, const struct yaml_node *n)
 {
     const char *names[KEYS_MAX], *guess;
@@ -140,7 +167,7 @@ static void unknown_key(struct loader *l, const struct conf_row *rows, const str
     struct yaml_place at = n->key_at;
     struct str key = n->key;
 
-    at.hidden = has_secret(rows);
+    at.hidden = has_secret(rows) || str_find_str(n->key, STR("pass")) < n->key.n;
     for (size_t i = 0; at.hidden && i < key.n; i++)
         if (strchr(": =", key.p[i]))
             key.n = i;

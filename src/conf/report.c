@@ -4,18 +4,22 @@
  * what to write. Problems own copies of what they show, so that a report outlives the sources.
  *
  * What is shown goes to logs and to the output of build machines, so a line that may hold a secret is
- * not shown. Which one does is seen in the text, since a file that is wrong has no tree to ask.
+ * not shown. Which one does is seen in the text, since a file that is wrong has no tree to ask. A
+ * password within an address is masked, there and in every sentence.
  */
 #include "conf/report.h"
 
 #include "base/mem.h"
+#include "conf/mask.h"
 #include "conf/value.h"
 #include "wire/json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-#define LINE_SHOWN 160 /* bytes of a source line that are shown; longer lines are cut around it */
+#define LINE_SHOWN     160 /* bytes of a source line that are shown; longer lines are cut around it */
+#define LINE_MAX_BYTES 4096 /* of a longer one nothing is shown */
+#define MASK_MAX       1024 /* bytes of a value that are looked at; 60 are shown */
 
 void conf_report_fini(struct conf_report *r)
 {
@@ -30,14 +34,20 @@ void conf_report_fini(struct conf_report *r)
 struct report_shown report_show(struct str s)
 {
     struct report_shown out;
-    size_t n = utf8_clip(s, 60).n;
+    struct buf masked = buf_init(4 * MASK_MAX);
+    struct str whole, shown;
 
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
+    /* Before it is cut: without its '@' a password looks like any other text. */
+    mask_passwords(str_sub(s, 0, MASK_MAX), &masked);
+    whole = buf_str(&masked);
+    shown = utf8_clip(whole, 60);
+    for (size_t i = 0; i < shown.n; i++) {
+        unsigned char c = (unsigned char)shown.p[i];
 
-        out.text[i] = c < 0x20 || c == 0x7f ? '?' : s.p[i];
+        out.text[i] = c < 0x20 || c == 0x7f ? '?' : shown.p[i];
     }
-    snprintf(out.text + n, sizeof(out.text) - n, "%s", n < s.n ? "..." : "");
+    snprintf(out.text + shown.n, sizeof(out.text) - shown.n, "%s", shown.n < whole.n ? "..." : "");
+    buf_fini(&masked);
     return out;
 }
 
@@ -97,6 +107,42 @@ static bool holds_secret(const struct conf_row *rows, struct str text, struct st
     return false;
 }
 
+/* Bytes of the first `chars` characters of s. */
+static size_t bytes_of(struct str s, size_t chars)
+{
+    size_t i = 0;
+
+    while (i < s.n && chars > 0) {
+        for (i++; i < s.n && ((unsigned char)s.p[i] & 0xc0) == 0x80; i++)
+            ;
+        chars--;
+    }
+    return i;
+}
+
+/* NULL where the caret would stand behind what is masked, and so at another place than it means. */
+static char *masked_line(struct str line, unsigned column)
+{
+    struct buf b = buf_init(4 * LINE_MAX_BYTES);
+    size_t first = mask_passwords(line, &b);
+    char *out = NULL;
+
+    if (first == line.n || bytes_of(line, column - 1) <= first)
+        out = str_dup(buf_str(&b));
+    buf_fini(&b);
+    return out;
+}
+
+/* A sentence of at most `size` bytes in its place. */
+static void mask_sentence(char *text, size_t size)
+{
+    struct buf b = buf_init(4 * size);
+
+    mask_passwords(str_of(text), &b);
+    snprintf(text, size, "%s", buf_cstr(&b));
+    buf_fini(&b);
+}
+
 /* The line of the source, or NULL. */
 static char *source_line(const struct conf_row *rows, const struct yaml_place *at)
 {
@@ -107,15 +153,14 @@ static char *source_line(const struct conf_row *rows, const struct yaml_place *a
             return NULL;
         line = str_cut(&rest, '\n');
     }
-    if (!line.p || line.n > 4096 || holds_secret(rows, at->source->text, line))
+    if (!line.p || line.n > LINE_MAX_BYTES || holds_secret(rows, at->source->text, line))
         return NULL;
     if (line.n > 0 && line.p[line.n - 1] == '\r')
         line.n--;
-    return str_dup(line);
+    return masked_line(line, at->column);
 }
 
-/* A place in a text that was made is shown where the person wrote it. */
-static struct yaml_place origin_of(const struct yaml_place *at)
+struct yaml_place report_origin(const struct yaml_place *at)
 {
     const struct conf_source *s = at ? at->source : NULL;
     const struct conf_origin *o;
@@ -123,9 +168,9 @@ static struct yaml_place origin_of(const struct yaml_place *at)
     if (!s || !s->origins)
         return at ? *at : (struct yaml_place){ 0 };
     if (at->line == 0 || at->line > s->origin_count || s->origins[at->line - 1].line == 0)
-        return (struct yaml_place){ s, 0, 0 };
+        return (struct yaml_place){ s, 0, 0, at->hidden };
     o = &s->origins[at->line - 1];
-    return (struct yaml_place){ o->source, o->line, o->column };
+    return (struct yaml_place){ o->source, o->line, o->column, at->hidden };
 }
 
 /* One line that the person wrote may have become several; what is wrong with it is told once. */
@@ -147,11 +192,12 @@ int report_add(struct conf_report *r, enum report_kind kind, const struct yaml_p
     struct conf_problem *p;
     va_list ap;
     char text[sizeof(p->at.text)];
-    struct yaml_place shown = origin_of(at);
+    struct yaml_place shown = report_origin(at);
 
     va_start(ap, fmt);
     vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
+    mask_sentence(text, sizeof(text));
     if (at && at->source && at->source->origins && is_said(r, &shown, text))
         return ERR_VALUE;
     if (kind == REPORT_ERROR)
@@ -180,8 +226,10 @@ void conf_report_add(struct conf_report *r, const struct fault *f)
     size_t count = r->count;
 
     report_add(r, REPORT_ERROR, NULL, NULL, "%s", f->text);
-    if (r->count > count)
-        r->items[count].at = *f;
+    if (r->count == count)
+        return;
+    r->items[count].at = *f;
+    mask_sentence(r->items[count].at.text, sizeof(f->text));
 }
 
 /* Which file of the report a problem belongs to: the index of the first problem of that file. */
@@ -241,19 +289,6 @@ void report_sort(struct conf_report *r)
         r->items[at] = p;
         files[at] = file;
     }
-}
-
-/* Bytes of the first `chars` characters of s. */
-static size_t bytes_of(struct str s, size_t chars)
-{
-    size_t i = 0;
-
-    while (i < s.n && chars > 0) {
-        for (i++; i < s.n && ((unsigned char)s.p[i] & 0xc0) == 0x80; i++)
-            ;
-        chars--;
-    }
-    return i;
 }
 
 /* The line and a caret under the column; tabs stay tabs so that the caret stands where it should. */

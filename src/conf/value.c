@@ -6,6 +6,7 @@
  */
 #include "conf/value.h"
 
+#include "conf/report.h"
 #include "conf/scalar.h"
 
 #include <assert.h>
@@ -348,7 +349,7 @@ static int parse_address(const struct conf_row *row, struct str s, bool plain, v
     }
     if (addr_parse_port(s, row->port, &a))
         return refuse(why, "for instance \"127.0.0.1:1883\", \"[::1]:1883\" or \":1883\"",
-                      "must be an address and a port, not '%.*s'", SHOW(s));
+                      "must be an address and a port, not '%s'", report_show(s).text);
     /* Whether a port was written: with another default the answer would be another. */
     if (row->port == 0 && !addr_is_unix(&a) && addr_port(&a) == 0) {
         struct addr b;
@@ -364,7 +365,7 @@ static int parse_address(const struct conf_row *row, struct str s, bool plain, v
 static int refuse_host(struct str s, struct value_why *why)
 {
     return refuse(why, "for instance \"hub.example.org:1883\" or \"192.168.1.10:1883\"",
-                  "must be a name and a port, not '%.*s'", SHOW(s));
+                  "must be a name and a port, not '%s'", report_show(s).text);
 }
 
 /* RFC 1123, 2.1: letters, digits, '-' and '.'; '_' because container networks use it. */

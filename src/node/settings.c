@@ -461,8 +461,8 @@ static void check_postgres(const void *value, struct conf_say *say)
     const struct str *s = value;
 
     if (conninfo_has_password(*s))
-        conf_complain(say, NULL,
-                      "a password does not belong here: write password_file: PATH (or password)");
+        conf_complain_secret(
+            say, "a password does not belong here: write password_file: PATH (or password)");
 }
 static const struct conf_row store_rows[] = {
     { "postgres", CONF_TEXT, CONF_AT(struct store_settings, postgres), .max = 1024,

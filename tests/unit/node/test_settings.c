@@ -147,5 +147,45 @@ static void mistakes_have_a_place(void **state)
     }
 }
 
-RUN(TEST(presets_turn_services_on), TEST(a_service_can_be_turned_off),
-    TEST(the_topic_table_comes_out), TEST(mistakes_have_a_place))
+/* Each line holds the password geheim, and is wrong at some place. */
+static void passwords_in_addresses_are_not_shown(void **state)
+{
+    static const struct {
+        const char *text, *shown;
+    } rows[] = {
+        { "mqtt: {bridges: [{name: a, address: \"mqtt://user:geheim@h\"}]}", "mqtt://user:***@h" },
+        { "mqtt: {bridges: [{name: a, address: \"user:geheim@h\"}]}", "user:***@h" },
+        { "mqtt: {bridges: [{name: a, adress: \"mqtt://user:geheim@h\"}]}", "adress" },
+        { "mqtt:\n  bridge: mqtt://user:geheim@h\n", "mqtt://user:***@h" },
+        { "mqtt:\n  passwort: geheim\n", "passwort" },
+        { "edge: {uplink: {hub: \"mqtt://user:geheim@h\"}}", "'mqtt://user:***@h'" },
+        { "edge: {uplink: {hub: \"user:geheim-geheim-geheim-geheim-geheim-geheim-geheim-geheim@h\"}}",
+          "'user:***@h'" },
+        { "store: {postgres: \"postgres://user:geheim@h/db\"}", "password_file: PATH" },
+        { "store: {postgres: \"postgres://h/db?%70assword=geheim\"}", "password_file: PATH" },
+        { "store: {postgres: \"host=h scram_client_key=geheim\"}", "password_file: PATH" },
+        { "store: {readers: 99, postgres: \"host=h scram_client_key=geheim\"}", "'readers'" },
+        { "stor: {postgres: \"postgres://user:geheim@h/db\"}", "postgres://user:***@h/db" },
+        { "store: {postgres: \"postgres://user:geheim@h/db}", "postgres://user:***@h/db" },
+        { "api: {address: \"http://user:geheim@h\"}", "http://user:***@h" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct conf_source source = { "file.yaml", str_of(rows[i].text) };
+        struct conf_report r = conf_report_init();
+        struct buf b = buf_init(100000);
+        struct conf *c = NULL;
+
+        assert_int_equal(conf_load(&settings_schema, &source, 1, NULL, &c, &r), ERR_VALUE);
+        conf_report_render(&r, &b);
+        conf_report_json(&r, &b);
+        if (strstr(buf_cstr(&b), "geheim") || !strstr(buf_cstr(&b), rows[i].shown))
+            fail_msg("%s: %s", rows[i].text, buf_cstr(&b));
+        buf_fini(&b);
+        conf_report_fini(&r);
+    }
+}
+
+RUN(TEST(passwords_in_addresses_are_not_shown), TEST(presets_turn_services_on),
+    TEST(a_service_can_be_turned_off), TEST(the_topic_table_comes_out), TEST(mistakes_have_a_place))
