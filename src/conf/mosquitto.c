@@ -166,7 +166,7 @@ static void put_words(const struct mosquitto_line *l, struct buf *out)
     bool secret = l->row && (l->row->flags & ROW_SECRET);
 
     buf_printf(out, "%s:%u: %s", l->at.source->name, l->at.line, report_show(l->name).text);
-    if (l->value.n > 0)
+    if (l->row && l->value.n > 0) /* what is unknown may be a secret as well */
         buf_printf(out, " %s", secret ? "***" : report_show(l->value).text);
     buf_printf(out, ": %s: %.*s\n", fate_words[l->fate], STR_ARG(l->say));
 }

@@ -365,14 +365,19 @@ static void act(struct reader *r, struct mosquitto_line *l)
 static void unknown(struct mosquitto *m, struct mosquitto_line *l)
 {
     bool shown = m->report->count < CONF_PROBLEMS_MAX; /* else nobody reads the guess */
-    const char *guess = shown ? mosquitto_guess(l->name) : NULL;
+    const char *guess;
     char mend[128] = "";
 
+    for (size_t i = 1; i < l->name.n; i++) /* NAME=VALUE is no name */
+        if (l->name.p[i] == '=' || l->name.p[i] == ':')
+            l->name.n = i;
+    guess = shown ? mosquitto_guess(l->name) : NULL;
     if (guess)
         snprintf(mend, sizeof(mend), "did you mean '%s'?", guess);
     else if (l->name.p[0] == '#')
         snprintf(mend, sizeof(mend), "a comment has its # in the first column");
     l->value_at.line = 0; /* the name is what is wrong */
+    l->at.hidden = true;  /* it may be a misspelled password */
     mosquitto_mistake(m, l, mend, "unknown directive '%s'", report_show(l->name).text);
 }
 
