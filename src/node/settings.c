@@ -298,11 +298,12 @@ static const struct conf_row durable_rows[] = {
       .help = "as mqtt.durability" },
     { 0 },
 };
-/* A row that never holds is a mistake. */
+/* A row that never holds is a mistake, as is a user who stands there twice. */
 static void check_mqtt(const void *value, struct conf_say *say)
 {
     const struct mqtt_settings *m = value;
 
+    settings_check_users(m, say);
     for (size_t i = 0; i < m->topics.count; i++) {
         const struct topic_settings *t = CONF_ITEM_AT(m->topics, struct topic_settings, i);
 
@@ -630,6 +631,7 @@ static void check_whole(const void *root, struct conf_say *say)
     const struct settings *s = root;
     const struct limits *l = &s->limits;
 
+    settings_check_addresses(s, say);
     for (size_t i = 0; i < s->mqtt.listeners.count; i++) {
         const struct listener_settings *ls =
             CONF_ITEM_AT(s->mqtt.listeners, struct listener_settings, i);

@@ -164,6 +164,12 @@ uint64_t settings_bridge_inflight_max(const struct bridge_settings *s);
 MUST_USE int settings_bridge_address(struct str address, struct str *out_host, uint16_t *out_port,
                                      bool *out_tls);
 
+/* ---- what may be there once only (settings_twice.c) ---- */
+/* say: of the section mqtt. */
+void settings_check_users(const struct mqtt_settings *m, struct conf_say *say);
+/* say: of the whole. */
+void settings_check_addresses(const struct settings *s, struct conf_say *say);
+
 /* The built-in file of a preset ("hub", "edge", "gateway" later; "run": nothing is on). NULL when
  * there is none of that name. */
 const char *settings_preset(const char *name);
