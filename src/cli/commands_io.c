@@ -16,7 +16,7 @@
 #include "cli/show.h"
 #include "conf/conf_io.h"
 #include "conf/mosquitto_io.h"
-#include "node/access_io.h"
+#include "node/check_io.h"
 #include "node/control_client.h"
 #include "node/demo_io.h"
 #include "node/run_io.h"
@@ -129,20 +129,6 @@ static const char *preset_of(const struct command_call *c)
     const char *preset = command_value(c, "preset");
 
     return preset ? preset : "hub";
-}
-
-/* The files that settings name are read as well, as a start would. */
-static int check_files(const struct conf *conf, struct conf_report *r)
-{
-    const struct settings *s = conf_root(conf);
-    struct access *a = NULL;
-    struct fault f = { 0 };
-    int rc = access_io_load(&s->mqtt, &s->limits, NULL, 0, &a, &f);
-
-    if (rc)
-        conf_report_add(r, &f);
-    access_free(a);
-    return rc;
 }
 
 static int load(const struct command_call *c, const char *file, bool files, struct conf **out)
@@ -423,8 +409,8 @@ static const struct command rows[] = {
       run_options, run_edge },
     { "run", "", "Run exactly the services that a file names", NULL, run_options, run_run },
     { "config check", "FILE", "Check a configuration file",
-      "Every mistake is named with its line and column and how to mend it. Exit status 3 when there "
-      "are any.",
+      "Every mistake is named with its line and column and how to mend it. The files that a start would "
+      "read are read as well, so run it as the user of the node. Exit status 3 when there are any.",
       check_options, config_check },
     { "config show", "[FILE]", "Print the effective configuration", NULL, show_options,
       config_show },

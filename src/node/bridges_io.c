@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "net/tls.h"
+#include "node/tls_io.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -43,15 +43,6 @@ static struct bridge_rule *rules_of(const struct bridge_settings *s)
     return rules;
 }
 
-static int make_tls(struct one *k, const struct bridge_settings *s, struct fault *f)
-{
-    struct tls_client_options to = { .ca_file = or_none(s->ca),
-                                     .cert_file = or_none(s->cert),
-                                     .key_file = or_none(s->key) };
-
-    return tls_client_new(&to, &k->tls, f);
-}
-
 static int make_one(struct bridges *all, const struct bridge_settings *s, const struct limits *l,
                     struct broker *b, struct workers *w, struct metrics *m, struct str node_id,
                     struct fault *f)
@@ -83,15 +74,14 @@ static int make_one(struct bridges *all, const struct bridge_settings *s, const 
     struct str host;
     char id[256];
     bool tls;
-    int rc = 0;
+    int rc;
 
     if (settings_bridge_address(s->address, &host, &o.port, &tls))
         assert(false && "checked by the row");
     all->count++;
     k->host = str_dup(host);
     o.host = k->host;
-    if (tls)
-        rc = make_tls(k, s, f);
+    rc = tls_io_bridge(s, &k->tls, f);
     if (rc)
         return rc;
     o.tls = k->tls;

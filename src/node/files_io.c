@@ -16,6 +16,40 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Cuts path to the nearest folder above it. */
+static void to_parent(char *path)
+{
+    char *slash = strrchr(path, '/');
+
+    if (!slash)
+        memcpy(path, ".", 2); /* never longer than a name */
+    else
+        slash[slash == path] = '\0';
+}
+
+int files_check_data(const char *path, struct fault *f)
+{
+    char *p = str_dup(str_of(path));
+    struct stat st;
+    int rc;
+
+    while ((rc = stat(p, &st) ? -errno : 0) == -ENOENT && strcmp(p, "/") != 0 &&
+           strcmp(p, ".") != 0)
+        to_parent(p);
+    if (!rc && !S_ISDIR(st.st_mode))
+        rc = -ENOTDIR;
+    if (!rc && faccessat(AT_FDCWD, p, W_OK | X_OK, AT_EACCESS))
+        rc = -errno;
+    mem_free(p);
+    if (!rc)
+        return 0;
+    return fault_set(
+        f, rc,
+        "the data folder %.300s cannot be written: %s; choose another one (node.data), "
+        "or give it to the user that runs this",
+        path, err_text(rc));
+}
+
 int files_make_dir(const char *path, struct fault *f)
 {
     char *p = str_dup(str_of(path));

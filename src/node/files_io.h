@@ -3,6 +3,8 @@
 /* Folders and small files of a node. Blocking. */
 #include "base/buf.h"
 
+/* Whether a data folder could be made at path, or be written where it is there. Nothing is made. */
+MUST_USE int files_check_data(const char *path, struct fault *f);
 /* Makes path and its parents (mode 0750 for those it makes). */
 MUST_USE int files_make_dir(const char *path, struct fault *f);
 /* Writes a new file next to path and renames it into place, both synced. A folder that cannot be synced is

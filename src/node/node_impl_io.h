@@ -76,9 +76,8 @@ unsigned node_octal(struct str digits);
 /* DATA/name as a path that lives as long as b. */
 const char *node_data_path(const struct node *n, struct buf *b, const char *name);
 void node_say_listening(struct node *n, const char *service, const struct addr *a);
-/* *out is NULL without a certificate; the node's. */
-MUST_USE int node_make_tls(struct node *n, const struct tls_server_options *o,
-                           struct tls_context **out, struct fault *f);
+/* The node's from now on; NULL is legal. */
+void node_keep_tls(struct node *n, struct tls_context *tls);
 
 /* ---- MQTT ---- */
 

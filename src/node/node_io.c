@@ -19,6 +19,7 @@
 #include "node/control_server.h"
 #include "node/files_io.h"
 #include "node/open_files_io.h"
+#include "node/tls_io.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -59,18 +60,10 @@ void node_say_listening(struct node *n, const char *service, const struct addr *
     status_service(n->status, service, text);
 }
 
-int node_make_tls(struct node *n, const struct tls_server_options *o, struct tls_context **out,
-                  struct fault *f)
+void node_keep_tls(struct node *n, struct tls_context *tls)
 {
-    int rc;
-
-    *out = NULL;
-    if (!o->cert_file)
-        return 0;
-    rc = tls_server_new(o, out, f);
-    if (!rc)
-        n->tls[n->tls_count++] = *out;
-    return rc;
+    if (tls)
+        n->tls[n->tls_count++] = tls;
 }
 
 /* ---- data: journal, store, sink ---- */
@@ -225,13 +218,12 @@ static int start_api(struct node *n, struct fault *f)
     struct http_listen_options lo = { .addr = s->api.address };
     struct broker_rules rules = broker_io_api_rules(s, &n->limits);
     struct http_server *server = http_server_new(n->workers, &so);
-    struct tls_server_options to = { .cert_file = node_or_default(s->api.cert, NULL),
-                                     .key_file = node_or_default(s->api.key, NULL) };
-    int rc = node_make_tls(n, &to, &lo.tls, f);
+    int rc = tls_io_api(&s->api, &lo.tls, f);
 
     n->servers[n->server_count++] = server;
     if (rc)
         return rc;
+    node_keep_tls(n, lo.tls);
     n->api = api_new(&ao);
     api_mount(n->api, server);
     n->mqtt_api = mqtt_api_new(n->workers, n->broker, n->mqtt_log);
@@ -299,15 +291,12 @@ static int start_uplink(struct node *n, struct fault *f)
                                 .rate = s->rate,
                                 .journal = n->journal,
                                 .metrics = n->metrics };
-    struct tls_client_options to = { .ca_file = s->ca.n > 0 ? s->ca.p : NULL };
-    int rc = 0;
+    int rc = tls_io_uplink(s, &o.tls, f);
 
-    if (s->tls) {
-        rc = tls_client_new(&to, &o.tls, f);
-        if (!rc)
-            n->tls[n->tls_count++] = o.tls;
-    }
-    return rc ? rc : uplink_start(n->workers, &o, &n->uplink, f);
+    if (rc)
+        return rc;
+    node_keep_tls(n, o.tls);
+    return uplink_start(n->workers, &o, &n->uplink, f);
 }
 
 static void add_host_metrics(void *ctx, struct buf *out)
@@ -367,7 +356,9 @@ static int prepare(struct node *n, struct fault *f)
     int rc;
 
     buf_put(&n->data, s->node.data);
-    rc = files_make_dir(buf_cstr(&n->data), f);
+    rc = files_check_data(buf_cstr(&n->data), f);
+    if (!rc)
+        rc = files_make_dir(buf_cstr(&n->data), f);
     if (rc)
         return rc;
     if (s->node.id.n == 0)

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "node/access_io.h"
+#include "node/tls_io.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -86,17 +87,11 @@ static int start_mqtt_listener(struct node *n, const struct listener_settings *l
                                 .connections_max = ls->connections_max,
                                 .rules = &rules };
     struct addr bound;
-    struct tls_server_options to = {
-        .cert_file = node_or_default(ls->cert, NULL),
-        .key_file = node_or_default(ls->key, NULL),
-        .ca_file = node_or_default(ls->client_ca, NULL),
-        .crl_file = node_or_default(ls->client_crl, NULL),
-        .peer = ls->require_certificate ? TLS_PEER_REQUIRED : TLS_PEER_OPTIONAL,
-    };
-    int rc = node_make_tls(n, &to, &bl.tls, f);
+    int rc = tls_io_listener(ls, &bl.tls, f);
 
     if (rc)
         return rc;
+    node_keep_tls(n, bl.tls);
     set_proxy(n, ls, &bl.proxy);
     if (ws)
         rc = listen_websocket(n,

@@ -5,6 +5,7 @@ import pathlib
 import re
 import subprocess
 
+from certs import authority, certificate
 from harness import BIN, ROOT, SLOW, main, until
 
 GOLDEN = ROOT / "tests/golden/conf"
@@ -83,6 +84,36 @@ def test_a_file_that_is_not_there_is_named(box):
     assert r.returncode == 3 and "no-such-file.yaml" in r.stderr, r
     r = wayside("config", "check")
     assert r.returncode == 2 and "Usage" in r.stderr, r
+
+
+def test_a_check_reads_what_a_start_would_read(box):
+    for name in ("ca", "other"):
+        authority(box, name)
+    certificate(box, "one")
+    (box.dir / "file").write_text("ann:hunter22\n")
+    good = f"cert: {box.dir}/one.crt, key: {box.dir}/one.key"
+    hub = box.hub(start=False, mqtt=f'    - {{address: "127.0.0.1:0", {good}, client_ca: {box.dir}/ca.crt}}\n')
+    text = hub.config.read_text()
+    assert "no mistakes" in hub.cli("config", "check", str(hub.config)).stdout
+    assert not (hub.dir / "data").exists(), "a check makes nothing"
+    bridge = f"bridges: [{{name: b, address: 'mqtts://h', ca: {box.dir}/gone, topics: [{{filter: a, direction: out}}]}}]"
+    for old, new, why in (
+            ("one.key", "other.key", f"{box.dir}/other.key: the key does not belong to the certificate {box.dir}/one.crt"),
+            ("one.crt", "gone.crt", f"{box.dir}/gone.crt: cannot be read: No such file"),
+            ("ca.crt", "ca.key", f"{box.dir}/ca.key: is no PEM file of CA certificates"),
+            ('api: {', f'api: {{cert: {box.dir}/file, key: {box.dir}/file, ', f"{box.dir}/file: is no PEM certificate"),
+            ("mqtt:\n", f"mqtt:\n  {bridge}\n", f"{box.dir}/gone: cannot be read"),
+            ("mqtt:\n", f"mqtt:\n  acl_file: {box.dir}/file\n", f"{box.dir}/file:1:1: this is no rule"),
+            (f"data: {hub.dir}/data", f"data: {box.dir}/file/data", f"the data folder {box.dir}/file/data cannot be written"),
+    ):
+        assert old in text, old
+        hub.config.write_text(text.replace(old, new, 1))
+        r = hub.cli("config", "check", str(hub.config), check=False)
+        assert r.returncode == 3 and why in r.stderr and r.stderr.count("\n") == 1, (why, r)
+        assert "hunter22" not in r.stderr, r.stderr
+        assert json.loads(hub.cli("config", "check", "--json", str(hub.config), check=False).stdout)["errors"] == 1
+        start = subprocess.run([BIN, "hub", "-c", str(hub.config)], capture_output=True, text=True, timeout=60 * SLOW)
+        assert start.returncode == 1 and why in start.stderr, (why, start)  # the same words
 
 
 def test_what_show_prints_loads_again_to_the_same(box):

@@ -142,6 +142,26 @@ static void test_links(void **state)
     assert_true(is_there(link));
 }
 
+static void test_a_data_folder_is_looked_at_and_not_made(void **state)
+{
+    struct fault f = { 0 };
+    char path[256];
+
+    (void)state;
+    assert_int_equal(files_check_data(dir, &f), 0);
+    snprintf(path, sizeof(path), "%s", at("a/b/c"));
+    assert_int_equal(files_check_data(path, &f), 0);
+    assert_false(is_there(at("a")));
+    assert_int_equal(files_check_data("no-such-folder/x", &f), 0);
+    put(at("kept"), "", 0600);
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "%s", at(i ? "kept/data" : "kept"));
+        assert_int_equal(files_check_data(path, &f), -ENOTDIR);
+        assert_non_null(strstr(f.text, path));
+        assert_non_null(strstr(f.text, "node.data"));
+    }
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -161,7 +181,8 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { TEST(test_mode_stays), TEST(test_what_was_made_goes_again),
-                                        TEST(test_what_others_wrote_stays), TEST(test_links) };
+                                        TEST(test_what_others_wrote_stays), TEST(test_links),
+                                        TEST(test_a_data_folder_is_looked_at_and_not_made) };
 
     return cmocka_run_group_tests(tests, setup, teardown);
 }
