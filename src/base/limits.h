@@ -13,8 +13,9 @@
 /* clang-format off */
 #define LIMITS_LIST(X)                                                                             \
     /* name, default, least, most, unit, help */                                                   \
-    X(connections_max, 10000, 1, 1000000, COUNT, "open connections of all services together, but for the control socket and the local one") \
-    X(open_files_reserve, 128, 16, 100000, COUNT, "open files that connections leave to the journal, the store, the control socket and a reload; never more than a quarter of what the system allows") \
+    X(connections_max, 10000, 1, 1000000, COUNT, "open connections of all services together, but for health, the control socket and the local one") \
+    X(health_connections_max, 64, 1, 1000, COUNT, "open connections to health, which has places of its own: a full node still answers its probes") \
+    X(open_files_reserve, 128, 16, 100000, COUNT, "open files that connections leave to the journal, the store, the control socket and a reload, beside those of health; together never more than a quarter of what the system allows") \
     X(connections_per_address_max, 0, 0, 1000000, COUNT, "open connections of one address through one listener (IPv6: of one /64); 0: no limit") \
     X(tls_handshakes_max, 256, 1, 1000000, COUNT, "TLS handshakes under way on one listener: more wait, and for each of them one that takes longer than 1 s goes") \
     X(tls_handshake_timeout_ms, 10000, 100, 600000, MS, "time for a TLS handshake")               \

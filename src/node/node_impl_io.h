@@ -35,7 +35,8 @@ struct node {
     struct buf id, data, journal_dir;
     struct node_state state;
     struct metrics *metrics;
-    struct listener_places places; /* of all listeners but the two local sockets */
+    struct listener_places places; /* of all listeners but health's and the two local sockets */
+    struct listener_places health_places;
     struct workers *workers;
     struct access_server *access;
     struct access_user *users;

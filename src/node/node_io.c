@@ -246,13 +246,16 @@ static int start_health(struct node *n, struct fault *f)
                                       .flags = HTTP_HOST_ANY,
                                       .limits = &n->limits,
                                       .metrics = n->metrics,
-                                      .places = &n->places };
+                                      .places = &n->health_places };
     struct http_server *server = http_server_new(n->workers, &so);
 
     n->servers[n->server_count++] = server;
     health_mount(&n->health, server);
-    return listen_http(n, server, "health",
-                       &(struct http_listen_options){ .addr = n->settings->health.address }, f);
+    return listen_http(
+        n, server, "health",
+        &(struct http_listen_options){ .addr = n->settings->health.address,
+                                       .connections_max = n->limits.health_connections_max },
+        f);
 }
 
 /* ---- edge ---- */
@@ -429,6 +432,7 @@ int node_start(const struct conf *conf, struct node **out, struct fault *f)
 {
     struct node *n = NEW(struct node);
     const struct settings *s = conf_root(conf);
+    uint64_t files;
     int rc;
 
     n->settings = s;
@@ -438,7 +442,9 @@ int node_start(const struct conf *conf, struct node **out, struct fault *f)
     n->data = buf_init(3500);
     n->journal_dir = buf_init(4096);
     n->metrics = metrics_new();
-    n->places = open_files_places(&n->limits, open_files_raise(), n->metrics);
+    files = open_files_raise();
+    n->places = open_files_places(&n->limits, files, n->metrics);
+    n->health_places = open_files_health_places(&n->limits, files, n->metrics);
     n->health = (struct health){
         .state = &n->state, .metrics = n->metrics, .more_metrics = add_host_metrics, .ctx = n
     };

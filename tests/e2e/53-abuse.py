@@ -88,24 +88,43 @@ def test_one_address_has_its_places_and_others_theirs(box):
 def test_all_listeners_together_have_connections_max(box):
     hub = box.hub(extra="limits: {connections_max: 6}", node=", workers: 2")
     clients = [Client(hub, 4) for _ in range(3)]
-    web = [dial(hub.address(service)) for service in ("api", "api", "health")]
+    web = [dial(hub.address("api")) for _ in range(3)]
     for s in web:
         s.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert s.recv(100).startswith(b"HTTP/1.1 200")
     assert hub.get_status(), "the control socket is apart"
-    for service in ("mqtt", "mqtt-websocket", "api", "health"):
+    for service in ("mqtt", "mqtt-websocket", "api"):
         assert is_ended(dial(hub.address(service))), service
     for c in clients:
         c.ping()
-    web[0].close()
-    assert until(lambda: hub.metric("wayside_connections_turned_away_total"), "a place to be free") >= 4
+    assert hub.metric("wayside_connections_turned_away_total") == 3
+
+
+def test_a_full_node_answers_its_probes(box):
+    hub = box.hub(extra="limits: {connections_max: 4, health_connections_max: 2}", node=", workers: 2")
+
+    def probe():
+        s = dial(hub.address("health"))
+        s.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return s, s.recv(100)
+
+    probes = [probe() for _ in range(2)]
+    assert all(answer.startswith(b"HTTP/1.1 200") for _, answer in probes), probes
+    assert is_ended(dial(hub.address("health"))), "health has as many places as it likes"
+    clients = [Client(hub, 4) for _ in range(4)]  # those of health are none of theirs
+    assert is_ended(dial(hub.address("mqtt")))
+    for s, _ in probes:
+        s.close()
+    assert until(lambda: hub.request("GET", "/health", service="health")[0], "a place of health to be free") == 200
+    for c in clients:
+        c.ping()
 
 
 def test_strangers_leave_the_node_the_files_that_it_needs(box):
     hub = box.hub(start=False, extra="journal: {segment: 64KiB, quota: 16MiB}", node=", workers: 2")
     hub.before = ["sh", "-c", 'ulimit -n 256 && exec "$@"', "sh"]
     hub.start()
-    assert hub.logged(level="warn", module="node", allowed=256, needed=10128), "it does not say that places are few"
+    assert hub.logged(level="warn", module="node", allowed=256, needed=10192), "it does not say that places are few"
     good = Client(hub, 4)
     many = [dial(hub.address("mqtt")) for _ in range(300)]
     for s in many:
@@ -115,6 +134,7 @@ def test_strangers_leave_the_node_the_files_that_it_needs(box):
             pass
     until(lambda: hub.logged(module="net", msg="cannot accept connections"), "accepting to pause")
     until(lambda: len(list(pathlib.Path(f"/proc/{hub.process.pid}/fd").iterdir())) > 180, "the places to be taken")
+    assert hub.request("GET", "/health", service="health")[0] == 200, "health has no files of its own"
     # Several new segments, a question, a reload.
     for n in range(200):
         good.publish("wayside/d/event/e", "x" * 2000, 1)
