@@ -53,7 +53,7 @@
     X(http_body_timeout_ms, 30000, 100, 3600000, MS, "longest pause while a body arrives or an answer leaves") \
     X(http_idle_timeout_ms, 60000, 100, 3600000, MS, "keep-alive connection without a request")    \
     X(http_requests_max, 100000, 1, 1000000000, COUNT, "requests on one connection")               \
-    X(ws_message_max_bytes, MIB(1), 126, MIB(256), BYTES, "one WebSocket message")                 \
+    X(ws_message_max_bytes, MIB(1), 126, MIB(256), BYTES, "one WebSocket message; of MQTT, whose packets may share a frame, what a frame may hold beside the largest of them") \
     X(json_depth_max, 32, 1, 48, COUNT, "nesting of a JSON value")                               \
     X(record_payload_max_bytes, KIB(256), 64, MIB(16), BYTES, "payload of one record")             \
     X(socket_line_max_bytes, KIB(256), 128, MIB(16), BYTES, "one line on the local socket")        \

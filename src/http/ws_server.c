@@ -336,6 +336,8 @@ void ws_set_read_max(struct ws *w, size_t read_max)
 {
     /* A frame's piece may come on top of what is kept. */
     w->kept.max = read_max + HTTP_ROOM_SIZE;
+    if (is_stream(w)) /* the largest packet may share its frame with others */
+        w->decoder.frame_max = w->w->server->limits.ws_message_max_bytes + read_max;
 }
 
 void ws_set(struct ws *w, const struct ws_handler *h, void *ctx, size_t read_max)
@@ -491,7 +493,7 @@ static struct ws *ws_new(struct http_request *r, const struct ws_route *route, s
     w->again.run = run_again;
     w->kept = buf_init(0);
     w->message = buf_init((size_t)r->w->server->limits.ws_message_max_bytes);
-    /* A stream has no messages, so no limit on them either; its packets have theirs. */
+    /* A stream may be one message without end: its packets have a limit, and its frames (ws_set_read_max). */
     ws_decoder_init(&w->decoder, WS_SERVER,
                     route->flags & WS_STREAM ? 0 : r->w->server->limits.ws_message_max_bytes);
     timer_init(&w->timer, r->w->loop, on_timer);

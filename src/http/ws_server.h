@@ -17,7 +17,8 @@ struct http_request;
 struct ws_handler {
     /* Routes with WS_STREAM: payload bytes of data frames as they come, frame borders ignored.
      * Returns how many were used; the rest is kept (up to read_max, beyond that the connection
-     * closes with 1009) and comes again in front of what arrives next, or by ws_again(). */
+     * closes with 1009) and comes again in front of what arrives next, or by ws_again(). One frame may
+     * be as long as limits.ws_message_max_bytes and read_max together. */
     size_t (*data)(void *ctx, struct ws *w, struct str bytes);
     /* Other routes: one whole message, up to limits.ws_message_max_bytes. Text is valid UTF-8. */
     void (*message)(void *ctx, struct ws *w, bool text, struct str bytes);

@@ -6,7 +6,7 @@
  * reserved bits and opcodes, lengths that are not minimal or beyond 63 bits, fragmented or long
  * control frames, a continuation of nothing, a new message inside another, a missing or forbidden
  * mask, close codes that may not be sent, anything after a close. With 1007: text that is not
- * UTF-8, found at its first bad byte. With 1009: a message beyond the limit, before its payload.
+ * UTF-8, found at its first bad byte. With 1009: a message or a frame beyond its limit, before its payload.
  */
 #include "wire/ws.h"
 
@@ -121,6 +121,8 @@ static int check_order(struct ws_decoder *d, struct wire_why *why)
         d->message_begun = false;
         d->utf8_need = 0;
     }
+    if (d->frame_max > 0 && d->left > d->frame_max)
+        return wire_refuse(why, 1009, 1, "a frame beyond the limit");
     if (d->message_max > 0 && d->left > d->message_max - d->message_n)
         return wire_refuse(why, 1009, 1, "a message beyond the limit");
     if (__builtin_add_overflow(d->message_n, d->left, &d->message_n))

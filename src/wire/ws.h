@@ -33,6 +33,7 @@ struct ws_event {
 struct ws_decoder {
     enum ws_side side;    /* which side we are: a server demands masks, a client refuses them */
     uint64_t message_max; /* 0: no limit */
+    uint64_t frame_max;   /* of one data frame; set at any time; 0: no limit of its own */
     unsigned char head[WS_HEAD_MAX], head_n;
     bool in_payload, closed;
     unsigned char opcode;  /* of the frame */

@@ -169,6 +169,27 @@ def test_broken_frames_close_the_socket_with_the_code(box):
     s.close()
 
 
+def test_a_frame_that_announces_too_much_is_refused_at_once(box):
+    hub = box.hub(extra="limits: {ws_message_max: 2KiB, mqtt_connect_max: 1KiB, mqtt_packet_max: 100KiB}")
+    for connected, fits in (False, 3 << 10), (True, 102 << 10):
+        for length, refused in (fits, False), (fits + 1, True), (1 << 40, True):
+            _, _, rest, s = upgrade(hub.address("mqtt-websocket"))
+            if connected:
+                s.sendall(frame(CONNECT))
+                while len(rest) < 6:
+                    rest += s.recv(100)
+                rest = rest[6:]
+            head = b"\x7e" + length.to_bytes(2, "big") if length < 65536 else b"\x7f" + length.to_bytes(8, "big")
+            s.sendall(bytes([0x82, head[0] | 0x80]) + head[1:] + bytes(4))
+            if refused:
+                got = rest or s.recv(4096)
+                assert got[:1] == b"\x88" and int.from_bytes(got[2:4], "big") == 1009, (length, got)
+            else:  # it goes on with the payload: of packets that a client may send
+                s.sendall(b"\xc0\x00" * 4 if connected else CONNECT)
+                assert (rest or s.recv(4096))[:1] == b"\x82", length
+            s.close()
+
+
 def test_packets_may_be_split_over_frames_anywhere(box):
     hub = box.hub()
     _, _, rest, s = upgrade(hub.address("api"))

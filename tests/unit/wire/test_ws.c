@@ -130,6 +130,34 @@ static void message_borders(void **state)
     buf_fini(&in);
 }
 
+static void a_frame_beyond_its_limit_is_refused_by_its_head(void **state)
+{
+    static const char mask[4] = { 1, 2, 3, 4 };
+    static const struct {
+        uint64_t n;
+        int rc;
+    } cases[] = { { 300, 0 }, { 301, ERR_PROTO }, { UINT64_C(1) << 40, ERR_PROTO } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        unsigned char head[WS_HEAD_MAX];
+        size_t n = ws_head(WS_BINARY, false, cases[i].n, head), used;
+        struct wire_why why = { 0 };
+        struct ws_decoder d;
+        struct ws_event ev;
+        char room[64];
+
+        head[1] |= 0x80;
+        memcpy(head + n, mask, sizeof(mask));
+        ws_decoder_init(&d, WS_SERVER, 0);
+        d.frame_max = 300;
+        assert_int_equal(
+            ws_decode(&d, str_from(head, n + sizeof(mask)), room, sizeof(room), &ev, &used, &why),
+            cases[i].rc);
+        assert_int_equal(why.code, cases[i].rc ? 1009 : 0);
+    }
+}
+
 static void long_reason_is_cut(void **state)
 {
     char reason[200];
@@ -159,4 +187,5 @@ static void close_codes(void **state)
 }
 
 RUN(TEST(vectors), TEST(round_trip), TEST(large_heads), TEST(message_borders),
-    TEST(long_reason_is_cut), TEST(close_codes))
+    TEST(a_frame_beyond_its_limit_is_refused_by_its_head), TEST(long_reason_is_cut),
+    TEST(close_codes))
