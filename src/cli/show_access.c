@@ -51,6 +51,17 @@ int show_users(struct str json, struct buf *out)
     return 0;
 }
 
+/* "; COMMAND NAME", where the name can be copied, and the end of the line. */
+static void put_command(struct buf *out, const char *command, struct str name)
+{
+    struct buf word = buf_init(65536);
+
+    if (safe_word(name, &word) && !buf_check(&word))
+        buf_printf(out, "; %s %s", command, buf_cstr(&word));
+    buf_u8(out, '\n');
+    buf_fini(&word);
+}
+
 static const char later[] = "; a node that runs takes it with `wayside reload`\n";
 
 /* USER between FILE, and what follows from it where it is in force. */
@@ -68,14 +79,9 @@ static int user_done(struct str json, struct buf *out, const char *between, cons
     buf_put(out, str_of(show_bool(v, "in_force") ? after : later));
     left = show_u64(v, "rules_left");
     if (left > 0) {
-        struct buf word = buf_init(65536);
-
         buf_printf(out, "%llu rule%s below that name stay%s in the access file",
                    (unsigned long long)left, left == 1 ? "" : "s", left == 1 ? "s" : "");
-        if (safe_word(show_str(v, "user"), &word) && !buf_check(&word))
-            buf_printf(out, "; wayside acl list %s", buf_cstr(&word));
-        buf_u8(out, '\n');
-        buf_fini(&word);
+        put_command(out, "wayside acl list", show_str(v, "user"));
     }
     json_free(v);
     return 0;
@@ -167,6 +173,11 @@ static int rule_done(struct str json, struct buf *out, bool added)
         buf_printf(out, " is %s%s", added ? "added" : "removed", later);
     else
         buf_put(out, added ? STR(" holds from now on\n") : STR(" is removed and holds no more\n"));
+    if (json_member(v, "known") &&
+        !show_bool(v, "known")) { /* a certificate may name it all the same */
+        buf_put(out, STR("nobody can log in by that name and a password yet"));
+        put_command(out, "wayside user add", show_str(v, "user"));
+    }
     json_free(v);
     return 0;
 }

@@ -396,6 +396,8 @@ void access_put_done(const struct access_ask *a, const struct access *now, unsig
         json_str(&w, a->topic);
         if (line > 0)
             json_put_u64(&w, "line", line);
+        if (a->op == ACCESS_RULE_ADD && a->has_user && in_force) /* else its users are not known */
+            json_put_bool(&w, "known", access_has_user(now, a->user));
     }
     json_end_object(&w);
 }

@@ -75,6 +75,15 @@ static void changes(void **state)
           "{\"in_force\":true,\"acl_file\":\"/e/acl\",\"user\":\"ann\",\"pattern\":false,"
           "\"access\":\"read\",\"filter\":\"a\",\"line\":7}",
           "/e/acl:7: topic read a of ann holds from now on\n");
+    shows(show_rule_added,
+          "{\"in_force\":true,\"acl_file\":\"/e/acl\",\"user\":\"ann\",\"pattern\":false,"
+          "\"access\":\"read\",\"filter\":\"a\",\"line\":7,\"known\":true}",
+          "/e/acl:7: topic read a of ann holds from now on\n");
+    shows(show_rule_added,
+          "{\"in_force\":true,\"acl_file\":\"/e/acl\",\"user\":\"an n\",\"pattern\":false,"
+          "\"access\":\"read\",\"filter\":\"a\",\"line\":7,\"known\":false}",
+          "/e/acl:7: topic read a of an n holds from now on\n"
+          "nobody can log in by that name and a password yet; wayside user add 'an n'\n");
     shows(show_rule_removed,
           "{\"in_force\":true,\"acl_file\":\"/e/acl\",\"user\":null,\"pattern\":true,"
           "\"access\":\"read\",\"filter\":\"a\"}",

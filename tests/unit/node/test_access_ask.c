@@ -180,8 +180,21 @@ static void lists(void **state)
     a = (struct access_ask){ ACCESS_USER_REMOVE, .has_user = true, .user = STR("ann") };
     access_put_done(&a, now, 0, true, &out);
     says(&out, "{\"in_force\":true,\"password_file\":\"pw\",\"user\":\"ann\",\"rules_left\":1}");
+    a = (struct access_ask){ ACCESS_RULE_ADD, .has_user = true, .user = STR("ann"),
+                             .access = STR("read"), .topic = STR("d") };
+    access_put_done(&a, now, 4, true, &out);
+    says(&out, "{\"in_force\":true,\"acl_file\":\"acl\",\"user\":\"ann\",\"pattern\":false,"
+               "\"access\":\"read\",\"filter\":\"d\",\"line\":4,\"known\":true}");
+    a.user = STR("eve");
+    access_put_done(&a, now, 4, true, &out);
+    says(&out, "{\"in_force\":true,\"acl_file\":\"acl\",\"user\":\"eve\",\"pattern\":false,"
+               "\"access\":\"read\",\"filter\":\"d\",\"line\":4,\"known\":false}");
+    access_put_done(&a, now, 4, false, &out);
+    says(&out, "{\"in_force\":false,\"acl_file\":\"acl\",\"user\":\"eve\",\"pattern\":false,"
+               "\"access\":\"read\",\"filter\":\"d\",\"line\":4}");
     access_free(now);
     now = with(NULL, NULL);
+    a = (struct access_ask){ ACCESS_RULES, .has_user = true, .user = STR("ann") };
     access_put_rules(&a, now, &out);
     says(&out, "{\"acl_file\":null,\"rules\":[]}");
     access_free(now);
