@@ -215,6 +215,11 @@ static void on_session_list(void *ctx, const struct broker_looked *found)
     bool paged = control_arg(call, "after").p;
     size_t n = 0;
 
+    if (control_arg(call, "client").p && found->session_count == 0 && !paged) {
+        control_fail(call, "there is no session of this client id, connected or kept; `wayside "
+                           "sessions` lists them");
+        return;
+    }
     json_begin_object(&w);
     json_key(&w, "sessions");
     json_begin_array(&w);

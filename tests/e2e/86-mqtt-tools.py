@@ -555,6 +555,10 @@ def test_sessions_are_listed_and_ended(box):
     assert status == 1 and "not connected" in err, err
     status, _, err = wayside("sessions", "--kick", "nobody", *control)
     assert status == 1 and "no client of this id" in err, err
+    for more in [], ["--json"]:
+        status, out, err = wayside("sessions", "-i", "nobody", *more, *control)
+        assert status == 1 and b"client id" in out + err.encode() and b"no session" in out + err.encode(), (out, err)
+    assert b"cam" in good("sessions", "-i", "cam\u00e9ra", *control)
 
 
 main(globals())
