@@ -66,7 +66,8 @@ const char mqtt_pub_more[] =
     "  wayside mqtt pub --clear 'old/#'\n\n"
     "Exit status 0 means: every message was acknowledged (QoS 1 and 2), or read by the server (QoS 0).\n"
     "1: one was refused or may be lost, and why. 2: wrong usage. When the connection breaks it is made\n"
-    "again, and what was not acknowledged is sent again.\n\n"
+    "again, and what was not acknowledged is sent again; not when the server will never take it, because it\n"
+    "says so (MQTT 5) or breaks one connection after the other before it has answered.\n\n"
     "The URL may come from WAYSIDE_MQTT_URL: mqtt://USER@HOST:PORT, mqtts://HOST or unix:/PATH. Times are\n"
     "written 250ms, 1.5s, 2m, 1h; without a unit they are seconds.";
 
@@ -82,7 +83,8 @@ const char mqtt_sub_more[] =
     "{correlation} {expiry} {user.NAME}. Escapes: \\n \\t \\e \\\\ {{ }}. A line feed is added.\n\n"
     "Bytes that are no text, and characters that would command the terminal, are shown as \\xNN. With\n"
     "--json and {raw} nothing is changed. When the connection breaks it is made again, and standard error\n"
-    "says so. Ctrl-C ends it with a summary. Status 1: the server refused, or --count was not reached.\n\n"
+    "says so. Ctrl-C ends it with a summary. Status 1: the server refused, or broke one connection after the\n"
+    "other before it had answered, or --count was not reached.\n\n"
     "The URL may come from WAYSIDE_MQTT_URL. Times are written 250ms, 1.5s, 2m, 1h; without a unit they\n"
     "are seconds.";
 

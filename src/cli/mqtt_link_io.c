@@ -1,7 +1,8 @@
 /*
  * One client, one loop, one thread: what fails is said in a sentence that leads on. The first attempt
  * must succeed, since a mistyped host would otherwise be waited for in silence; once a session stood, a
- * lost connection is made again by the client itself, unless the server said that this is pointless.
+ * lost connection is made again by the client itself, unless the server said that this is pointless, or
+ * shows it: a 3.1.1 server that does not take a message has no other word than to close, each time.
  */
 #include "cli/mqtt_link_io.h"
 
@@ -23,6 +24,7 @@
 /* Two clients of one id throw each other out; each comes back within the client's retry. */
 #define SHORT_SESSION_MS 5000
 #define SHORT_SESSIONS   3
+#define MUTE_SESSIONS    5
 
 void mqtt_link_say(const struct mqtt_link *l, const char *fmt, ...)
 {
@@ -140,20 +142,37 @@ void mqtt_link_up(struct mqtt_link *l)
 {
     if (l->was_up)
         mqtt_link_say(l, "connected again");
-    l->was_up = true;
-    l->told = false;
+    l->was_up = l->is_up = true;
+    l->told = l->answered = false;
     l->up_at_ms = loop_now_ms(l->loop);
+}
+
+void mqtt_link_answered(struct mqtt_link *l)
+{
+    l->answered = true;
+    l->mute_sessions = 0;
+}
+
+/* A session that stood was broken, by the server as far as one can see. */
+static void count_session(struct mqtt_link *l)
+{
+    bool is_short = loop_now_ms(l->loop) - l->up_at_ms < SHORT_SESSION_MS;
+
+    l->short_sessions = is_short ? l->short_sessions + 1 : 0;
+    l->mute_sessions += is_short && !l->answered;
 }
 
 bool mqtt_link_down(struct mqtt_link *l, int code, unsigned reason, struct str text)
 {
-    bool again = l->was_up && !mqtt_reason_is_final(l->login->version, code, reason);
     struct buf b = buf_init(SAY_MAX);
+    bool again;
 
     timer_stop(&l->quiet);
-    if (code == ERR_CLOSED && l->was_up)
-        l->short_sessions =
-            loop_now_ms(l->loop) - l->up_at_ms < SHORT_SESSION_MS ? l->short_sessions + 1 : 0;
+    if (l->is_up && mqtt_down_is_closed(code))
+        count_session(l);
+    l->is_up = false;
+    again = l->was_up && l->mute_sessions < MUTE_SESSIONS &&
+            !mqtt_reason_is_final(l->login->version, code, reason);
     if (again && l->told)
         return true;
     l->told = true;
@@ -165,6 +184,7 @@ bool mqtt_link_down(struct mqtt_link *l, int code, unsigned reason, struct str t
                              .code = code,
                              .reason = reason,
                              .text = text,
+                             .mute_sessions = again ? 0 : l->mute_sessions,
                              .twin = l->short_sessions >= SHORT_SESSIONS ? l->login->id : NULL },
         &b);
     mqtt_link_say(l, "%.*s%s", STR_ARG(buf_str(&b)), again ? "; trying again" : "");

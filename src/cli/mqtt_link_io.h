@@ -14,10 +14,12 @@ struct mqtt_link {
     struct tls_context *tls;
     struct loop_signal *signals[2];
     char server[MQTT_TARGET_TEXT_MAX + 8], id[32];
-    bool was_up;
+    bool was_up, is_up;
     bool told; /* of this outage; not of each attempt in it */
     uint64_t up_at_ms;
     unsigned short_sessions; /* in a row: they broke within SHORT_SESSION_MS */
+    unsigned mute_sessions;  /* of these: and the server had answered nothing */
+    bool answered;           /* in this session */
     /* The retained messages that a new subscription brings. */
     struct timer quiet;
     bool quiet_on, asked, news;
@@ -51,6 +53,9 @@ void mqtt_link_close(struct mqtt_link *l);
 bool mqtt_link_down(struct mqtt_link *l, int code, unsigned reason, struct str text);
 /* For connected(): says it when there was a session before. */
 void mqtt_link_up(struct mqtt_link *l);
+/* The server answered something, or was asked nothing. Where each of a few sessions in a row breaks before
+ * that, what is asked breaks them, and mqtt_link_down() is final. */
+void mqtt_link_answered(struct mqtt_link *l);
 /* "wayside COMMAND: …" and a line feed on standard error. */
 void mqtt_link_say(const struct mqtt_link *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 

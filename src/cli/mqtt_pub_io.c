@@ -39,6 +39,7 @@ struct pub {
     uint64_t pinged;    /* how many of them the ping that is out vouches for */
     uint64_t good, bad; /* acknowledged or read; refused or lost */
     bool input_ended, stopped;
+    bool lost;             /* this session took messages with it that are not sent again */
     struct timer next;     /* --every */
     struct timer patience; /* --timeout */
     uint64_t next_at_ms;
@@ -140,6 +141,10 @@ static void on_done(void *ctx, int code, unsigned reason, struct str text)
     bool ending = !p->link.client;
 
     p->waiting--;
+    if (code == ERR_CLOSED)
+        p->lost = true;
+    else if (code != ERR_STOPPED)
+        mqtt_link_answered(&p->link);
     if (code == 0) {
         p->good++;
         if (p->a->verbose) {
@@ -169,6 +174,7 @@ static void on_ponged(void *ctx)
     p->unsure -= p->pinged;
     p->good += p->pinged;
     p->pinged = 0;
+    mqtt_link_answered(&p->link);
     progress(p);
     pump(p);
 }
@@ -179,7 +185,8 @@ static void on_connected(void *ctx, bool session_present)
 
     (void)session_present;
     mqtt_link_up(&p->link);
-    progress(p);
+    if (p->link.mute_sessions == 0) /* else this may be the next one in vain */
+        progress(p);
     pump(p);
 }
 
@@ -187,9 +194,13 @@ static void on_disconnected(void *ctx, int code, unsigned reason, struct str tex
                             unsigned retry_ms)
 {
     struct pub *p = ctx;
-    bool again = mqtt_link_down(&p->link, code, reason, text);
+    bool again;
 
     (void)retry_ms;
+    if (!is_owing(p) && !p->lost)
+        mqtt_link_answered(&p->link);
+    p->lost = false;
+    again = mqtt_link_down(&p->link, code, reason, text);
     if (p->unsure > 0) {
         mqtt_link_say(&p->link, "%llu messages of QoS 0 may be lost; -q 1 would send them again",
                       (unsigned long long)p->unsure);

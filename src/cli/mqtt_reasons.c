@@ -90,9 +90,20 @@ static void say_tls(const struct mqtt_down *d, struct buf *out)
             STR("; --ca FILE names who signs its certificate, and HOST must be its name there"));
 }
 
+bool mqtt_down_is_closed(int code)
+{
+    return code == ERR_CLOSED || code == -ECONNRESET || code == -EPIPE;
+}
+
 static void say_closed(const struct mqtt_down *d, struct buf *out)
 {
-    if (d->reason >= 0x80) {
+    if (d->mute_sessions > 0 && d->reason < 0x80) {
+        buf_printf(out,
+                   "%s ended the connection %u times in a row before it answered; most likely it "
+                   "does not take what is sent: is a message too large for it, a topic too long or "
+                   "not allowed to this user?",
+                   d->server, d->mute_sessions);
+    } else if (d->reason >= 0x80) {
         buf_printf(out, "%s ended the connection: ", d->server);
         mqtt_reason_say(REFUSED_LOGIN, MQTT_V5, d->reason, d->text, out);
     } else if (d->was_up) {
@@ -162,6 +173,13 @@ bool mqtt_reason_is_final(enum mqtt_version v, int code, unsigned reason)
     case MQTT_REASON_TOO_LARGE:
     case MQTT_REASON_NO_RETAIN:
     case MQTT_REASON_BAD_QOS:
+    case MQTT_REASON_BAD_TOPIC:
+    case MQTT_REASON_BAD_FILTER:
+    case MQTT_REASON_BAD_PAYLOAD:
+    case MQTT_REASON_NO_SHARED:
+    case MQTT_REASON_NO_WILDCARD:
+    case MQTT_REASON_MALFORMED:
+    case MQTT_REASON_PROTOCOL:
     case MQTT_REASON_USE_ANOTHER:
     case MQTT_REASON_MOVED:
         return true;

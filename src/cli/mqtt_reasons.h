@@ -19,8 +19,12 @@ struct mqtt_down {
     int code;
     unsigned reason;
     struct str text;
-    const char *twin; /* the session never lasts: the id that another client may use; or NULL */
+    unsigned
+        mute_sessions; /* so many in a row broke before anything was answered; 0: not why it ends */
+    const char *twin;  /* the session never lasts: the id that another client may use; or NULL */
 };
+/* Whether `code` is the server's end of a connection. */
+bool mqtt_down_is_closed(int code);
 /* One sentence, and what to do. */
 void mqtt_down_say(const struct mqtt_down *d, struct buf *out);
 /* Whether trying again without changing anything is pointless. code: of the client's disconnected(). */

@@ -155,6 +155,7 @@ static void on_subscribed(void *ctx, struct str filter, unsigned code)
     struct sub *s = ctx;
     struct buf b = buf_init(2048);
 
+    mqtt_link_answered(&s->link);
     mqtt_link_quiet_subscribed(&s->link);
     if (code < 0x80)
         return;

@@ -515,6 +515,42 @@ def test_silence_is_not_taken_for_success(box):
     assert status == 1 and "1 messages of QoS 0 may be lost" in err, err
 
 
+def test_what_the_server_will_never_take_ends_the_command(box):
+    hub = box.hub(extra="limits: {mqtt_packet_max: 4KiB, mqtt_topic_max: 20}")
+    server, large = Server(hub.port("mqtt")), b"x" * 100_000
+    # MQTT 5 says so: at once. 3.1.1 only closes: after a few times.
+    status, _, err = wayside("mqtt", "pub", server.url, "-t", "t" * 50, "-m", "1", "-q", 1)
+    assert status == 1 and "0x90 topic name invalid" in err and "trying again" not in err, err
+    for qos in 1, 2:
+        status, _, err = wayside("mqtt", "pub", server.url, "-V", "3.1.1", "-t", "a", "--stdin", "-q", qos, data=large)
+        assert status == 1 and ("5 times in a row" in err or qos == 2), err
+    status, _, err = wayside("mqtt", "pub", server.url, "-V", "3.1.1", "-t", "a", "-f", "/dev/stdin", "--repeat", 0, "--every", "1ms", data=large)
+    assert status == 1 and "5 times in a row before it answered" in err, err
+    # The good ones before it are taken all the same.
+    sub = Sub(box, server, "a", "-q", 1)
+    status, _, err = wayside("mqtt", "pub", server.url, "-V", "3.1.1", "-t", "a", "-l", "-q", 1, data=b"1\n2\n" + large + b"\n4\n")
+    assert status == 1 and "5 times in a row" in err, err
+    until(lambda: sub.got() == ["a  1", "a  2"], "the good ones")
+    assert sub.end() == 0
+
+    made = []
+
+    def cut(c):
+        made.append(time.monotonic())
+        c.recv(1000)
+        c.close()
+
+    deaf = Deaf(cut)
+    for args in ["pub", "-t", "a", "-m", "1", "-q", 1], ["sub", "a"]:
+        made.clear()
+        status, _, err = wayside("mqtt", *args, "-p", deaf.port)
+        assert status == 1 and "5 times in a row before it answered" in err and len(made) == 5, (err, made)
+        assert made[4] - made[0] >= 0.5, made  # 50 ms, 100, 200 and 400 at least
+    full = Deaf(lambda c: (c.recv(1000), c.sendall(b"\xe0\x01\x97"), c.close()))
+    status, _, err = wayside("mqtt", "pub", "-t", "a", "-m", "1", "-q", 1, "-p", full.port)
+    assert status == 1 and "0x97 quota exceeded" in err and err.count("trying again") == 4, err
+
+
 def test_repeating_and_interrupting(box):
     for server in both(box):
         sub = Sub(box, server, "r", "-F", "{number} {unix} {topic}")

@@ -48,6 +48,10 @@ static void why_there_is_no_session(void **state)
         { { .code = ERR_CLOSED, .was_up = true }, "the connection to hub:1 broke" },
         { { .code = ERR_CLOSED, .was_up = true, .twin = "me" },
           "broke again; does another client use the id 'me'?" },
+        { { .code = -ECONNRESET, .was_up = true, .mute_sessions = 5 },
+          "hub:1 ended the connection 5 times in a row before it answered; most likely it does" },
+        { { .code = ERR_CLOSED, .was_up = true, .mute_sessions = 5, .reason = 0x97 },
+          "hub:1 ended the connection: 0x97 quota exceeded; the server has no room" },
         { { .code = ERR_CLOSED }, "one without TLS (else: mqtts://)" },
         { { .code = -ECONNRESET, .tls = true }, "and is it one with TLS?" },
         { { .code = ERR_CLOSED, .was_up = true, .reason = 0x8b }, "0x8b server shutting down" },
@@ -70,6 +74,10 @@ static void why_there_is_no_session(void **state)
 
 static void what_is_final(void **state)
 {
+    /* What is sent is not what the server takes: it would come again. */
+    static const unsigned char refused[] = { 0x81, 0x82, 0x8f, 0x90, 0x95,
+                                             0x99, 0x9a, 0x9b, 0x9e, 0xa2 };
+
     (void)state;
     assert_true(mqtt_reason_is_final(MQTT_V5, ERR_REFUSED, 0x86));
     assert_true(mqtt_reason_is_final(MQTT_V311, ERR_REFUSED, 5));
@@ -77,6 +85,9 @@ static void what_is_final(void **state)
     assert_false(mqtt_reason_is_final(MQTT_V5, ERR_REFUSED, 0x88));
     assert_true(mqtt_reason_is_final(MQTT_V5, ERR_CLOSED, 0x8e));
     assert_true(mqtt_reason_is_final(MQTT_V5, ERR_CLOSED, 0x98));
+    for (unsigned i = 0; i < COUNT_OF(refused); i++)
+        assert_true(mqtt_reason_is_final(MQTT_V5, ERR_CLOSED, refused[i]));
+    assert_false(mqtt_reason_is_final(MQTT_V5, ERR_CLOSED, 0x97)); /* its queue was full */
     assert_false(mqtt_reason_is_final(MQTT_V5, ERR_CLOSED, 0x8b));
     assert_false(mqtt_reason_is_final(MQTT_V5, ERR_CLOSED, 0));
     assert_false(mqtt_reason_is_final(MQTT_V5, -ECONNREFUSED, 0));
