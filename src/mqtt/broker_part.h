@@ -464,6 +464,9 @@ void keep_set(struct part *p, struct message *m);
 void keep_query(struct conn *c, struct str filter, uint8_t options, uint32_t sub_id);
 /* What has just been delivered: when it is a retained message, it is not to come again as one. */
 void keep_note(struct conn *c, struct publication *pub);
+struct replay;
+/* True when the connection has been given something as new as m since m's filter was to be asked for. */
+bool keep_is_seen(const struct conn *c, const struct replay *r, const struct message *m);
 /* Asks for the next, when nothing is being asked and not too much waits to be sent; c->keep may be gone then.
  * What is not subscribed any more is not asked for. */
 void keep_next(struct conn *c);
@@ -488,6 +491,7 @@ struct keep {
 struct replay {
     struct replay *next;
     size_t count, at;
+    uint64_t ask; /* number of its filter */
     uint32_t sub_id;
     uint8_t options; /* enum tree_options of the subscription */
     struct message *messages[];

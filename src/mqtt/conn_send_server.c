@@ -381,6 +381,8 @@ static void replay_one(struct conn *c, struct replay *r, struct message *m)
         return;
     if (message_expires_ms(m) != 0 && message_expires_ms(m) <= loop_now_ms(c->part->loop))
         return;
+    if (keep_is_seen(c, r, m))
+        return;
     if (qos > 0) {
         int rc = session_push(c->session, m, qos, true, d.ids);
 

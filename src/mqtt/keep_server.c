@@ -3,9 +3,9 @@
  * filter without wildcard asks one shard, any other all of them; what they answer is replayed to
  * the subscriber as fast as it takes it (conn_pump).
  *
- * While a shard is asked, a newer message of the same topic may come live and then the answer with
- * the older one. Live retained messages are therefore noted until all filters have been asked for and
- * all shards have answered, and an answer that is not newer than what was seen is dropped.
+ * While a shard is asked, or its answer waits to be sent, a newer message of the same topic may come live. Live
+ * retained messages are therefore noted until all was asked for and sent, and what is not newer than what
+ * was seen is not sent any more.
  */
 #include "mqtt/broker_part.h"
 
@@ -126,29 +126,30 @@ void keep_note(struct conn *c, struct publication *pub)
     struct keep *k = c->keep;
     struct seen *s;
 
-    if (!pub->src.retain || !k || (k->queries == 0 && !k->asks))
+    if (!pub->src.retain || !k)
         return;
     if (!k->seen) {
         k->seen = NEW(struct map);
         map_init(k->seen);
     }
+    if (k->seen->count >= c->part->b->limits.mqtt_retained_max)
+        return; /* a slow client, and topics that come and go: no more than there may be */
     s = NEW(struct seen);
     s->m = message_ref(publication_message(pub));
     s->last_ask = k->last_ask;
     seen_drop(map_put(k->seen, message_topic(s->m), s));
 }
 
-/* True when the connection has been given something as new as m since it was to be asked for. */
-static bool is_seen(const struct conn *c, const struct query_mail *k, const struct message *m)
+bool keep_is_seen(const struct conn *c, const struct replay *r, const struct message *m)
 {
     const struct seen *live = c->keep->seen ? map_get(c->keep->seen, message_topic(m)) : NULL;
 
-    return live && live->last_ask >= k->ask && message_stamp(live->m) >= message_stamp(m);
+    return live && live->last_ask >= r->ask && !retained_is_later(m, live->m);
 }
 
 static bool is_wanted(struct conn *c, const struct query_mail *k, const struct message *m)
 {
-    return conn_is_open(c) && !is_seen(c, k, m) &&
+    return conn_is_open(c) &&
            (k->rechecks == c->part->rechecks || recheck_receives(c->part, c->session, m));
 }
 
@@ -171,6 +172,7 @@ static void replay_add(struct conn *c, struct query_mail *k)
     r->next = NULL;
     r->count = kept;
     r->at = 0;
+    r->ask = k->ask;
     r->sub_id = k->sub_id;
     r->options = k->options;
     *c->keep->replay_last = r;
@@ -212,8 +214,6 @@ static void on_answer(struct mail *m, struct loop *l)
         replay_add(c, k);
     mem_free(k);
     c->keep->queries--;
-    if (c->keep->queries == 0 && !c->keep->asks)
-        seen_free(c->keep);
     keep_next(c);
     conn_pump(c);
     keep_done(c);

@@ -44,7 +44,7 @@ static void forget(struct retained *r, uint32_t node)
     trie_prune(&r->trie, node);
 }
 
-static bool is_later(const struct message *a, const struct message *b)
+bool retained_is_later(const struct message *a, const struct message *b)
 {
     uint64_t x = message_seq(a), y = message_seq(b);
 
@@ -56,7 +56,7 @@ int retained_set(struct retained *r, struct message *m)
     uint32_t node = trie_find(&r->trie, message_topic(m));
     struct message *old = node ? r->trie.nodes[node].value : NULL;
 
-    if (old && is_later(old, m))
+    if (old && retained_is_later(old, m))
         return ERR_STALE;
     if (message_payload(m).n == 0) {
         if (old)

@@ -21,6 +21,8 @@ void retained_fini(struct retained *r);
  * down, a higher number. ERR_FULL: a new topic
  * beyond max, which is not about those below $SYS/. */
 MUST_USE int retained_set(struct retained *r, struct message *m);
+/* Of two of a topic, that a is the one to be kept; neither is when they are the same. */
+bool retained_is_later(const struct message *a, const struct message *b);
 /* What is kept for that topic, expired or not; borrowed. NULL: nothing. */
 struct message *retained_get(const struct retained *r, struct str topic);
 /* Calls on() for each kept message whose topic matches filter and that has not expired. Expired

@@ -74,6 +74,85 @@ static void what_came_live_before_comes_to_a_later_subscription(void **state)
     rig_stop(&r);
 }
 
+static void publish_all(struct client *pub, int count, const char *payload, uint8_t qos)
+{
+    char topic[16];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(topic, sizeof(topic), "r/%d", i);
+        client_publish(pub, topic, payload, qos, true);
+    }
+}
+
+/* For a slow subscriber retained messages wait, but for the two that are sent and next. What takes the place of one
+ * meanwhile comes live, and the older one is not sent behind it. */
+static void what_waits_is_not_sent_behind_what_is_newer(void **state)
+{
+    enum { TOPICS = 5 };
+
+    (void)state;
+    for (uint8_t qos = 0; qos <= 1; qos++) {
+        struct mqtt_packet pk = connect_packet(MQTT_V5, "sub");
+        struct rig r;
+        struct client sub, pub;
+        struct mqtt_publish p;
+        int old = 0, new = 0;
+
+        rig_init(&r);
+        rig_start(&r, 1); /* what is acknowledged has come */
+        pub = client_connect(&r, MQTT_V5, "pub");
+        publish_all(&pub, TOPICS, "old", 1);
+        pk.connect.props.has = MQTT_HAS(RECEIVE_MAX);
+        pk.connect.props.receive_max = 1;
+        sub = client_dial(&r, MQTT_V5);
+        client_hello(&sub, &pk);
+        client_subscribe(&sub, "r/+", 1);
+        p = client_expect(&sub, MQTT_PUBLISH).publish;
+        publish_all(&pub, TOPICS, "new", qos);
+        client_publish(&pub, "r/last", "", 1, false);
+        while (!str_eq(p.topic, STR("r/last"))) {
+            old += str_eq(p.payload, STR("old"));
+            new += str_eq(p.payload, STR("new"));
+            client_answer(&sub, &p);
+            p = client_expect(&sub, MQTT_PUBLISH).publish;
+        }
+        client_answer(&sub, &p);
+        client_expect_nothing(&sub);
+        assert_int_equal(old, 2);
+        assert_int_equal(new, TOPICS);
+        client_close(&sub);
+        client_close(&pub);
+        rig_stop(&r);
+    }
+}
+
+/* Two workers may route what is written down in another order than the log has it; the shard keeps what is the later
+ * there, and so that is sent behind the other, which came live. */
+static void what_is_newer_is_what_the_log_says(void **state)
+{
+    struct message_source of = { .topic = STR("t"), .payload = STR("x"), .qos = 1, .retain = true };
+    struct broker b = { .limits = limits_default() };
+    struct part p = { .b = &b };
+    struct conn c = { .part = &p, .keep = NEW(struct keep) };
+    struct publication live = { .src = of };
+    struct message *m;
+
+    (void)state;
+    live.src.seq = 10;
+    live.src.stamp = 101;
+    keep_note(&c, &live);
+    for (uint64_t seq = 9; seq <= 11; seq++) {
+        of.seq = seq;
+        of.stamp = 100;
+        m = message_new(&of);
+        assert_int_equal(keep_is_seen(&c, &(struct replay){ 0 }, m), seq < 11);
+        message_unref(m);
+    }
+    publication_fini(&live);
+    keep_forget(&c);
+    assert_null(c.keep);
+}
+
 /* Where most is not written down, but some is: that stays through rounds, until something else takes its place,
  * and then does not come back. */
 static void retained_test(struct site *x, bool round)
@@ -133,6 +212,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(live_and_retained_are_one),
         cmocka_unit_test(what_came_live_before_comes_to_a_later_subscription),
+        cmocka_unit_test(what_waits_is_not_sent_behind_what_is_newer),
+        cmocka_unit_test(what_is_newer_is_what_the_log_says),
         cmocka_unit_test(what_is_written_down_is_kept_as_long_as_it_holds),
     };
 
