@@ -27,6 +27,9 @@
  * belong to the session, or a repetition over the next connection would be taken for a new message: so
  * a claim waits until all are decided (holding_decided). One for a clean start does not.
  *
+ * What a client publishes over its next connection comes behind what it published over this one, and behind its
+ * will: O sends both to all before anybody can be granted the client id (part_flush).
+ *
  * A claim keeps its connection in memory (`holds`). A connection that is gone when the session
  * arrives leaves it behind as a disconnected one.
  */
@@ -193,6 +196,7 @@ static struct session *release(struct holding *h, bool leave_tree)
 static void give(struct part *p, struct claim_mail *k)
 {
     k->mail.deliver = on_gave;
+    part_flush(p);
     part_post(p, k->shard, &k->mail);
 }
 
@@ -445,6 +449,7 @@ static void report_gone(struct part *p, const struct session *s)
     g->generation = s->generation;
     g->id_n = s->client_id_n;
     memcpy(g->id, s->client_id, g->id_n);
+    part_flush(p);
     part_post(p, broker_shard(p->b, session_id(s)), &g->mail);
 }
 

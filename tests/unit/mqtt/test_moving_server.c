@@ -1,27 +1,5 @@
-/* A session that changes its worker while publications come for it, and the mail between the workers takes its
- * time: now and then a thread stands still before it posts, so that what is posted to one worker and
- * then to another arrives in any order that there can be. */
-#include "broker_rig.h"
-
-#include <poll.h>
-#include <stdlib.h>
-
-/* net/loop.h, around which the linker puts this (CMakeLists.txt). */
-void __real_loop_post(struct loop *l, struct mail *m);
-void __wrap_loop_post(struct loop *l, struct mail *m);
-void __wrap_loop_post(struct loop *l, struct mail *m)
-{
-    static _Thread_local unsigned seed;
-    struct timespec t = { 0 };
-
-    if (seed == 0)
-        seed = (unsigned)(uintptr_t)&seed | 1;
-    if (rand_r(&seed) % 2 == 0) {
-        t.tv_nsec = rand_r(&seed) % 1000000;
-        ppoll(NULL, 0, &t, NULL);
-    }
-    __real_loop_post(l, m);
-}
+/* A session that changes its worker while publications come for it, over slow mail. */
+#include "slow_mail.h"
 
 enum { PUBLISHERS = 3, ROUNDS = 300, EACH = 20 };
 
