@@ -82,8 +82,9 @@ void keep_set(struct part *p, struct message *m)
 /* A retained message that was delivered live, and the last filter of that moment: those that are
  * added later are to be sent it again. */
 struct seen {
-    struct message *m;
+    struct retained_age age;
     uint64_t last_ask;
+    char topic[]; /* the map's key */
 };
 
 struct query_mail {
@@ -113,17 +114,10 @@ static void add_found(void *ctx, struct message *m)
     k->found->messages[k->found->count++] = message_ref(m);
 }
 
-static void seen_drop(struct seen *s)
-{
-    if (!s)
-        return;
-    message_unref(s->m);
-    mem_free(s);
-}
-
 void keep_note(struct conn *c, struct publication *pub)
 {
     struct keep *k = c->keep;
+    struct str topic = pub->src.topic;
     struct seen *s;
 
     if (!pub->src.retain || !k)
@@ -132,19 +126,23 @@ void keep_note(struct conn *c, struct publication *pub)
         k->seen = NEW(struct map);
         map_init(k->seen);
     }
-    if (k->seen->count >= c->part->b->limits.mqtt_retained_max)
-        return; /* a slow client, and topics that come and go: no more than there may be */
-    s = NEW(struct seen);
-    s->m = message_ref(publication_message(pub));
+    s = map_get(k->seen, topic);
+    if (!s) {
+        if (k->seen->count >= c->part->b->limits.mqtt_retained_max)
+            return; /* a slow client, and topics that come and go: no more than there may be */
+        s = mem_new(sizeof(*s) + topic.n);
+        memcpy(s->topic, topic.p, topic.n);
+        (void)map_put(k->seen, str_from(s->topic, topic.n), s);
+    }
+    s->age = (struct retained_age){ pub->src.seq, pub->src.stamp };
     s->last_ask = k->last_ask;
-    seen_drop(map_put(k->seen, message_topic(s->m), s));
 }
 
 bool keep_is_seen(const struct conn *c, const struct replay *r, const struct message *m)
 {
     const struct seen *live = c->keep->seen ? map_get(c->keep->seen, message_topic(m)) : NULL;
 
-    return live && live->last_ask >= r->ask && !retained_is_later(m, live->m);
+    return live && live->last_ask >= r->ask && !retained_is_later(retained_age(m), live->age);
 }
 
 static bool is_wanted(struct conn *c, const struct query_mail *k, const struct message *m)
@@ -187,7 +185,7 @@ static void seen_free(struct keep *k)
     if (!k->seen)
         return;
     while ((e = map_next(k->seen, &at)))
-        seen_drop(e->value);
+        mem_free(e->value);
     map_fini(k->seen);
     mem_free(k->seen);
     k->seen = NULL;

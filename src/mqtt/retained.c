@@ -44,11 +44,9 @@ static void forget(struct retained *r, uint32_t node)
     trie_prune(&r->trie, node);
 }
 
-bool retained_is_later(const struct message *a, const struct message *b)
+bool retained_is_later(struct retained_age a, struct retained_age b)
 {
-    uint64_t x = message_seq(a), y = message_seq(b);
-
-    return x != 0 && y != 0 ? x > y : message_stamp(a) > message_stamp(b);
+    return a.seq != 0 && b.seq != 0 ? a.seq > b.seq : a.stamp > b.stamp;
 }
 
 int retained_set(struct retained *r, struct message *m)
@@ -56,7 +54,7 @@ int retained_set(struct retained *r, struct message *m)
     uint32_t node = trie_find(&r->trie, message_topic(m));
     struct message *old = node ? r->trie.nodes[node].value : NULL;
 
-    if (old && retained_is_later(old, m))
+    if (old && retained_is_later(retained_age(old), retained_age(m)))
         return ERR_STALE;
     if (message_payload(m).n == 0) {
         if (old)

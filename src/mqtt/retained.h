@@ -22,7 +22,14 @@ void retained_fini(struct retained *r);
  * beyond max, which is not about those below $SYS/. */
 MUST_USE int retained_set(struct retained *r, struct message *m);
 /* Of two of a topic, that a is the one to be kept; neither is when they are the same. */
-bool retained_is_later(const struct message *a, const struct message *b);
+struct retained_age {
+    uint64_t seq, stamp; /* of its message */
+};
+static inline struct retained_age retained_age(const struct message *m)
+{
+    return (struct retained_age){ message_seq(m), message_stamp(m) };
+}
+bool retained_is_later(struct retained_age a, struct retained_age b);
 /* What is kept for that topic, expired or not; borrowed. NULL: nothing. */
 struct message *retained_get(const struct retained *r, struct str topic);
 /* Calls on() for each kept message whose topic matches filter and that has not expired. Expired
