@@ -159,7 +159,7 @@ static void count_session(struct mqtt_link *l)
     bool is_short = loop_now_ms(l->loop) - l->up_at_ms < SHORT_SESSION_MS;
 
     l->short_sessions = is_short ? l->short_sessions + 1 : 0;
-    l->mute_sessions += is_short && !l->answered;
+    l->mute_sessions = is_short && !l->answered ? l->mute_sessions + 1 : 0;
 }
 
 bool mqtt_link_down(struct mqtt_link *l, int code, unsigned reason, struct str text)

@@ -55,7 +55,7 @@ static const struct yaml_node *walk(const struct yaml_node *n, struct str path, 
 
 static void complain(struct conf_say *say, const char *key, bool hidden, const char *text)
 {
-    bool whole;
+    bool whole = false;
     const struct yaml_node *meant = key ? walk(say->node, str_of(key), &whole) : say->node;
     struct yaml_place at = meant ? meant->at : say->at;
 

@@ -2,7 +2,8 @@
  * Passwords within addresses. What is shown is what a person wrote, and often what he wrote wrongly or
  * what was cut for a sentence, so this does not parse: in an address with a scheme all from its ':' to
  * the last '@' of the line is taken for the password, and what stands there without '@' unless it is a
- * port; without a scheme, what stands between ':' and '@' in one word. To hide too much does no harm.
+ * port; without a scheme, what stands between a ':' with no blank behind it and the last '@' of the line, or of
+ * the quotes that it is in. To hide too much does no harm.
  */
 #include "conf/mask.h"
 
@@ -36,15 +37,35 @@ static bool is_port(struct str s, size_t at)
 
     while (at + n < s.n && s.p[at + n] >= '0' && s.p[at + n] <= '9')
         n++;
-    return n > 0 && n <= PORT_DIGITS && (at + n == s.n || is_any_of(s.p[at + n], "/ \t\n'\",;)]}"));
+    return n > 0 && n <= PORT_DIGITS &&
+           (at + n == s.n || is_any_of(s.p[at + n], "/ \t\n'\",;:.)]}"));
+}
+
+/* The quote that is open at `at`, by what stands before it in its line; 0: none. */
+static char open_quote(struct str s, size_t at)
+{
+    size_t from = at;
+    char quote = 0;
+
+    while (from > 0 && s.p[from - 1] != '\n')
+        from--;
+    for (; from < at; from++) {
+        if (quote && s.p[from] == quote)
+            quote = 0;
+        else if (!quote && is_any_of(s.p[from], "'\""))
+            quote = s.p[from];
+    }
+    return quote;
 }
 
 /* Where what stands behind the ':' at `colon` ends, if it is a password; else colon. */
 static size_t password_end(struct str s, size_t colon, bool scheme)
 {
-    size_t from = colon + 1, end = until(s, from, scheme ? "\n" : " \t\n'\",");
-    size_t at = last_at(s, from, end);
+    char ends[] = { '\n', scheme ? '\0' : open_quote(s, colon), '\0' };
+    size_t from = colon + 1, at = last_at(s, from, until(s, from, ends));
 
+    if (!scheme && from < s.n && is_any_of(s.p[from], " \t"))
+        return colon;
     if (at < s.n)
         return at;
     return scheme && !is_port(s, from) ? until(s, from, " \t\n'\"") : colon;
@@ -58,7 +79,10 @@ static bool next_colon(struct str s, size_t *at, bool *scheme)
         *scheme = str_starts(str_skip(s, *at), STR("://"));
         if (!*scheme)
             return true;
-        *at = until(s, *at + 3, ":/@ \t\n'\",");
+        *at += 3;
+        if (*at < s.n && s.p[*at] == '[') /* an IPv6 address */
+            *at = until(s, *at, "]\n");
+        *at = until(s, *at, ":/@ \t\n'\",");
         if (*at < s.n && s.p[*at] == ':')
             return true;
     }

@@ -7,8 +7,8 @@
  *
  * A transaction writes whole pages of the table, its indexes and the cursor, however few its rows are: one
  * for each flush of the journal would write twenty bytes for each that came, and those keep the disk from
- * the journal. So a batch that is not full waits until SINK_GATHER_MS after the one before. The first after
- * a rest waits for nothing.
+ * the journal. So where less than a full batch is there the next one waits until SINK_GATHER_MS after the one
+ * before. The first after a rest waits for nothing.
  */
 #include "hub/sink_io.h"
 

@@ -1,7 +1,8 @@
 /*
  * Everything that leaves on a connection. A plain stream is written to directly: a PUBLISH with a
  * small payload is encoded straight into the room at the stream's end, a large payload follows its
- * header by reference. Other transports go through their table.
+ * header by reference; one that many get is encoded once and copied whole. Other transports go through
+ * their table.
  *
  * Whoever sends heeds `choked`: above the high mark QoS 0 is dropped by the router, and what is
  * queued in the session or a replay waits for conn_drained().
@@ -356,7 +357,10 @@ static void pump_session(struct conn *c)
            (what = session_next(c->session, loop_now_ms(c->part->loop), &out)) != SESSION_NOTHING) {
         bool released = what == SESSION_PUBREL;
 
-        if (released && out.seq != 0 && !out.written)
+        if (what ==
+            SESSION_OVER) /* or a start would find it in flight, and send it whatever its age */
+            persist_item_done(c->part, c->session, &out);
+        else if (released && out.seq != 0 && !out.written)
             persist_released(c, &out);
         else if (!released && out.qos == 2 && !out.written &&
                  (c->session->written || (out.share && out.seq != 0)))

@@ -27,8 +27,9 @@
  * belong to the session, or a repetition over the next connection would be taken for a new message: so
  * a claim waits until all are decided (holding_decided). One for a clean start does not.
  *
- * What a client publishes over its next connection comes behind what it published over this one, and behind its
- * will: O sends both to all before anybody can be granted the client id (part_flush).
+ * What a client publishes over its next connection comes behind what O has routed of this one, and of its will: O
+ * sends that to all before anybody can be granted the client id (part_flush). What is being written down first is
+ * routed when it is there, and may come later; of a retained topic the one with the higher number stays.
  *
  * A claim keeps its connection in memory (`holds`). A connection that is gone when the session
  * arrives leaves it behind as a disconnected one.

@@ -5,7 +5,8 @@
  *
  * While a shard is asked, or its answer waits to be sent, a newer message of the same topic may come live. Live
  * retained messages are therefore noted until all was asked for and sent, and what is not newer than what
- * was seen is not sent any more.
+ * was seen is not sent any more. A slow subscriber may need long for that. So when there are more notes than
+ * twice as many as wait, those that nothing waits for are forgotten.
  */
 #include "mqtt/broker_part.h"
 
@@ -114,6 +115,33 @@ static void add_found(void *ctx, struct message *m)
     k->found->messages[k->found->count++] = message_ref(m);
 }
 
+/* Whoever asks for nothing that comes at once has no need of more notes than messages that wait. */
+#define SEEN_SPARE 64
+
+static void seen_prune(struct keep *k)
+{
+    struct map wanted, kept;
+    struct map_entry *e;
+    size_t at = 0;
+
+    map_init(&wanted);
+    map_init(&kept);
+    for (struct replay *r = k->replay; r; r = r->next)
+        for (size_t i = r->at; i < r->count; i++)
+            (void)map_put(&wanted, message_topic(r->messages[i]), r->messages[i]);
+    while ((e = map_next(k->seen, &at))) {
+        struct seen *s = e->value;
+
+        if (map_get(&wanted, str_from(e->key, e->key_n)))
+            (void)map_put(&kept, str_from(e->key, e->key_n), s);
+        else
+            mem_free(s);
+    }
+    map_fini(&wanted);
+    map_fini(k->seen);
+    *k->seen = kept;
+}
+
 void keep_note(struct conn *c, struct publication *pub)
 {
     struct keep *k = c->keep;
@@ -128,8 +156,8 @@ void keep_note(struct conn *c, struct publication *pub)
     }
     s = map_get(k->seen, topic);
     if (!s) {
-        if (k->seen->count >= c->part->b->limits.mqtt_retained_max)
-            return; /* a slow client, and topics that come and go: no more than there may be */
+        if (k->queries == 0 && k->seen->count >= 2 * k->replay_pending + SEEN_SPARE)
+            seen_prune(k);
         s = mem_new(sizeof(*s) + topic.n);
         memcpy(s->topic, topic.p, topic.n);
         (void)map_put(k->seen, str_from(s->topic, topic.n), s);

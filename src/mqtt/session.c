@@ -455,8 +455,10 @@ static enum session_send next_again(struct session *s, uint64_t now_ms, struct s
         if (is_unsent(s, it) && is_over(it->m, now_ms)) {
             s->dropped++;
             s->expired++;
+            fill_out(s, it, true, out);
+            out->m = NULL;
             item_done(s, it);
-            continue;
+            return SESSION_OVER;
         }
         fill_out(s, it, true, out);
         return it->state == SESSION_RELEASED ? SESSION_PUBREL : SESSION_PUBLISH;

@@ -193,9 +193,14 @@ static inline struct session_mark session_mark_end(const struct session *s)
  * those that came to s behind the mark). other keeps its references. With
  * elastic limits nothing is over them: it was let in already. */
 void session_absorb(struct session *s, const struct session *other, struct session_mark mark);
-enum session_send { SESSION_NOTHING, SESSION_PUBLISH, SESSION_PUBREL };
+enum session_send {
+    SESSION_NOTHING,
+    SESSION_PUBLISH,
+    SESSION_PUBREL,
+    SESSION_OVER, /* its time was over before it could be sent, and is gone; its packet id may be written down */
+};
 struct session_out {
-    struct message *m; /* PUBLISH: borrowed, valid until the next call on s */
+    struct message *m; /* PUBLISH: borrowed, valid until the next call on s; OVER: NULL */
     uint64_t seq;      /* of the item; of one that is its group's still, the message's */
     /* The shared subscription whose it is still, or is being taken from; 0: it is the session's own. */
     uint64_t share;

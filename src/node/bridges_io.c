@@ -21,11 +21,6 @@ struct bridges {
     size_t count;
 };
 
-static const char *or_none(struct str s)
-{
-    return s.n > 0 ? s.p : NULL; /* texts of the settings end with a zero */
-}
-
 static struct bridge_rule *rules_of(const struct bridge_settings *s)
 {
     struct bridge_rule *rules = mem_new_array(s->topics.count + 1, sizeof(*rules));
@@ -49,8 +44,8 @@ static int make_one(struct bridges *all, const struct bridge_settings *s, const 
 {
     struct one *k = &all->of[all->count];
     struct bridge_options o = { .name = s->name,
-                                .server_name = or_none(s->server_name),
-                                .alpn = or_none(s->alpn),
+                                .server_name = settings_or_none(s->server_name),
+                                .alpn = settings_or_none(s->alpn),
                                 .version = (enum mqtt_version)s->version,
                                 .client_id = s->client_id,
                                 .username = s->user,

@@ -24,7 +24,7 @@ static void check_mqtt(const struct settings *s, struct conf_report *r)
 {
     const struct mqtt_settings *m = &s->mqtt;
     struct access *a = NULL;
-    struct fault f;
+    struct fault f = { 0 };
 
     note(r, access_io_load(m, &s->limits, NULL, 0, &a, &f), &f);
     access_free(a);
@@ -48,7 +48,7 @@ int check_files(const struct conf *conf, struct conf_report *r)
     const struct settings *s = conf_root(conf);
     struct tls_context *api = NULL, *uplink = NULL;
     size_t errors = r->errors;
-    struct fault f;
+    struct fault f = { 0 };
 
     note(r, files_check_data(s->node.data.p, &f), &f);
     if (s->has_mqtt)

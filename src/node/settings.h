@@ -10,6 +10,12 @@
 #include "trust/authz.h"
 #include "trust/cert_name.h"
 
+/* NULL for what was not given. Texts of the settings end with a zero. */
+static inline const char *settings_or_none(struct str s)
+{
+    return s.n > 0 ? s.p : NULL;
+}
+
 enum mqtt_protocol { MQTT_OVER_TCP, MQTT_OVER_WEBSOCKET };
 
 struct listener_settings {

@@ -3,11 +3,6 @@
 
 #include <assert.h>
 
-static const char *or_none(struct str s)
-{
-    return s.n > 0 ? s.p : NULL; /* texts of the settings end with a zero */
-}
-
 static int server(const struct tls_server_options *o, struct tls_context **out, struct fault *f)
 {
     *out = NULL;
@@ -18,10 +13,10 @@ int tls_io_listener(const struct listener_settings *s, struct tls_context **out,
 {
     return server(
         &(struct tls_server_options){
-            .cert_file = or_none(s->cert),
-            .key_file = or_none(s->key),
-            .ca_file = or_none(s->client_ca),
-            .crl_file = or_none(s->client_crl),
+            .cert_file = settings_or_none(s->cert),
+            .key_file = settings_or_none(s->key),
+            .ca_file = settings_or_none(s->client_ca),
+            .crl_file = settings_or_none(s->client_crl),
             .peer = s->require_certificate ? TLS_PEER_REQUIRED : TLS_PEER_OPTIONAL,
         },
         out, f);
@@ -29,16 +24,16 @@ int tls_io_listener(const struct listener_settings *s, struct tls_context **out,
 
 int tls_io_api(const struct api_settings *s, struct tls_context **out, struct fault *f)
 {
-    return server(
-        &(struct tls_server_options){ .cert_file = or_none(s->cert), .key_file = or_none(s->key) },
-        out, f);
+    return server(&(struct tls_server_options){ .cert_file = settings_or_none(s->cert),
+                                                .key_file = settings_or_none(s->key) },
+                  out, f);
 }
 
 int tls_io_bridge(const struct bridge_settings *s, struct tls_context **out, struct fault *f)
 {
-    struct tls_client_options o = { .ca_file = or_none(s->ca),
-                                    .cert_file = or_none(s->cert),
-                                    .key_file = or_none(s->key) };
+    struct tls_client_options o = { .ca_file = settings_or_none(s->ca),
+                                    .cert_file = settings_or_none(s->cert),
+                                    .key_file = settings_or_none(s->key) };
     struct str host;
     uint16_t port;
     bool tls;
@@ -51,7 +46,7 @@ int tls_io_bridge(const struct bridge_settings *s, struct tls_context **out, str
 
 int tls_io_uplink(const struct uplink_settings *s, struct tls_context **out, struct fault *f)
 {
-    struct tls_client_options o = { .ca_file = or_none(s->ca) };
+    struct tls_client_options o = { .ca_file = settings_or_none(s->ca) };
 
     *out = NULL;
     return s->tls ? tls_client_new(&o, out, f) : 0;

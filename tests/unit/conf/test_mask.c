@@ -18,7 +18,13 @@ static const struct {
     { "mqtt://user:123456", "mqtt://user:***" },
     { "mqtt://user:1234x", "mqtt://user:***" },
     { "a://u:p@h\nb://v:q@i", "a://u:***@h\nb://v:***@i" },
+    { "hub: \"user:ge,heim@h\"", "hub: \"user:***@h\"" },
+    { "hub: user:ge heim@h", "hub: user:***@h" },
+    { "{hub: 'user:it\"s@h', b: c}", "{hub: 'user:***@h', b: c}" },
+    { "mqtt://[::1]:pw", "mqtt://[::1]:***" },
     /* No passwords. */
+    { "mqtt://[::1]:99999", "mqtt://[::1]:99999" },
+    { "mqtt://host:1883: away", "mqtt://host:1883: away" },
     { "", "" },
     { "mqtt://host:1883", "mqtt://host:1883" },
     { "mqtt://HOST[:1883] or mqtts://HOST, with :PORT",

@@ -109,6 +109,13 @@ static void what_waits_is_not_sent_behind_what_is_newer(void **state)
         client_subscribe(&sub, "r/+", 1);
         p = client_expect(&sub, MQTT_PUBLISH).publish;
         publish_all(&pub, TOPICS, "new", qos);
+        for (int i = 0; i < 300; i++) { /* of as many nothing waits, and they are forgotten */
+            char topic[16];
+
+            snprintf(topic, sizeof(topic), "r/more-%d", i);
+            client_publish(&pub, topic, "more", 0, true);
+            client_publish(&pub, topic, "", 0, true);
+        }
         client_publish(&pub, "r/last", "", 1, false);
         while (!str_eq(p.topic, STR("r/last"))) {
             old += str_eq(p.payload, STR("old"));

@@ -257,7 +257,7 @@ static void expired_messages_are_not_begun_late(void **state)
             assert_true(session_written(s, o.packet_id, o.seq, &o));
         session_detach(s, 0, false);
         session_attach(s, &conn, 5);
-        assert_int_equal(session_next(s, 1000, &o), i == 1 ? SESSION_PUBLISH : SESSION_NOTHING);
+        assert_int_equal(session_next(s, 1000, &o), i == 1 ? SESSION_PUBLISH : SESSION_OVER);
         assert_int_equal(s->expired, 1);
         session_detach(s, 0, false);
     }

@@ -381,7 +381,7 @@ static void shelf_round(const struct rig *r, struct shelf *k, unsigned round)
         shelf_finish(k, &k->check);
         client_close(&k->check.c);
     }
-    for (end = now_ms() + 200; now_ms() < end;) {
+    for (end = now_ms() + WAIT_MS; now_ms() < end;) {
         bool all = true;
 
         for (int i = 0; i < TOPICS; i++)
