@@ -4,8 +4,9 @@
  *
  *     bench_restore SESSIONS MESSAGES WORKERS SHAPE
  *
- * SHAPE: own (each session its topic), one (all messages to each session), round (as own, as the log is
- * after rounds: everything told twice, as a whole). Says what broker_restore() took, in time and CPU.
+ * SHAPE: own (each session its topic), one (all messages to each session), group (all messages owed by a shared
+ * subscription of all sessions), round (as own, as the log is after rounds: everything told twice, as a
+ * whole). Says what broker_restore() took, in time and CPU.
  */
 #include "base/clock.h"
 #include "base/limits.h"
@@ -33,7 +34,7 @@ struct bench {
     struct record records[GROUP];
     size_t count;
     uint64_t sessions, messages, base;
-    bool one;
+    bool one, group;
 };
 struct group {
     struct journal_entry entry;
@@ -114,7 +115,8 @@ static void put_session(struct bench *b, uint64_t i, bool whole)
     struct buf *out = next(b);
 
     snprintf(id, sizeof(id), "client-%llu", (unsigned long long)i);
-    snprintf(filter, sizeof(filter), "plant/%llu/command", (unsigned long long)(b->one ? 0 : i));
+    snprintf(filter, sizeof(filter), "%splant/%llu/command", b->group ? "$share/g/" : "",
+             (unsigned long long)(b->one ? 0 : i));
     w.client_id = str_of(id);
     sub.filter = str_of(filter);
     persist_put_session(out, PERSIST_SESSION, i + 1, &w);
@@ -137,7 +139,8 @@ static void make(struct bench *b, const char *shape)
 {
     bool round = strcmp(shape, "round") == 0;
 
-    b->one = strcmp(shape, "one") == 0;
+    b->group = strcmp(shape, "group") == 0;
+    b->one = b->group || strcmp(shape, "one") == 0;
     if (round) {
         b->base = b->messages;
         for (int twice = 0; twice < 2; twice++) {
@@ -237,7 +240,7 @@ int main(int argc, char **argv)
     if (argc != 5 || str_to_u64(str_of(argv[1]), &b.sessions) ||
         str_to_u64(str_of(argv[2]), &b.messages) || str_to_u64(str_of(argv[3]), &workers) ||
         b.sessions == 0 || !mkdtemp(dir)) {
-        fprintf(stderr, "usage: bench_restore SESSIONS MESSAGES WORKERS own|one|round\n");
+        fprintf(stderr, "usage: bench_restore SESSIONS MESSAGES WORKERS own|one|group|round\n");
         return 2;
     }
     log_setup(LOG_INFO, LOG_LOGFMT, 2);

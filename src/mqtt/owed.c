@@ -123,23 +123,31 @@ static size_t merge(struct owed *o, size_t from, size_t until, const uint64_t *s
     return count;
 }
 
+static size_t live_between(const struct owed *o, size_t from, size_t until)
+{
+    size_t live = 0;
+
+    for (size_t i = from; i < until; i++)
+        live += !o->items[i].done;
+    return live;
+}
+
 void owed_tell(struct owed *o, uint64_t low, uint64_t high, const uint64_t *seqs, size_t n)
 {
     size_t from = place_of(o, low + 1),
            until = high == UINT64_MAX ? o->count : place_of(o, high + 1);
     struct owed_item *told = mem_new_array(n + 1, sizeof(*told));
+    size_t was_live = live_between(o, from, until);
     size_t count = merge(o, from, until, seqs, n, told), behind = o->count - until;
 
     reserve(o, from + count + behind);
-    if (behind > 0)
+    if (behind > 0 && from + count != until)
         memmove(&o->items[from + count], &o->items[until], behind * sizeof(*o->items));
     if (count > 0)
         memcpy(&o->items[from], told, count * sizeof(*told));
     mem_free(told);
     o->count = from + count + behind;
-    o->live = 0;
-    for (size_t i = 0; i < o->count; i++)
-        o->live += !o->items[i].done;
+    o->live += live_between(o, from, from + count) - was_live;
 }
 
 void owed_drop(struct owed *o)

@@ -51,6 +51,7 @@ struct restore {
     struct map retained; /* topic -> struct message, its seq; an empty payload: deleted */
     uint64_t last_serial, lost;
     size_t session_at, retained_at, share_at;
+    uint64_t owed_seq; /* of that group, taken last */
 };
 
 static struct str key_of(const uint64_t *number)
@@ -545,13 +546,15 @@ struct message *restore_take_owed(struct restore *r, struct str *out_key)
 {
     struct map_entry *e;
 
-    for (size_t at = r->share_at; (e = map_next(&r->shares.by_key, &at)); r->share_at = at) {
+    for (size_t at = r->share_at; (e = map_next(&r->shares.by_key, &at));
+         r->share_at = at, r->owed_seq = 0) {
         struct restore_share *sh = e->value;
         const struct owed_item *it;
 
-        while (sh->members > 0 && (it = owed_from(&sh->owed, 0))) {
+        while (sh->members > 0 && (it = owed_from(&sh->owed, r->owed_seq + 1))) {
             struct message *m = it->m ? message_ref(it->m) : copy_of(r, it->seq);
 
+            r->owed_seq = it->seq;
             owed_done(&sh->owed, it->seq);
             *out_key = sh->key;
             if (m)
