@@ -437,6 +437,10 @@ static void publish_told(struct talk *t, const struct mqtt_publish *pk)
         a.p->early = true;
         a.p->sent = tick;
         a.p->sent_ms = world_ms;
+    } else if (a.p && a.p->will &&
+               a.p->may_come) { /* once more, to whoever has subscribed by then */
+        a.p->quiet = 0;
+        a.p->doubtful = a.p->maybe = true;
     }
     trace("        to %d: %s qos %u id %u%s%s, number %d", t->client, topic_names[topic], pk->qos,
           pk->packet_id, pk->dup ? " dup" : "", pk->retain ? " retain" : "",
