@@ -284,7 +284,7 @@ static int compile(struct topics *t, struct compiled *c, const struct topic_row 
 
 static struct row_list list_rows(const struct topics *t, struct str first, bool dollar)
 {
-    struct row_list l = { mem_new_array(t->count, sizeof(uint16_t)), 0 };
+    struct row_list l = { mem_new_array(t->count + 1, sizeof(uint16_t)), 0 };
 
     for (size_t i = 0; i < t->count; i++) {
         const struct level *level = &t->rows[i].levels[0];

@@ -152,7 +152,8 @@ static int make_topics(struct node *n, struct fault *f)
     size_t count;
     struct topic_row *rows = settings_ingest(n->settings, &count);
 
-    n->topics = topics_new(rows, count, TOPICS_DEFAULTS, f);
+    n->topics =
+        topics_new(rows, count, n->settings->ingest_builtin ? TOPICS_DEFAULTS : TOPICS_PLAIN, f);
     settings_ingest_free(rows, count);
     return n->topics ? 0 : ERR_VALUE;
 }

@@ -597,7 +597,14 @@ static const struct conf_row rows[] = {
     { "store", CONF_SECTION, ROOT(store), .rows = store_rows, .help = "the database of a hub" },
     { "ingest", CONF_LIST, ROOT(ingest), CONF_ITEM(struct ingest_settings, ingest_rows),
       .max = TOPIC_ROWS_MAX, .def = "[]", .item_check = check_ingest,
-      .help = "further topics that become records; they come before the built-in ones" },
+      .help =
+          "further topics that become records; they come before the built-in ones. What is not in "
+          "a row's form is refused (MQTT 5: 0x99)" },
+    { "ingest_builtin", CONF_BOOL, ROOT(ingest_builtin), .def = "true",
+      .help =
+          "whether the built-in rows hold, such as those of sensor/data and device/status; with "
+          "false, only rows of ingest make records of what is published. Under "
+          "--mosquitto-conf it is false, unless the file given by -c says otherwise" },
     { "edge", CONF_SECTION, ROOT(edge), CONF_HAS(struct settings, has_edge), .rows = edge_rows,
       .help = "sources on this machine and the way to the hub" },
     { "control", CONF_SECTION, ROOT(control), .rows = control_rows, .help = "the control socket" },

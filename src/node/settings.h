@@ -152,6 +152,7 @@ struct settings {
     struct journal_settings journal;
     struct store_settings store;
     struct conf_list ingest;
+    bool ingest_builtin;
     struct edge_settings edge;
     struct control_settings control;
     bool has_mqtt, has_api, has_health, has_edge;

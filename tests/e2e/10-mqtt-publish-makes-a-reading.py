@@ -110,6 +110,37 @@ def test_bad_values_are_counted_and_logged_over_mqtt(box):
     until(lambda: readings(hub, "device=t1"), "the good reading after the bad ones")
 
 
+def test_a_refusal_is_told_once_a_minute_for_each_client(box):
+    """With its topic and the reason: a client of 3.1.1, or by QoS 0, learns nothing of it."""
+    hub = box.hub(node=", workers: 1")  # each worker counts minutes of its own
+    for qos in (0, 1, 2):
+        assert pub(hub, "device/status", "online", qos, ("-i", "lamp", "-r")).returncode == 0
+        until(lambda: hub.metric("wayside_ingest_refused_total") == qos + 1, "the refusal to be counted")
+    assert pub(hub, "sensors/metrics", "{}x", 1, ("-i", "other")).returncode == 0
+    until(lambda: hub.logged(msg="reading refused", client="other"), "a word about the other client")
+    said = hub.logged(msg="reading refused")
+    assert [(l["client"], l["topic"]) for l in said] == [("lamp", "device/status"), ("other", "sensors/metrics")], said
+    assert all("no valid JSON" in l["why"] for l in said), said
+    assert hub.metric("wayside_ingest_refused_total") == 4
+    kept = box.dir / hub.name / "data" / "refused.jsonl"
+    until(lambda: [json.loads(l)["topic"] for l in kept.read_text().splitlines()] == 3 * ["device/status"] + ["sensors/metrics"],
+          "all of them in the file of refused records")
+
+
+def test_without_the_built_in_rows_their_topics_are_as_any_other(box):
+    hub = box.hub("ingest_builtin: false\ningest:\n  - {topic: sensors/metrics, device: cam, stream: env}")
+    assert pub(hub, "device/status", "online", extra=("-r", "-V", "5")).returncode == 0
+    sub = subprocess.run(["mosquitto_sub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", "device/status", "-C", "1", "-W", "20"],
+                         capture_output=True, text=True, timeout=30 * SLOW)
+    assert sub.stdout == "online\n", sub
+    assert pub(hub, "sensor/data", GOOD).returncode == 0
+    assert pub(hub, "sensors/metrics", {"x": 1}).returncode == 0
+    until(lambda: readings(hub, "device=cam"), "the reading of the one row")
+    assert [d["device"] for d in hub.get("/api/v1/devices")["items"]] == ["cam"]
+    # What is no topic is as before.
+    assert hub.request("POST", "/sensor-data", GOOD)[0] == 200
+
+
 def test_canonical_topics_are_ingested_and_seen_live(box):
     hub = box.hub()
     sub = box.run("mosquitto_sub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", "wayside/+/reading/+", "-v",

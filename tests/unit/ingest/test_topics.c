@@ -17,6 +17,18 @@ static struct topics *defaults(void)
     return t;
 }
 
+static void an_empty_table_matches_nothing(void **state)
+{
+    struct topics *t = topics_new(NULL, 0, TOPICS_PLAIN, NULL);
+    struct topic_match m;
+
+    (void)state;
+    assert_non_null(t);
+    assert_false(topics_match(t, STR("device/status"), &m));
+    assert_false(topics_match(t, STR("wayside/pi-1/status"), &m));
+    topics_free(t);
+}
+
 static void default_rows_match(void **state)
 {
     static const struct {
@@ -228,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(default_rows_match),
+        cmocka_unit_test(an_empty_table_matches_nothing),
         cmocka_unit_test(other_topics_do_not_match),
         cmocka_unit_test(first_row_wins_and_dollar_needs_its_name),
         cmocka_unit_test(rows_with_mistakes_are_refused),

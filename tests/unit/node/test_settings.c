@@ -61,6 +61,17 @@ static void a_service_can_be_turned_off(void **state)
     conf_free(c);
 }
 
+static void the_built_in_rows_hold_unless_turned_off(void **state)
+{
+    struct conf *on = load("hub", "ingest: []"), *off = load("hub", "ingest_builtin: false");
+
+    (void)state;
+    assert_true(((const struct settings *)conf_root(on))->ingest_builtin);
+    assert_false(((const struct settings *)conf_root(off))->ingest_builtin);
+    conf_free(on);
+    conf_free(off);
+}
+
 static void the_topic_table_comes_out(void **state)
 {
     struct conf *c = load(
@@ -188,4 +199,5 @@ static void passwords_in_addresses_are_not_shown(void **state)
 }
 
 RUN(TEST(passwords_in_addresses_are_not_shown), TEST(presets_turn_services_on),
-    TEST(a_service_can_be_turned_off), TEST(the_topic_table_comes_out), TEST(mistakes_have_a_place))
+    TEST(a_service_can_be_turned_off), TEST(the_built_in_rows_hold_unless_turned_off),
+    TEST(the_topic_table_comes_out), TEST(mistakes_have_a_place))
