@@ -45,11 +45,11 @@ static bool has_section(const struct mosquitto *m, enum mosquitto_section sectio
     return false;
 }
 
-static void put_section(struct mosquitto *m, enum mosquitto_section section)
+static void put_section(struct mosquitto *m, enum mosquitto_section section, const char *indent)
 {
     for (const struct mosquitto_setting *s = m->settings; s; s = s->next)
         if (s->section == section)
-            put_line(m, s->line, "  ", s->key, s->value);
+            put_line(m, s->line, indent, s->key, s->value);
 }
 
 static void put_listener(struct mosquitto *m, const struct mosquitto_listener *n)
@@ -80,19 +80,20 @@ static void put_all(struct mosquitto *m)
 {
     if (has_section(m, SECTION_LOG)) {
         put_line(m, NULL, "log:", STR_NONE, STR_NONE);
-        put_section(m, SECTION_LOG);
+        put_section(m, SECTION_LOG, "  ");
     }
     if (has_section(m, SECTION_LIMITS)) {
         put_line(m, NULL, "limits:", STR_NONE, STR_NONE);
-        put_section(m, SECTION_LIMITS);
+        put_section(m, SECTION_LIMITS, "  ");
     }
     put_line(m, NULL, "mqtt:", STR_NONE, STR_NONE);
-    put_section(m, SECTION_MQTT);
+    put_section(m, SECTION_MQTT, "  ");
     put_line(m, m->explicit, "  listeners:", STR_NONE, STR_NONE);
     put_listener(m, &m->standard);
     for (const struct mosquitto_listener *n = m->listeners; n; n = n->next)
         put_listener(m, n);
     put_bridges(m);
+    put_section(m, SECTION_ROOT, "");
 }
 
 /* ---- the whole ---- */

@@ -113,7 +113,13 @@ struct mosquitto_listener {
     size_t address_count;
 };
 
-enum mosquitto_section { SECTION_LOG, SECTION_LIMITS, SECTION_MQTT, SECTION_LISTENER };
+enum mosquitto_section {
+    SECTION_ROOT,
+    SECTION_LOG,
+    SECTION_LIMITS,
+    SECTION_MQTT,
+    SECTION_LISTENER
+};
 struct mosquitto_setting {
     struct mosquitto_setting *next;
     enum mosquitto_section section;

@@ -117,6 +117,8 @@ static enum mosquitto_section section_of(const char *path)
         return SECTION_LISTENER;
     if (str_starts(s, STR("limits.")))
         return SECTION_LIMITS;
+    if (str_find(s, '.') == s.n)
+        return SECTION_ROOT;
     return str_starts(s, STR("log.")) ? SECTION_LOG : SECTION_MQTT;
 }
 
@@ -459,6 +461,19 @@ static void decide_expiration(struct mosquitto *m)
                    STR_ARG(value));
 }
 
+/* Whoever brings a mosquitto.conf has clients that send what they like where they like: a topic that takes
+ * only its own form of JSON would refuse some of it. */
+static void decide_topics(struct mosquitto *m)
+{
+    if (!mosquitto_target(m, "ingest_builtin"))
+        return;
+    mosquitto_set(m, NULL, "ingest_builtin", STR("false"), NULL);
+    buf_put(&m->notes,
+            STR("every topic is the clients' own, as in mosquitto: the built-in rows, which make "
+                "records of sensor/data, device/status and others, are off; a file given by -c may "
+                "turn them on (ingest_builtin: true) or name topics of its own (ingest)\n"));
+}
+
 void mosquitto_decide(struct mosquitto *m)
 {
     bool standard =
@@ -477,6 +492,7 @@ void mosquitto_decide(struct mosquitto *m)
     decide_log(m);
     decide_sizes(m);
     decide_expiration(m);
+    decide_topics(m);
     mosquitto_decide_listeners(m);
     mosquitto_decide_bridges(m);
     for (const struct mosquitto_line *l = m->lines; l; l = l->next)

@@ -147,6 +147,30 @@ def test_clients_find_the_same_broker(box):
     assert {l["address"] for l in hub.logged(msg="listening", service="mqtt")} == {f"127.0.0.1:{deny}", f"127.0.0.1:{door}"}
 
 
+def test_every_topic_is_the_clients_own(box):
+    """Also those that a hub of another file takes for readings."""
+    port = free_port()
+    conf = box.dir / "m.conf"
+    conf.write_text(f"user root\nlistener {port} 127.0.0.1\nallow_anonymous true\n")
+    topics = ("device/status", "sensor/data", "sensors/metrics", "lprserver/cameras/1/health", "wayside/d/status", "wayside/d/reading/x")
+
+    def behave():
+        for version in ("mqttv311", "mqttv5"):
+            for qos in "012":
+                for topic in topics:
+                    message = f"{version} {qos}"
+                    assert pub(port, "-V", version, "-q", qos, "-r", topic=topic, message=message), (topic, message)
+                    until(lambda: get(port, topic) == message, f"'{message}' on {topic}")
+
+    hub, _ = with_both(box, conf, port, behave)
+    assert hub.metric("wayside_ingest_refused_total") == 0
+    hub.stop()
+    hub.config.write_text(hub.config.read_text() + "ingest_builtin: true\n")
+    hub.start()
+    assert pub(port, "-V", "mqttv311", "-q", "1", topic="device/status", message="online")
+    until(lambda: hub.metric("wayside_ingest_refused_total") == 1, "the built-in row to be back")
+
+
 def test_the_report_at_the_start_is_the_golden_text(box):
     conf, ports = home(box)
     hub = hub_of(box, "mosquitto.conf")

@@ -37,6 +37,7 @@ struct broker {
     int level;
     struct limits limits;
     struct broker_mqtt mqtt;
+    bool ingest_builtin;
 };
 
 static const struct conf_name broker_protocols[] = { { "mqtt", 0 }, { "websocket", 1 }, { 0 } };
@@ -126,14 +127,14 @@ static const struct conf_row broker_bridge_rows[] = {
       .max = 50, .def = "[]", .help = "x" },
     { 0 },
 };
-#define BROKER_ROWS(mqtt_rows_)                                                                    \
+#define BROKER_ROWS(mqtt_rows_, ...)                                                               \
     {                                                                                              \
         { "log", CONF_SECTION, 0, sizeof(struct broker), .rows = broker_log_rows, .help = "x" },   \
             { "limits", CONF_SECTION, CONF_AT(struct broker, limits), .rows = conf_limits_rows,    \
               .help = "x" },                                                                       \
             { "mqtt", CONF_SECTION, CONF_AT(struct broker, mqtt), .rows = (mqtt_rows_),            \
               .help = "x" },                                                                       \
-            { 0 },                                                                                 \
+            __VA_ARGS__                                                                            \
     }
 static const struct conf_row broker_log_rows[] = {
     { "level", CONF_ENUM, CONF_AT(struct broker, level), .def = "info", .names = broker_levels,
@@ -159,8 +160,12 @@ static const struct conf_row broker_mqtt_rows[] = {
       .max = 65535, .help = "x" },
     { 0 },
 };
-static const struct conf_row broker_rows[] = BROKER_ROWS(broker_mqtt_rows);
-static const struct conf_row broker_old_rows[] = BROKER_ROWS(broker_old_mqtt_rows);
+static const struct conf_row broker_rows[] =
+    BROKER_ROWS(broker_mqtt_rows,
+                { "ingest_builtin", CONF_BOOL, CONF_AT(struct broker, ingest_builtin),
+                  .def = "true", .help = "x" },
+                { 0 });
+static const struct conf_row broker_old_rows[] = BROKER_ROWS(broker_old_mqtt_rows, { 0 });
 static const struct conf_schema broker_schema = { "broker", broker_rows, sizeof(struct broker),
                                                   NULL };
 static const struct conf_schema broker_old_schema = { "broker", broker_old_rows,

@@ -53,6 +53,8 @@ static const struct broker_case settings[] = {
       "mqtt_packet_max: 3048\n", NULL },
     { "message_size_limit 268435455\n", NULL, NULL, "can be 128 to 267386880 here" },
     { "", "packets of more than 1 MiB are refused", NULL, NULL },
+    /* Topics. */
+    { "", "every topic is the clients' own", "\ningest_builtin: false\n", NULL },
     /* The log. */
     { "log_type all\n", NULL, "log:\n  level: \"debug\"\n", NULL },
     { "log_type error\nlog_type notice\nlog_type warning\n",
@@ -93,6 +95,7 @@ static const struct broker_case missing[] = {
     { "retain_available false\n", NULL, NULL, "mqtt.listeners[].retain_available" },
     { "retain_available true\n", "as it is here anyway", NULL, NULL },
     { "max_keepalive 60\nmax_packet_size 1000\n", "!refused:", "mqtt_keepalive_max_s: 60\n", NULL },
+    { "", "!every topic", "!ingest_builtin", NULL },
 };
 
 static void test_missing_settings(void **state)
