@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/uuid.h"
 #include "mqtt/mount.h"
+#include "mqtt/sys_topics.h"
 
 #include <assert.h>
 
@@ -161,16 +162,34 @@ static void send_refusal(struct conn *c, uint8_t reason, struct str server_refer
     buf_fini(&out);
 }
 
+static void end_refused(struct conn *c, uint8_t reason)
+{
+    metric_add(c->part->b->m.refused, 1);
+    send_refusal(c, reason, STR_NONE);
+    conn_drop(c, ERR_REFUSED);
+}
+
 static void refuse(struct conn *c, uint8_t reason, const char *text)
 {
     char peer[ADDR_TEXT_SIZE];
 
-    metric_add(c->part->b->m.refused, 1);
     if (part_may_log(c->part))
         log_warn("mqtt", "connection refused", lf_text("peer", addr_format(conn_peer(c), peer)),
                  lf_str("client", c->hello->pk.client_id), lf_text("reason", text));
-    send_refusal(c, reason, STR_NONE);
-    conn_drop(c, ERR_REFUSED);
+    end_refused(c, reason);
+}
+
+/* The topic is named: who has the client's settings to mend may not know of its will. */
+static void refuse_will(struct conn *c, uint8_t reason, const char *text)
+{
+    const struct mqtt_connect *hello = &c->hello->pk;
+    char peer[ADDR_TEXT_SIZE];
+
+    if (part_may_log(c->part))
+        log_warn("mqtt", "connection refused", lf_text("peer", addr_format(conn_peer(c), peer)),
+                 lf_str("client", hello->client_id), lf_text("reason", text),
+                 lf_str("topic", hello->will.topic));
+    end_refused(c, reason);
 }
 
 /* What such a listener is for: no refusal that anybody has to look at. */
@@ -195,8 +214,6 @@ static uint16_t keep_alive_of(const struct conn *c, const struct mqtt_connect *p
 static uint8_t check_connect(const struct conn *c, const struct mqtt_connect *pk,
                              const char **out_text)
 {
-    const struct limits *l = &c->part->b->limits;
-
     if (pk->version == MQTT_V5 && (pk->props.has & MQTT_HAS(AUTH_METHOD))) {
         *out_text = "extended authentication is not offered";
         return MQTT_REASON_BAD_AUTH_METHOD;
@@ -213,12 +230,25 @@ static uint8_t check_connect(const struct conn *c, const struct mqtt_connect *pk
         *out_text = "no client id for a lasting session";
         return MQTT_REASON_BAD_CLIENT_ID;
     }
+    return 0;
+}
+
+/* The same for its will. */
+static uint8_t check_will_offered(const struct conn *c, const struct mqtt_connect *pk,
+                                  const char **out_text)
+{
+    const struct limits *l = &c->part->b->limits;
+
     if (!pk->has_will)
         return 0;
-    if (!mqtt_topic_fits(pk->will.topic, l->mqtt_topic_max_bytes, l->mqtt_topic_levels_max) ||
-        str_starts(pk->will.topic, STR("$SYS/"))) {
-        *out_text = "will topic not allowed";
+    if (!mqtt_topic_fits(pk->will.topic, l->mqtt_topic_max_bytes, l->mqtt_topic_levels_max)) {
+        *out_text = "the topic of the will is too long or too deep";
         return MQTT_REASON_BAD_TOPIC;
+    }
+    if (str_starts(pk->will.topic, STR("$SYS/")) && !sys_is_state(pk->will.topic, pk->client_id)) {
+        *out_text = "below $SYS/ a client may publish its own state only, on "
+                    "$SYS/broker/connection/CLIENTID/state";
+        return MQTT_REASON_NOT_AUTHORIZED;
     }
     if (pk->will.qos > c->rules->qos_max) { /* MQTT 5, 3.2.2.3.4 */
         *out_text = "the QoS of the will is not offered here";
@@ -354,6 +384,11 @@ void conn_connect(struct conn *c, const struct mqtt_connect *pk, struct str pack
         refuse(c, reason, text);
         return;
     }
+    reason = check_will_offered(c, &h->pk, &text);
+    if (reason) {
+        refuse_will(c, reason, text);
+        return;
+    }
     if (!certify(c))
         return;
     if (h->pk.client_id.n == 0)
@@ -372,7 +407,7 @@ static void check_will(struct conn *c)
         return;
     conn_answers_clear(c);
     if (rc) {
-        refuse(c, MQTT_REASON_NOT_AUTHORIZED, "not allowed to publish its will");
+        refuse_will(c, MQTT_REASON_NOT_AUTHORIZED, "not allowed to publish its will");
         return;
     }
     conn_move(c, CONN_CLAIMING);

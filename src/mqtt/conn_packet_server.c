@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "mqtt/mount.h"
 #include "mqtt/persist.h"
+#include "mqtt/sys_topics.h"
 
 #include <assert.h>
 
@@ -170,6 +171,13 @@ static bool is_undecided(const struct conn *c, uint16_t packet_id)
             acks_waits(&c->acks, MQTT_PUBCOMP, packet_id));
 }
 
+static int ask_publish(struct conn *c, struct str topic)
+{
+    if (str_starts(topic, STR("$SYS/")) && !sys_is_state(topic, session_id(c->session)))
+        return ERR_REFUSED;
+    return conn_ask(c, 0, AUTHZ_PUBLISH, topic);
+}
+
 static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
 {
     struct str topic = pk->topic;
@@ -209,7 +217,7 @@ static bool on_publish(struct conn *c, const struct mqtt_publish *pk)
         conn_flush_acks(c);
         return true;
     }
-    rc = str_starts(topic, STR("$SYS/")) ? ERR_REFUSED : conn_ask(c, 0, AUTHZ_PUBLISH, topic);
+    rc = ask_publish(c, topic);
     if (rc == ERR_MORE) {
         conn_busy_set(c, BUSY_CHECK);
         return false;

@@ -10,6 +10,7 @@
 #include "mqtt/retained.h"
 
 #include "base/mem.h"
+#include "mqtt/sys_topics.h"
 
 #include <assert.h>
 
@@ -29,7 +30,7 @@ void retained_fini(struct retained *r)
 /* The broker's own topics take no room of the clients'. */
 static bool is_own(const struct message *m)
 {
-    return str_starts(message_topic(m), STR("$SYS/"));
+    return sys_is_brokers(message_topic(m));
 }
 
 static void forget(struct retained *r, uint32_t node)

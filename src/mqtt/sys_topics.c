@@ -8,6 +8,21 @@
 #include <math.h>
 #include <stdio.h>
 
+#define STATES STR("$SYS/broker/connection/")
+#define STATE  STR("/state")
+
+bool sys_is_state(struct str topic, struct str client_id)
+{
+    return client_id.n > 0 && topic.n == STATES.n + client_id.n + STATE.n &&
+           str_starts(topic, STATES) && str_ends(topic, STATE) &&
+           str_starts(str_skip(topic, STATES.n), client_id);
+}
+
+bool sys_is_brokers(struct str topic)
+{
+    return str_starts(topic, STR("$SYS/")) && !str_starts(topic, STATES);
+}
+
 enum kind { PLAIN, SECONDS, MOST, LOAD };
 
 struct row {

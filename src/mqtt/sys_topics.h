@@ -6,6 +6,12 @@
  */
 #include "base/str.h"
 
+/* $SYS/broker/connection/CLIENTID/state is the client's own: bridges, mosquitto's by default, say there whether
+ * they are connected. All else below $SYS/ the broker alone publishes. */
+bool sys_is_state(struct str topic, struct str client_id);
+/* Below $SYS/, and not where clients or bridges say their state. */
+bool sys_is_brokers(struct str topic);
+
 enum sys_number {
     SYS_UPTIME_S,
     SYS_CONNECTED,    /* clients now */

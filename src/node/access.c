@@ -6,12 +6,13 @@
  * configuration too: the time of an answer tells nothing about who exists.
  *
  * A node that sends its journal here needs a login and no rule: it publishes below $wayside/up/ and
- * $wayside/live/ and subscribes to its own place below $wayside/have/. A rule that denies those
- * holds all the same.
+ * $wayside/live/ and subscribes to its own place below $wayside/have/. Nor does a client that says whether it is
+ * connected (mqtt/sys_topics.h). A rule that denies those holds all the same.
  */
 #include "node/access.h"
 
 #include "base/mem.h"
+#include "mqtt/sys_topics.h"
 #include "wire/mqtt_topic.h"
 
 struct access *access_new(const struct access_user *users, size_t user_count, struct acl *acl,
@@ -125,10 +126,10 @@ static bool is_node_filter(struct str filter)
     return str_starts(filter, STR("$wayside/have/")) && mqtt_filter_is_plain(filter);
 }
 
-/* $SYS and the rest below '$' are written by nodes only. */
+/* The rest of what is below '$' is written by nodes only. */
 static bool may_publish(const struct acl *acl, const struct acl_who *who, struct str topic)
 {
-    if (is_node_topic(topic))
+    if (is_node_topic(topic) || sys_is_state(topic, who->client_id))
         return !acl || !acl_is_denied(acl, who, topic);
     if (topic.n > 0 && topic.p[0] == '$')
         return false;

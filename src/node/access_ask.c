@@ -7,6 +7,7 @@
 #include "node/access_ask.h"
 
 #include "base/mem.h"
+#include "mqtt/sys_topics.h"
 #include "trust/acl_edit.h"
 #include "trust/acl_why.h"
 #include "trust/textfile.h"
@@ -308,10 +309,13 @@ static void put_rule(struct json_writer *w, const struct acl_why *why)
 static const char *without_rules(const struct question *q, bool allowed, const struct acl_why *why)
 {
     bool publish = q->asked == ACL_ASKED_PUBLISH;
+    bool state = publish && sys_is_state(q->object, q->who.client_id);
 
+    if (allowed && state)
+        return "a client says there whether it is connected, and needs no rule for it";
     if (allowed && access_is_nodes(q->object, publish))
         return "nodes hand their records over there, and need no rule for it";
-    if (!allowed && publish && q->object.p[0] == '$' && !access_is_nodes(q->object, true))
+    if (!allowed && publish && q->object.p[0] == '$' && !state && !access_is_nodes(q->object, true))
         return "names that begin with '$' are the broker's own";
     if (!q->now->acl)
         return "there is no access file (mqtt.acl_file): whoever is let in may do it";

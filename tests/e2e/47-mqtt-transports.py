@@ -640,10 +640,18 @@ def test_a_mount_point_is_a_world_of_its_own(box):
         assert all_.message()[:2] == ("site1/last/words", b"5")
         b.publish("kept/x", b"", retain=True)
         assert all_.message()[:2] == ("site1/kept/x", b"")
-        # $SYS is nobody's to write, prefixed or not.
+        # $SYS is nobody's to write, prefixed or not; but a client's own state is, and $SYS is the same for all.
         b.publish("$SYS/x", b"6")
         b.publish("end", b"7")
         assert all_.message()[:2] == ("site1/end", b"7")
+        state = f"$SYS/broker/connection/s{version}/state"
+        assert all_.subscribe("$SYS/broker/connection/#") == 0
+        w = inside(version)
+        assert w.connect(f"s{version}", will=(state, "0", 0, False))[0] == 0
+        w.publish(state, b"1")
+        assert all_.message()[:2] == (state, b"1")
+        w.s.close()
+        assert all_.message()[:2] == (state, b"0")
         for c in (a, b, all_):
             c.close()
 

@@ -119,6 +119,49 @@ def test_a_mosquitto_of_311_is_known_as_a_bridge(box):
     assert there().count("t/h 1") == 1 and there().count("t/end 1") == 1, there()
 
 
+def test_mosquitto_bridges_to_us_with_its_defaults(box):
+    """They say whether they are connected (`notifications true`), here and with a will; and need no rule for it."""
+    acl = box.dir / "acl"
+    acl.write_text("topic readwrite t/#\ntopic read $SYS/#\ntopic readwrite ready/#\n")
+    hub = box.hub(mqtt=LISTENERS + f"  acl_file: {acl}\n")
+    states = listen(box, hub.port("mqtt"), "$SYS/broker/connection/#", "-v")
+    here = listen(box, hub.port("mqtt"), "t/#", "-v")
+    for name, version in (("old", "mqttv311"), ("new", "mqttv50")):
+        state = f"$SYS/broker/connection/site-{name}/state"
+        far = Mosquitto(box, name, extra=f"connection {name}\naddress 127.0.0.1:{hub.port('mqtt')}\nremote_clientid site-{name}\n"
+                                         f"bridge_protocol_version {version}\ntopic t/# both 1\n")
+        until(lambda state=state: states()[-1:] == [f"{state} 1"], f"{name} to say that it is there")
+        late = listen(box, hub.port("mqtt"), state, "-v")
+        until(lambda late=late, state=state: late() == [f"{state} 1"], f"the retained state of {name}")
+        until(lambda far=far, name=name: pub(far.port, f"t/{name}", "1", "-q", "1").returncode == 0 and f"t/{name} 1" in here(),
+              "a message of " + name)
+        far.process.kill()
+        until(lambda state=state: states()[-1] == f"{state} 0", f"the will of {name}")
+
+
+def test_a_hub_tells_another_whether_it_is_there(box):
+    """`notifications: both`, with each version; its path breaks, and is there again."""
+    acl = box.dir / "acl"
+    acl.write_text("topic readwrite t/#\ntopic read $SYS/#\ntopic readwrite ready/#\n")
+    far = box.hub(name="far", mqtt=LISTENERS + f"  acl_file: {acl}\n")
+    states = listen(box, far.port("mqtt"), "$SYS/broker/connection/#", "-v")
+    for version in ("5", "3.1.1"):
+        name = "hub" + version.replace(".", "")
+        state = f"$SYS/broker/connection/{name}/state"
+        path = Path(far.port("mqtt"))
+        hub = box.hub(name=name, mqtt=LISTENERS + bridge(path.port, ['filter: "t/#", direction: out, qos: 1'], f'      version: "{version}"\n'
+                                                         f"      client_id: {name}\n      notifications: both\n"))
+        wait_open(hub)
+        until(lambda state=state: states()[-1:] == [f"{state} 1"], "the bridge to say that it is there")
+        path.down = True
+        path.reset()
+        until(lambda state=state: states()[-1] == f"{state} 0", "its will")
+        path.down = False
+        until(lambda state=state: states()[-1] == f"{state} 1", "it to be back")
+        assert hub.stop() == 0
+        until(lambda state=state: states()[-1] == f"{state} 0", "its end")
+
+
 def test_retained_messages_and_properties(box):
     far = Mosquitto(box)
     path = Path(far.port)

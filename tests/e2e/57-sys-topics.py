@@ -105,6 +105,15 @@ def test_nobody_publishes_there(box):
     assert len(said) > 60, "they take no room of the clients' retained topics"
 
 
+def test_a_refused_will_is_named(box):
+    hub = box.hub(mqtt=EACH_SECOND)
+    topic = "$SYS/broker/connection/another/state"
+    r = subprocess.run(["mosquitto_sub", "-p", str(hub.port("mqtt")), "-i", "me", "-t", "x", "--will-topic", topic, "-W", "5"],
+                       capture_output=True, text=True)
+    assert "not authorised" in r.stderr, r
+    until(lambda: hub.logged(msg="connection refused", client="me", topic=topic), "the topic in the log")
+
+
 def test_without_an_interval_there_are_none(box):
     hub = box.hub(mqtt=EACH_SECOND.replace("s: 1", "s: 0"))
     assert listen(hub.port("mqtt"), 1) == {}

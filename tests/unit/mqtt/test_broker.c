@@ -676,6 +676,49 @@ static void from_inside(void **state)
     rig_stop(&r);
 }
 
+static void says_its_state(struct rig *r, enum mqtt_version v, const char *topic, bool may)
+{
+    bool v5 = v == MQTT_V5;
+    struct client c = client_dial(r, v), w;
+    struct mqtt_packet pk = connect_packet(v, "c");
+    uint8_t code = may ? 0 : v5 ? MQTT_REASON_NOT_AUTHORIZED : MQTT_V311_NOT_AUTHORIZED;
+
+    pk.connect.has_will = true;
+    pk.connect.will =
+        (struct mqtt_will){ .topic = str_of(topic), .payload = STR("0"), .retain = true };
+    assert_int_equal(client_hello(&c, &pk).code, code);
+    client_close(&c);
+    c = client_connect(r, v, "c");
+    code = may || !v5 ? 0 : MQTT_REASON_NOT_AUTHORIZED;
+    assert_int_equal(client_publish(&c, topic, "1", 1, true), code);
+    w = client_connect(r, v, "w");
+    client_subscribe(&w, topic, 1);
+    if (may)
+        client_expect_publish(&w, topic, "1", 1);
+    client_expect_nothing(&w);
+    client_close(&w);
+    client_close(&c);
+}
+
+/* As bridges do, with a will for when they are gone. */
+static void below_sys_a_client_has_its_state_only(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    rig_init(&r);
+    rig_start(&r, 2);
+    for (int i = 0; i < 2; i++) {
+        enum mqtt_version v = i ? MQTT_V5 : MQTT_V311;
+
+        says_its_state(&r, v, "$SYS/broker/connection/c/state", true);
+        says_its_state(&r, v, "$SYS/broker/connection/d/state", false);
+        says_its_state(&r, v, "$SYS/broker/connection/c/state/x", false);
+        says_its_state(&r, v, "$SYS/broker/version", false);
+    }
+    rig_stop(&r);
+}
+
 static void the_end_is_told(void **state)
 {
     struct rig r;
@@ -729,6 +772,7 @@ int main(void)
         cmocka_unit_test(qos_2_without_a_window),
         cmocka_unit_test(slow_reader),
         cmocka_unit_test(from_inside),
+        cmocka_unit_test(below_sys_a_client_has_its_state_only),
         cmocka_unit_test(the_end_is_told),
     };
 

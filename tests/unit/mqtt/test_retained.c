@@ -92,6 +92,21 @@ static void last_one_stays(void **state)
     retained_fini(&r);
 }
 
+/* Anybody can have as many client ids as it likes. */
+static void states_of_clients_take_room_and_the_brokers_own_do_not(void **state)
+{
+    struct retained r;
+
+    (void)state;
+    retained_init(&r, 1);
+    assert_int_equal(put(&r, "$SYS/broker/connection/a/state", "1", 1, 0), 0);
+    assert_int_equal(put(&r, "$SYS/broker/connection/b/state", "1", 1, 0), ERR_FULL);
+    assert_int_equal(put(&r, "$SYS/broker/version", "1", 1, 0), 0);
+    assert_int_equal(put(&r, "a", "1", 1, 0), ERR_FULL);
+    assert_int_equal(r.count, 2);
+    retained_fini(&r);
+}
+
 static void expired_ones_go(void **state)
 {
     struct retained r;
@@ -174,6 +189,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(last_one_stays),
         cmocka_unit_test(the_log_says_which_is_the_last),
+        cmocka_unit_test(states_of_clients_take_room_and_the_brokers_own_do_not),
         cmocka_unit_test(expired_ones_go),
         cmocka_unit_test(against_a_list),
     };

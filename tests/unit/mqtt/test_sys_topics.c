@@ -3,6 +3,8 @@
 
 #include "unit/unit.h"
 
+#include "base/mem.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -96,4 +98,33 @@ static void loads_are_smoothed(void **state)
     assert_true(fifteen > 100 && fifteen < 300 && one > 3 && one < 5);
 }
 
-RUN(TEST(only_what_has_changed), TEST(loads_are_smoothed))
+static void each_client_has_one_topic_of_its_own(void **state)
+{
+    static const struct {
+        const char *topic, *id;
+        bool its, brokers;
+    } cases[] = {
+        { "$SYS/broker/connection/c/state", "c", true, false },
+        { "$SYS/broker/connection/a/b/state", "a/b", true, false },
+        { "$SYS/broker/connection/c/state", "d", false, false },
+        { "$SYS/broker/connection/c/state", "", false, false },
+        { "$SYS/broker/connection//state", "", false, false },
+        { "$SYS/broker/connection/cc/state", "c", false, false },
+        { "$SYS/broker/connection/c/state/x", "c", false, false },
+        { "$SYS/broker/connection/c/State", "c", false, false },
+        { "$SYS/broker/connection/c", "c", false, false },
+        { "$SYS/broker/connection/state", "state", false, false },
+        { "$SYS/broker/version", "version", false, true },
+        { "$SYS", "$SYS", false, false },
+        { "x/$SYS/broker/connection/c/state", "c", false, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        if (sys_is_state(str_of(cases[i].topic), str_of(cases[i].id)) != cases[i].its ||
+            sys_is_brokers(str_of(cases[i].topic)) != cases[i].brokers)
+            fail_msg("%s of %s", cases[i].topic, cases[i].id);
+}
+
+RUN(TEST(only_what_has_changed), TEST(loads_are_smoothed),
+    TEST(each_client_has_one_topic_of_its_own))

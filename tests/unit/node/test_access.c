@@ -216,6 +216,25 @@ static void nodes_need_no_rule_but_heed_a_deny(void **state)
     access_free(a);
 }
 
+static void a_client_says_its_state_by_no_rule_but_heeds_a_deny(void **state)
+{
+    struct access *a = access_of(0, "", NULL);
+
+    (void)state;
+    assert_int_equal(ask(a, "b", AUTHZ_PUBLISH, "$SYS/broker/connection/c1/state"), 0);
+    assert_int_equal(ask(a, NULL, AUTHZ_PUBLISH, "$SYS/broker/connection/c1/state"), 0);
+    assert_int_equal(ask(a, "b", AUTHZ_PUBLISH, "$SYS/broker/connection/b/state"), ERR_REFUSED);
+    assert_int_equal(ask(a, "b", AUTHZ_SUBSCRIBE, "$SYS/broker/connection/c1/state"), ERR_REFUSED);
+    access_free(a);
+    a = access_of(0, "user ann\ntopic deny $SYS/broker/connection/#\n", NULL);
+    assert_int_equal(ask(a, "ann", AUTHZ_PUBLISH, "$SYS/broker/connection/c1/state"), ERR_REFUSED);
+    assert_int_equal(ask(a, "b", AUTHZ_PUBLISH, "$SYS/broker/connection/c1/state"), 0);
+    access_free(a);
+    a = access_of(0, NULL, NULL);
+    assert_int_equal(ask(a, NULL, AUTHZ_PUBLISH, "$SYS/broker/connection/c1/state"), 0);
+    access_free(a);
+}
+
 static bool stands(const struct access *before, const struct access *now, const char *user)
 {
     struct identity *id =
@@ -246,7 +265,8 @@ static void who_stays_when_files_change(void **state)
     access_free(before);
 }
 
-RUN(TEST(lets_in_who_may), TEST(a_verified_certificate_needs_no_password), TEST(names_of_both),
+RUN(TEST(a_client_says_its_state_by_no_rule_but_heeds_a_deny), TEST(lets_in_who_may),
+    TEST(a_verified_certificate_needs_no_password), TEST(names_of_both),
     TEST(the_configuration_stands_above_the_file), TEST(knows_when_nobody_can_log_in),
     TEST(without_rules_all_but_what_begins_with_dollar), TEST(with_rules_only_what_they_grant),
     TEST(nodes_need_no_rule_but_heed_a_deny), TEST(who_stays_when_files_change))

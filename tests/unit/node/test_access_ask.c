@@ -218,6 +218,7 @@ static void reasons(void **state)
 {
     struct access *now = with("user pi\ntopic read a/#\npattern write dev/%c/#\n", NULL);
     struct access *free_for_all = with(NULL, NULL);
+    struct access *denying = with("pattern deny $SYS/broker/connection/%c/state\n", NULL);
 
     (void)state;
     why(now, "pi", "a/b",
@@ -229,6 +230,10 @@ static void reasons(void **state)
         "\"publish\":{\"allowed\":true,\"because\":\"this rule grants it\",\"line\":3");
     why(now, "pi", "$SYS/x",
         "\"publish\":{\"allowed\":false,\"because\":\"names that begin with '$'");
+    why(now, "pi", "$SYS/broker/connection/pi/state",
+        "\"publish\":{\"allowed\":true,\"because\":\"a client says there");
+    why(denying, "pi", "$SYS/broker/connection/pi/state",
+        "\"publish\":{\"allowed\":false,\"because\":\"this rule denies it\",\"line\":1");
     why(now, "pi", "$wayside/up/1/x", "\"publish\":{\"allowed\":true,\"because\":\"nodes hand");
     why(now, "eve", "a", "\"known\":false");
     why(now, NULL, "a/#",
@@ -238,6 +243,7 @@ static void reasons(void **state)
         "\"publish\":{\"allowed\":true,\"because\":\"there is no access file");
     access_free(now);
     access_free(free_for_all);
+    access_free(denying);
 }
 
 int main(void)
