@@ -35,6 +35,7 @@
 #include <stdio.h>
 
 #define PREPARE_MS 30000
+#define TELL_MS    1000  /* how old what others read of its counts may be */
 #define PING_MS    10000 /* for the answer to a PINGREQ */
 #define USER_MS    15000 /* TCP_USER_TIMEOUT */
 #define LOCAL_QUIET_MS                                                                             \
@@ -75,7 +76,7 @@ struct bridge {
     size_t unanswered; /* subscriptions of this local connection */
     int code;          /* of preparing */
     struct gate *prepared, *closed;
-    struct timer tick;
+    struct timer tell, tick;
     struct bridge_tally tally;
 };
 
@@ -592,12 +593,19 @@ static const struct mqtt_client_handler far_calls = {
     .skipped = far_skipped,
 };
 
+static void on_tell(struct timer *t)
+{
+    struct bridge *b = container_of(t, struct bridge, tell);
+
+    timer_start(t, TELL_MS);
+    bridge_tally_take(&b->tally, &b->relay.counts);
+}
+
 static void on_tick(struct timer *t)
 {
     struct bridge *b = container_of(t, struct bridge, tick);
 
     timer_start(t, b->o.ack_timeout_ms);
-    bridge_tally_take(&b->tally, &b->relay.counts);
     if (b->state < ST_SWEEPING || !bridge_relay_overdue(&b->relay))
         return;
     metric_add(b->tally.overdue, 1);
@@ -680,6 +688,8 @@ static void start_here(void *ctx, struct loop *l)
     if (l != b->loop)
         return;
     b->started = true;
+    timer_init(&b->tell, l, on_tell);
+    timer_start(&b->tell, TELL_MS);
     timer_init(&b->tick, l, on_tick);
     timer_start(&b->tick, b->o.ack_timeout_ms);
     local_open(b);
@@ -704,8 +714,10 @@ static void stop_here(void *ctx, struct loop *l)
     if (l != b->loop)
         return;
     b->stopping = true;
-    if (b->started)
+    if (b->started) {
+        timer_stop(&b->tell);
         timer_stop(&b->tick);
+    }
     bridge_tally_take(&b->tally, &b->relay.counts);
     if (b->state == ST_OPEN)
         notify(b, false);

@@ -162,6 +162,17 @@ def test_a_hub_tells_another_whether_it_is_there(box):
         until(lambda state=state: states()[-1] == f"{state} 0", "its end")
 
 
+def test_what_a_bridge_counts_is_told_at_once(box):
+    """Not only when acknowledgements may be overdue."""
+    far = Mosquitto(box)
+    settings = bridge(far.port, ['filter: "t/#", direction: out, qos: 1']).replace("ack_timeout: 1s", "ack_timeout: 10m")
+    hub = box.hub(mqtt=LISTENERS + settings)
+    wait_open(hub)
+    assert pub(hub.port("mqtt"), "t/1", "x", "-q", "1").returncode == 0
+    until(lambda: hub.metric("wayside_bridge_sent_total") == 1, "the message in the metrics")
+    until(lambda: hub.get_status()["bridges"][0]["sent"] == 1, "the same in the status")
+
+
 def test_retained_messages_and_properties(box):
     far = Mosquitto(box)
     path = Path(far.port)
