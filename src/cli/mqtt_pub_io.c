@@ -111,16 +111,22 @@ static void settle(struct pub *p)
 
 /* ---- what the server says ---- */
 
+static struct str topic_of(const struct pub *p, uint64_t number)
+{
+    return p->a->from == PUB_CLEAR ? str_of(p->topics.topics[number]) : p->a->topic;
+}
+
 static void say_which(const struct pub *p, uint64_t number, struct buf *out)
 {
     if (p->a->from == PUB_LINES)
         buf_printf(out, "message %llu to ", (unsigned long long)number + 1);
-    safe_text(p->a->from == PUB_CLEAR ? str_of(p->topics.topics[number]) : p->a->topic, out);
+    safe_text(topic_of(p, number), out);
 }
 
 static void say_refused(struct pub *p, const struct sent *s, int code, unsigned reason,
                         struct str text)
 {
+    bool sys = str_starts(topic_of(p, s->number), STR("$SYS/"));
     struct buf b = buf_init(4096);
 
     say_which(p, s->number, &b);
@@ -128,7 +134,8 @@ static void say_refused(struct pub *p, const struct sent *s, int code, unsigned 
         buf_put(&b, STR(": the connection ended before the answer; it may have arrived or not"));
     } else {
         buf_put(&b, STR(": refused: "));
-        mqtt_reason_say(REFUSED_PUBLISH, p->a->login.version, reason, text, &b);
+        mqtt_reason_say(sys ? REFUSED_PUBLISH_SYS : REFUSED_PUBLISH, p->a->login.version, reason,
+                        text, &b);
     }
     mqtt_link_say(&p->link, "%.*s", STR_ARG(buf_str(&b)));
     buf_fini(&b);

@@ -10,7 +10,7 @@
 #include <errno.h>
 
 #define IN(what) (1u << REFUSED_##what)
-#define ANYWHERE (IN(LOGIN) | IN(PUBLISH) | IN(SUBSCRIBE))
+#define ANYWHERE (IN(LOGIN) | IN(PUBLISH) | IN(PUBLISH_SYS) | IN(SUBSCRIBE))
 
 static const struct {
     unsigned reason, where;
@@ -23,6 +23,8 @@ static const struct {
       "the server wants a user (-u, --password-file) or does not take this one from here" },
     { MQTT_REASON_NOT_AUTHORIZED, IN(PUBLISH),
       "this user may not publish there; log in as another (-u) or have the server allow it" },
+    { MQTT_REASON_NOT_AUTHORIZED, IN(PUBLISH_SYS),
+      "below $SYS/ the server alone publishes; take another topic" },
     { MQTT_REASON_NOT_AUTHORIZED, IN(SUBSCRIBE),
       "this user may not read there; log in as another (-u) or have the server allow it" },
     { MQTT_REASON_UNAVAILABLE, IN(LOGIN), "try again later" },

@@ -4,7 +4,12 @@
 #include "base/buf.h"
 #include "wire/mqtt.h"
 
-enum mqtt_refused { REFUSED_LOGIN, REFUSED_PUBLISH, REFUSED_SUBSCRIBE };
+enum mqtt_refused {
+    REFUSED_LOGIN,
+    REFUSED_PUBLISH,
+    REFUSED_PUBLISH_SYS, /* below $SYS/ */
+    REFUSED_SUBSCRIBE
+};
 
 /* "0x87 not authorized (the server's own words); what to do". told: the server's reason string, or
  * empty. v: under 3.1.1 the numbers are those of its CONNACK or SUBACK. */

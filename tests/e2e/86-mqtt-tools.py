@@ -215,6 +215,8 @@ def test_refusals_say_why_and_what_to_do(box):
     login = ["-u", "ann", "-P", box.dir / "right"]
     status, _, err = wayside("mqtt", "pub", theirs.url, *login, "-t", "others/a", "-m", "1", "-q", 1)
     assert status == 1 and "others/a: refused: 0x87 not authorized; this user may not publish there" in err, err
+    status, _, err = wayside("mqtt", "pub", opened.url, "-t", "$SYS/x", "-m", "1", "-q", 1)
+    assert status == 1 and "$SYS/x: refused: 0x87 not authorized; below $SYS/ the server alone publishes" in err, err
     status, _, err = wayside("mqtt", "sub", theirs.url, *login, "others/a", "-W", "300ms")
     if status == 1:  # mosquitto 2 grants every subscription and filters later, unless it is told otherwise
         assert "may not read there" in err, err

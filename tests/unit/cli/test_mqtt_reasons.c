@@ -20,6 +20,8 @@ static void refusals(void **state)
     (void)state;
     mqtt_reason_say(REFUSED_PUBLISH, MQTT_V5, 0x87, STR_NONE, &b);
     check(&b, "0x87 not authorized; this user may not publish there");
+    mqtt_reason_say(REFUSED_PUBLISH_SYS, MQTT_V5, 0x87, STR_NONE, &b);
+    check(&b, "0x87 not authorized; below $SYS/ the server alone publishes");
     mqtt_reason_say(REFUSED_SUBSCRIBE, MQTT_V5, 0x87, STR("not authorized"), &b);
     check(&b, "0x87 not authorized; this user may not read there");
     mqtt_reason_say(REFUSED_PUBLISH, MQTT_V5, 0x99, STR("missing field\x07"), &b);
