@@ -53,6 +53,8 @@
 #define UNAWAITED_MAX   4096u
 #define RETRY_BEHIND_MS 5u
 #define RETRY_FULL_MS   250u /* a 3.1.1 client whose PUBLISH found no room waits */
+/* For so long the answers of one are taken and nothing else, so that what waits for it makes room. */
+#define ANSWERS_ONLY_MS 10000u
 
 struct broker_metrics {
     struct metric *connects, *refused, *received[3], *sent[3], *received_bytes;
@@ -560,6 +562,7 @@ struct questions {
 struct conn_retry {
     struct timer timer;
     struct conn *c;
+    uint64_t answers_until_ms;
 };
 
 /* How a connection that is not plainly a stream reaches its peer. */
@@ -600,6 +603,7 @@ struct conn {
     bool bridge : 1;           /* its CONNECT (3.1.1) said that it is one */
     bool answers_problems : 1; /* Request Problem Information */
     bool overfull : 1;         /* ends soon: its queue is full */
+    bool answers_only : 1;     /* and pings: all else is not taken; it ends, and says that again */
     uint16_t keep_alive_s;
     unsigned holds;     /* requests under way whose answers come to this structure */
     unsigned undecided; /* BROKER_LATER that has not come back */
@@ -642,6 +646,9 @@ void conn_busy_set(struct conn *c, enum conn_busy why);
 void conn_busy_clear(struct conn *c, enum conn_busy why);
 /* on_retry() after that time: ends it when it is overfull, or clears BUSY_WAIT. */
 void conn_retry_in(struct conn *c, uint64_t after_ms);
+/* A 3.1.1 client's PUBLISH finds no room, and messages wait for its answers: those are taken, and all else is
+ * not until it comes back. */
+void conn_take_answers_only(struct conn *c);
 /* One request less whose answer comes here; frees c if it was the last and the transport closed. */
 void conn_unhold(struct conn *c);
 const struct addr *conn_peer(const struct conn *c);

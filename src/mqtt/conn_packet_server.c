@@ -655,8 +655,19 @@ static bool within_answers(struct conn *c)
     return false;
 }
 
+/* It asks for something, and what a client asks for is done in the order in which it was sent. */
+static bool is_request(enum mqtt_type type)
+{
+    return type == MQTT_PUBLISH || type == MQTT_PUBREL || type == MQTT_SUBSCRIBE ||
+           type == MQTT_UNSUBSCRIBE;
+}
+
 bool conn_packet(struct conn *c, const struct mqtt_packet *pk)
 {
+    if (c->answers_only && is_request(pk->type)) {
+        metric_add(c->part->b->m.refused_ingest, pk->type == MQTT_PUBLISH);
+        return true;
+    }
     switch (pk->type) {
     case MQTT_PUBLISH:
         return on_publish(c, &pk->publish);

@@ -14,6 +14,9 @@
  * Packets are decoded where they lie in the stream's buffer. A packet that cannot be taken now (an
  * authorisation or a journal that answers later) is left there, reading stops, and the same packet
  * is decoded again afterwards: there is no second copy of it and no second queue.
+ * A 3.1.1 client that cannot be told that there is no room, and whose queue may be what takes it, is read on:
+ * its answers are taken, and what it asks for is dropped unanswered until its connection ends
+ * (conn_take_answers_only()).
  *
  * The structure lives until the transport has closed and every request whose answer comes to it
  * (`holds`) has been answered. The keep-alive clock costs a packet one store: the timer looks at
@@ -72,6 +75,15 @@ static void on_timer(struct timer *t)
     conn_end(c, MQTT_REASON_KEEP_ALIVE, "keep-alive timeout");
 }
 
+/* Its queue is empty, or it is too slow to wait for: it comes back and sends what was not taken. */
+static void look_at_answers(struct conn *c)
+{
+    if (c->session->count == 0 || loop_now_ms(c->part->loop) >= c->retry->answers_until_ms)
+        conn_end(c, MQTT_REASON_QUOTA, "what it published found no room; it is to send it again");
+    else
+        conn_retry_in(c, RETRY_FULL_MS);
+}
+
 static void on_retry(struct timer *t)
 {
     struct conn *c = container_of(t, struct conn_retry, timer)->c;
@@ -79,6 +91,10 @@ static void on_retry(struct timer *t)
     if (c->overfull) {
         metric_add(c->part->b->m.overfull, 1);
         conn_end(c, MQTT_REASON_QUOTA, "its queue is full");
+        return;
+    }
+    if (c->answers_only) {
+        look_at_answers(c);
         return;
     }
     conn_busy_clear(c, BUSY_WAIT);
@@ -92,6 +108,13 @@ void conn_retry_in(struct conn *c, uint64_t after_ms)
         timer_init(&c->retry->timer, c->part->loop, on_retry);
     }
     timer_start(&c->retry->timer, after_ms);
+}
+
+void conn_take_answers_only(struct conn *c)
+{
+    c->answers_only = true;
+    conn_retry_in(c, RETRY_FULL_MS);
+    c->retry->answers_until_ms = loop_now_ms(c->part->loop) + ANSWERS_ONLY_MS;
 }
 
 static void retry_drop(struct conn *c)

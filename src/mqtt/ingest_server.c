@@ -241,6 +241,11 @@ static enum ingest refused(struct conn *c, const struct mqtt_publish *pk, int co
 {
     metric_add(c->part->b->m.refused_ingest, 1);
     if (code == ERR_FULL && pk->qos > 0 && c->version == MQTT_V311) {
+        /* It may be its own queue that takes the room, and its answers stand behind what would wait. */
+        if (c->session->count > 0) {
+            conn_take_answers_only(c);
+            return INGEST_DONE;
+        }
         conn_busy_set(c, BUSY_WAIT);
         conn_retry_in(c, RETRY_FULL_MS);
         return INGEST_AGAIN;

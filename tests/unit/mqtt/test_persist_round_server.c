@@ -107,6 +107,150 @@ static void what_is_replaced_takes_no_room(void **state)
     site_fini(&x);
 }
 
+/* ---- a 3.1.1 client that publishes before it takes what waits for it ---- */
+
+#define FILL_MAX 1000u /* more than the log has room for */
+#define OWN      200u  /* more than are in flight to it */
+
+struct device {
+    struct site *x;
+    struct client c;
+    unsigned filled, pings;
+    bool acked[OWN], got[FILL_MAX + OWN];
+};
+
+static uint8_t send_numbered(struct client *pub, unsigned n)
+{
+    char payload[TOPIC_BYTES + 1];
+
+    snprintf(payload, sizeof(payload), "%06u%0*u", n, TOPIC_BYTES - 6, 0u);
+    return client_publish(pub, "t", payload, 1, false);
+}
+
+/* From number n on, until nothing has found room for a while; returns the next. */
+static unsigned fill(struct site *x, unsigned n)
+{
+    struct client pub = client_connect(&x->r, MQTT_V5, "pub");
+    int64_t limit = now_ms() + 1000;
+
+    while (now_ms() < limit && n < FILL_MAX)
+        if (send_numbered(&pub, n) == 0) {
+            limit = now_ms() + 1000;
+            n++;
+        }
+    client_close(&pub);
+    return n;
+}
+
+static void device_connect(struct device *d)
+{
+    struct mqtt_packet pk = connect_packet(MQTT_V311, "device");
+
+    pk.connect.clean_start = false;
+    d->c = client_dial(&d->x->r, MQTT_V311);
+    assert_int_equal(client_hello(&d->c, &pk).code, 0);
+}
+
+/* All that is not acknowledged yet, and then a PINGREQ. */
+static void device_publish(struct device *d)
+{
+    struct buf out = buf_init(MIB(1));
+
+    for (unsigned i = 0; i < OWN; i++) {
+        struct mqtt_packet pk;
+        char payload[8];
+
+        if (d->acked[i])
+            continue;
+        snprintf(payload, sizeof(payload), "%06u", FILL_MAX + i);
+        pk = publish_packet("t", payload, 1, false, (uint16_t)(i + 1));
+        mqtt_encode(&pk, MQTT_V311, &out);
+    }
+    client_send_bytes(&d->c, buf_str(&out));
+    client_send_bytes(&d->c, MQTT_PINGREQ_BYTES);
+    buf_fini(&out);
+}
+
+/* Until the connection ends or, for that long, nothing comes. */
+static bool device_take(struct device *d, int wait_ms)
+{
+    struct mqtt_packet pk;
+    int rc;
+
+    while ((rc = client_read(&d->c, &pk, wait_ms)) == 1) {
+        if (pk.type == MQTT_PUBLISH) {
+            char digits[7];
+            unsigned n;
+
+            assert_true(pk.publish.payload.n >= 6);
+            snprintf(digits, sizeof(digits), "%.6s", pk.publish.payload.p);
+            n = (unsigned)strtoul(digits, NULL, 10);
+            assert_true(n < COUNT_OF(d->got));
+            d->got[n] = true;
+            client_answer(&d->c, &pk.publish);
+        } else if (pk.type == MQTT_PUBACK) {
+            assert_in_range(pk.ack.packet_id, 1, OWN);
+            d->acked[pk.ack.packet_id - 1] = true;
+        } else {
+            assert_int_equal(pk.type, MQTT_PINGRESP);
+            d->pings++;
+        }
+    }
+    return rc == 0;
+}
+
+/* What it published was acknowledged, and came to itself. */
+static bool device_is_through(const struct device *d)
+{
+    for (unsigned i = 0; i < OWN; i++)
+        if (!d->acked[i] || !d->got[FILL_MAX + i])
+            return false;
+    return true;
+}
+
+/* What fills the log waits for this client, and its acknowledgements stand behind its publications. */
+static void a_client_whose_queue_fills_the_log_gets_through(void **state)
+{
+    struct device d = { 0 };
+    struct site x;
+
+    (void)state;
+    site_init(&x, 2);
+    x.quota = MIB(4);
+    again(&x, false);
+    d.x = &x;
+    device_connect(&d);
+    client_subscribe(&d.c, "t", 1);
+    client_close(&d.c);
+    rig_await_connected(&x.r, "device", false);
+    d.filled = fill(&x, 0);
+    round_through(&x);
+    round_through(&x); /* no other makes room */
+    d.filled = fill(&x, d.filled);
+    assert_in_range(d.filled, OWN, FILL_MAX - 1);
+    device_connect(&d);
+    device_publish(&d);
+    assert_true(device_take(&d, RIG_WAIT_MS)); /* it is ended when it has taken all of it */
+    assert_int_equal(d.pings, 1);
+    for (unsigned i = 0; i < d.filled; i++)
+        assert_true(d.got[i]);
+    client_close(&d.c);
+    round_through(&x);
+    round_through(&x); /* now there is room */
+    device_connect(&d);
+    device_publish(&d);
+    for (int64_t limit = now_ms() + 4 * RIG_WAIT_MS; !device_is_through(&d);) {
+        assert_true(now_ms() < limit);
+        if (!device_take(&d, 20))
+            continue;
+        client_close(&d.c);
+        device_connect(&d);
+        device_publish(&d);
+    }
+    client_close(&d.c);
+    site_fini(&x);
+}
+
 static void post_all(struct site *x, unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to; i++) {
@@ -313,5 +457,5 @@ static void a_turn_of_a_round_is_bounded(void **state)
 }
 
 RUN(TEST(the_log_is_trimmed_across_restarts), TEST(a_full_log_is_not_full_for_ever),
-    TEST(what_is_replaced_takes_no_room), TEST(a_long_queue_is_written_down),
-    TEST(a_turn_of_a_round_is_bounded))
+    TEST(what_is_replaced_takes_no_room), TEST(a_client_whose_queue_fills_the_log_gets_through),
+    TEST(a_long_queue_is_written_down), TEST(a_turn_of_a_round_is_bounded))
