@@ -110,8 +110,9 @@ struct broker {
     struct cell memory_low;             /* 1: limits.mqtt_memory_max is passed */
     /* Bytes put into the log, of those published, and how many those may be (log_room_look()). */
     struct cell log_written, log_published, log_may;
-    struct cell log_full; /* 1: a round has not made room either */
-    struct rounds {       /* part 0's */
+    struct cell log_full;       /* 1: a round has not made room either */
+    struct cell retained_count; /* topics of clients, in all shards */
+    struct rounds {             /* part 0's */
         bool running, failed;
         uint32_t number;
         unsigned waiting;
@@ -223,6 +224,7 @@ struct publication {
     struct message_source src; /* views */
     struct message *m;         /* made when somebody has to keep it; our reference */
     bool admitted;             /* queues inside had room for it (inside_refuses()), and have to */
+    bool has_place;            /* and so had the retained topics (keep_room()) */
 };
 /* The counted form, made at the first call; borrowed. It does not know its publisher unless it is retained:
  * who gets it is decided by src. */
@@ -460,7 +462,18 @@ void persist_round(struct broker *b);
 void broker_settle(struct broker *b);
 
 /* ---- retained ---- */
-void keep_set(struct part *p, struct message *m);
+/* has_place: it is kept for sure, unless a later one is. Else it may be a topic too many by now: that is counted
+ * and, if m was written down, written down. */
+void keep_set(struct part *p, struct message *m, bool has_place);
+/* What the shard of a topic has said about it, to a connection whose packet waits for that. */
+enum keep_place { PLACE_UNKNOWN, PLACE_ASKED, PLACE_THERE, PLACE_NONE };
+/* Whether what c publishes, not empty, will be retained for that topic. Not while its shard is being asked. */
+enum keep_room {
+    KEEP_ROOM, /* at most what is on its way goes beyond the limit */
+    KEEP_FULL, /* a topic too many; logged */
+    KEEP_LATER /* c does not read, and the packet comes again */
+};
+enum keep_room keep_room(struct conn *c, struct str topic);
 /* The retained messages that filter matches are to go to c: asked for in turn. options: of enum
  * tree_options, TREE_QOS and TREE_NO_LOCAL. */
 void keep_query(struct conn *c, struct str filter, uint8_t options, uint32_t sub_id);
@@ -605,6 +618,7 @@ struct conn {
     bool overfull : 1;         /* ends soon: its queue is full */
     bool answers_only : 1;     /* and pings: all else is not taken; it ends, and says that again */
     uint16_t keep_alive_s;
+    uint8_t place;      /* enum keep_place, about the packet at hand */
     unsigned holds;     /* requests under way whose answers come to this structure */
     unsigned undecided; /* BROKER_LATER that has not come back */
     unsigned unwritten; /* of those: on their way to the disk */

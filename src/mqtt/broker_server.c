@@ -128,7 +128,7 @@ static void part_make(void *ctx, struct loop *l)
     p->outboxes = mem_new_array(b->count, sizeof(struct outbox *));
     p->last_stamp = part_stamp(p);
     registry_init(&p->registry, b->limits.mqtt_sessions_max / b->count + 1);
-    retained_init(&p->retained, b->limits.mqtt_retained_max / b->count + 1);
+    retained_init(&p->retained);
     b->parts[p->index] = p;
 }
 

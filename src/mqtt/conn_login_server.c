@@ -114,6 +114,7 @@ void conn_answers_clear(struct conn *c)
     struct questions *q = c->questions;
     struct part *p = c->part;
 
+    c->place = PLACE_UNKNOWN;
     if (!q)
         return;
     q->count = 0;

@@ -152,6 +152,7 @@ static void keep_token(struct conn *c, const struct mqtt_publish *pk, struct pub
         t->pub.src = message_source_of(t->pub.m);
         t->pub.src.publisher = pub->src.publisher;
         t->pub.admitted = pub->admitted;
+        t->pub.has_place = pub->has_place;
     }
     if (pk->qos > 0)
         t->ack = acks_open(&c->acks, &c->part->spare_acks, ack_kind(pk->qos), pk->packet_id);
@@ -263,10 +264,24 @@ static int ask(struct part *p, const struct broker_message *m, struct broker_tok
     return verdict;
 }
 
+/* Nobody who ingests has it. What is not retained for want of room is refused, so that its sender knows; of QoS 0,
+ * which a server may discard at any time (MQTT 5, 3.3.1.3), those who are there get it all the same. */
 static enum ingest route_now(struct conn *c, const struct mqtt_publish *pk, struct publication *pub)
 {
     struct broker_token *t;
 
+    if (pub->src.retain && pub->src.payload.n > 0) {
+        enum keep_room room = keep_room(c, pub->src.topic);
+
+        if (room == KEEP_LATER)
+            return INGEST_AGAIN;
+        if (room == KEEP_FULL && pk->qos > 0)
+            return refused(c, pk, ERR_FULL,
+                           "there are too many retained topics: limits.mqtt_retained_max");
+        if (room == KEEP_FULL)
+            metric_add(c->part->b->m.dropped_retained, 1);
+        pub->has_place = pub->src.retain = room == KEEP_ROOM;
+    }
     if (!must_write(c, pk, pub)) {
         part_publish(c->part, pub);
         acknowledge_now(c, pk, 0, NULL);
@@ -297,6 +312,10 @@ enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct
     const char *reason = NULL;
     int verdict;
 
+    if (c->place == PLACE_ASKED) {
+        conn_busy_set(c, BUSY_WAIT);
+        return INGEST_AGAIN;
+    }
     /* Before anybody else has it, so that a refusal is one of the whole. What is left then is for what was
      * asked for already. */
     if (!persist_has_room(p->b) && takes_log(c, pk, pub)) {

@@ -7,6 +7,11 @@
  * retained messages are therefore noted until all was asked for and sent, and what is not newer than what
  * was seen is not sent any more. A slow subscriber may need long for that. So when there are more notes than
  * twice as many as wait, those that nothing waits for are forgotten.
+ *
+ * limits.mqtt_retained_max is about all shards together. Whoever can be told is asked for a place before anything of
+ * the publication is written down, and what got one is kept, so that what is acknowledged as retained is. The others
+ * (wills, what comes from inside or was ingested) are written down first; what their shard has no room for is then
+ * written down as not retained.
  */
 #include "mqtt/broker_part.h"
 
@@ -15,13 +20,69 @@
 
 #include <assert.h>
 
+/* ---- counting ---- */
+
+/* What a shard held before it was changed. */
+struct held {
+    size_t count, topics, bytes;
+};
+
+static struct held held_now(const struct part *p)
+{
+    return (struct held){ p->retained.count, retained_topics(&p->retained), p->retained.bytes };
+}
+
+static void count_change(struct part *p, const struct held *before)
+{
+    struct held now = held_now(p);
+
+    cell_add(&p->b->retained_count, (uint64_t)now.topics - before->topics);
+    metric_gauge_add(p->b->m.retained, (int64_t)now.count - (int64_t)before->count);
+    metric_gauge_add(p->b->m.retained_bytes, (int64_t)now.bytes - (int64_t)before->bytes);
+}
+
+/* With so many more. */
+static bool is_full(const struct broker *b, uint64_t more)
+{
+    return cell_get(&b->retained_count) + more >= b->limits.mqtt_retained_max;
+}
+
+/* One topic too many. client: whose, if that is known. Logged once for each and minute, beside what it is not
+ * allowed, which goes by the number itself. */
+static void say_full(struct part *p, struct str client, struct str topic)
+{
+    uint32_t more;
+
+    if (!denials_log(&p->denials, ~siphash(p->b->key, client), loop_now_ms(p->loop), &more) ||
+        !part_may_log(p))
+        return;
+    log_warn("mqtt", "not retained, since there are as many topics as limits.mqtt_retained_max",
+             lf_str("topic", topic), lf_str("client", client),
+             lf_u64("mqtt_retained_max", p->b->limits.mqtt_retained_max),
+             lf_u64("not_logged_before", more));
+}
+
 /* ---- keeping ---- */
 
 struct set_mail {
     struct mail mail;
     struct broker *b;
     struct message *m;
+    bool has_place;
 };
+
+/* It was written down as retained, and is not: a start must not find it. */
+static void refuse(struct part *p, const struct message *m)
+{
+    struct message_source none = { .topic = message_topic(m), .retain = true };
+
+    if (p->b->journal && message_seq(m) != 0)
+        persist_unretained(p, message_topic(m), message_seq(m));
+    else
+        persist_retained(p, &none);
+    metric_add(p->b->m.dropped_retained, 1);
+    say_full(p, STR_NONE, message_topic(m));
+}
 
 /* The number of what m takes the place of, when that is written down and m is not: published through a listener,
  * or on a topic, that wants less than the one before. Else 0. */
@@ -35,47 +96,138 @@ static uint64_t outdated_by(const struct part *p, const struct message *m)
     return old ? message_seq(old) : 0;
 }
 
-static void set_here(struct part *p, struct message *m)
+static void set_here(struct part *p, struct message *m, bool has_place)
 {
-    size_t before = p->retained.count, bytes = p->retained.bytes;
+    struct held before = held_now(p);
     uint64_t outdated = outdated_by(p, m);
-    int rc = retained_set(&p->retained, m);
+    int rc = retained_set(&p->retained, m, has_place || !is_full(p->b, 0));
 
     if (rc == 0 && outdated != 0)
         persist_unretained(p, message_topic(m), outdated);
-    if (rc == ERR_FULL) {
-        metric_add(p->b->m.dropped_retained, 1);
-        if (part_may_log(p))
-            log_warn("mqtt", "message not retained", lf_str("topic", message_topic(m)),
-                     lf_err("error", rc));
-    }
-    metric_gauge_add(p->b->m.retained, (int64_t)p->retained.count - (int64_t)before);
-    metric_gauge_add(p->b->m.retained_bytes, (int64_t)p->retained.bytes - (int64_t)bytes);
+    if (rc == ERR_FULL)
+        refuse(p, m);
+    count_change(p, &before);
 }
 
 static void on_set(struct mail *m, struct loop *l)
 {
     struct set_mail *k = container_of(m, struct set_mail, mail);
 
-    set_here(part_of(k->b, l), k->m);
+    set_here(part_of(k->b, l), k->m, k->has_place);
     message_unref(k->m);
     mem_free(k);
 }
 
-void keep_set(struct part *p, struct message *m)
+void keep_set(struct part *p, struct message *m, bool has_place)
 {
     unsigned shard = broker_shard(p->b, message_topic(m));
     struct set_mail *k;
 
     if (shard == p->index) {
-        set_here(p, m);
+        set_here(p, m, has_place);
         return;
     }
     k = NEW(struct set_mail);
     k->mail.deliver = on_set;
     k->b = p->b;
     k->m = message_ref(m);
+    k->has_place = has_place;
     part_post(p, shard, &k->mail);
+}
+
+/* ---- room ---- */
+
+/* Only its shard knows whether a topic is there. It is asked when few more have room, since what is on its way to the
+ * shards is not counted yet; and behind what went to it before, so that a connection has not more than one under way
+ * to each. */
+#define FEW_MORE 1024u
+
+struct place_mail {
+    struct mail mail;
+    struct broker *b;
+    struct conn *c;
+    unsigned from;
+    bool there;
+    size_t topic_n;
+    char topic[];
+};
+
+static enum keep_place place_here(const struct part *p, struct str topic)
+{
+    return retained_get(&p->retained, topic) ? PLACE_THERE : PLACE_NONE;
+}
+
+static void on_place_answer(struct mail *m, struct loop *l)
+{
+    struct place_mail *k = container_of(m, struct place_mail, mail);
+    struct conn *c = k->c;
+
+    part_of(k->b, l)->letters--;
+    c->place = k->there ? PLACE_THERE : PLACE_NONE;
+    mem_free(k);
+    conn_busy_clear(c, BUSY_WAIT);
+    conn_unhold(c);
+}
+
+static void on_place(struct mail *m, struct loop *l)
+{
+    struct place_mail *k = container_of(m, struct place_mail, mail);
+    struct part *p = part_of(k->b, l);
+
+    k->there = place_here(p, str_from(k->topic, k->topic_n)) == PLACE_THERE;
+    m->deliver = on_place_answer;
+    part_post(p, k->from, m);
+}
+
+static void place_ask(struct conn *c, unsigned shard, struct str topic)
+{
+    struct part *p = c->part;
+    struct place_mail *k = mem_new(sizeof(*k) + topic.n);
+
+    k->mail.deliver = on_place;
+    k->b = p->b;
+    k->c = c;
+    k->from = p->index;
+    k->topic_n = topic.n;
+    memcpy(k->topic, topic.p, topic.n);
+    c->place = PLACE_ASKED;
+    c->holds++;
+    p->letters++;
+    part_post(p, shard, &k->mail);
+}
+
+/* What c sent before, and is still on its way to the disk, may be of the same topic, or take the last room. */
+static enum keep_room no_place(struct conn *c, struct str topic)
+{
+    if (!is_full(c->part->b, c->unwritten))
+        return KEEP_ROOM;
+    if (c->unwritten > 0) {
+        conn_busy_set(c, BUSY_WAIT);
+        conn_retry_in(c, RETRY_BEHIND_MS);
+        return KEEP_LATER;
+    }
+    say_full(c->part, session_id(c->session), topic);
+    return KEEP_FULL;
+}
+
+enum keep_room keep_room(struct conn *c, struct str topic)
+{
+    struct part *p = c->part;
+    unsigned shard = broker_shard(p->b, topic);
+    enum keep_place place = c->place;
+
+    assert(place != PLACE_ASKED);
+    c->place = PLACE_UNKNOWN;
+    if (!is_full(p->b, FEW_MORE))
+        return KEEP_ROOM;
+    if (shard == p->index)
+        place = place_here(p, topic);
+    if (place == PLACE_UNKNOWN) {
+        place_ask(c, shard, topic);
+        conn_busy_set(c, BUSY_WAIT);
+        return KEEP_LATER;
+    }
+    return place == PLACE_THERE ? KEEP_ROOM : no_place(c, topic);
 }
 
 /* ---- asking ---- */
@@ -250,11 +402,10 @@ static void on_query(struct mail *m, struct loop *l)
 {
     struct query_mail *k = container_of(m, struct query_mail, mail);
     struct part *p = part_of(k->b, l);
-    size_t before = p->retained.count, bytes = p->retained.bytes;
+    struct held before = held_now(p);
 
     retained_match(&p->retained, str_from(k->filter, k->filter_n), loop_now_ms(l), add_found, k);
-    metric_gauge_add(p->b->m.retained, (int64_t)p->retained.count - (int64_t)before);
-    metric_gauge_add(p->b->m.retained_bytes, (int64_t)p->retained.bytes - (int64_t)bytes);
+    count_change(p, &before);
     m->deliver = on_answer;
     part_post(p, k->from, m);
 }

@@ -195,7 +195,6 @@ static void part_take(void *ctx, struct loop *l)
 {
     struct handing *h = ctx;
     struct part *p = part_of(h->b, l);
-    size_t max = p->retained.max;
 
     p->routed = h->last_seq;
     p->last_serial = (restore_last_serial(h->r) >> 16) + 1;
@@ -205,11 +204,9 @@ static void part_take(void *ctx, struct loop *l)
     for (size_t i = 0; i < h->session_count; i++)
         if (broker_shard(h->b, session_id(h->sessions[i])) == p->index)
             h->lost[i] = !settle_session(p, h->sessions[i]);
-    p->retained.max = SIZE_MAX; /* the limit is for new ones */
     for (size_t i = 0; i < h->retained_count; i++)
         if (broker_shard(h->b, message_topic(h->retained[i])) == p->index)
-            keep_set(p, h->retained[i]);
-    p->retained.max = max;
+            keep_set(p, h->retained[i], true); /* the limit is for new ones */
     part_fence(p, nothing, NULL);
 }
 

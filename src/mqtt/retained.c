@@ -14,9 +14,9 @@
 
 #include <assert.h>
 
-void retained_init(struct retained *r, size_t max)
+void retained_init(struct retained *r)
 {
-    *r = (struct retained){ .max = max };
+    *r = (struct retained){ 0 };
     trie_init(&r->trie);
 }
 
@@ -50,7 +50,7 @@ bool retained_is_later(struct retained_age a, struct retained_age b)
     return a.seq != 0 && b.seq != 0 ? a.seq > b.seq : a.stamp > b.stamp;
 }
 
-int retained_set(struct retained *r, struct message *m)
+int retained_set(struct retained *r, struct message *m, bool room)
 {
     uint32_t node = trie_find(&r->trie, message_topic(m));
     struct message *old = node ? r->trie.nodes[node].value : NULL;
@@ -62,7 +62,7 @@ int retained_set(struct retained *r, struct message *m)
             forget(r, node);
         return 0;
     }
-    if (!old && !is_own(m) && r->count - r->own >= r->max)
+    if (!old && !room && !is_own(m))
         return ERR_FULL;
     if (!node)
         node = trie_insert(&r->trie, message_topic(m));

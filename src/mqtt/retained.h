@@ -9,18 +9,22 @@
 
 struct retained {
     struct trie trie;
-    size_t count, max;
-    size_t own;   /* of count: the broker's, which max is not about */
+    size_t count;
+    size_t own;   /* of count: the broker's, which no limit is about */
     size_t bytes; /* of the messages */
 };
 
-void retained_init(struct retained *r, size_t max);
+void retained_init(struct retained *r);
 void retained_fini(struct retained *r);
 /* Keeps m (taking a reference) as the topic's message, or forgets the topic when m has an empty
  * payload (MQTT 5, 3.3.1.3). ERR_STALE: what is there has a later stamp, or, where both are written
- * down, a higher number. ERR_FULL: a new topic
- * beyond max, which is not about those below $SYS/. */
-MUST_USE int retained_set(struct retained *r, struct message *m);
+ * down, a higher number. ERR_FULL: a new topic, not below $SYS/, and there is no room for one. */
+MUST_USE int retained_set(struct retained *r, struct message *m, bool room);
+/* How many topics a limit is about. */
+static inline size_t retained_topics(const struct retained *r)
+{
+    return r->count - r->own;
+}
 /* Of two of a topic, that a is the one to be kept; neither is when they are the same. */
 struct retained_age {
     uint64_t seq, stamp; /* of its message */

@@ -352,7 +352,7 @@ void part_publish(struct part *p, struct publication *pub)
         give_stamp(p, pub);
     if (pub->src.retain) {
         persist_retained(p, &pub->src);
-        keep_set(p, publication_message(pub));
+        keep_set(p, publication_message(pub), pub->has_place);
     }
     post_to_others(p, pub);
     part_deliver(p, pub);

@@ -214,6 +214,230 @@ static void what_is_written_down_is_kept_as_long_as_it_holds(void **state)
     }
 }
 
+/* ---- the limit ---- */
+
+enum { MOST = 20 };
+
+static void few(struct limits *l)
+{
+    l->mqtt_retained_max = MOST;
+}
+
+static void fewer(struct limits *l)
+{
+    l->mqtt_retained_max = MOST / 4;
+}
+
+static void await_topics(const struct rig *r, uint64_t count)
+{
+    int64_t limit = now_ms() + RIG_WAIT_MS;
+
+    while (cell_get(&r->broker->retained_count) != count) {
+        assert_true(now_ms() < limit);
+        poll(NULL, 0, 1);
+    }
+}
+
+static uint64_t counted(const struct rig *r, const char *name, const char *labels)
+{
+    return metric_value(metrics_counter(r->metrics, name, labels, ""));
+}
+
+static uint64_t dropped(const struct rig *r)
+{
+    return counted(r, "wayside_mqtt_messages_dropped_total", "cause=\"retained\"");
+}
+
+static void await_dropped(const struct rig *r, uint64_t count)
+{
+    int64_t limit = now_ms() + RIG_WAIT_MS;
+
+    while (dropped(r) < count) {
+        assert_true(now_ms() < limit);
+        poll(NULL, 0, 1);
+    }
+    assert_int_equal(dropped(r), count);
+}
+
+static uint8_t keep(struct client *c, int topic, const char *payload, uint8_t qos)
+{
+    char name[16];
+
+    snprintf(name, sizeof(name), "r/%d", topic);
+    return client_publish(c, name, payload, qos, true);
+}
+
+static void fill(struct rig *r, struct client *pub)
+{
+    for (int i = 0; i < MOST; i++)
+        assert_int_equal(keep(pub, i, "first", 1), 0);
+    await_topics(r, MOST);
+}
+
+/* A topic too many is refused whatever its shard, and the others are as they were. Of those of QoS 0, which cannot be,
+ * who is there hears all the same. */
+static void refuse_more(struct rig *r, struct client *pub)
+{
+    struct client live = client_connect(r, MQTT_V5, "live");
+    uint64_t before = dropped(r);
+
+    client_subscribe_with(&live,
+                          &(struct mqtt_sub){ .filter = STR("r/#"),
+                                              .retain_as_published = true,
+                                              .retain_handling = 2 },
+                          0);
+    for (int i = MOST; i < 2 * MOST; i++) {
+        assert_int_equal(keep(pub, i, "more", (uint8_t)(1 + i % 2)), MQTT_REASON_QUOTA);
+        assert_int_equal(keep(pub, i, "live", 0), 0);
+        assert_false(client_expect(&live, MQTT_PUBLISH).publish.retain);
+    }
+    assert_int_equal(dropped(r), before + MOST);
+    for (int i = 0; i < MOST; i++) {
+        assert_int_equal(keep(pub, i, "second", (uint8_t)(i % 3)), 0);
+        assert_true(client_expect(&live, MQTT_PUBLISH).publish.retain);
+    }
+    assert_int_equal(cell_get(&r->broker->retained_count), MOST);
+    client_close(&live);
+}
+
+/* Those below count are there, and no others. */
+static void expect_kept(struct rig *r, struct client *c, int count, const char *payload)
+{
+    bool there[MOST] = { false };
+
+    await_topics(r, (uint64_t)count);
+    client_subscribe(c, "r/+", 0); /* its worker asks the shards behind what it has published */
+    for (int i = 0; i < count; i++) {
+        struct mqtt_publish p = client_expect(c, MQTT_PUBLISH).publish;
+        uint64_t at;
+
+        assert_true(str_eq(p.payload, str_of(payload)));
+        assert_int_equal(str_to_u64(str_from(p.topic.p + 2, p.topic.n - 2), &at), 0);
+        assert_true(at < (uint64_t)count && !there[at]);
+        there[at] = true;
+    }
+}
+
+static void limit_test(struct site *x, bool round)
+{
+    struct client pub, old;
+    struct mqtt_packet pk = publish_packet("r/old", "waits", 1, true, 9);
+    uint64_t refused;
+    int64_t limit;
+
+    x->tune = few;
+    again(x, false);
+    pub = client_connect(&x->r, MQTT_V5, "pub");
+    fill(&x->r, &pub);
+    refuse_more(&x->r, &pub);
+    again(x, round);
+    client_close(&pub);
+    old = client_connect(&x->r, MQTT_V5, "look");
+    expect_kept(&x->r, &old, MOST, "second");
+    client_close(&old);
+
+    /* 3.1.1 has no word for it, and waits for room. */
+    pub = client_connect(&x->r, MQTT_V5, "pub");
+    old = client_connect(&x->r, MQTT_V311, "old");
+    refused = counted(&x->r, "wayside_mqtt_publications_refused_total", "");
+    client_send(&old, &pk);
+    limit = now_ms() + RIG_WAIT_MS;
+    while (counted(&x->r, "wayside_mqtt_publications_refused_total", "") == refused) {
+        assert_true(now_ms() < limit);
+        poll(NULL, 0, 1);
+    }
+    assert_int_equal(keep(&pub, MOST - 1, "", 1), 0);
+    client_expect(&old, MQTT_PUBACK);
+    await_topics(&x->r, MOST);
+    assert_int_equal(client_publish(&pub, "r/old", "", 1, true), 0);
+    await_topics(&x->r, MOST - 1);
+
+    x->tune = fewer; /* what is there stays */
+    again(x, round);
+    client_close(&old);
+    client_close(&pub);
+    old = client_connect(&x->r, MQTT_V5, "look");
+    expect_kept(&x->r, &old, MOST - 1, "second");
+    client_close(&old);
+    pub = client_connect(&x->r, MQTT_V5, "pub");
+    assert_int_equal(keep(&pub, MOST, "more", 1), MQTT_REASON_QUOTA);
+    for (int i = 0; i < MOST - 1; i++)
+        assert_int_equal(keep(&pub, i, "third", 1), 0);
+    again(x, round);
+    client_close(&pub);
+    pub = client_connect(&x->r, MQTT_V5, "pub");
+    expect_kept(&x->r, &pub, MOST - 1, "third");
+    client_close(&pub);
+}
+
+/* Wills, and what comes from inside: only the shard finds that they are too many, when they are written down. */
+static void shard_test(struct site *x, bool round)
+{
+    enum { OTHERS = 8 };
+    struct client pub, c;
+    char name[16];
+
+    x->tune = few;
+    again(x, false);
+    pub = client_connect(&x->r, MQTT_V5, "pub");
+    fill(&x->r, &pub);
+    for (int i = 0; i < OTHERS; i++) {
+        struct blob *payload = blob_new(STR("inside"));
+        struct mqtt_packet pk;
+
+        snprintf(name, sizeof(name), "will/%d", i);
+        pk = connect_packet(MQTT_V5, name);
+        pk.connect.has_will = true;
+        pk.connect.will = (struct mqtt_will){
+            .topic = str_of(name), .payload = STR("will"), .qos = (uint8_t)(i % 2), .retain = true
+        };
+        c = client_dial(&x->r, MQTT_V5);
+        assert_int_equal(client_hello(&c, &pk).code, 0);
+        client_close(&c);
+        snprintf(name, sizeof(name), "inside/%d", i);
+        assert_int_equal(
+            broker_post(x->r.broker, str_of(name), payload, (unsigned)i % 2, BROKER_RETAIN), 0);
+        blob_unref(payload);
+    }
+    await_dropped(&x->r, (uint64_t)2 * OTHERS);
+    again(x, round);
+    client_close(&pub);
+    c = client_connect(&x->r, MQTT_V5, "look");
+    expect_kept(&x->r, &c, MOST, "first");
+    client_close(&c);
+}
+
+static void the_limit_holds_for_all_shards_and_over_a_start(void **state)
+{
+    (void)state;
+    each_way(limit_test);
+}
+
+static void what_the_shard_refuses_is_not_there_after_a_start(void **state)
+{
+    (void)state;
+    each_way(shard_test);
+}
+
+static void the_limit_holds_where_nothing_is_written_down(void **state)
+{
+    (void)state;
+    for (unsigned workers = 1; workers <= 3; workers += 2) {
+        struct rig r;
+        struct client pub;
+
+        rig_init(&r);
+        few(&r.limits);
+        rig_start(&r, workers);
+        pub = client_connect(&r, MQTT_V5, "pub");
+        fill(&r, &pub);
+        refuse_more(&r, &pub);
+        expect_kept(&r, &pub, MOST, "second");
+        client_close(&pub);
+        rig_stop(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +446,9 @@ int main(void)
         cmocka_unit_test(what_waits_is_not_sent_behind_what_is_newer),
         cmocka_unit_test(what_is_newer_is_what_the_log_says),
         cmocka_unit_test(what_is_written_down_is_kept_as_long_as_it_holds),
+        cmocka_unit_test(the_limit_holds_where_nothing_is_written_down),
+        cmocka_unit_test(the_limit_holds_for_all_shards_and_over_a_start),
+        cmocka_unit_test(what_the_shard_refuses_is_not_there_after_a_start),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
