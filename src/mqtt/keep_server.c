@@ -138,8 +138,8 @@ void keep_set(struct part *p, struct message *m, bool has_place)
 /* ---- room ---- */
 
 /* Only its shard knows whether a topic is there. It is asked when few more have room, since what is on its way to the
- * shards is not counted yet; and behind what went to it before, so that a connection has not more than one under way
- * to each. */
+ * shards is not counted yet; and behind what went to it before, so that whoever waits for each answer has at most one
+ * under way to each. */
 #define FEW_MORE 1024u
 
 struct place_mail {

@@ -407,10 +407,43 @@ static void shard_test(struct site *x, bool round)
     client_close(&c);
 }
 
+/* None waits for the answer to the one before: what is on its way to the disk counts as well, but not what is then on
+ * its way to another shard. What is acknowledged is there in any case. */
+static void together_test(struct site *x, bool round)
+{
+    struct client pub;
+    int taken = 0;
+
+    x->tune = few;
+    again(x, false);
+    pub = client_connect(&x->r, MQTT_V5, "pub");
+    for (uint16_t i = 0; i < 2 * MOST; i++) {
+        char name[16];
+        struct mqtt_packet pk;
+
+        snprintf(name, sizeof(name), "r/%u", i);
+        pk = publish_packet(name, "first", 1, true, (uint16_t)(i + 1));
+        client_send(&pub, &pk);
+    }
+    for (int i = 0; i < 2 * MOST; i++)
+        taken += client_expect(&pub, MQTT_PUBACK).ack.code == 0;
+    assert_true(taken >= MOST && (x->workers > 1 || taken == MOST));
+    await_topics(&x->r, (uint64_t)taken);
+    again(x, round);
+    client_close(&pub);
+    await_topics(&x->r, (uint64_t)taken);
+}
+
 static void the_limit_holds_for_all_shards_and_over_a_start(void **state)
 {
     (void)state;
     each_way(limit_test);
+}
+
+static void the_limit_holds_for_those_sent_together(void **state)
+{
+    (void)state;
+    each_way(together_test);
 }
 
 static void what_the_shard_refuses_is_not_there_after_a_start(void **state)
@@ -448,6 +481,7 @@ int main(void)
         cmocka_unit_test(what_is_written_down_is_kept_as_long_as_it_holds),
         cmocka_unit_test(the_limit_holds_where_nothing_is_written_down),
         cmocka_unit_test(the_limit_holds_for_all_shards_and_over_a_start),
+        cmocka_unit_test(the_limit_holds_for_those_sent_together),
         cmocka_unit_test(what_the_shard_refuses_is_not_there_after_a_start),
     };
 
