@@ -32,9 +32,9 @@ enum journal_policy {
 struct journal_options {
     uint64_t segment_bytes; /* 64 KiB to 64 MiB; meant to be 1 to 4 MiB */
     uint64_t quota_bytes;   /* all segments together; at least 4 segments */
-    bool
-        quota_is_soft; /* only told in the status: whoever appends keeps to it, and goes beyond it to
-                                  write what makes room */
+    /* Whoever appends keeps to the quota and the floor, by what the status says, and goes beyond them to write
+     * what makes room: the quota is only told, and of the floor half is a reserve for that. */
+    bool quota_is_soft;
     uint64_t free_floor_bytes; /* space on the disk that the journal leaves free */
     uint64_t flush_window_ms;  /* 0: a flush starts as soon as none is in flight. Else the first
                                   record waits so long for others (spares flash at low rates) */
@@ -186,6 +186,11 @@ struct journal_status {
     uint64_t dropped, damaged; /* records lost to the quota or to damage since it was opened */
     uint64_t dropped_ever;     /* to the quota, since the journal is there */
     int error;                 /* 0, or why the last flush or append was refused */
+    /* With a soft quota, as of a second ago at most: */
+    uint64_t most_bytes;    /* as much as its disk lets it have, with what it has; 0: unknown */
+    uint64_t reserve_bytes; /* so much beyond that is there for what makes room */
+    uint64_t free_bytes;    /* on the disk */
+    uint64_t free_floor_bytes;
 };
 void journal_status(const struct journal *j, struct journal_status *out);
 

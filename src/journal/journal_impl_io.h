@@ -67,6 +67,7 @@ struct journal {
     struct queue appends, asks, retired;
     struct cell stopping, tend_soon;
     struct cell head, epoch, oldest, segments, bytes, dropped, dropped_ever, damaged, error;
+    struct cell most, free;
     struct list watches, cursors; /* the committer's */
     struct metrics *registry;
     struct journal_metrics metrics;

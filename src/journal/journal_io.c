@@ -147,6 +147,8 @@ static void publish(struct journal *j)
     cell_set(&j->dropped_ever, s->dropped_ever);
     cell_set(&j->damaged, s->counts.damaged + s->counts.lost);
     cell_set(&j->error, (uint64_t)(-s->error));
+    cell_set(&j->most, s->space.most);
+    cell_set(&j->free, s->space.free);
     cell_set(&j->head, s->durable_seq);
 }
 
@@ -413,6 +415,7 @@ int journal_open(const char *dir, const struct journal_options *o, const struct 
     list_init(&j->cursors);
     j->registry = metrics;
     j->gate = gate_new();
+    (void)spool_look_at_disk(&j->spool);
     publish(j);
     register_metrics(j, metrics);
     j->thread = thread_start("journal", committer, j);
@@ -462,5 +465,9 @@ void journal_status(const struct journal *j, struct journal_status *out)
                                     .dropped = cell_get(&j->dropped),
                                     .dropped_ever = cell_get(&j->dropped_ever),
                                     .damaged = cell_get(&j->damaged),
-                                    .error = -(int)cell_get(&j->error) };
+                                    .error = -(int)cell_get(&j->error),
+                                    .most_bytes = cell_get(&j->most),
+                                    .reserve_bytes = spool_reserve(&j->spool),
+                                    .free_bytes = cell_get(&j->free),
+                                    .free_floor_bytes = j->o.free_floor_bytes };
 }

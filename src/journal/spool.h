@@ -97,6 +97,11 @@ struct spool {
     int error;              /* of the last group; 0: went well */
     uint64_t probe_ns; /* after an error: not before, the next look whether the disk works again */
     bool failing;      /* the disk failed and has not worked since; said once */
+    struct spool_space { /* on the disk, with a soft quota: journal_status */
+        uint64_t most, free;
+        uint64_t bytes;   /* of the segments, when it was looked at */
+        uint64_t next_ns; /* when it is looked at again */
+    } space;
     struct list cursors;
     struct spool_counts counts;
 };
@@ -117,6 +122,11 @@ void spool_commit(struct spool *s, struct queue_node *entries);
  * away, a spare. force: cursors that have moved are written whatever the time. Returns the time
  * (mono ns) at which it wants to be called again; UINT64_MAX: not before something happens. */
 uint64_t spool_tend(struct spool *s, bool force);
+
+/* Asks the disk how much space there is, when that is due. Returns as spool_tend(), which does this. */
+uint64_t spool_look_at_disk(struct spool *s);
+/* What is there for what makes room, beyond the most that the journal lets others have. */
+uint64_t spool_reserve(const struct spool *s);
 
 /* Flushes what is lazy, when it is due or by force. Returns as spool_tend(), which does this. */
 uint64_t spool_flush_lazy(struct spool *s, bool force);

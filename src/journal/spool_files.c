@@ -10,7 +10,8 @@
  *
  * The limits: all segments and the spare together stay within the quota; a new file is made only
  * if the disk keeps its floor of free space, so that cursors and logs can be written on a disk
- * that "is full".
+ * that "is full". Where whoever appends keeps to both (quota_is_soft), half the floor is a reserve for what
+ * makes room; it holds a segment at least, since nothing can be written in less.
  */
 #include "journal/spool.h"
 
@@ -43,8 +44,50 @@ uint64_t spool_oldest(const struct spool *s)
     return s->count == 0 || s->rows[0].first_seq > s->durable_seq ? 0 : s->rows[0].first_seq;
 }
 
-/* A file of the right size under the spare's name. */
-static int make_spare(struct spool *s)
+/* What no segment may take of the disk. */
+static uint64_t last_floor(const struct spool *s)
+{
+    return s->o.quota_is_soft ? s->o.free_floor_bytes / 2 : s->o.free_floor_bytes;
+}
+
+uint64_t spool_reserve(const struct spool *s)
+{
+    uint64_t half = s->o.free_floor_bytes - s->o.free_floor_bytes / 2;
+
+    return half > s->o.segment_bytes ? half : s->o.segment_bytes;
+}
+
+#define SPACE_LOOK_NS 1000000000u
+
+/* In whole segments: what is left of less than one is of no use. */
+static uint64_t most_of(const struct spool *s, uint64_t left)
+{
+    uint64_t keep = last_floor(s) + spool_reserve(s), segment = s->o.segment_bytes;
+    uint64_t most = spool_bytes(s) + (s->has_spare ? segment : 0); /* the spare is room, too */
+
+    if (left >= keep)
+        return most + (left - keep) / segment * segment;
+    return most > keep - left ? most - (keep - left) : 1;
+}
+
+uint64_t spool_look_at_disk(struct spool *s)
+{
+    struct spool_space *space = &s->space;
+    uint64_t now;
+
+    if (!s->o.quota_is_soft)
+        return UINT64_MAX;
+    now = s->disk->ops->mono_ns(s->disk);
+    if (now < space->next_ns && space->bytes == spool_bytes(s))
+        return space->next_ns;
+    space->next_ns = now + SPACE_LOOK_NS;
+    space->bytes = spool_bytes(s);
+    space->most = s->disk->ops->free_bytes(s->disk, &space->free) < 0 ? 0 : most_of(s, space->free);
+    return space->next_ns;
+}
+
+/* A file of the right size under the spare's name, if the disk keeps the floor. */
+static int make_spare(struct spool *s, uint64_t floor)
 {
     uint64_t left = 0;
     int file, rc;
@@ -54,7 +97,7 @@ static int make_spare(struct spool *s)
     rc = s->disk->ops->free_bytes(s->disk, &left);
     if (rc < 0)
         return rc;
-    if (left < s->o.free_floor_bytes + s->o.segment_bytes)
+    if (left < floor + s->o.segment_bytes)
         return -ENOSPC;
     file = s->disk->ops->open(s->disk, SPOOL_SPARE, DISK_WRITE | DISK_CREATE);
     if (file < 0)
@@ -234,11 +277,11 @@ int spool_begin_segment(struct spool *s)
     int rc = 0, file;
 
     if (!s->has_spare)
-        rc = make_spare(s);
+        rc = make_spare(s, last_floor(s));
     if (rc == ERR_FULL || rc == -ENOSPC) {
         spool_keep_cursors(s);
         spool_trim(s);
-        rc = s->has_spare ? 0 : make_spare(s);
+        rc = s->has_spare ? 0 : make_spare(s, last_floor(s));
     }
     if (rc < 0)
         return rc;
@@ -376,7 +419,7 @@ static uint64_t probe(struct spool *s)
         s->probe_ns = now + PROBE_NS;
         rc = spool_write_id(s, s->id_file.said, s->id_file.said_first);
         if (rc == 0 && !s->has_spare)
-            rc = make_spare(s);
+            rc = make_spare(s, last_floor(s));
         s->error = rc;
     }
     return s->error == 0 || s->error == ERR_FULL ? UINT64_MAX : s->probe_ns;
@@ -399,6 +442,7 @@ uint64_t spool_tend(struct spool *s, bool force)
     keep_id(s);
     /* In advance, so that nobody waits for it; without room the next segment will say so. */
     if (!s->has_spare && s->file >= 0 && s->error == 0)
-        (void)make_spare(s);
-    return wake;
+        (void)make_spare(s, s->o.free_floor_bytes);
+    again = spool_look_at_disk(s);
+    return again < wake ? again : wake;
 }

@@ -358,6 +358,36 @@ static void test_the_floor_of_free_space_is_kept(void **state)
     kit_fini(&k);
 }
 
+/* Where whoever appends keeps to the floor it is told how far it may go, and goes half the floor further. */
+static void test_a_soft_floor_has_a_reserve(void **state)
+{
+    struct kit k;
+    uint64_t left = 0, told;
+
+    (void)state;
+    kit_init(&k);
+    spool_close(&k.spool);
+    k.disk->capacity = KIB(128);
+    k.o.free_floor_bytes = KIB(40);
+    k.o.quota_is_soft = true;
+    kit_open(&k);
+    (void)spool_look_at_disk(&k.spool);
+    told = k.spool.space.most;
+    assert_in_range(told, KIB(128 - 40 - 16), KIB(128 - 40));
+    while (spool_bytes(&k.spool) < told)
+        assert_int_equal(kit_append(&k, 1000, RECORD_READING), 0);
+    assert_int_equal(spool_reserve(&k.spool), KIB(20));
+    while (kit_append(&k, 1000, RECORD_READING) == 0)
+        ;
+    assert_int_equal(k.spool.error, -ENOSPC);
+    assert_true(spool_bytes(&k.spool) >= told + k.o.segment_bytes);
+    assert_int_equal(k.disk->base.ops->free_bytes(&k.disk->base, &left), 0);
+    assert_in_range(left, KIB(20), KIB(20) + 2 * k.o.segment_bytes);
+    (void)spool_tend(&k.spool, false);
+    assert_true(k.spool.space.most < spool_bytes(&k.spool));
+    kit_fini(&k);
+}
+
 static void test_locate_finds_the_segment_of_each_number(void **state)
 {
     struct kit k;
@@ -425,6 +455,7 @@ int main(void)
         TEST(test_a_given_up_segment_that_cannot_be_removed_never_comes_back),
         TEST(test_what_a_sink_has_seen_after_a_kill_survives_a_power_cut),
         TEST(test_the_floor_of_free_space_is_kept),
+        TEST(test_a_soft_floor_has_a_reserve),
         TEST(test_lazy_entries_are_flushed_in_their_time),
         TEST(test_locate_finds_the_segment_of_each_number),
         TEST(test_little_more_is_written_than_handed_in),
