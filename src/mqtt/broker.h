@@ -317,6 +317,8 @@ void broker_kick(struct broker *b, struct loop *l, struct str client_id, bool en
                  void (*done)(void *ctx, enum broker_kick result), void *ctx);
 /* The log is so full that publications that would have to be written are refused. From any thread. */
 bool broker_log_is_low(const struct broker *b);
+/* It is, and its quota would have room: the disk has none. */
+bool broker_disk_is_low(const struct broker *b);
 /* limits.mqtt_memory_max is passed: queues hold little, nothing more is retained. From any thread. */
 bool broker_memory_is_low(const struct broker *b);
 /* Connected clients now. From any thread. */

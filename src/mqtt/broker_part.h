@@ -82,6 +82,8 @@ struct kept_rules {
     struct list link;
 };
 
+enum log_full { LOG_HAS_ROOM, LOG_QUOTA_FULL, LOG_DISK_FULL };
+
 struct broker {
     struct workers *workers;
     unsigned count;
@@ -110,7 +112,7 @@ struct broker {
     struct cell memory_low;             /* 1: limits.mqtt_memory_max is passed */
     /* Bytes put into the log, of those published, and how many those may be (log_room_look()). */
     struct cell log_written, log_published, log_may;
-    struct cell log_full;       /* 1: a round has not made room either */
+    struct cell log_full;       /* enum log_full: a round has not made room either */
     struct cell retained_count; /* topics of clients, in all shards */
     struct rounds {             /* part 0's */
         bool running, failed;
@@ -120,6 +122,7 @@ struct broker {
         struct log_room room;
         uint64_t least;     /* the log grows by so much between two */
         uint64_t unwritten; /* of the metric, when the round began */
+        uint64_t told_ms;   /* that the disk has no space; 0: never */
     } rounds;
 };
 

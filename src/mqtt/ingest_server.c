@@ -320,7 +320,10 @@ enum ingest ingest_publish(struct conn *c, const struct mqtt_publish *pk, struct
      * asked for already. */
     if (!persist_has_room(p->b) && takes_log(c, pk, pub)) {
         if (broker_log_is_low(p->b))
-            return refused(c, pk, ERR_FULL, "the broker's log is nearly full: mqtt.log_quota");
+            return refused(c, pk, ERR_FULL,
+                           broker_disk_is_low(p->b)
+                               ? "the disk has no space for the broker's log: journal.free_floor"
+                               : "the broker's log is nearly full: mqtt.log_quota");
         conn_busy_set(c, BUSY_WAIT); /* much of what was published may be done with */
         conn_retry_in(c, RETRY_ROOM_MS);
         return INGEST_AGAIN;

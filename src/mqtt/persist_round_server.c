@@ -27,12 +27,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/metrics.h"
 #include "journal/journal.h"
 
 #include <assert.h>
 
 #define ROUND_LOOK_MS 50u
-#define ROUND_TRIM_MS 500u /* behind a round, what it made superfluous has gone by then */
+#define DISK_TELL_MS  60000u /* between two lines that the disk has no space */
+#define ROUND_TRIM_MS 500u   /* behind a round, what it made superfluous has gone by then */
 #define ROUND_LEAST   ((uint64_t)32 << 20) /* the log grows at least by so much between two */
 #define ROUND_OWED    512u                 /* numbers of a shared subscription in one record */
 #define ROUND_AHEAD   64u /* records that the disk may be behind a round's next turn */
@@ -464,10 +466,53 @@ bool persist_has_room(const struct broker *b)
 
 static struct log_size log_size(const struct broker *b)
 {
+    /* Gauges are summed while others count: below 0 for a moment. */
+    int64_t alive = metric_gauge_value(b->m.queued_bytes) + metric_gauge_value(b->m.retained_bytes);
     struct journal_status st;
 
     journal_status(b->journal, &st);
-    return (struct log_size){ st.bytes, cell_get(&b->log_written), cell_get(&b->log_published) };
+    return (struct log_size){ .bytes = st.bytes,
+                              .written = cell_get(&b->log_written),
+                              .published = cell_get(&b->log_published),
+                              .alive = alive > 0 ? (uint64_t)alive : 0,
+                              .disk = st.most_bytes,
+                              .reserve = st.reserve_bytes };
+}
+
+static void tell_disk(struct broker *b)
+{
+    struct rounds *r = &b->rounds;
+    uint64_t now_ms = loop_now_ms(b->parts[0]->loop);
+    struct journal_status st;
+
+    if (r->told_ms && now_ms - r->told_ms < DISK_TELL_MS)
+        return;
+    r->told_ms = now_ms;
+    journal_status(b->journal, &st);
+    log_warn(
+        "mqtt",
+        "publications are refused: the disk has no space for the broker's log; free some of it, "
+        "or let clients take what waits",
+        lf_u64("bytes", st.bytes), lf_u64("free", st.free_bytes),
+        lf_u64("free_floor", st.free_floor_bytes));
+}
+
+/* If there is no room, whose fault it is. */
+static void set_full(struct broker *b, const struct log_size *now)
+{
+    enum log_full full = LOG_HAS_ROOM;
+
+    if (no_room(b))
+        full = log_room_is_disk(&b->rounds.room, now) ? LOG_DISK_FULL : LOG_QUOTA_FULL;
+    if (cell_swap(&b->log_full, full) != full && full == LOG_DISK_FULL)
+        tell_disk(b);
+}
+
+/* It goes on as it was before, and is tried again a little later. */
+static void round_failed(struct broker *b)
+{
+    b->rounds.running = false;
+    log_room_fail(&b->rounds.room, loop_now_ms(b->parts[0]->loop));
 }
 
 static void let_publish(struct broker *b, const struct log_size *now)
@@ -476,7 +521,7 @@ static void let_publish(struct broker *b, const struct log_size *now)
 
     cell_set(&b->log_may, now->published + (left > 0 ? (uint64_t)left : 0));
     if (left > 0)
-        cell_set(&b->log_full, 0);
+        cell_set(&b->log_full, LOG_HAS_ROOM);
 }
 
 static void on_flushed(struct mail *m, struct loop *l)
@@ -490,7 +535,7 @@ static void on_flushed(struct mail *m, struct loop *l)
     if (--b->rounds.waiting > 0)
         return;
     if (b->rounds.failed)
-        b->rounds.running = false;
+        round_failed(b);
     else
         to_all(b, on_tell_round);
 }
@@ -507,20 +552,21 @@ static void on_part_done(struct mail *m, struct loop *l)
     mem_free(k);
     if (--r->waiting > 0)
         return;
-    r->running = false;
     /* Nobody waited for what a round writes: one that failed says that it is not whole. */
     r->failed |= metric_value(b->m.unwritten) != r->unwritten;
+    now = log_size(b);
     if (r->failed) {
-        cell_set(&b->log_full, no_room(b));
+        round_failed(b);
+        set_full(b, &now);
         log_warn("mqtt",
                  "sessions could not be written down anew; the log keeps growing until they can",
-                 lf_u64("bytes", log_size(b).bytes));
+                 lf_u64("bytes", now.bytes));
         return;
     }
+    r->running = false;
     journal_cursor_advance(b->cursor, r->base_before);
     journal_cursor_advance(b->cursor_base, r->base);
     r->base_before = r->base;
-    now = log_size(b);
     log_room_end(&r->room, &now, loop_now_ms(b->parts[0]->loop));
     log_debug("mqtt", "sessions written down anew", lf_u64("base", r->base));
 }
@@ -530,7 +576,7 @@ static void on_marker(void *ctx, int code, uint64_t seq)
     struct broker *b = ctx;
 
     if (code || b->parts[0]->stopping) {
-        b->rounds.running = false;
+        round_failed(b);
         return;
     }
     b->rounds.base = seq;
@@ -564,8 +610,8 @@ static void on_look(struct timer *t)
     let_publish(b, &now);
     if (log_room_wants_round(&b->rounds.room, &now, loop_now_ms(p->loop)))
         persist_round(b);
-    else if (loop_now_ms(p->loop) - b->rounds.room.ended_ms >= ROUND_TRIM_MS && no_room(b))
-        cell_set(&b->log_full, 1);
+    else if (loop_now_ms(p->loop) - b->rounds.room.ended_ms >= ROUND_TRIM_MS)
+        set_full(b, &now);
 }
 
 void persist_rounds_init(struct part *p)
@@ -601,5 +647,10 @@ void persist_rounds_stop(struct part *p)
 
 bool broker_log_is_low(const struct broker *b)
 {
-    return cell_get(&b->log_full) != 0;
+    return cell_get(&b->log_full) != LOG_HAS_ROOM;
+}
+
+bool broker_disk_is_low(const struct broker *b)
+{
+    return cell_get(&b->log_full) == LOG_DISK_FULL;
 }

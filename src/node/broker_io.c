@@ -9,6 +9,7 @@
 #include "mqtt/broker.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <sys/stat.h>
 
 /* "local" is a matter of the listener's address, not of the client's: who reaches an open listener
@@ -157,6 +158,7 @@ void broker_io_look(const struct journal *log, const struct broker *b, struct no
         return;
     journal_status(log, &js);
     /* What was refused last says nothing about now: whoever refuses is asked. */
-    state_set(state, NOT_READY_MQTT_LOG_FULL, broker_log_is_low(b));
-    state_set(state, NOT_READY_MQTT_LOG, js.error && js.error != ERR_FULL);
+    state_set(state, NOT_READY_MQTT_LOG_FULL, broker_log_is_low(b) && !broker_disk_is_low(b));
+    state_set(state, NOT_READY_MQTT_DISK, broker_disk_is_low(b) || js.error == -ENOSPC);
+    state_set(state, NOT_READY_MQTT_LOG, js.error && js.error != ERR_FULL && js.error != -ENOSPC);
 }

@@ -14,6 +14,9 @@
     X(JOURNAL_FULL, "the journal is full until its sink has taken some of it")                     \
     X(JOURNAL, "the journal refuses records")                                                      \
     X(MQTT_LOG_FULL, "the broker's log is full: mqtt.log_quota")                                   \
+    X(MQTT_DISK,                                                                                   \
+      "the disk has no space for the broker's log: free some of it, or let clients take "          \
+      "what waits; journal.free_floor is left free")                                               \
     X(MQTT_MEMORY, "memory for messages is short: limits.mqtt_memory_max")                         \
     X(MQTT_LOG, "the broker's log cannot be written")
 

@@ -31,8 +31,9 @@ struct site {
     struct addr addrs[3];              /* listeners, by enum broker_durability */
     const char *want;                  /* of the session with that id: expiry_s */
     uint32_t expiry_s;
-    uint64_t quota;   /* of the log; 0: more than any test writes */
-    struct cell disk; /* enum site_disk */
+    uint64_t quota;    /* of the log; 0: more than any test writes */
+    uint64_t capacity; /* of the disk; 0: as much */
+    struct cell disk;  /* enum site_disk */
     struct disk_ops disk_ops;
     const struct disk_ops *real_ops;
     struct rig r;
@@ -84,6 +85,25 @@ static inline int site_write(struct disk *d, int file, const void *p, size_t n, 
     return cell_get(&x->disk) == DISK_FAILS ? -EIO : x->real_ops->write(d, file, p, n, at);
 }
 
+static inline void add_bytes(void *ctx, const char *name, uint64_t bytes)
+{
+    (void)name;
+    *(uint64_t *)ctx += bytes;
+}
+
+static inline int site_free_bytes(struct disk *d, uint64_t *out)
+{
+    struct site *x = container_of((uintptr_t)d->ops, struct site, disk_ops);
+    uint64_t used = 0;
+    int rc;
+
+    if (!x->capacity)
+        return x->real_ops->free_bytes(d, out);
+    rc = d->ops->list(d, add_bytes, &used);
+    *out = used < x->capacity ? x->capacity - used : 0;
+    return rc;
+}
+
 static inline struct disk *site_disk(struct site *x, const char *dir)
 {
     struct fault f = { 0 };
@@ -94,6 +114,7 @@ static inline struct disk *site_disk(struct site *x, const char *dir)
     x->real_ops = d->ops;
     x->disk_ops = *d->ops;
     x->disk_ops.write = site_write;
+    x->disk_ops.free_bytes = site_free_bytes;
     d->ops = &x->disk_ops;
     return d;
 }

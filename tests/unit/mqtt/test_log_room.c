@@ -124,6 +124,51 @@ static void found_full(void **state)
     assert_int_equal(l.refused, MB);
 }
 
+/* A disk with less than the quota is the quota; once all is taken, the log is small again with nobody publishing. */
+static void a_small_disk_is_the_quota(void **state)
+{
+    struct log l = log_of(1024 * MB);
+
+    (void)state;
+    l.size.disk = 48 * MB;
+    l.size.reserve = 2 * MB;
+    for (int i = 0; i < 1000; i++) {
+        l.size.alive = l.live;
+        second(&l, MB / 2, 0);
+    }
+    assert_true(l.refused > 0 && l.live > l.size.disk / 4);
+    assert_true(l.most <= l.size.disk + MB);
+    l.size.alive = l.live = 0;
+    for (int i = 0; i < 15; i++)
+        second(&l, 0, 0);
+    assert_true(l.size.bytes < l.size.disk / 8);
+    l.refused = l.rounds = 0;
+    second(&l, MB, MB);
+    assert_int_equal(l.refused, 0);
+    for (int i = 0; i < 1000; i++)
+        second(&l, 0, 0);
+    assert_true(l.rounds <= 2); /* and not written again and again */
+}
+
+/* Others have filled the disk: a round that would not fit is not begun, so that it fits once enough is taken. */
+static void a_round_begins_once_it_fits(void **state)
+{
+    struct log_size now = {
+        .bytes = 30 * MB, .alive = 10 * MB, .disk = 28 * MB, .reserve = 8 * MB
+    };
+    struct log_room r = log_room_init(1024 * MB, 32 * MB, &now);
+
+    (void)state;
+    assert_true(log_room_look(&r, &now) <= 0);
+    assert_false(log_room_wants_round(&r, &now, 100));
+    now.alive = 5 * MB;
+    assert_true(log_room_wants_round(&r, &now, 100));
+    log_room_begin(&r, &now);
+    log_room_fail(&r, 200);
+    assert_false(log_room_wants_round(&r, &now, 300));
+    assert_true(log_room_wants_round(&r, &now, 20000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +176,8 @@ int main(void)
         cmocka_unit_test(what_was_drained_is_room_again),
         cmocka_unit_test(rounds_are_not_many),
         cmocka_unit_test(found_full),
+        cmocka_unit_test(a_small_disk_is_the_quota),
+        cmocka_unit_test(a_round_begins_once_it_fits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
