@@ -126,12 +126,19 @@ static bool is_node_filter(struct str filter)
     return str_starts(filter, STR("$wayside/have/")) && mqtt_filter_is_plain(filter);
 }
 
-/* The rest of what is below '$' is written by nodes only. */
+bool access_is_reserved(struct str topic)
+{
+    struct str first = str_cut(&topic, '/');
+
+    return str_eq(first, STR("$SYS")) || str_eq(first, STR("$share")) ||
+           str_eq(first, STR("$wayside"));
+}
+
 static bool may_publish(const struct acl *acl, const struct acl_who *who, struct str topic)
 {
     if (is_node_topic(topic) || sys_is_state(topic, who->client_id))
         return !acl || !acl_is_denied(acl, who, topic);
-    if (topic.n > 0 && topic.p[0] == '$')
+    if (access_is_reserved(topic))
         return false;
     return !acl || acl_may_publish(acl, who, topic);
 }

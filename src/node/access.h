@@ -7,7 +7,7 @@
  * node/access_server.h makes the answers to the services' questions of it.
  *
  * A name of the configuration is not looked for in the password file. Without an access file whoever
- * was let in may subscribe to everything and publish all but what begins with '$'.
+ * was let in may subscribe to everything and publish all but what is reserved.
  */
 #include "trust/acl.h"
 #include "trust/authz.h"
@@ -48,5 +48,8 @@ bool access_stands(const struct access *before, const struct access *now,
 bool access_has_user(const struct access *a, struct str user);
 /* What nodes publish, or (publish false) subscribe to, without a rule. */
 bool access_is_nodes(struct str object, bool publish);
+/* Below $SYS, $share or $wayside: no client publishes there, whatever a rule says, but what
+ * access_is_nodes(). (Below $wayside/have/ it could tell an edge that its records are kept.) */
+bool access_is_reserved(struct str topic);
 
 #endif

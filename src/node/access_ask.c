@@ -315,8 +315,9 @@ static const char *without_rules(const struct question *q, bool allowed, const s
         return "a client says there whether it is connected, and needs no rule for it";
     if (allowed && access_is_nodes(q->object, publish))
         return "nodes hand their records over there, and need no rule for it";
-    if (!allowed && publish && q->object.p[0] == '$' && !state && !access_is_nodes(q->object, true))
-        return "names that begin with '$' are the broker's own";
+    if (!allowed && publish && access_is_reserved(q->object) && !state &&
+        !access_is_nodes(q->object, true))
+        return "names below $SYS, $share and $wayside are the broker's own";
     if (!q->now->acl)
         return "there is no access file (mqtt.acl_file): whoever is let in may do it";
     if (why->line == 0)

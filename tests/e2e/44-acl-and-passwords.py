@@ -584,10 +584,11 @@ def test_publications_are_decided_as_mosquitto_decides_them(box):
         access = rng.choice(["read ", "write ", "readwrite ", ""] + ([] if pattern else ["deny "]))
         return f"{'pattern' if pattern else 'topic'} {access}{a_filter(pattern)}\n"
 
-    topics = ["/".join(rng.choice(levels) for _ in range(rng.randint(1, 4))) for _ in range(60)]
+    topics = ["/".join(rng.choice(levels) for _ in range(rng.randint(1, 4))) for _ in range(60)] + ["$aws/a", "$aws/b", "$aws/a/b"]
     compared = granted = 0
     for round_ in range(4):
         rules = "".join(a_rule(False) for _ in range(3)) + "user ann\n" + "".join(a_rule(rng.random() < 0.4) for _ in range(5))
+        rules += rng.choice(["topic $aws/+\n", "topic write $aws/a\n", "topic read $aws/#\n"])
         folder = box.dir / f"m{round_}"
         folder.mkdir()
         folder.chmod(0o755)

@@ -65,7 +65,7 @@ def test_no_auth_and_no_disconnect_from_the_server(hub):
 
 
 def test_a_will_that_may_not_be_published_is_refused(hub):
-    for topic, code in (("$other/x", 5), ("/".join("d" * 100), 3)):
+    for topic, code in (("$share/x", 5), ("/".join("d" * 100), 3)):
         Client(hub, V, expect=code, will={"topic": topic}).ended()
 
 

@@ -200,7 +200,7 @@ def test_no_authentication_but_by_name(hub):
 
 
 def test_a_will_that_may_not_be_published_is_refused(hub):
-    for topic, code in (("$SYS/x", 0x87), ("$other/x", 0x87), ("/".join("d" * 100), 0x90), ("d" * 2000, 0x90)):
+    for topic, code in (("$SYS/x", 0x87), ("$share/g/x", 0x87), ("/".join("d" * 100), 0x90), ("d" * 2000, 0x90)):
         Client(hub, V, expect=code, will={"topic": topic}).ended()
 
 
@@ -220,7 +220,7 @@ def test_receive_maximum_of_the_server(hub):
     assert c.get(PUBCOMP).id == 3
     c.ids = itertools.count(1000)
     for _ in range(MAX_INFLIGHT):
-        assert c.publish("$not/allowed", "x", 2) == 0x87
+        assert c.publish("$share/x", "x", 2) == 0x87
     c.send(publish(V, "in/max", b"x", 2, 3))
     assert c.answer(PUBREC).id == 3
     c.message("in/max", "x")
@@ -367,7 +367,7 @@ def test_reason_strings_only_for_those_who_want_them(hub):
         c = Client(hub, V, props=props)
         for qos in (1, 2):
             assert ("reason_string" in wrong_reading(c, qos).props) is told
-        assert c.publish("$other/x", "x", 1) == 0x87
+        assert c.publish("$share/x", "x", 1) == 0x87
         c.send(ack(V, PUBREL, 9), ack(V, PUBREC, 9))
         assert (c.get(PUBCOMP).props, c.get(PUBREL).props) == ({}, {})
         c.stop()
@@ -376,7 +376,7 @@ def test_reason_strings_only_for_those_who_want_them(hub):
 def test_a_refused_message_leaves_its_id_free(hub):
     c, w = Client(hub, V), Client(hub, V)
     w.subscribe(("free", 2))
-    c.send(publish(V, "$other/x", b"no", 2, 7))
+    c.send(publish(V, "$share/x", b"no", 2, 7))
     assert c.get(PUBREC).code == 0x87
     c.send(publish(V, "free", b"yes", 2, 7))
     assert c.get(PUBREC).code == 0
@@ -409,7 +409,7 @@ def test_topic_aliases_of_the_client(hub):
     w.message("alias/two", "q2", qos=2)
     c.publish("", "q2 again", 2, props={"topic_alias": 2})
     w.message("alias/two", "q2 again", qos=2)
-    assert c.publish("$other/x", "x", 1, props={"topic_alias": 3}) == 0x87
+    assert c.publish("$share/x", "x", 1, props={"topic_alias": 3}) == 0x87
     assert c.publish("", "x", 1, props={"topic_alias": 3}) == 0x87
     # It is the client's own, and of this connection only.
     other = Client(hub, V)

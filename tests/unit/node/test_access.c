@@ -155,12 +155,16 @@ static int ask(const struct access *a, const char *user, enum authz_action actio
     return rc;
 }
 
-static void without_rules_all_but_what_begins_with_dollar(void **state)
+static void without_rules_all_but_what_is_reserved(void **state)
 {
     struct access *a = access_of(0, NULL, NULL);
 
     (void)state;
     assert_int_equal(ask(a, NULL, AUTHZ_PUBLISH, "$SYS/x"), ERR_REFUSED);
+    assert_int_equal(ask(a, NULL, AUTHZ_PUBLISH, "$SYS"), ERR_REFUSED);
+    assert_int_equal(ask(a, NULL, AUTHZ_PUBLISH, "$share/g/x"), ERR_REFUSED);
+    assert_int_equal(ask(a, NULL, AUTHZ_PUBLISH, "$aws/things/x"), 0);
+    assert_int_equal(ask(a, NULL, AUTHZ_PUBLISH, "$SYSTEM/x"), 0);
     assert_int_equal(ask(a, NULL, AUTHZ_PUBLISH, "$wayside/up/1/x"), 0);
     assert_int_equal(ask(a, NULL, AUTHZ_PUBLISH, "$wayside/live/1/x"), 0);
     assert_int_equal(ask(a, NULL, AUTHZ_PUBLISH, "$wayside/have/2/x"), ERR_REFUSED);
@@ -173,10 +177,12 @@ static void without_rules_all_but_what_begins_with_dollar(void **state)
 
 static void with_rules_only_what_they_grant(void **state)
 {
-    struct access *a = access_of(0,
-                                 "topic read public/#\nuser ann\ntopic write in/#\n"
-                                 "topic read $SYS/#\ntopic write $SYS/#\npattern read c/%c/u/%u\n",
-                                 NULL);
+    struct access *a = access_of(
+        0,
+        "topic read public/#\nuser ann\ntopic write in/#\n"
+        "topic read $SYS/#\ntopic write $SYS/#\n"
+        "topic write $wayside/#\ntopic $aws/#\ntopic deny $aws/no\npattern read c/%c/u/%u\n",
+        NULL);
 
     (void)state;
     assert_int_equal(ask(a, NULL, AUTHZ_SUBSCRIBE, "public/+"), 0);
@@ -189,6 +195,10 @@ static void with_rules_only_what_they_grant(void **state)
     assert_int_equal(ask(a, "bob", AUTHZ_PUBLISH, "in/a"), ERR_REFUSED);
     assert_int_equal(ask(a, "ann", AUTHZ_SUBSCRIBE, "$SYS/broker/#"), 0);
     assert_int_equal(ask(a, "ann", AUTHZ_PUBLISH, "$SYS/broker/x"), ERR_REFUSED); /* never */
+    assert_int_equal(ask(a, "ann", AUTHZ_PUBLISH, "$wayside/have/2/x"), ERR_REFUSED);
+    assert_int_equal(ask(a, "ann", AUTHZ_PUBLISH, "$aws/things/x"), 0);
+    assert_int_equal(ask(a, "ann", AUTHZ_PUBLISH, "$aws/no"), ERR_REFUSED);
+    assert_int_equal(ask(a, NULL, AUTHZ_PUBLISH, "$aws/things/x"), ERR_REFUSED);
     /* What a group subscribes to is its filter. */
     assert_int_equal(ask(a, NULL, AUTHZ_SUBSCRIBE, "$share/g/public/+"), 0);
     assert_int_equal(ask(a, NULL, AUTHZ_SUBSCRIBE, "$share/g/#"), ERR_REFUSED);
@@ -268,5 +278,5 @@ static void who_stays_when_files_change(void **state)
 RUN(TEST(a_client_says_its_state_by_no_rule_but_heeds_a_deny), TEST(lets_in_who_may),
     TEST(a_verified_certificate_needs_no_password), TEST(names_of_both),
     TEST(the_configuration_stands_above_the_file), TEST(knows_when_nobody_can_log_in),
-    TEST(without_rules_all_but_what_begins_with_dollar), TEST(with_rules_only_what_they_grant),
+    TEST(without_rules_all_but_what_is_reserved), TEST(with_rules_only_what_they_grant),
     TEST(nodes_need_no_rule_but_heed_a_deny), TEST(who_stays_when_files_change))

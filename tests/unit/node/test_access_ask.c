@@ -229,11 +229,12 @@ static void reasons(void **state)
     why(now, "pi", "dev/pi/x",
         "\"publish\":{\"allowed\":true,\"because\":\"this rule grants it\",\"line\":3");
     why(now, "pi", "$SYS/x",
-        "\"publish\":{\"allowed\":false,\"because\":\"names that begin with '$'");
+        "\"publish\":{\"allowed\":false,\"because\":\"names below $SYS, $share");
     why(now, "pi", "$SYS/broker/connection/pi/state",
         "\"publish\":{\"allowed\":true,\"because\":\"a client says there");
     why(denying, "pi", "$SYS/broker/connection/pi/state",
         "\"publish\":{\"allowed\":false,\"because\":\"this rule denies it\",\"line\":1");
+    why(now, "pi", "$aws/x", "\"publish\":{\"allowed\":false,\"because\":\"no rule grants it\"");
     why(now, "pi", "$wayside/up/1/x", "\"publish\":{\"allowed\":true,\"because\":\"nodes hand");
     why(now, "eve", "a", "\"known\":false");
     why(now, NULL, "a/#",
