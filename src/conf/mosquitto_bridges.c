@@ -174,7 +174,7 @@ static void take_version(struct mosquitto *m, struct mosquitto_bridge *b, struct
     else if (str_eq(l->value, STR("mqttv311")))
         set(m, b, "version", STR("\"3.1.1\""), l);
     else if (str_eq(l->value, STR("mqttv31")))
-        mosquitto_refuse(m, l, "mqttv311, or mqttv50", "MQTT 3.1 is not spoken");
+        mosquitto_refuse(m, l, "mqttv311, or mqttv50", "a bridge does not speak MQTT 3.1");
     else
         mosquitto_mistake(m, l, NULL, "'%s' can be mqttv311 or mqttv50, not '%s'", l->row->name,
                           report_show(l->value).text);

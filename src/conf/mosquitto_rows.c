@@ -62,7 +62,7 @@ const struct mosquitto_row mosquitto_rows[] = {
 
     /* ---- listeners ---- */
     { "accept_protocol_versions", SCOPE_LISTENER, KIND_TEXT, WAY_WARN,
-      .say = "MQTT 3.1.1 and 5 are spoken on every listener" },
+      .say = "MQTT 3.1, 3.1.1 and 5 are spoken on every listener" },
     { "bind_address", SCOPE_GLOBAL, KIND_TEXT, WAY_OWN, ID_BIND_ADDRESS },
     { "bind_interface", SCOPE_LISTENER, KIND_TEXT, WAY_REFUSE, .flags = ROW_STARTS,
       .say = "listeners are bound to addresses here: it would listen on other interfaces too",

@@ -114,7 +114,7 @@ struct mqtt_will {
 };
 
 struct mqtt_connect {
-    enum mqtt_version version; /* a CONNECT says itself which it is */
+    enum mqtt_version version; /* a CONNECT says itself which it is; 3.1 is read as 3.1.1 */
     bool clean_start;          /* 3.1.1: clean session */
     /* 3.1.1 only: the sender is a bridge and says so by the high bit of the protocol level, a custom of
      * brokers that the standard does not know. It wants nothing back of what it sent, and the retain
@@ -191,7 +191,7 @@ struct mqtt_packet {
  *   ERR_MORE     call again with the same start and more bytes; nothing is set. The fixed header is
  *                checked as soon as it is there, so garbage is not waited for
  *   ERR_LIMIT    longer than max_bytes; why->code is 0x95
- *   ERR_VERSION  a CONNECT of another version (MQTT 3.1 or after 5): answer MQTT_CONNACK_VERSION
+ *   ERR_VERSION  a CONNECT of another version (before 3.1 or after 5): answer MQTT_CONNACK_VERSION
  *                and close; why->code is 0x84
  *   ERR_PROTO    why->code is the MQTT 5 reason code for CONNACK or DISCONNECT: 0x81 malformed,
  *                0x82 protocol error, 0x8F filter, 0x90 topic name. 3.1.1: just close

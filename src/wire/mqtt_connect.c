@@ -3,8 +3,8 @@
  * beside writer. A CONNECT is the one packet that carries its own version, so its reader decides
  * which standard applies to the rest of it.
  *
- * MQTT 3.1 ("MQIsdp") is told apart from garbage, so that such a client gets the answer that its
- * version understands instead of a closed connection.
+ * MQTT 3.1 ("MQIsdp") is read as 3.1.1, which says more strictly what it means: its packets are the
+ * same. Its limit of 23 characters on a client id is not kept, as with other brokers.
  */
 #include "wire/mqtt_body.h"
 
@@ -46,7 +46,8 @@ enum connect_flag {
 
 /* ---- CONNECT ---- */
 
-/* Set in the level by a bridge that speaks 3.1.1: see struct mqtt_connect. */
+#define LEVEL_V31 3u
+/* Set in the level by a bridge that speaks 3.1 or 3.1.1: see struct mqtt_connect. */
 #define BRIDGE_LEVEL 0x80u
 
 /* Name and level (3.1.2.1, 3.1.2.2). */
@@ -55,13 +56,15 @@ static int read_version(struct rd *r, enum mqtt_version *out, bool *out_bridge,
 {
     struct str name = mqtt_text_read(r);
     unsigned level = rd_u8(r);
-    bool bridge = level == (MQTT_V311 | BRIDGE_LEVEL);
     bool old = str_eq(name, STR("MQIsdp"));
+    unsigned lowest = old ? LEVEL_V31 : MQTT_V311;
+    bool bridge = level == (lowest | BRIDGE_LEVEL);
 
     if (r->bad || (!old && !str_eq(name, STR("MQTT"))))
         return mqtt_malformed(why, 0, "protocol name is not MQTT");
-    if (old || (level != MQTT_V311 && level != MQTT_V5 && !bridge)) {
-        (void)wire_refuse(why, MQTT_REASON_BAD_VERSION, r->at - 1, "protocol level is not 4 or 5");
+    if (level != lowest && !bridge && (old || level != MQTT_V5)) {
+        (void)wire_refuse(why, MQTT_REASON_BAD_VERSION, r->at - 1,
+                          "protocol level is not 4 or 5 (MQIsdp: 3)");
         return ERR_VERSION;
     }
     *out = level == MQTT_V5 ? MQTT_V5 : MQTT_V311;

@@ -308,7 +308,7 @@ def test_mosquitto_clients_and_large_payloads(box):
     big = os.urandom(700000)
     path = box.dir / "big"
     path.write_bytes(big)
-    for version in ("mqttv311", "mqttv5"):
+    for version in ("mqttv31", "mqttv311", "mqttv5"):
         out = open(box.dir / "out", "wb")
         sub = box.run("mosquitto_sub", "-h", "127.0.0.1", "-p", str(hub.port("mqtt")), "-t", "big/file", "-q", "1", "-C", "1", "-N",
                       "-V", version, stdout=out)

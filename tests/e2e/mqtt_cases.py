@@ -158,9 +158,14 @@ def another_protocol_level_is_answered_in_the_form_of_all(hub, v):
         p = c.get(CONNACK)
         assert (p.code, p.present) == (1, False), p
         c.ended()
-    c = Raw(hub, 4).send(connect(4, "c", name="MQIsdp", level=3))
-    assert c.get(CONNACK).code == 1
-    c.ended()
+    for level in (0, 2, 4, 5, 0x84, 255):  # MQTT 3.1 has one level, and is spoken as 3.1.1
+        c = Raw(hub, 4).send(connect(4, "c", name="MQIsdp", level=level))
+        assert c.get(CONNACK).code == 1
+        c.ended()
+    for level in (3, 0x83):
+        c = Raw(hub, 4).send(connect(4, "c" * 24, name="MQIsdp", level=level))
+        assert c.get(CONNACK).code == 0
+        c.send(disconnect(4)).ended()
 
 
 def every_combination_of_connect_flags(hub, v):

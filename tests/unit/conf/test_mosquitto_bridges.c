@@ -19,7 +19,7 @@ static const struct broker_case cases[] = {
     { MIN "topic x in 3\n", NULL, NULL, "the QoS can be 0, 1 or 2, not '3'" },
     { MIN "topic x in 1 a b c\n", NULL, NULL, "and no more" },
     { MIN "bridge_protocol_version mqttv50\n", NULL, "      version: \"5\"\n", NULL },
-    { MIN "bridge_protocol_version mqttv31\n", NULL, NULL, "MQTT 3.1 is not spoken" },
+    { MIN "bridge_protocol_version mqttv31\n", NULL, NULL, "a bridge does not speak MQTT 3.1" },
     { MIN "bridge_protocol_version 5\n", NULL, NULL, "can be mqttv311 or mqttv50" },
     { MIN "bridge_cafile ca.pem\n", NULL, "address: \"mqtts://h:1883\"\n", NULL },
     { MIN "bridge_cafile ca.pem\n", NULL, "ca: \"/etc/mosquitto/ca.pem\"\n", NULL },
