@@ -24,7 +24,7 @@ static int check_options(unsigned options, struct str filter, enum mqtt_version 
     if (options & (v == MQTT_V5 ? OPTION_RESERVED : OPTION_RESERVED_V311))
         return mqtt_malformed(why, at, "reserved bit in subscription options");
     if ((options & OPTION_QOS) == 3)
-        return mqtt_malformed(why, at, "subscription with QoS 3");
+        return wire_refuse(why, MQTT_REASON_PROTOCOL, at, "subscription with QoS 3");
     if ((options & OPTION_HANDLING) == OPTION_HANDLING)
         return wire_refuse(why, MQTT_REASON_PROTOCOL, at, "retain handling 3");
     if ((options & OPTION_NO_LOCAL) && str_starts(filter, STR("$share/"))) /* 3.8.3-4 */

@@ -732,7 +732,7 @@ def test_retain_handling(hub):
         c.stop()
     p.publish("rh/a", b"", 1, retain=True)
     p.stop()
-    for options, code in ((0x30, PROTOCOL), (0x31, PROTOCOL), (0x40, MALFORMED), (0x80, MALFORMED), (0x03, MALFORMED)):
+    for options, code in ((0x30, PROTOCOL), (0x31, PROTOCOL), (0x40, MALFORMED), (0x80, MALFORMED), (0x03, PROTOCOL)):
         Client(hub, V).send(subscribe(V, 1, [("a", 0), ("b", options)])).ended(code)
 
 

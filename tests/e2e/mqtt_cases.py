@@ -819,7 +819,7 @@ def malformed_subscriptions(hub, v):
         Client(hub, v).send(subscribe(v, 1, [("a", 0), (f, 0)])).ended(BAD_FILTER)
         Client(hub, v).send(unsubscribe(v, 1, [f])).ended(BAD_FILTER)
     for options in [3, 0x40, 0x80, 0xC0] + ([4, 8, 16, 32] if v == 4 else []):
-        Client(hub, v).send(subscribe(v, 1, [("a", 0), ("b", options)])).ended(MALFORMED)
+        Client(hub, v).send(subscribe(v, 1, [("a", 0), ("b", options)])).ended(PROTOCOL if options == 3 else MALFORMED)
     Client(hub, v).send(subscribe(v, 1, [])).ended(PROTOCOL)
     Client(hub, v).send(unsubscribe(v, 1, [])).ended(PROTOCOL)
 
