@@ -15,7 +15,8 @@
 #include <stdio.h>
 
 /* Topic, properties and header of a message beside its payload: message_size_limit counts only that. */
-#define PACKET_ROOM 2048
+#define PACKET_ROOM      2048
+#define PACKET_ROOM_TEXT "2048"
 
 static const char as_here[] = "as it is here anyway";
 
@@ -392,6 +393,24 @@ static void decide_log(struct mosquitto *m)
 
 /* ---- how large a message may be ---- */
 
+/* What mosquitto takes and the setting does not becomes the nearest number that it takes. */
+static void set_size(struct mosquitto *m, struct mosquitto_line *l, const char *more)
+{
+    const struct conf_row *row = mosquitto_target(m, l->row->to);
+    uint64_t least = 0, most = INT64_MAX, wanted = (uint64_t)l->number;
+
+    if (row)
+        value_range_unsigned(row, &least, &most);
+    l->number = (int64_t)(wanted < least ? least : wanted > most ? most : wanted);
+    mosquitto_set_line(m, l);
+    if (l->fate == FATE_UNDERSTOOD)
+        mosquitto_fate(m, l, FATE_UNDERSTOOD, "%.*s%s%s", STR_ARG(l->say),
+                       wanted < least  ? ", which is the least here"
+                       : wanted > most ? ", which is the most here"
+                                       : "",
+                       more);
+}
+
 static void decide_sizes(struct mosquitto *m)
 {
     struct mosquitto_line *packet = m->has[ID_MAX_PACKET_SIZE],
@@ -403,17 +422,13 @@ static void decide_sizes(struct mosquitto *m)
         message->number += PACKET_ROOM;
         if (packet && !packet->done)
             loser = packet->number <= message->number ? message : packet;
-        if (loser != message) {
-            mosquitto_set_line(m, message);
-            if (message->fate == FATE_UNDERSTOOD)
-                mosquitto_fate(m, message, FATE_UNDERSTOOD,
-                               "%.*s, with %d bytes for what is not payload; a client that sends "
-                               "more is disconnected",
-                               STR_ARG(message->say), PACKET_ROOM);
-        }
+        if (loser != message)
+            set_size(m, message,
+                     ", with " PACKET_ROOM_TEXT " bytes for what is not payload; a client that "
+                     "sends more is disconnected");
     }
     if (packet && !packet->done && loser != packet)
-        mosquitto_set_line(m, packet);
+        set_size(m, packet, "");
     if (loser && !loser->done)
         mosquitto_fate(m, loser, FATE_IGNORED, "line %u allows less",
                        (loser == packet ? message : packet)->at.line);

@@ -42,7 +42,10 @@ static const struct broker_case settings[] = {
     { "max_topic_alias 2000\n", NULL, NULL, "'max_topic_alias' can be 0 to 1024 here, not 2000" },
     /* The size of a message. */
     { "max_packet_size 19\n", NULL, NULL, "from 20 to" },
-    { "max_packet_size 100\n", NULL, NULL, "can be 128 to 267386880 here, not 100" },
+    { "max_packet_size 20\n", "understood: limits.mqtt_packet_max: 128, which is the least here",
+      "mqtt_packet_max: 128\n", NULL },
+    { "max_packet_size 268435460\n", "mqtt_packet_max: 267386880, which is the most here",
+      "mqtt_packet_max: 267386880\n", NULL },
     { "max_packet_size 1000\n", "!has no limit", "mqtt_packet_max: 1000\n", NULL },
     { "message_size_limit 0\n", "0 is no limit", "!mqtt_packet_max", NULL },
     { "message_size_limit 1000\n", "3048, with 2048 bytes for what is not payload",
@@ -51,7 +54,10 @@ static const struct broker_case settings[] = {
       "mqtt_packet_max: 2000\n", NULL },
     { "max_packet_size 9000\nmessage_size_limit 1000\n", "max_packet_size 9000: ignored: line 2",
       "mqtt_packet_max: 3048\n", NULL },
-    { "message_size_limit 268435455\n", NULL, NULL, "can be 128 to 267386880 here" },
+    { "message_size_limit 268435455\n",
+      "limits.mqtt_packet_max: 267386880, which is the most here, with 2048 bytes for",
+      "mqtt_packet_max: 267386880\n", NULL },
+    { "message_size_limit 268435456\n", NULL, NULL, "to 268435455, not 268435456" },
     { "", "packets of more than 1 MiB are refused", NULL, NULL },
     /* Topics. */
     { "", "every topic is the clients' own", "\ningest_builtin: false\n", NULL },
