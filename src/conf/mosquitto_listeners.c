@@ -369,6 +369,18 @@ static void take_files(struct mosquitto *m, struct mosquitto_listener *const *al
     take_common_file(m, all, count, id);
 }
 
+static void note_rules(struct mosquitto *m)
+{
+    for (const struct mosquitto_line *l = m->lines; l; l = l->next) {
+        if (!l->row || l->row->id != ID_ACL_FILE || l->fate != FATE_UNDERSTOOD)
+            continue;
+        buf_put(&m->notes,
+                STR("acl_file: a subscription wider than what it grants is refused (0x87; "
+                    "3.1.1: 0x80), where mosquitto grants it and filters\n"));
+        return;
+    }
+}
+
 /* ---- all of one listener ---- */
 
 static const char *who_text(const struct mosquitto *m, const struct mosquitto_listener *n)
@@ -461,6 +473,7 @@ void mosquitto_decide_listeners(struct mosquitto *m)
     count_listeners(m, all, count);
     take_files(m, all, count, ID_PASSWORD_FILE);
     take_files(m, all, count, ID_ACL_FILE);
+    note_rules(m);
     say_once(m, port, FATE_UNDERSTOOD, "of the default listener");
     say_once(m, bind, FATE_UNDERSTOOD, "of the default listener");
     mem_free(all);

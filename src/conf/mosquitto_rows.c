@@ -15,6 +15,10 @@
 #define STDERR "log lines go to standard error, with their time; systemd or a pipe keeps them"
 #define NO_FLUSH                                                                                   \
     "the journal writes each record before it is acknowledged; nothing is saved now and then"
+#define NO_DB                                                                                       \
+    "what mosquitto keeps in its file (mosquitto.db) is not taken over, neither retained messages " \
+    "nor what waits for sessions; what is kept here lies in the folder node.data"
+#define CARRY     "docs/mosquitto.md tells how to carry retained messages over"
 #define NO_PSK    "listeners have certificates here, no pre-shared keys"
 #define NO_ENGINE "private keys are PEM files here; there are no engines"
 #define NO_PLUGIN                                                                                  \
@@ -36,7 +40,8 @@ const struct mosquitto_row mosquitto_rows[] = {
       .mend = "list users under mqtt.users" },
     { "auth_plugin_deny_special_chars", SCOPE_PLUGIN, KIND_TEXT, WAY_PART, .flags = ROW_MANY },
     { "auto_id_prefix", SCOPE_SECURITY, KIND_TEXT, WAY_IGNORE,
-      .say = "ids that the hub gives are only seen in its log" },
+      .say = "ids that the hub gives are random and have no prefix; its log shows them, and a client "
+             "of MQTT 5 is told its own" },
     { "check_retain_source", SCOPE_GLOBAL, KIND_BOOL, WAY_WARN, .only = "true",
       .say = "who published a retained message is not asked again when it is read" },
     { "clientid_prefixes", SCOPE_GLOBAL, KIND_TEXT, WAY_REFUSE,
@@ -165,10 +170,8 @@ const struct mosquitto_row mosquitto_rows[] = {
     { "persistence", SCOPE_GLOBAL, KIND_BOOL, WAY_IGNORE,
       .say = "sessions and retained messages are always kept, on the disk before they are "
              "acknowledged; mqtt.durability: memory does without" },
-    { "persistence_file", SCOPE_GLOBAL, KIND_TEXT, WAY_IGNORE,
-      .say = "what is kept lies in the folder node.data" },
-    { "persistence_location", SCOPE_GLOBAL, KIND_TEXT, WAY_IGNORE,
-      .say = "what is kept lies in the folder node.data" },
+    { "persistence_file", SCOPE_GLOBAL, KIND_TEXT, WAY_WARN, .say = NO_DB, .mend = CARRY },
+    { "persistence_location", SCOPE_GLOBAL, KIND_TEXT, WAY_WARN, .say = NO_DB, .mend = CARRY },
     { "persistent_client_expiration", SCOPE_GLOBAL, KIND_WORD, WAY_OWN, ID_EXPIRATION,
       .to = "limits.mqtt_session_expiry_max_ms" },
     { "retained_persistence", SCOPE_GLOBAL, KIND_BOOL, WAY_IGNORE,
