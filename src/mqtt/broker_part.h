@@ -612,11 +612,12 @@ struct conn {
     const struct broker_rules *rules; /* of its listener */
     unsigned char state;
     uint8_t version;
-    uint8_t busy;              /* bits of enum conn_busy: why nothing is read */
-    bool choked : 1;           /* more waits than the high mark */
-    bool gone : 1;             /* the transport has closed */
-    bool will_off : 1;         /* DISCONNECT said so */
-    bool bridge : 1;           /* its CONNECT (3.1.1) said that it is one */
+    uint8_t busy;      /* bits of enum conn_busy: why nothing is read */
+    bool choked : 1;   /* more waits than the high mark */
+    bool gone : 1;     /* the transport has closed */
+    bool will_off : 1; /* DISCONNECT said so */
+    bool bridge : 1;   /* its CONNECT (3.1.1) said that it is one */
+    bool v31 : 1;      /* it speaks 3.1, which is 3.1.1 to all but the decoder and its CONNACK */
     bool answers_problems : 1; /* Request Problem Information */
     bool overfull : 1;         /* ends soon: its queue is full */
     bool answers_only : 1;     /* and pings: all else is not taken; it ends, and says that again */

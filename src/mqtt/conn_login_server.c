@@ -369,6 +369,7 @@ void conn_connect(struct conn *c, const struct mqtt_connect *pk, struct str pack
     c->hello = h;
     h->c = c;
     c->version = (uint8_t)pk->version;
+    c->v31 = pk->v31;
     h->bytes = mem_dup(packet.p, packet.n);
     if (mqtt_decode(str_from(h->bytes, packet.n), pk->version, packet.n, &again, &used, NULL))
         assert(false && "a packet decodes the same twice");
@@ -534,7 +535,7 @@ static bool send_connack(struct conn *c, const struct session *s)
     struct buf out = buf_init(1024);
     bool fits;
 
-    pk.connack.session_present = h->session_present;
+    pk.connack.session_present = h->session_present && !c->v31;
     o->has = MQTT_HAS(RECEIVE_MAX) | MQTT_HAS(MAX_PACKET) | MQTT_HAS(TOPIC_ALIAS_MAX);
     o->receive_max = (uint16_t)r->inflight_max;
     o->max_packet = (uint32_t)r->packet_max_bytes;

@@ -187,7 +187,10 @@ size_t conn_data(struct conn *c, struct str bytes)
             conn_end(c, MQTT_REASON_PROTOCOL, "first packet is not a CONNECT");
             return bytes.n;
         }
-        rc = mqtt_decode(rest, c->version ? c->version : MQTT_V311,
+        rc = mqtt_decode(rest,
+                         c->v31       ? MQTT_V31
+                         : c->version ? c->version
+                                      : MQTT_V311,
                          hello ? l->mqtt_connect_max_bytes : c->rules->packet_max_bytes, &pk, &used,
                          &why);
         if (rc == ERR_MORE)

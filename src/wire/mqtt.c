@@ -151,8 +151,10 @@ static const char *first_broken(unsigned first, enum mqtt_version v)
             return "PUBLISH with QoS 3";
         return (flags & 14) == 8 ? "DUP with QoS 0" : NULL; /* 3.3.1-2 */
     }
-    if (type == 0 || (type == MQTT_AUTH && v == MQTT_V311))
+    if (type == 0 || (type == MQTT_AUTH && v != MQTT_V5))
         return "reserved packet type";
+    if (v == MQTT_V31 && flags_of((enum mqtt_type)type) != 0)
+        flags &= ~8u; /* DUP (MQTT 3.1, 2.1) */
     return flags == flags_of((enum mqtt_type)type) ? NULL : "reserved flags of the fixed header";
 }
 
@@ -241,6 +243,7 @@ int mqtt_decode(struct str in, enum mqtt_version v, size_t max_bytes, struct mqt
     broken = first_broken(first, v);
     if (broken)
         return mqtt_malformed(why, 0, broken);
+    v = v == MQTT_V31 ? MQTT_V311 : v;
     rc = read_length(in, &n, &longer);
     if (rc < 0)
         return mqtt_malformed(why, 1, "remaining length of more than four bytes");

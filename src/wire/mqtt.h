@@ -17,7 +17,8 @@
 
 struct buf;
 
-enum mqtt_version { MQTT_V311 = 4, MQTT_V5 = 5 };
+/* MQTT_V31 is for mqtt_decode() alone: as 3.1.1, but what is sent again may have DUP set. */
+enum mqtt_version { MQTT_V31 = 3, MQTT_V311 = 4, MQTT_V5 = 5 };
 
 enum mqtt_type {
     MQTT_CONNECT = 1,
@@ -114,7 +115,8 @@ struct mqtt_will {
 };
 
 struct mqtt_connect {
-    enum mqtt_version version; /* a CONNECT says itself which it is; 3.1 is read as 3.1.1 */
+    enum mqtt_version version; /* a CONNECT says itself which it is */
+    bool v31;                  /* it is 3.1, which is read as 3.1.1 */
     bool clean_start;          /* 3.1.1: clean session */
     /* 3.1.1 only: the sender is a bridge and says so by the high bit of the protocol level, a custom of
      * brokers that the standard does not know. It wants nothing back of what it sent, and the retain

@@ -4,7 +4,7 @@
  * which standard applies to the rest of it.
  *
  * MQTT 3.1 ("MQIsdp") is read as 3.1.1, which says more strictly what it means: its packets are the
- * same. Its limit of 23 characters on a client id is not kept, as with other brokers.
+ * same, but for DUP in what is sent again, and a CONNACK knows no session present. Its limit of 23 characters on a client id is not kept, as with other brokers.
  */
 #include "wire/mqtt_body.h"
 
@@ -46,18 +46,16 @@ enum connect_flag {
 
 /* ---- CONNECT ---- */
 
-#define LEVEL_V31 3u
 /* Set in the level by a bridge that speaks 3.1 or 3.1.1: see struct mqtt_connect. */
 #define BRIDGE_LEVEL 0x80u
 
 /* Name and level (3.1.2.1, 3.1.2.2). */
-static int read_version(struct rd *r, enum mqtt_version *out, bool *out_bridge,
-                        struct wire_why *why)
+static int read_version(struct rd *r, struct mqtt_connect *out, struct wire_why *why)
 {
     struct str name = mqtt_text_read(r);
     unsigned level = rd_u8(r);
     bool old = str_eq(name, STR("MQIsdp"));
-    unsigned lowest = old ? LEVEL_V31 : MQTT_V311;
+    unsigned lowest = old ? MQTT_V31 : MQTT_V311;
     bool bridge = level == (lowest | BRIDGE_LEVEL);
 
     if (r->bad || (!old && !str_eq(name, STR("MQTT"))))
@@ -67,8 +65,9 @@ static int read_version(struct rd *r, enum mqtt_version *out, bool *out_bridge,
                           "protocol level is not 4 or 5 (MQIsdp: 3)");
         return ERR_VERSION;
     }
-    *out = level == MQTT_V5 ? MQTT_V5 : MQTT_V311;
-    *out_bridge = bridge;
+    out->version = level == MQTT_V5 ? MQTT_V5 : MQTT_V311;
+    out->v31 = old;
+    out->bridge = bridge;
     return 0;
 }
 
@@ -129,17 +128,15 @@ static int read_login(struct rd *r, unsigned flags, struct mqtt_connect *out, st
 int mqtt_read_connect(struct str body, struct mqtt_connect *out, struct wire_why *why)
 {
     struct rd r = rd_init(body);
-    enum mqtt_version v = MQTT_V311;
+    enum mqtt_version v;
     const char *broken;
     unsigned flags;
     size_t at;
-    bool bridge = false;
-    int rc = read_version(&r, &v, &bridge, why);
+    int rc = read_version(&r, out, why);
 
     if (rc)
         return rc;
-    out->version = v;
-    out->bridge = bridge;
+    v = out->version;
     at = r.at;
     flags = rd_u8(&r);
     broken = flags_broken(flags, v);
@@ -166,8 +163,9 @@ void mqtt_write_connect(struct buf *out, const struct mqtt_connect *c)
 
     if (c->has_will)
         flags |= FLAG_WILL | (unsigned)c->will.qos << 3 | (c->will.retain ? FLAG_WILL_RETAIN : 0u);
-    mqtt_text_write(out, STR("MQTT"));
-    buf_u8(out, (uint8_t)(c->version | (c->bridge && c->version == MQTT_V311 ? BRIDGE_LEVEL : 0)));
+    mqtt_text_write(out, c->v31 ? STR("MQIsdp") : STR("MQTT"));
+    buf_u8(out, (uint8_t)((c->v31 ? MQTT_V31 : c->version) |
+                          (c->bridge && c->version == MQTT_V311 ? BRIDGE_LEVEL : 0)));
     buf_u8(out, (uint8_t)flags);
     buf_u16(out, c->keep_alive_s);
     if (c->version == MQTT_V5)

@@ -1,7 +1,7 @@
 """MQTT 3.1.1, statement by statement: mqtt_statements.py says which test stands for which. Most are in mqtt_cases.py, which
 MQTT 5 shares; here is what only 3.1.1 asks. One hub serves all."""
-from mqtt_raw import (AUTH, CONNACK, CONNECT, DISCONNECT, PINGREQ, PINGRESP, PUBACK, PUBLISH, PUBREL, SEEN, SUBACK, UNSUBACK, Client, Raw, Wrong, connect,
-                      decode, packet, text)
+from mqtt_raw import (AUTH, CONNACK, CONNECT, DISCONNECT, PINGREQ, PINGRESP, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, SEEN, SUBACK, UNSUBACK, Client, Raw, Wrong,
+                      ack, connect, decode, packet, publish, subscribe, text, unsubscribe)
 from mqtt_statements import run
 
 V = 4
@@ -67,6 +67,23 @@ def test_no_auth_and_no_disconnect_from_the_server(hub):
 def test_a_will_that_may_not_be_published_is_refused(hub):
     for topic, code in (("$share/x", 5), ("/".join("d" * 100), 3)):
         Client(hub, V, expect=code, will={"topic": topic}).ended()
+
+
+def test_mqtt_31_is_spoken_as_311(hub):
+    """But for DUP in all that is sent again, and a CONNACK that does not tell of a session."""
+    hello = connect(V, "old", clean=False, name="MQIsdp", level=3)
+    c = Raw(hub, V).send(hello)
+    assert c.get(CONNACK).code == 0
+    c.send(subscribe(V, 1, [("old/#", 2)], flags=10), publish(V, "old/x", "y", 2, 2))
+    assert [(c.next().kind) for _ in range(2)] == [SUBACK, PUBREC]
+    c.close()
+    c = Raw(hub, V).send(hello)
+    p = c.get(CONNACK)
+    assert (p.code, p.present) == (0, False), p
+    c.send(ack(V, PUBREL, 2, flags=10), unsubscribe(V, 3, ["old/#"], flags=10))
+    assert {PUBCOMP, UNSUBACK} <= {c.next().kind for _ in range(3)}
+    c.send(ack(V, PUBREL, 2, flags=6)).ended()
+    Client(hub, V, "old", clean=True).stop()
 
 
 def test_every_return_code_that_can_be_caused_was_given(hub):

@@ -82,6 +82,28 @@ static void connect_says_its_version(void **state)
     buf_fini(&bytes);
 }
 
+/* Read as 3.1.1, and written again as what it is. What is sent again may have DUP set there only. */
+static void connect_of_31(void **state)
+{
+    struct mqtt_packet p = { .type = MQTT_CONNECT,
+                             .connect = { .version = MQTT_V311, .v31 = true, .bridge = true } },
+                       d;
+    struct str again = STR("\x6a\x02\x00\x01");
+    struct buf bytes;
+    size_t used;
+
+    (void)state;
+    round_trip(&p, MQTT_V311, &bytes, &d);
+    assert_int_equal(d.connect.version, MQTT_V311);
+    assert_true(d.connect.v31 && d.connect.bridge);
+    buf_fini(&bytes);
+    assert_int_equal(mqtt_decode(again, MQTT_V31, 100, &d, &used, NULL), 0);
+    assert_int_equal(d.type, MQTT_PUBREL);
+    assert_int_equal(mqtt_decode(again, MQTT_V311, 100, &d, &used, NULL), ERR_PROTO);
+    again = STR("\x4a\x02\x00\x01");
+    assert_int_equal(mqtt_decode(again, MQTT_V31, 100, &d, &used, NULL), ERR_PROTO);
+}
+
 static void connack_fields(void **state)
 {
     struct mqtt_packet p = { .type = MQTT_CONNACK,
@@ -145,5 +167,5 @@ static void auth_fields(void **state)
     buf_fini(&bytes);
 }
 
-RUN(TEST(connect_fields), TEST(connect_says_its_version), TEST(connack_fields),
+RUN(TEST(connect_fields), TEST(connect_says_its_version), TEST(connect_of_31), TEST(connack_fields),
     TEST(shortest_forms), TEST(auth_fields))
