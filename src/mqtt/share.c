@@ -116,6 +116,7 @@ void share_tell(struct share *sh, const struct share_told *t)
         return;
     m->turn = t->turn;
     m->credit = t->credit;
+    m->here = t->credit > 0;
     m->part = t->part;
 }
 
@@ -139,6 +140,14 @@ struct share_member *share_pick(struct share *sh)
         return m;
     }
     return NULL;
+}
+
+bool share_is_attended(const struct share *sh)
+{
+    for (uint32_t i = 0; i < sh->count; i++)
+        if (sh->members[i].here)
+            return true;
+    return false;
 }
 
 /* ---- what waits ---- */

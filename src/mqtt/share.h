@@ -25,6 +25,7 @@ struct share_member {
     unsigned part;   /* the worker that has its session */
     uint8_t options; /* enum tree_options */
     bool lasting;    /* its session is written down */
+    bool here;       /* connected: it has told of room since it came */
 };
 struct share_waiting {
     struct message *m;
@@ -82,7 +83,7 @@ bool share_leave(struct share *sh, uint64_t serial);
  * as is what is said of no member. */
 struct share_told {
     uint64_t serial;
-    uint32_t turn, credit;
+    uint32_t turn, credit; /* no credit: it is away */
     unsigned part;
 };
 void share_tell(struct share *sh, const struct share_told *t);
@@ -91,6 +92,8 @@ void share_stall(struct share *sh, uint64_t serial, uint32_t turn);
 /* The member whose turn it is among those with credit, or NULL when none has. Valid until the next
  * call; the caller takes from its credit what it gives it. */
 struct share_member *share_pick(struct share *sh);
+/* Some member is connected, though it may have no room. */
+bool share_is_attended(const struct share *sh);
 
 /* m is a message of the group's with a number: it is owed from now on, or was already. */
 void share_owe(struct share *sh, struct message *m);

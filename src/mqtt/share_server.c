@@ -298,8 +298,8 @@ void share_publish(struct part *p, struct share *sh, struct publication *pub)
         share_owe(sh, publication_message(pub));
     if ((sh->waiting == 0 || qos == 0) && offer(p, sh, pub, qos))
         return;
-    if (qos == 0) {
-        metric_add(p->b->m.dropped_slow, 1);
+    if (qos == 0) { /* as with a session, nobody who is away is owed it */
+        metric_add(p->b->m.dropped_slow, share_is_attended(sh));
     } else if (share_wait(sh, publication_message(pub), qos)) {
         metric_add(p->b->m.dropped_queue, 1);
         if (pub->src.seq != 0) {
@@ -333,10 +333,8 @@ static void on_bounce(struct mail *m, struct loop *l)
 
     if (sh && o->known)
         share_stall(sh, o->serial, o->turn);
-    if (sh)
+    if (sh) /* else it ended, and what it was owed with it */
         share_publish(p, sh, &pub);
-    else
-        metric_add(p->b->m.dropped_queue, 1);
     publication_fini(&pub);
     mem_free(o);
 }
@@ -365,7 +363,6 @@ static void free_share(struct part *p, struct share *sh)
     map_remove(&p->shares, share_key(sh));
     map_remove(&p->shares_by_id, id_key(&sh->id));
     metric_gauge_add(p->b->m.shared, -1);
-    metric_add(p->b->m.dropped_queue, sh->waiting);
     share_free(sh);
 }
 

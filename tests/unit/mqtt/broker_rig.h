@@ -407,6 +407,15 @@ static inline void rig_await_connected(const struct rig *r, const char *id, bool
     }
 }
 
+static inline uint64_t rig_dropped(const struct rig *r, const char *cause)
+{
+    char label[40];
+
+    snprintf(label, sizeof(label), "cause=\"%s\"", cause);
+    return metric_value(metrics_counter(r->metrics, "wayside_mqtt_messages_dropped_total", label,
+                                        "MQTT messages dropped on their way to a subscriber"));
+}
+
 /* A connected client on a given worker: dials until the system has chosen that one. id: as in the
  * CONNECT. */
 static inline struct client client_connect_on(const struct rig *r,

@@ -1,17 +1,6 @@
 /* What becomes of messages that wait for a client that is away or slow, by the rules of its listener. */
 #include "broker_rig.h"
 
-#include <stdio.h>
-
-static uint64_t dropped(const struct rig *r, const char *cause)
-{
-    char label[40];
-
-    snprintf(label, sizeof(label), "cause=\"%s\"", cause);
-    return metric_value(metrics_counter(r->metrics, "wayside_mqtt_messages_dropped_total", label,
-                                        "MQTT messages dropped on their way to a subscriber"));
-}
-
 static struct mqtt_packet lasting(const char *id, bool clean, uint32_t expiry_s)
 {
     struct mqtt_packet pk = connect_packet(MQTT_V5, id);
@@ -115,7 +104,7 @@ static void the_newest_goes(void **state)
     leave_one(&r, 1);
     pub = client_connect(&r, MQTT_V5, "pub");
     publish_numbers(&pub, 0, 8, 1);
-    assert_int_equal(dropped(&r, "queue"), 3);
+    assert_int_equal(rig_dropped(&r, "queue"), 3);
     assert_int_equal(rig_session(&r, "away").info.dropped, 3);
     c = come_back(&r);
     expect_numbers(&c, 0, 5, 1);
@@ -142,12 +131,12 @@ static void the_oldest_of_qos_0_makes_room(void **state)
     publish_numbers(&pub, 1, 4, 0);
     publish_numbers(&pub, 5, 1, 0); /* instead of 1 */
     publish_numbers(&pub, 6, 2, 1); /* instead of 2 and 3 */
-    assert_int_equal(dropped(&r, "oldest_qos0"), 3);
+    assert_int_equal(rig_dropped(&r, "oldest_qos0"), 3);
     publish_numbers(&pub, 8, 2, 1);  /* 4 and 5 */
     publish_numbers(&pub, 10, 1, 1); /* nothing is left to give */
     publish_numbers(&pub, 11, 1, 0);
-    assert_int_equal(dropped(&r, "oldest_qos0"), 5);
-    assert_int_equal(dropped(&r, "queue"), 2);
+    assert_int_equal(rig_dropped(&r, "oldest_qos0"), 5);
+    assert_int_equal(rig_dropped(&r, "queue"), 2);
     c = come_back(&r);
     expect_numbers(&c, 0, 1, 1);
     expect_numbers(&c, 6, 4, 1);
@@ -214,7 +203,7 @@ static void nothing_is_kept_where_nothing_is_to_be(void **state)
     pub = client_connect(&r, MQTT_V5, "pub");
     publish_numbers(&pub, 0, 3, 1);
     publish_numbers(&pub, 3, 1, 0);
-    assert_int_equal(dropped(&r, "offline"), 3);
+    assert_int_equal(rig_dropped(&r, "offline"), 3);
     assert_int_equal(rig_session(&r, "away").info.queued, 0);
     c = come_back(&off); /* its subscriptions are there */
     publish_numbers(&pub, 4, 2, 1);
@@ -225,7 +214,7 @@ static void nothing_is_kept_where_nothing_is_to_be(void **state)
     assert_int_equal(rig_session(&r, "away").info.queued, 2);
     c = come_back(&off);
     client_expect_nothing(&c);
-    assert_int_equal(dropped(&r, "offline"), 5);
+    assert_int_equal(rig_dropped(&r, "offline"), 5);
     client_close(&c);
     client_close(&pub);
     rig_stop(&r);

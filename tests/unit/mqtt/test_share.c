@@ -57,6 +57,7 @@ static void members_with_room_take_turns(void **state)
         assert_true(share_join(sh, &(struct share_joining){ i, 0, 1, false }));
     assert_false(share_join(sh, &(struct share_joining){ 4, 5, 2, false }));
     assert_null(share_pick(sh)); /* nobody has said that there is room */
+    assert_false(share_is_attended(sh));
     tell(sh, 1, 1, 4);
     tell(sh, 2, 1, 1);
     tell(sh, 3, 1, 2);
@@ -69,6 +70,10 @@ static void members_with_room_take_turns(void **state)
     assert_int_equal(share_pick(sh)->options, 2);
     assert_int_equal(picked(sh, true), 4);
     assert_null(share_pick(sh));
+    assert_true(share_is_attended(sh));
+    for (uint64_t i = 1; i <= 4; i++)
+        tell(sh, i, 2, 0);
+    assert_false(share_is_attended(sh));
     share_free(sh);
 }
 

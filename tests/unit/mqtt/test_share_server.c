@@ -191,6 +191,44 @@ static void without_anybody_connected_it_waits(void **state)
     }
 }
 
+/* As with a session: nobody is owed QoS 0 while he is away, nor anything after the end. */
+static void what_nobody_was_owed_is_not_counted(void **state)
+{
+    (void)state;
+    for (unsigned workers = 1; workers <= 3; workers++) {
+        struct mqtt_packet pk = lasting("a", 1000);
+        struct client pub, a;
+        struct metric *groups;
+        int64_t end;
+        struct rig r;
+
+        rig_init(&r);
+        rig_start(&r, workers);
+        groups = metrics_gauge(r.metrics, "wayside_mqtt_shared_subscriptions", NULL,
+                               "MQTT shared subscriptions, groups of members");
+        a = member(&r, "a", 1000, 1);
+        assert_int_equal(metric_value(groups), 1);
+        client_close(&a);
+        rig_await_connected(&r, "a", false);
+        pub = client_connect(&r, MQTT_V5, "pub");
+        publish_numbers(&pub, 0, 5, 0);
+        publish_numbers(&pub, 5, 8, 1);
+        a = client_dial(&r, MQTT_V5);
+        pk.connect.props.session_expiry_s = 0;
+        assert_true(client_hello(&a, &pk).session_present);
+        for (int i = 0; i < 3; i++)
+            client_expect(&a, MQTT_PUBLISH); /* not acknowledged */
+        client_close(&a);                    /* the session ends, and the group with it */
+        for (end = now_ms() + RIG_WAIT_MS; metric_value(groups) > 0;)
+            assert_true(now_ms() < end);
+        client_expect_nothing(&pub);
+        assert_int_equal(rig_dropped(&r, "slow"), 0);
+        assert_int_equal(rig_dropped(&r, "queue"), 0);
+        client_close(&pub);
+        rig_stop(&r);
+    }
+}
+
 /* MQTT-4.8.2-4 and -5: what was begun with one client is ended with it. */
 static void qos_2_stays_with_its_client(void **state)
 {
@@ -497,7 +535,7 @@ static void nobody_is_offered_anything_at_a_stop(void **state)
 
 RUN(TEST(each_message_goes_to_one_and_turns_are_fair),
     TEST(an_absent_or_stalled_member_gets_nothing), TEST(without_anybody_connected_it_waits),
-    TEST(qos_2_stays_with_its_client), TEST(a_refusal_is_final),
-    TEST(a_member_of_qos_0_is_not_used_up), TEST(options_hold), TEST(members_leave),
-    TEST(a_moving_member_loses_nothing), TEST(memberships_are_bounded),
+    TEST(what_nobody_was_owed_is_not_counted), TEST(qos_2_stays_with_its_client),
+    TEST(a_refusal_is_final), TEST(a_member_of_qos_0_is_not_used_up), TEST(options_hold),
+    TEST(members_leave), TEST(a_moving_member_loses_nothing), TEST(memberships_are_bounded),
     TEST(nobody_is_offered_anything_at_a_stop))

@@ -35,7 +35,7 @@ export const CAUSE_TEXT: Readonly<Record<Cause, string>> = {
     slow: 'the client was too slow for QoS 0',
     queue: 'its queue was full',
     oldest_qos0: 'QoS 0 that made room in a full queue',
-    offline: 'QoS 0 for a client that was away',
+    offline: 'for a client that was away, whose listener keeps nothing',
     size: 'larger than it takes',
     expired: 'expired while it waited',
     retained: 'no room for another retained message',
