@@ -421,7 +421,8 @@ static void check_will(struct conn *c)
 static struct message *make_will(struct conn *c)
 {
     const struct mqtt_will *w = &c->hello->pk.will;
-    struct buf props = buf_init(c->part->b->limits.mqtt_connect_max_bytes);
+    struct str mount = c->rules->mount_point;
+    struct buf props = buf_init(c->part->b->limits.mqtt_connect_max_bytes + mount.n);
     struct message_source src = {
         .topic = w->topic,
         .payload = w->payload,
@@ -432,7 +433,7 @@ static struct message *make_will(struct conn *c)
     struct message *m;
 
     if (c->version == MQTT_V5)
-        mqtt_props_forward(&props, &w->props);
+        mount_forward(mount, &w->props, &props);
     src.props = buf_str(&props);
     /* The expiry of a will counts from its publication; will_publish() starts it. */
     if (c->version == MQTT_V5 && (w->props.has & MQTT_HAS(MESSAGE_EXPIRY)))

@@ -132,12 +132,13 @@ static bool route(struct conn *c, const struct mqtt_publish *pk, struct str topi
                  .qos = pk->qos,
                  .retain = pk->retain },
     };
-    struct buf props = buf_init(c->part->b->limits.mqtt_packet_max_bytes);
+    struct str mount = c->rules->mount_point;
+    struct buf props = buf_init(c->part->b->limits.mqtt_packet_max_bytes + mount.n);
     enum ingest done;
 
     /* `has` does not name user properties. */
     if (c->version == MQTT_V5 && pk->props.raw.n > 0) {
-        mqtt_props_forward(&props, &pk->props);
+        mount_forward(mount, &pk->props, &props);
         pub.src.props = buf_str(&props);
         if (pk->props.has & MQTT_HAS(MESSAGE_EXPIRY))
             pub.src.expires_ms =

@@ -189,12 +189,12 @@ void conn_send_forget(struct part *p)
     p->made[0].n = p->made[1].n = 0;
 }
 
-bool conn_send_publish(struct conn *c, const struct delivery *d)
+/* topic, props: as the client knows them. */
+static bool send_one(struct conn *c, const struct delivery *d, struct str topic, struct str props)
 {
-    const struct made *made = takes_made(c, d) ? make_packet(c->part, c->version, d) : NULL;
     const struct message_source *src = d->src;
     struct mqtt_publish_out o = {
-        .topic = src->topic,
+        .topic = topic,
         .payload_n = src->payload.n,
         .qos = d->qos,
         .dup = d->dup,
@@ -202,18 +202,10 @@ bool conn_send_publish(struct conn *c, const struct delivery *d)
         .packet_id = d->packet_id,
     };
     struct alias_use use = { 0 };
-    struct str topic;
     size_t header_max;
 
-    if (made)
-        return send_made(c, made, src->payload.n);
-    if (c->rules->mount_point.n > 0 && !mount_strip(c->rules->mount_point, &o.topic)) {
-        metric_add(c->part->b->m.dropped_mount, 1);
-        return false;
-    }
-    topic = o.topic;
     if (c->version == MQTT_V5) {
-        o.props = src->props;
+        o.props = props;
         o.sub_ids = d->ids.at;
         o.sub_id_count = d->ids.n;
         if (src->expires_ms != 0) {
@@ -239,6 +231,27 @@ bool conn_send_publish(struct conn *c, const struct delivery *d)
         alias_out_told(c->alias_out, topic, use.alias);
     c->sent++;
     return true;
+}
+
+bool conn_send_publish(struct conn *c, const struct delivery *d)
+{
+    const struct made *made = takes_made(c, d) ? make_packet(c->part, c->version, d) : NULL;
+    struct str mount = c->rules->mount_point, topic = d->src->topic, props = d->src->props;
+    struct buf room;
+    bool sent;
+
+    if (made)
+        return send_made(c, made, d->src->payload.n);
+    if (mount.n == 0)
+        return send_one(c, d, topic, props);
+    if (!mount_strip(mount, &topic)) {
+        metric_add(c->part->b->m.dropped_mount, 1);
+        return false;
+    }
+    room = buf_init(props.n);
+    sent = send_one(c, d, topic, mount_strip_reply(mount, props, &room));
+    buf_fini(&room);
+    return sent;
 }
 
 /* ---- acknowledgements ---- */

@@ -46,3 +46,33 @@ bool mount_strip(struct str mount, struct str *topic)
     *topic = str_skip(*topic, mount.n);
     return true;
 }
+
+void mount_forward(struct str mount, const struct mqtt_props *from, struct buf *raw)
+{
+    struct mqtt_props p = *from;
+    struct buf reply = buf_init(UINT16_MAX);
+
+    if (p.has & MQTT_HAS(RESPONSE_TOPIC)) {
+        p.response_topic = mount_topic(mount, p.response_topic, &reply);
+        if (buf_check(&reply))
+            p.has &= ~MQTT_HAS(RESPONSE_TOPIC);
+    }
+    mqtt_props_forward(raw, &p);
+    buf_fini(&reply);
+}
+
+struct str mount_strip_reply(struct str mount, struct str props, struct buf *room)
+{
+    struct str topic, whole;
+    size_t at;
+
+    if (mount.n == 0 || !mqtt_props_response_topic(props, &topic, &whole) || is_sys(topic))
+        return props;
+    at = (size_t)(whole.p - props.p);
+    buf_clear(room);
+    buf_put(room, str_sub(props, 0, at));
+    if (mount_strip(mount, &topic))
+        mqtt_props_put_text(room, MQTT_PROP_RESPONSE_TOPIC, topic);
+    buf_put(room, str_skip(props, at + whole.n));
+    return buf_str(room);
+}

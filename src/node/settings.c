@@ -205,9 +205,11 @@ static const struct conf_row listener_rows[] = {
           "revocation list of client_ca in PEM, read again by a reload for handshakes from then on "
           "(who is connected stays); while it is expired, no certificate counts" },
     { "mount_point", CONF_TEXT, LISTENER(mount_point), .max = 512, .check = check_mount,
-      .help = "such as site1/: put in front of each topic and filter of its clients (behind "
-              "$share/NAME/), and taken off what they get, so that they see nothing else. $SYS is "
-              "the same for all. Rows of ingest see the whole topic" },
+      .help =
+          "such as site1/: put in front of each topic and filter of its clients (behind "
+          "$share/NAME/), and taken off what they get, so that they see nothing else. So it is with "
+          "the response topic; one that lies outside does not reach them. $SYS is the same for "
+          "all. Rows of ingest see the whole topic" },
     { "durability", CONF_ENUM, LISTENER(durability),
       CONF_HAS(struct listener_settings, has_durability), .names = durability_names,
       .help = "of what its clients publish, where mqtt.topics does not say otherwise, and of their "

@@ -301,6 +301,22 @@ bool mqtt_props_sub_id(struct str raw, size_t *at, uint32_t *out_id)
     return false;
 }
 
+bool mqtt_props_response_topic(struct str raw, struct str *out_topic, struct str *out_whole)
+{
+    size_t at = 0, from = 0;
+    struct value v = { 0 };
+    unsigned id;
+
+    for (; props_next(raw, &at, &id, &v); from = at) {
+        if (id != MQTT_PROP_RESPONSE_TOPIC)
+            continue;
+        *out_topic = v.text;
+        *out_whole = str_sub(raw, from, at - from);
+        return true;
+    }
+    return false;
+}
+
 static void put_text(struct buf *out, struct str s)
 {
     assert(s.n <= UINT16_MAX);

@@ -73,6 +73,8 @@ struct mqtt_props {
 bool mqtt_props_user(struct str raw, size_t *at, struct str *out_name, struct str *out_value);
 /* As mqtt_props_user for the subscription identifiers (a PUBLISH may carry several). */
 bool mqtt_props_sub_id(struct str raw, size_t *at, uint32_t *out_id);
+/* The Response Topic of a validated raw view; *out_whole: the part of raw that is this property. */
+bool mqtt_props_response_topic(struct str raw, struct str *out_topic, struct str *out_whole);
 
 /* Appends one property in its encoded form, for building `raw` or mqtt_publish_out.props. */
 void mqtt_props_put_user(struct buf *raw, struct str name, struct str value);

@@ -48,13 +48,14 @@ class Raw:
     def send(self, first, body):
         self.s.sendall(packet(first, body))
 
-    def connect(self, client_id="c", props=b"", keepalive=60, will=None, user=None, password=None, clean=True):
+    def connect(self, client_id="c", props=b"", keepalive=60, will=None, user=None, password=None, clean=True,
+                will_props=b""):
         """The CONNACK as (code, properties by identifier)."""
         flags, tail = 2 if clean else 0, b""
         if will:
             topic, payload, qos, retain = will
             flags |= 4 | qos << 3 | (32 if retain else 0)
-            tail += self.props(b"") + text(topic) + text(payload)
+            tail += self.props(will_props) + text(topic) + text(payload)
         if user is not None:
             flags |= 128
             tail += text(user)
@@ -654,6 +655,31 @@ def test_a_mount_point_is_a_world_of_its_own(box):
         assert all_.message()[:2] == (state, b"0")
         for c in (a, b, all_):
             c.close()
+
+
+def test_answers_find_their_way_out_of_a_mount_point_and_in(box):
+    _, inside, outside = two_listeners(box, "mount_point: site1/")
+    a, b = inside(), outside()
+    for name, c in (("a", a), ("b", b)):
+        assert c.connect(name)[0] == 0
+        assert c.subscribe("#") == 0
+
+    def asks(client, topic, reply, seen):
+        client.publish(topic, props=b"\x08" + text(reply) + b"\x09" + text("7"))
+        for c, reply in seen:
+            assert c.message()[5] == {0x09: "7"} | ({0x08: reply} if reply else {}), (topic, reply)
+
+    asks(a, "ask", "re/x", ((a, "re/x"), (b, "site1/re/x")))
+    b.publish("site1/re/x", b"answer")
+    assert a.message()[:2] == ("re/x", b"answer")
+    assert b.message()[0] == "site1/re/x"
+    asks(b, "site1/ask", "site1/re/y", ((a, "re/y"), (b, "site1/re/y")))
+    asks(b, "site1/ask", "re/z", ((a, None), (b, "re/z")))  # it could not answer there
+    w = inside()
+    assert w.connect("w", will=("last", "5", 0, False), will_props=b"\x08" + text("re/w"))[0] == 0
+    w.s.close()
+    assert a.message()[5] == {0x08: "re/w"}
+    assert b.message()[5] == {0x08: "site1/re/w"}
 
 
 def test_a_session_from_elsewhere_brings_nothing_from_outside(box):

@@ -189,11 +189,15 @@ static void what_is_handed_on(void **state)
         .correlation_data = STR("c"),
     };
     struct buf raw = buf_init(100);
+    struct str topic, whole;
 
     (void)state;
     mqtt_props_forward(&raw, &p);
     assert_true(str_eq(buf_str(&raw), STR("\x01\x01\x03\x00\x01t\x08\x00\x01r\x09\x00\x01"
                                           "c\x26\x00\x01k\x00\x01v")));
+    assert_true(mqtt_props_response_topic(buf_str(&raw), &topic, &whole));
+    assert_true(str_eq(topic, STR("r")) && str_eq(whole, STR("\x08\x00\x01r")));
+    assert_false(mqtt_props_response_topic(p.raw, &topic, &whole));
     buf_fini(&raw);
 }
 
