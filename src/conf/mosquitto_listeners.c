@@ -171,8 +171,8 @@ static void take_protocol(struct mosquitto *m, struct mosquitto_listener *n,
                   l ? l : line);
     say_once(
         m, l, FATE_UNDERSTOOD,
-        ws ? "protocol: websocket, at / and /mqtt; pages of other sites need api.origins, other "
-             "names of this hub api.hosts"
+        ws ? "protocol: websocket, at / and /mqtt; pages of other sites need its origins, and on "
+             "loopback other names of this hub its hosts"
            : "protocol: mqtt");
 }
 

@@ -98,8 +98,9 @@ const struct mosquitto_row mosquitto_rows[] = {
     { "websockets_log_level", SCOPE_GLOBAL, KIND_NUMBER, WAY_IGNORE,
       .say = "there is no other library to log: log.level is for all" },
     { "websockets_origin", SCOPE_LISTENER, KIND_TEXT, WAY_WARN, .flags = ROW_MANY,
-      .say = "pages of the hub's own host may connect; others are listed under api.origins",
-      .mend = "write it there: api: {origins: [...]}" },
+      .say = "pages of the hub's own host may connect; others are listed under "
+              "mqtt.listeners[].origins",
+      .mend = "write it there: {address: ..., protocol: websocket, origins: [...]}" },
 
     /* ---- TLS ---- */
     { "cafile", SCOPE_LISTENER, KIND_PATH, WAY_OWN, ID_CAFILE, .flags = ROW_STARTS,

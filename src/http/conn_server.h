@@ -4,6 +4,7 @@
  * http_server.c has the server and its workers, conn_server.c the connection and its phases,
  * dispatch_server.c what happens between a head and its handler, request_server.c the handlers'
  * view, reply_server.c the answer on its way out, ws_server.c what comes after an upgrade. */
+#include "base/cell.h"
 #include "base/list.h"
 #include "base/metrics.h"
 #include "http/answer.h"
@@ -58,6 +59,8 @@ struct http_server {
     struct listener_places *places;
     const struct authz *authz;
     struct http_guard guard;
+    const char *section;
+    struct cell refusal_logged_ms; /* 0: never */
     const struct http_static *files;
     size_t file_count;
     struct http_mount mounts[HTTP_MOUNTS_MAX + 1];

@@ -16,6 +16,7 @@
 #define QUERY_PAIRS_MAX 200
 /* How long a connection's credentials count as proven: a user who is removed is out after this. */
 #define CREDENTIALS_MS 30000
+#define REFUSAL_LOG_MS 60000
 
 /* ---- target ---- */
 
@@ -54,6 +55,22 @@ static bool take_target(struct http_request *r)
 
 /* ---- who may call at all ---- */
 
+/* Once a minute: any page may have its visitors' browsers come again and again. */
+static void log_refused(struct http_request *r, struct str origin, const char *setting)
+{
+    struct http_server *s = r->w->server;
+    uint64_t now = loop_now_ms(r->w->loop), last = cell_get(&s->refusal_logged_ms);
+    char peer[ADDR_TEXT_SIZE], listed[64];
+
+    if ((last && now < last + REFUSAL_LOG_MS) || !cell_raise(&s->refusal_logged_ms, now))
+        return;
+    snprintf(listed, sizeof(listed), "%s.%s", s->section, setting);
+    log_info("http", "refused for its Host or Origin", lf_text("service", s->name),
+             lf_str("host", str_sub(r->head.host, 0, 100)),
+             lf_str("origin", str_sub(origin, 0, 100)),
+             lf_text("peer", addr_format(&r->peer, peer)), lf_text("allowed_by", listed));
+}
+
 static bool check_guard(struct http_request *r)
 {
     const struct http_server *s = r->w->server;
@@ -74,16 +91,18 @@ static bool check_guard(struct http_request *r)
         r->cross = true;
         return true;
     case HTTP_GUARD_HOST:
+        log_refused(r, origin, "hosts");
         http_respond_error(r, 403,
                            "this server is not known as %.*s; use its address, or list the name "
-                           "under api.hosts",
-                           STR_ARG(str_sub(r->head.host, 0, 100)));
+                           "under %s.hosts",
+                           STR_ARG(str_sub(r->head.host, 0, 100)), s->section);
         return false;
     case HTTP_GUARD_ORIGIN:
+        log_refused(r, origin, "origins");
         http_respond_error(r, 403,
                            "pages of %.*s may not call this server; list the origin under "
-                           "api.origins if they shall",
-                           STR_ARG(str_sub(origin, 0, 100)));
+                           "%s.origins if they shall",
+                           STR_ARG(str_sub(origin, 0, 100)), s->section);
         return false;
     }
     return false;

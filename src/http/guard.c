@@ -2,6 +2,7 @@
  * Host must be localhost, an address, or a listed name: a page that reaches us under a name of its
  * own shows that name. Origin must be absent (no browser, or a same-site navigation), the same
  * host and port, or listed; "null" (sandboxed pages, files) is nobody and must be listed too.
+ * Where nobody is let in for being near, a page gains nothing by a name of its own: any Host will do.
  */
 #include "http/guard.h"
 
@@ -33,6 +34,7 @@ void http_guard_init(struct http_guard *g, const char *const *hosts, const char 
 {
     g->hosts = copy_list(hosts);
     g->origins = copy_list(origins);
+    g->any_host = false;
 }
 
 void http_guard_fini(struct http_guard *g)
@@ -78,7 +80,7 @@ enum http_guard_answer http_guard_check(const struct http_guard *g, struct str h
     struct uri_authority a = { 0 };
     bool has_host = host.n > 0 && uri_authority_parse(host, &a, NULL) == 0;
 
-    if (has_host && !host_ok(g, &a))
+    if (has_host && !g->any_host && !host_ok(g, &a))
         return HTTP_GUARD_HOST;
     if (!origin.p || (has_host && same_site(origin, &a)))
         return HTTP_GUARD_OK;

@@ -9,6 +9,7 @@
 
 struct http_guard {
     char **hosts, **origins; /* lists that end with NULL */
+    bool any_host;           /* only Origin is checked */
 };
 /* Lists may be NULL; copied. */
 void http_guard_init(struct http_guard *g, const char *const *hosts, const char *const *origins);

@@ -86,6 +86,8 @@ struct http_server *http_server_new(struct workers *w, const struct http_server_
     s->openapi = buf_init(MIB(4));
     s->gate = gate_new();
     http_guard_init(&s->guard, o->hosts, o->origins);
+    s->guard.any_host = (o->flags & HTTP_HOST_OPEN) != 0;
+    s->section = o->section ? o->section : "api";
     s->active =
         metrics_gauge(s->metrics, "active_connections", "", "open HTTP and WebSocket connections");
     s->duration = metrics_histogram(s->metrics, "http_request_duration_seconds", "",

@@ -32,6 +32,7 @@ enum http_server_flags {
     HTTP_SPA = 4,        /* unknown paths without a dot in the last segment and outside of /api/ get
                             /index.html when the client takes text/html */
     HTTP_OPENAPI = 8,    /* serves GET /openapi.json */
+    HTTP_HOST_OPEN = 16, /* any Host, but Origin is checked: nobody is let in for being near */
 };
 
 struct http_server_options {
@@ -45,6 +46,7 @@ struct http_server_options {
      * ("https://panel.example.org") that may call it. Zero-terminated lists; NULL: none. Copied. */
     const char *const *hosts;
     const char *const *origins;
+    const char *section; /* of the settings, where more of these are listed: "api"; constant */
     const struct http_static *files; /* may be NULL */
     size_t file_count;
     const char *api_title, *api_version, *api_description; /* for openapi.json */

@@ -43,17 +43,44 @@ static void mount_mqtt(struct node *n, struct http_server *s, const struct http_
     http_server_mount(s, routes, count, d);
 }
 
-static int listen_websocket(struct node *n, const struct http_listen_options *o,
-                            const struct broker_rules *rules, struct addr *bound, struct fault *f)
+/* A list of the node's, and one of a listener's behind it. */
+static void join_names(const char *const *own, const struct conf_texts *more, const char **out)
 {
+    size_t count = 0;
+
+    for (; own[count]; count++)
+        out[count] = own[count];
+    for (size_t i = 0; i < more->count && i < NODE_NAMES_MAX; i++)
+        out[count++] = more->items[i].p;
+    out[count] = NULL;
+}
+
+/* A page that reaches us under a name of its own ("DNS rebinding") is let in as whoever is on this
+ * machine. Where that opens nothing, clients come by whatever name the network has for us. */
+static bool is_host_open(const struct listener_settings *ls, const struct broker_rules *rules)
+{
+    return rules->anonymous != ANONYMOUS_ALLOW || !addr_is_local(&ls->address);
+}
+
+static int listen_websocket(struct node *n, const struct listener_settings *ls,
+                            const struct http_listen_options *o, const struct broker_rules *rules,
+                            struct addr *bound, struct fault *f)
+{
+    const char *hosts[COUNT_OF(n->hosts) + NODE_NAMES_MAX];
+    const char *origins[COUNT_OF(n->origins) + NODE_NAMES_MAX];
     struct http_server_options so = { .name = "mqtt-websocket",
+                                      .flags = is_host_open(ls, rules) ? HTTP_HOST_OPEN : 0,
                                       .limits = &n->limits,
                                       .metrics = n->metrics,
                                       .places = &n->places,
-                                      .hosts = n->hosts,
-                                      .origins = n->origins };
-    struct http_server *s = http_server_new(n->workers, &so);
+                                      .hosts = hosts,
+                                      .origins = origins,
+                                      .section = "mqtt.listeners[]" };
+    struct http_server *s;
 
+    join_names(n->hosts, &ls->hosts, hosts);
+    join_names(n->origins, &ls->origins, origins);
+    s = http_server_new(n->workers, &so);
     n->servers[n->server_count++] = s;
     mount_mqtt(n, s, mqtt_alone, COUNT_OF(mqtt_alone), rules);
     return http_listen(s, o, bound, f);
@@ -94,7 +121,7 @@ static int start_mqtt_listener(struct node *n, const struct listener_settings *l
     node_keep_tls(n, bl.tls);
     set_proxy(n, ls, &bl.proxy);
     if (ws)
-        rc = listen_websocket(n,
+        rc = listen_websocket(n, ls,
                               &(struct http_listen_options){
                                   .addr = bl.addr,
                                   .proxy = bl.proxy,

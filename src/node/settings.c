@@ -174,6 +174,9 @@ static void check_listener(const void *value, struct conf_say *say)
                       "clients are told with redirect: temporary or redirect: permanent only");
     if (l->mode.n > 0 && !addr_is_unix(&l->address))
         conf_complain(say, "mode", "means something for a Unix socket only (address: unix:/path)");
+    if ((l->hosts.count > 0 || l->origins.count > 0) && l->protocol != MQTT_OVER_WEBSOCKET)
+        conf_complain(say, l->hosts.count > 0 ? "hosts" : "origins",
+                      "means something with protocol: websocket only");
     if (l->trusted_proxies.count > 0 && !l->proxy_protocol)
         conf_complain(say, "trusted_proxies", "means something with proxy_protocol: true only");
 }
@@ -186,6 +189,14 @@ static const struct conf_row listener_rows[] = {
       .help = "permissions of a Unix socket, such as \"0600\"; 0660 when absent" },
     { "protocol", CONF_ENUM, LISTENER(protocol), .def = "mqtt", .names = protocol_names,
       .help = "mqtt, or MQTT over websocket" },
+    { "hosts", CONF_TEXTS, LISTENER(hosts), .def = "[]", .max = 64,
+      .help =
+          "of WebSocket: names by which pages reach it, beside addresses, localhost and those of "
+          "api.hosts. Asked for only where its address is loopback and clients without a user "
+          "name are let in; elsewhere any name will do" },
+    { "origins", CONF_TEXTS, LISTENER(origins), .def = "[]", .max = 64,
+      .help = "of WebSocket: pages that may connect beside those of its own host and port and of "
+              "api.origins, such as http://127.0.0.1:1880" },
     { "anonymous", CONF_ENUM, LISTENER(anonymous), .def = "local", .names = anonymous_names,
       .help =
           "clients without a user name: allow, deny, or only where the address is loopback or a Unix "

@@ -31,6 +31,7 @@ struct listener_settings {
     bool proxy_protocol;
     struct conf_texts trusted_proxies; /* as addr_net_parse() takes them */
     struct str mode;                   /* of a Unix socket: octal digits; empty: 0660 */
+    struct conf_texts hosts, origins;  /* of MQTT over WebSocket, beside api's */
     struct str mount_point;
     unsigned char redirect; /* an MQTT reason code, or 0 */
     struct str server_reference;

@@ -78,7 +78,7 @@ def test_foreign_origins_are_refused_with_a_sentence(box):
             status, head, body, s = upgrade(address, path, origin=origin)
             s.close()
             assert status == 403, (path, origin, head)
-            assert "api.origins" in json.loads(body)["detail"], body
+            assert ("api.origins" if address == hub.address("api") else "mqtt.listeners[].origins") in json.loads(body)["detail"], body
     for method, path in (("GET", "/api/v1/devices"), ("POST", "/api/v1/data"), ("OPTIONS", "/api/v1/data"), ("GET", "/")):
         status, headers, body = hub.request(method, path, {"device_id": "x"} if method == "POST" else None,
                                             {"Origin": "https://evil.example"})
@@ -99,6 +99,43 @@ def test_a_foreign_host_is_refused_against_dns_rebinding(box):
         assert status == 403, head
     for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}", f"192.168.1.7:{port}"):
         assert hub.request("GET", "/api/v1/devices", headers={"Host": host})[0] == 200, host
+
+
+def test_a_listener_takes_any_name_unless_being_near_lets_somebody_in(box):
+    node_red = "http://127.0.0.1:1880"
+    for name, rules, any_name in (("near", 'address: "127.0.0.1:0"', False), ("allow", 'address: "127.0.0.1:0", anonymous: allow', False),
+                                  ("password", 'address: "127.0.0.1:0", anonymous: deny', True), ("open", 'address: ":0", anonymous: allow', True),
+                                  ("network", 'address: ":0"', True)):
+        hub = box.hub(name=name, mqtt=f"    - {{{rules}, protocol: websocket}}\n")
+        address = ("127.0.0.1", hub.port("mqtt-websocket"))
+        host = f"broker.lan:{address[1]}"
+
+        def answers(host, origin):
+            status, head, body, s = upgrade(address, host=host, origin=origin)
+            s.close()
+            return status, body
+
+        status, body = answers(host, f"http://{host}")  # as paho does, and as a page does whose name is ours for now
+        assert status == (101 if any_name else 403), (name, status)
+        if not any_name:
+            assert b"mqtt.listeners[].hosts" in body, body
+        for origin in (node_red, "http://evil.example"):
+            status, body = answers(host if any_name else None, origin)
+            assert status == 403 and b"mqtt.listeners[].origins" in body, (name, origin, status)
+        said = until(lambda: hub.logged(level="info", msg="refused for its Host or Origin"), "the refusal in the log")
+        want = {"host": host, "origin": node_red, "allowed_by": "mqtt.listeners[].origins"} if any_name else \
+            {"host": host, "origin": f"http://{host}", "allowed_by": "mqtt.listeners[].hosts"}
+        assert len(said) == 1 and want.items() <= said[0].items(), said
+        hub.stop()
+        if name == "near":
+            hub.config.write_text(hub.config.read_text().replace("protocol: websocket", f"protocol: websocket, hosts: [broker.lan], origins: ['{node_red}']"))
+            hub.start()
+            address = ("127.0.0.1", hub.port("mqtt-websocket"))
+            host = f"broker.lan:{address[1]}"
+            assert answers(host, f"http://{host}")[0] == 101
+            assert answers(None, node_red)[0] == 101
+            assert answers(None, "http://evil.example")[0] == 403
+            hub.stop()
 
 
 def test_the_same_host_and_programs_are_let_in(box):

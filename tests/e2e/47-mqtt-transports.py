@@ -862,6 +862,7 @@ def test_mistakes_in_the_settings_are_said(box):
                         ('trusted_proxies: ["10.0.0.0/8"]', "proxy_protocol: true only"),
                         ('client_ca: /x', "client_ca"), ('require_certificate: true', "needs client_ca"),
                         ('identity_from: subject', "needs client_ca"), ('client_crl: /x', "needs client_ca"),
+                        ("hosts: [a.example]", "websocket only"), ("origins: ['http://a.example']", "websocket only"),
                         ("mount_point: site1", "ends with '/'"), ("mount_point: a/+/", "without wildcards"),
                         ("mount_point: $SYS/", "without '$'"), ("qos_max: 3", "qos_max"), ("packet_max: 2MiB", "listeners[0].packet_max is above"),
                         ("redirect: permanent", "give server_reference"), ("server_reference: a:1", "redirect: temporary"),

@@ -59,4 +59,23 @@ static void every_case(void **state)
     http_guard_fini(&g);
 }
 
-RUN(TEST(every_case))
+static void any_host_where_a_name_opens_nothing(void **state)
+{
+    static const char *const origins[] = { "https://panel.example.org", NULL };
+    struct http_guard g;
+
+    (void)state;
+    http_guard_init(&g, NULL, origins);
+    g.any_host = true;
+    assert_int_equal(http_guard_check(&g, STR("b.lan:9001"), STR("http://b.lan:9001")),
+                     HTTP_GUARD_OK);
+    assert_int_equal(http_guard_check(&g, STR("b.lan:9001"), STR("https://panel.example.org")),
+                     HTTP_GUARD_CROSS);
+    assert_int_equal(http_guard_check(&g, STR("b.lan:9001"), STR("http://b.lan:1880")),
+                     HTTP_GUARD_ORIGIN);
+    assert_int_equal(http_guard_check(&g, STR("b.lan:9001"), STR("http://evil.example")),
+                     HTTP_GUARD_ORIGIN);
+    http_guard_fini(&g);
+}
+
+RUN(TEST(every_case), TEST(any_host_where_a_name_opens_nothing))
