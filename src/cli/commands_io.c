@@ -268,11 +268,16 @@ static int run_status(const struct command_call *c)
 
 static int run_reload(const struct command_call *c)
 {
-    struct buf answer = buf_init(CONTROL_ANSWER_MAX);
+    struct buf answer = buf_init(CONTROL_ANSWER_MAX), why = buf_init(TEXT_MAX);
     int rc = ask_node(c, "{\"cmd\":\"reload\"}", &answer);
 
-    if (rc == EXIT_DONE)
-        printf("reloading; the log says what changed\n");
+    if (rc == EXIT_DONE && show_error(buf_str(&answer), &why)) {
+        fprintf(stderr, "wayside: not reloaded: %.*s\n", STR_ARG(buf_str(&why)));
+        rc = EXIT_FAILED;
+    } else if (rc == EXIT_DONE) {
+        printf("reloaded; the log says what changed\n");
+    }
+    buf_fini(&why);
     buf_fini(&answer);
     return rc;
 }
@@ -453,7 +458,8 @@ static const struct command rows[] = {
       acl_change_options, acl_add },
     { "acl remove", "WHO ACCESS FILTER", "Take a rule out of the access file", acl_remove_more,
       acl_change_options, acl_remove },
-    { "reload", "", "Have a running node read its file again", NULL, reload_options, run_reload },
+    { "reload", "", "Have a running node read its file again; 1 if it refuses", NULL,
+      reload_options, run_reload },
     { "mqtt pub", "[URL] [TOPIC…]", "Publish to an MQTT server", mqtt_pub_more, mqtt_pub_options,
       mqtt_pub },
     { "mqtt sub", "[URL] [FILTER…]", "Print what an MQTT server sends", mqtt_sub_more,

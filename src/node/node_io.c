@@ -570,6 +570,18 @@ void node_reload_access(struct node *n, const struct conf *conf, struct access *
         access_free(fresh);
 }
 
+struct queue_node *node_take_reloads(struct node *n)
+{
+    return status_take_reloads(n->status);
+}
+
+void node_answer_reloads(struct queue_node *asked, const struct fault *refused)
+{
+    char text[sizeof(struct fault) + 32];
+
+    status_answer_reloads(asked, refused ? fault_text(refused, text, sizeof(text)) : NULL);
+}
+
 void node_reload_tls(struct node *n)
 {
     for (size_t i = 0; i < n->tls_count; i++) {

@@ -8,6 +8,7 @@
 #include <signal.h>
 
 struct node;
+struct queue_node;
 
 /* Starts everything; it is ready when this returns. The configuration (of settings_schema)
  * outlives the node. */
@@ -21,6 +22,10 @@ MUST_USE int node_load_access(const struct node *n, const struct conf *fresh, st
                               struct fault *f);
 /* Takes what node_load_access() made of conf (NULL: none): it holds from now on, for open connections too. */
 void node_reload_access(struct node *n, const struct conf *conf, struct access *fresh);
+/* Who has asked for a reload over the control socket: to be taken before the files are read, and answered
+ * behind it. refused: why, or NULL. */
+struct queue_node *node_take_reloads(struct node *n);
+void node_answer_reloads(struct queue_node *asked, const struct fault *refused);
 /* Blocked like the others; it asks the main thread to call node_serve(), which may block. */
 #define NODE_SIGNAL SIGUSR1
 void node_serve(struct node *n);

@@ -125,6 +125,7 @@ static void reload(const char *preset, const struct run_files *files, const stru
     struct conf *fresh = NULL;
     struct access *access = NULL;
     struct fault f = { 0 };
+    struct queue_node *asked = node_take_reloads(n);
     int rc = run_load(preset, files, &fresh, &r, NULL);
 
     if (rc)
@@ -146,6 +147,7 @@ static void reload(const char *preset, const struct run_files *files, const stru
         conf_free(*latest);
         *latest = fresh;
     }
+    node_answer_reloads(asked, rc ? &f : NULL);
     conf_report_fini(&r);
 }
 

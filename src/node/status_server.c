@@ -4,8 +4,10 @@
  */
 #include "node/status_server.h"
 
+#include "base/cell.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/queue.h"
 #include "hub/render.h"
 #include "hub/render_mqtt.h"
 #include "node/access_desk_server.h"
@@ -33,7 +35,11 @@ struct status_server {
     size_t service_count;
     uint64_t start_ns;
     struct control_server *control;
+    struct workers *workers;
+    struct queue reloads; /* those who wait for the main thread */
+    struct cell stopping;
 };
+static const char stopping_text[] = "the node is shutting down";
 
 struct status_server *status_new(struct node_state *state, const struct buf *id)
 {
@@ -42,6 +48,7 @@ struct status_server *status_new(struct node_state *state, const struct buf *id)
     s->state = state;
     s->id = id;
     s->start_ns = clock_mono_ns();
+    queue_init(&s->reloads);
     return s;
 }
 
@@ -331,15 +338,64 @@ DESK_COMMAND(on_rule_add, ACCESS_RULE_ADD)
 DESK_COMMAND(on_rule_remove, ACCESS_RULE_REMOVE)
 DESK_COMMAND(on_why, ACCESS_WHY)
 
+/* ---- reload ---- */
+
+/* Belongs to the worker that asks, but for the time between push and post. */
+struct reload_call {
+    struct queue_node node;
+    struct mail mail;
+    struct loop *loop;
+    struct control_call *call;
+    char refused[sizeof(struct fault) + 32]; /* empty: it is done */
+};
+
+static void on_reloaded(struct mail *m, struct loop *l)
+{
+    struct reload_call *k = container_of(m, struct reload_call, mail);
+    struct buf b = buf_init(64);
+
+    (void)l;
+    if (k->refused[0]) {
+        control_fail(k->call, k->refused);
+    } else {
+        buf_put(&b, STR("{\"reload\":\"done\"}"));
+        control_answer_take(k->call, &b);
+    }
+    mem_free(k);
+}
+
 /* The main thread reloads, as it does on SIGHUP. */
 static void on_reload(void *ctx, struct control_call *call)
 {
-    struct buf b = buf_init(64);
+    struct status_server *s = ctx;
+    struct reload_call *k;
 
-    (void)ctx;
+    if (cell_get(&s->stopping)) {
+        control_fail(call, stopping_text);
+        return;
+    }
+    k = NEW(struct reload_call);
+    k->mail.deliver = on_reloaded;
+    k->loop = control_loop(call);
+    k->call = call;
+    queue_push(&s->reloads, &k->node);
     kill(getpid(), SIGHUP);
-    buf_put(&b, STR("{\"reload\":\"started\"}"));
-    control_answer_take(call, &b);
+}
+
+struct queue_node *status_take_reloads(struct status_server *s)
+{
+    return queue_take(&s->reloads);
+}
+
+void status_answer_reloads(struct queue_node *asked, const char *refused)
+{
+    while (asked) {
+        struct reload_call *k = container_of(asked, struct reload_call, node);
+
+        asked = asked->next;
+        snprintf(k->refused, sizeof(k->refused), "%s", refused ? refused : "");
+        loop_post(k->loop, &k->mail);
+    }
 }
 
 static const struct control_command commands[] = {
@@ -363,12 +419,23 @@ int status_listen(struct status_server *s, const struct status_options *o, struc
         .path = o->path, .commands = commands, .count = COUNT_OF(commands), .ctx = s
     };
 
+    s->workers = o->workers;
     return control_open(o->workers, &co, &s->control, f);
+}
+
+static void settle(void *ctx, struct loop *l)
+{
+    (void)ctx;
+    (void)l;
 }
 
 void status_close(struct status_server *s)
 {
-    if (s->control)
-        control_close(s->control);
+    if (!s->control)
+        return;
+    cell_set(&s->stopping, 1);
+    workers_each(s->workers, settle, NULL); /* what was asked before is in the queue */
+    status_answer_reloads(status_take_reloads(s), stopping_text);
+    control_close(s->control);
     s->control = NULL;
 }

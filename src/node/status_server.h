@@ -9,6 +9,7 @@
 #include "store/store.h"
 
 struct access_desk;
+struct queue_node;
 struct status_server;
 
 struct status_options {
@@ -34,6 +35,10 @@ struct status_sources {
 void status_set_sources(struct status_server *s, const struct status_sources *from);
 MUST_USE int status_listen(struct status_server *s, const struct status_options *o,
                            struct fault *f);
+/* The main thread: who has asked for a reload, to be taken before the files are read and answered when
+ * it is over; refused: why, or NULL. Whoever asks later sends SIGHUP again. */
+struct queue_node *status_take_reloads(struct status_server *s);
+void status_answer_reloads(struct queue_node *asked, const char *refused);
 /* Also when it never listened. */
 void status_close(struct status_server *s);
 void status_free(struct status_server *s);
