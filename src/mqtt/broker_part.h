@@ -123,6 +123,7 @@ struct broker {
         uint64_t least;     /* the log grows by so much between two */
         uint64_t unwritten; /* of the metric, when the round began */
         uint64_t told_ms;   /* that the disk has no space; 0: never */
+        int64_t clock_ms;   /* of the wall clock to the uptime, as it was last written down */
     } rounds;
 };
 
@@ -184,7 +185,9 @@ struct part {
     uint64_t last_share;
 
     /* persist_server.c, persist_round_server.c */
-    struct buf writing; /* scratch: one operation */
+    struct buf writing;    /* scratch: one operation */
+    int64_t begun_wall_ns; /* its clocks: what it tells is by them */
+    uint64_t begun_uptime_ns;
     struct list
         lasting; /* holdings whose sessions are written down; in a round those to come first */
     size_t lasting_count;
@@ -419,7 +422,9 @@ void persist_end(struct part *p, uint64_t serial, enum broker_durability how, pe
                  void *ctx);
 /* How what is written of c's session is waited for. */
 enum broker_durability persist_how(const struct conn *c);
-/* That its client had gone at s->away_wall_ms. */
+/* When its client had gone, by the wall clock of the record that was begun last; 0: it was never there. */
+int64_t persist_away_wall_ms(const struct part *p, const struct session *s);
+/* That its client had gone at s->away_ms. */
 void persist_away(struct part *p, const struct session *s);
 void persist_back(struct part *p, const struct session *s, uint32_t expiry_s);
 /* The will that s has now, or that it has none any more. */

@@ -513,7 +513,7 @@ void holding_detach(struct part *p, struct session *s, bool send_will)
     struct holding *h = holding_of(p, s);
 
     session_detach(s, loop_now_ms(p->loop), send_will);
-    s->away_wall_ms = clock_wall_ns() / 1000000;
+    s->away_ms = (int64_t)(clock_uptime_ns() / 1000000);
     share_absent(p, s);
     if (!s->will)
         persist_will(p, s);
@@ -524,7 +524,8 @@ void holding_detach(struct part *p, struct session *s, bool send_will)
 
 void holding_unclaimed(struct part *p, struct session *s, bool was_there)
 {
-    if (!was_there || s->away_wall_ms == 0) { /* nor was whoever began it ever connected */
+    /* Nor was whoever began it ever connected. */
+    if (!was_there || s->away_ms == SESSION_NEVER_AWAY) {
         holding_detach(p, s, false);
         return;
     }

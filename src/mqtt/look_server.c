@@ -166,6 +166,11 @@ static int64_t wall_of(uint64_t uptime_ns)
     return clock_wall_ns() - (int64_t)(clock_uptime_ns() - uptime_ns);
 }
 
+static int64_t away_since(const struct session *s)
+{
+    return s->away_ms == SESSION_NEVER_AWAY ? 0 : wall_of((uint64_t)s->away_ms * 1000000);
+}
+
 static void add_session(struct look_mail *r, const struct holding *h)
 {
     const struct session *s = h->s;
@@ -190,7 +195,7 @@ static void add_session(struct look_mail *r, const struct holding *h)
         .inflight = s->open,
         .dropped = s->dropped,
         .throttled = c && c->rate ? c->rate->pauses : 0,
-        .since_wall_ns = c ? wall_of(c->since_uptime_ns) : s->away_wall_ms * 1000000,
+        .since_wall_ns = c ? wall_of(c->since_uptime_ns) : away_since(s),
     };
     if (!c)
         return;

@@ -36,6 +36,7 @@
 #define DISK_TELL_MS  60000u /* between two lines that the disk has no space */
 #define ROUND_TRIM_MS 500u   /* behind a round, what it made superfluous has gone by then */
 #define ROUND_LEAST   ((uint64_t)32 << 20) /* the log grows at least by so much between two */
+#define CLOCK_STEP_MS 1000                 /* clocks are always turned a little */
 #define ROUND_OWED    512u                 /* numbers of a shared subscription in one record */
 #define ROUND_AHEAD   64u /* records that the disk may be behind a round's next turn */
 #define ROUND_RECORD                                                                               \
@@ -178,7 +179,6 @@ static struct persist_session head_of(const struct part *p, const struct session
                                      .user = s->who->name,
                                      .role = (uint8_t)s->who->role,
                                      .base = p->round_base,
-                                     .away_wall_ms = s->conn ? 0 : s->away_wall_ms,
                                      .expiry_s = s->expiry_s,
                                      .last_packet_id = s->last_packet_id };
 }
@@ -201,6 +201,7 @@ static bool tell(struct part *p, struct session *s, size_t *steps, enum broker_d
         uint32_t until = measure_items(p, s, bytes, steps, &w.items);
         struct buf *b = persist_begin(p);
 
+        w.away_wall_ms = s->conn ? 0 : persist_away_wall_ms(p, s);
         more_lists = t.sub + w.subs < s->sub_count || t.received + w.received < s->received_count;
         last = !more_lists && until == s->count;
         if (s->told_parts > 0)
@@ -598,6 +599,21 @@ void persist_round(struct broker *b)
     persist_end(b->parts[0], 0, BROKER_COMMIT, on_marker, b);
 }
 
+/* Each record tells both clocks: one behind the step is enough for whoever reads the log (mqtt/timeline.h), also
+ * after a power cut, when nobody knows any more what the clock was set by. A marker: session 0 is none. */
+static void look_at_clock(struct part *p)
+{
+    struct rounds *r = &p->b->rounds;
+    int64_t now_ms = clock_wall_ns() / 1000000 - (int64_t)(clock_uptime_ns() / 1000000);
+    int64_t step_ms = now_ms - r->clock_ms;
+
+    if (step_ms < CLOCK_STEP_MS && step_ms > -CLOCK_STEP_MS)
+        return;
+    r->clock_ms = now_ms;
+    log_info("mqtt", "the clock was set", lf_i64("by_ms", step_ms));
+    persist_end(p, 0, BROKER_INTERVAL, NULL, NULL);
+}
+
 static void on_look(struct timer *t)
 {
     struct part *p = container_of(t, struct part, look_timer);
@@ -605,6 +621,7 @@ static void on_look(struct timer *t)
     struct log_size now = log_size(b);
 
     timer_start(t, ROUND_LOOK_MS);
+    look_at_clock(p);
     if (b->rounds.running)
         return;
     let_publish(b, &now);

@@ -131,7 +131,9 @@ void persist_append(struct part *p, enum broker_durability how, persist_done *do
                                  .device = STR("broker"),
                                  .stream = STR("state"),
                                  .content_type = STR("application/octet-stream"),
-                                 .wall_ns = clock_wall_ns(),
+                                 .wall_ns = p->begun_wall_ns,
+                                 .uptime_ns = p->begun_uptime_ns,
+                                 .boot = journal_boot(p->b->journal),
                                  .payload = str_from(w->bytes, bytes.n) };
     w->entry = (struct journal_entry){ .records = &w->record,
                                        .count = 1,
@@ -151,6 +153,8 @@ void persist_append(struct part *p, enum broker_durability how, persist_done *do
 struct buf *persist_begin(struct part *p)
 {
     buf_clear(&p->writing);
+    p->begun_wall_ns = clock_wall_ns();
+    p->begun_uptime_ns = clock_uptime_ns();
     return &p->writing;
 }
 
@@ -191,7 +195,7 @@ bool persist_wants(const struct part *p, const struct message_source *src,
 static int64_t wall_of(const struct part *p, uint64_t expires_ms)
 {
     uint64_t now = loop_now_ms(p->loop);
-    int64_t wall_ms = clock_wall_ns() / 1000000;
+    int64_t wall_ms = p->begun_wall_ns / 1000000;
 
     if (expires_ms == 0)
         return 0;
@@ -201,6 +205,7 @@ static int64_t wall_of(const struct part *p, uint64_t expires_ms)
 void persist_put_source(struct part *p, enum persist_op op, const struct message_source *src,
                         uint16_t packet_id)
 {
+    struct buf *b = persist_begin(p);
     struct persist_message m = { .topic = src->topic,
                                  .props = src->props,
                                  .payload = src->payload,
@@ -211,7 +216,7 @@ void persist_put_source(struct part *p, enum persist_op op, const struct message
                                  .qos = src->qos,
                                  .retain = src->retain };
 
-    persist_put_message(persist_begin(p), op, &m);
+    persist_put_message(b, op, &m);
 }
 
 void persist_publication(struct part *p, const struct message_source *src, uint16_t packet_id,
@@ -255,9 +260,22 @@ void persist_end(struct part *p, uint64_t serial, enum broker_durability how, pe
     persist_append(p, how, done, ctx);
 }
 
+/* A clock of 1970 cannot tell what is longer ago. */
+int64_t persist_away_wall_ms(const struct part *p, const struct session *s)
+{
+    int64_t at;
+
+    if (s->away_ms == SESSION_NEVER_AWAY)
+        return 0;
+    at = p->begun_wall_ns / 1000000 - ((int64_t)(p->begun_uptime_ns / 1000000) - s->away_ms);
+    return at > 0 ? at : 1;
+}
+
 void persist_away(struct part *p, const struct session *s)
 {
-    persist_put_away(persist_begin(p), s->serial, s->away_wall_ms, s->expiry_s);
+    struct buf *b = persist_begin(p);
+
+    persist_put_away(b, s->serial, persist_away_wall_ms(p, s), s->expiry_s);
     persist_append(p, BROKER_INTERVAL, NULL, NULL);
 }
 

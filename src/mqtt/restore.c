@@ -23,6 +23,10 @@
  * name them. A retained topic whose message was deleted is remembered, so that a copy of an older one
  * does not bring it back.
  *
+ * The times that are told are the wall clock's, which may have been set between two records and since; how
+ * often is only known at the end. So they are kept by the log's own time (mqtt/timeline.h), also in the
+ * messages, which get their real ones as they leave.
+ *
  * A shared subscription owes its messages to whichever member, so they are not in any session's queue: until
  * one is taken by a session (TAKEN: of QoS 2, or as the session leaves), which is then its own, or is done
  * with. What a group's worker tells may be behind what a member's worker has written before, so what is done
@@ -39,8 +43,13 @@
 
 #include <assert.h>
 
+/* In a message's expiry: it is still the log's time. What is longer than the rest can say is as good as never. */
+#define BY_THE_LOG ((PERSIST_MOST >> 1) + 1)
+#define LONGEST    (BY_THE_LOG - 1)
+
 struct restore {
     struct restore_options o;
+    struct timeline timeline;
     struct tree tree;
     struct match match;
     struct map sessions; /* serial -> struct restored */
@@ -104,14 +113,32 @@ static void serial_used(struct restore *r, uint64_t serial)
 
 /* ---- messages ---- */
 
-/* From the wall clock to ours; 0: never. What is over already is kept until it would be sent. */
-static uint64_t expires_here(const struct restore *r, int64_t wall_ms)
+static uint64_t at_most(uint64_t v, uint64_t most)
 {
-    int64_t left = wall_ms - r->o.wall_ms;
+    return v < most ? v : most;
+}
+
+/* From the wall clock of then to the log's time; 0: never. */
+static uint64_t expires_by_log(const struct restore *r, int64_t wall_ms)
+{
+    int64_t at = timeline_of(&r->timeline, wall_ms);
 
     if (wall_ms == 0)
         return 0;
-    return left > 0 ? r->o.now_ms + (uint64_t)left : 1;
+    return BY_THE_LOG | (at > 0 ? at_most((uint64_t)at, LONGEST) : 0);
+}
+
+/* From the log's time to ours, once, however many have the message. What is over already is kept until it would
+ * be sent. */
+static void settle_expiry(const struct restore *r, struct message *m)
+{
+    uint64_t told = message_expires_ms(m);
+    int64_t left;
+
+    if (!(told & BY_THE_LOG))
+        return;
+    left = (int64_t)(told & LONGEST) - timeline_of(&r->timeline, r->o.clocks.wall_ms);
+    message_set(m, MESSAGE_EXPIRES, left > 0 ? at_most(r->o.now_ms + (uint64_t)left, LONGEST) : 1);
 }
 
 static struct message *make(const struct restore *r, const struct persist_message *m, uint64_t seq)
@@ -120,7 +147,7 @@ static struct message *make(const struct restore *r, const struct persist_messag
         .topic = m->topic,
         .props = m->props,
         .payload = m->payload,
-        .expires_ms = expires_here(r, m->expires_wall_ms),
+        .expires_ms = expires_by_log(r, m->expires_wall_ms),
         .publisher = m->retain ? m->publisher : 0,
         .seq = seq,
         .qos = m->qos,
@@ -315,6 +342,7 @@ static void apply_session(struct restore *r, const struct persist *p)
     struct restored *d = restored_new(
         p, r->o.limits_of ? r->o.limits_of(r->o.ctx, p->whole.client_id) : r->o.limits);
 
+    d->away_ms = timeline_of(&r->timeline, p->whole.away_wall_ms);
     forget_telling(r, p->session);
     restored_add(d, p);
     if (p->op == PERSIST_SESSION)
@@ -387,12 +415,11 @@ static void apply_to(struct restore *r, struct restored *d, const struct persist
         break;
     case PERSIST_BACK:
         d->s->expiry_s = p->expiry_s;
-        d->away_wall_ms = 0;
         d->away_seq = 0;
         break;
     case PERSIST_AWAY:
         d->s->expiry_s = p->expiry_s;
-        d->away_wall_ms = p->wall_ms;
+        d->away_ms = timeline_of(&r->timeline, p->wall_ms);
         d->away_seq = seq;
         break;
     case PERSIST_WILL:
@@ -433,6 +460,11 @@ static void apply_to(struct restore *r, struct restored *d, const struct persist
     case PERSIST_SHARE:
         assert(false && "these are not about one session that is there");
     }
+}
+
+void restore_clocks(struct restore *r, const struct timeline_clocks *then)
+{
+    timeline_at(&r->timeline, then);
 }
 
 int restore_apply(struct restore *r, uint64_t seq, struct str record)
@@ -486,12 +518,18 @@ int restore_apply(struct restore *r, uint64_t seq, struct str record)
 
 /* ---- the end ---- */
 
+/* For how long its client is gone. */
+static int64_t gone_ms(const struct restore *r, const struct restored *d)
+{
+    int64_t now = timeline_of(&r->timeline, r->o.clocks.wall_ms);
+
+    return d->away_seq && d->away_ms < now ? now - d->away_ms : 0;
+}
+
 /* So many seconds after its client had gone, by our clock; not before now. */
 static uint64_t after_gone(const struct restore *r, const struct restored *d, uint32_t seconds)
 {
-    int64_t gone =
-        d->away_wall_ms && d->away_wall_ms < r->o.wall_ms ? r->o.wall_ms - d->away_wall_ms : 0;
-    int64_t left = (int64_t)seconds * 1000 - gone;
+    int64_t left = (int64_t)seconds * 1000 - gone_ms(r, d);
 
     return left > 0 ? r->o.now_ms + (uint64_t)left : r->o.now_ms;
 }
@@ -502,7 +540,7 @@ static void settle_times(const struct restore *r, struct restored *d)
 
     s->expires_at_ms = s->expiry_s == SESSION_NEVER ? UINT64_MAX : after_gone(r, d, s->expiry_s);
     s->will_at_ms = s->will ? after_gone(r, d, s->will_delay_s) : UINT64_MAX;
-    s->away_wall_ms = d->away_wall_ms ? d->away_wall_ms : r->o.wall_ms;
+    s->away_ms = r->o.clocks.uptime_ms - gone_ms(r, d);
 }
 
 static struct message *copy_of(const struct restore *r, uint64_t seq)
@@ -512,17 +550,27 @@ static struct message *copy_of(const struct restore *r, uint64_t seq)
     return m ? message_ref(m) : NULL;
 }
 
+static void settle_queue(const struct restore *r, struct session *s)
+{
+    for (uint32_t i = 0; i < s->count; i++)
+        if (session_item_message(session_item_at(s, i)))
+            settle_expiry(r, session_item_at(s, i)->m);
+}
+
 void restore_finish(struct restore *r)
 {
     struct map_entry *e;
     size_t at = 0;
 
+    if (r->timeline.begun)
+        timeline_at(&r->timeline, &r->o.clocks);
     while ((e = map_next(&r->sessions, &at))) {
         struct restored *d = e->value;
 
         d->s->conn = NULL;
         settle_times(r, d);
         r->lost += restored_finish(d, &r->copies);
+        settle_queue(r, d->s);
     }
 }
 
@@ -557,8 +605,10 @@ struct message *restore_take_owed(struct restore *r, struct str *out_key)
             r->owed_seq = it->seq;
             owed_done(&sh->owed, it->seq);
             *out_key = sh->key;
-            if (m)
+            if (m) {
+                settle_expiry(r, m);
                 return m;
+            }
             r->lost++;
         }
     }
@@ -572,6 +622,7 @@ struct message *restore_take_retained(struct restore *r)
     while ((e = map_next(&r->retained, &r->retained_at))) {
         struct message *m = e->value;
 
+        settle_expiry(r, m);
         if (message_payload(m).n == 0 ||
             (message_expires_ms(m) != 0 && message_expires_ms(m) <= r->o.now_ms))
             continue;

@@ -8,6 +8,7 @@
  * whose beginning is gone, or that was cut anywhere, gives the state as far as it is told.
  */
 #include "mqtt/persist.h"
+#include "mqtt/timeline.h"
 
 struct restore;
 
@@ -16,12 +17,14 @@ struct restore_options {
     /* Those of one client where they are others; NULL: of none. */
     const struct session_limits *(*limits_of)(void *ctx, struct str client_id);
     void *ctx;
-    int64_t wall_ms; /* now, both */
+    struct timeline_clocks clocks; /* now, both */
     uint64_t now_ms;
 };
 struct restore *restore_new(const struct restore_options *o);
 void restore_free(struct restore *r);
 
+/* The clocks by which the next operations were told; without it: by those of now. */
+void restore_clocks(struct restore *r, const struct timeline_clocks *then);
 /* The next operation; seq: the number of its record, rising. ERR_VALUE: it cannot be understood and
  * is left out. */
 MUST_USE int restore_apply(struct restore *r, uint64_t seq, struct str record);
@@ -30,7 +33,7 @@ void restore_finish(struct restore *r);
 
 /* Each session that has not expired, or has and its will is still to be published, once; now the caller's.
  * NULL: no more. A session whose client was connected counts as left just now, and not by DISCONNECT; its
- * expires_at_ms and will_at_ms are set. */
+ * away_ms, expires_at_ms and will_at_ms are set. */
 struct session *restore_take_session(struct restore *r);
 /* Each retained message, once; a reference that is the caller's. NULL: no more. */
 struct message *restore_take_retained(struct restore *r);

@@ -47,6 +47,14 @@ static uint64_t missing_in(const struct handing *h, const struct record *rec)
     return rec->origin_seq - rec->first + 1;
 }
 
+static void read_clocks(struct handing *h, const struct record *rec)
+{
+    restore_clocks(h->r,
+                   &(struct timeline_clocks){ .wall_ms = rec->wall_ns / 1000000,
+                                              .uptime_ms = (int64_t)(rec->uptime_ns / 1000000),
+                                              .boot = rec->boot });
+}
+
 static int apply_all(struct handing *h, struct journal_reader *reader)
 {
     static const size_t most = READ_RECORDS;
@@ -58,8 +66,10 @@ static int apply_all(struct handing *h, struct journal_reader *reader)
         for (size_t i = 0; i < count; i++) {
             h->missing += missing_in(h, &records[i]);
             h->last_seq = records[i].seq;
-            if (records[i].kind == RECORD_EVENT &&
-                restore_apply(h->r, records[i].seq, records[i].payload))
+            if (records[i].kind != RECORD_EVENT)
+                continue;
+            read_clocks(h, &records[i]);
+            if (restore_apply(h->r, records[i].seq, records[i].payload))
                 h->bad++;
         }
     mem_free(records);
@@ -215,7 +225,9 @@ int broker_restore(struct broker *b, struct fault *f)
     struct restore_options o = { .limits = &b->session_limits,
                                  .limits_of = limits_of,
                                  .ctx = b,
-                                 .wall_ms = clock_wall_ns() / 1000000,
+                                 .clocks = { .wall_ms = clock_wall_ns() / 1000000,
+                                             .uptime_ms = (int64_t)(clock_uptime_ns() / 1000000),
+                                             .boot = journal_boot(b->journal) },
                                  .now_ms = clock_mono_ns() / 1000000 };
     struct handing h = { .b = b, .now_ms = o.now_ms };
     struct journal_reader *reader;
@@ -238,6 +250,7 @@ int broker_restore(struct broker *b, struct fault *f)
                          err_text(rc));
     }
     restore_finish(h.r);
+    b->rounds.clock_ms = o.clocks.wall_ms - o.clocks.uptime_ms;
     take_sessions(&h);
     take_retained(&h);
     take_owed(&h);

@@ -28,7 +28,6 @@ struct restored *restored_new(const struct persist *p, const struct session_limi
     d->s->written = true;
     d->s->expiry_s = w->expiry_s;
     d->s->last_packet_id = w->last_packet_id;
-    d->away_wall_ms = w->away_wall_ms;
     d->away_seq = w->away_wall_ms ? 1 : 0; /* its items say it themselves */
     d->base = w->base;
     return d;

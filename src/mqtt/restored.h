@@ -10,12 +10,12 @@
 #include "mqtt/tree.h"
 
 struct restored {
-    struct session *s;    /* its conn names this, so that what the tree leads to is found */
-    int64_t away_wall_ms; /* 0: its client was there */
-    uint64_t away_seq;    /* what came before may have been sent; 0: all, its client is there */
-    uint64_t base;        /* what the record of the whole said */
-    uint32_t parts;       /* of the whole, so far */
-    bool in_tree;         /* told to its end */
+    struct session *s; /* its conn names this, so that what the tree leads to is found */
+    uint64_t away_seq; /* what came before may have been sent; 0: all, its client is there */
+    int64_t away_ms;   /* else since when, by the log's time; set by whoever knows that */
+    uint64_t base;     /* what the record of the whole said */
+    uint32_t parts;    /* of the whole, so far */
+    bool in_tree;      /* told to its end */
     struct restore_queue queue;
 };
 

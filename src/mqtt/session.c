@@ -51,6 +51,7 @@ struct session *session_new(struct str client_id, uint64_t serial, const struct 
     s->limits = l;
     s->window = window_of(l, UINT16_MAX);
     s->will_at_ms = s->expires_at_ms = UINT64_MAX;
+    s->away_ms = SESSION_NEVER_AWAY;
     return s;
 }
 

@@ -14,7 +14,8 @@
 
 #include <assert.h>
 
-#define SESSION_NEVER UINT32_MAX /* expiry_s: does not expire */
+#define SESSION_NEVER      UINT32_MAX /* expiry_s: does not expire */
+#define SESSION_NEVER_AWAY INT64_MIN  /* away_ms: nobody was ever connected */
 
 struct identity;
 
@@ -135,8 +136,8 @@ struct session {
     uint32_t expiry_s;      /* 0: ends with the connection */
     uint64_t will_at_ms;    /* while disconnected; UINT64_MAX: none */
     uint64_t expires_at_ms; /* while disconnected */
-    int64_t away_wall_ms;   /* while disconnected: since when */
-    uint64_t mark;          /* scratch of the router: the publication that met it last */
+    int64_t away_ms; /* while disconnected: since when, by the uptime; < 0: before the boot */
+    uint64_t mark;   /* scratch of the router: the publication that met it last */
     uint32_t mark_at;
     uint32_t dropped; /* for whatever reason; wraps */
     uint32_t expired; /* of those: their time was over */

@@ -1,4 +1,5 @@
-/* Operations of the broker's log, several in one input (each behind a length byte): whatever they
+/* Operations of the broker's log, several in one input (each behind a length byte; behind 0 are the clocks of those
+ * that follow): whatever they
  * claim, the state that they give can be taken and freed, within its limits. */
 #include "fuzz/fuzz.h"
 
@@ -11,9 +12,20 @@ static const struct session_limits limits = { .subscriptions_max = 100,
                                               .queue_max_messages = 50,
                                               .queue_max_bytes = 100000 };
 
+static struct timeline_clocks read_clocks(struct rd *in)
+{
+    struct timeline_clocks c = { .wall_ms = (int64_t)rd_le64(in) / 1000000 };
+
+    c.uptime_ms = (int64_t)(rd_le64(in) / 1000000);
+    c.boot.b[0] = rd_u8(in);
+    return c;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    struct restore_options o = { .limits = &limits, .wall_ms = 1000000, .now_ms = 5000 };
+    struct restore_options o = { .limits = &limits,
+                                 .clocks = { .wall_ms = 1000000, .boot.b = { 1 } },
+                                 .now_ms = 5000 };
     struct restore *r = restore_new(&o);
     struct rd in = rd_init(str_from((const char *)data, n));
     struct session *s;
@@ -23,9 +35,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
     while (rd_left(&in) > 0) {
         size_t want = rd_u8(&in), left = rd_left(&in);
+        struct timeline_clocks clocks;
         struct persist p;
-        struct str op = rd_bytes(&in, want < left ? want : left);
+        struct str op;
 
+        if (want == 0) {
+            clocks = read_clocks(&in);
+            restore_clocks(r, &clocks);
+            continue;
+        }
+        op = rd_bytes(&in, want < left ? want : left);
         seq++;
         if (restore_apply(r, seq, op) == 0)
             FUZZ_CHECK(persist_decode(op, &p) == 0);

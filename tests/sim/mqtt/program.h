@@ -105,6 +105,18 @@ static void do_time(void)
     pass(ms);
 }
 
+/* Nothing that the broker promises is by the wall clock, whatever it shows. */
+static void do_clock(void)
+{
+    static const int64_t steps_s[] = { -1699000000, -86400, -3, 3, 86400, 3456000 };
+    unsigned which = dice(7);
+
+    world_clock_ms = which < 6 ? world_clock_ms + steps_s[which] * 1000 : 0;
+    if (clock_wall_ns() < 0)
+        world_clock_ms = 0;
+    trace("the wall clock is set, it is off by %lld ms", (long long)world_clock_ms);
+}
+
 /* ---- the broker comes and goes ---- */
 
 static void broker_begins(unsigned workers)
@@ -194,6 +206,8 @@ static void one_step(void)
         do_crash();
     else if (what < 62)
         do_round();
+    else if (what < 63)
+        do_clock();
     for (unsigned k = luck(8); k > 0; k--)
         a_little();
     if (luck(4) == 0)
@@ -204,6 +218,7 @@ static void program_begins(unsigned workers, bool log)
 {
     world_ms = 1000000;
     world_reads = 0;
+    world_clock_ms = 0;
     tick = last_crash = crashes = share_churn = share_loss = last_quiet = pub_count = 0;
     with_log = log;
     at_the_end = false;

@@ -146,6 +146,7 @@ char *uuid_format(const struct uuid *u, char out[UUID_TEXT_LEN + 1])
 /* ---- time: it stands still while anything is under way ---- */
 
 static uint64_t world_ms, world_reads;
+static int64_t world_clock_ms; /* by how much the wall clock was set */
 
 uint64_t clock_mono_ns(void)
 {
@@ -165,7 +166,7 @@ uint64_t clock_uptime_ns(void)
 
 int64_t clock_wall_ns(void)
 {
-    return INT64_C(1700000000) * 1000000000 + (int64_t)world_ms * 1000000;
+    return INT64_C(1700000000) * 1000000000 + (world_clock_ms + (int64_t)world_ms) * 1000000;
 }
 
 uint64_t clock_thread_cpu_ns(void)
@@ -326,6 +327,8 @@ struct log_record {
     uint64_t seq;
     char *bytes;
     size_t n;
+    int64_t wall_ns;
+    uint64_t uptime_ns;
 };
 struct journal {
     struct log_record *all;
@@ -349,7 +352,9 @@ void journal_append(struct journal *j, struct journal_entry *e)
     }
     j->all[j->count++] = (struct log_record){ .seq = ++j->last_seq,
                                               .bytes = mem_dup(r->payload.p, r->payload.n),
-                                              .n = r->payload.n };
+                                              .n = r->payload.n,
+                                              .wall_ns = r->wall_ns,
+                                              .uptime_ns = r->uptime_ns };
     j->bytes += r->payload.n;
     e->records->seq = j->last_seq;
     e->node.next = NULL;
@@ -440,11 +445,19 @@ static struct journal *journal_crashed(const struct journal *j)
         k->last_seq = r->seq;
         if (r->seq <= least)
             continue;
-        k->all[k->count++] = (struct log_record){ r->seq, mem_dup(r->bytes, r->n), r->n };
+        k->all[k->count] = *r;
+        k->all[k->count++].bytes = mem_dup(r->bytes, r->n);
         k->bytes += r->n;
     }
     k->durable = k->count;
     return k;
+}
+
+/* Only the broker is killed, not its machine. */
+struct uuid journal_boot(const struct journal *j)
+{
+    (void)j;
+    return (struct uuid){ { 1 } };
 }
 
 void journal_status(const struct journal *j, struct journal_status *out)
@@ -507,6 +520,9 @@ int journal_reader_next(struct journal_reader *r, struct record *out, size_t max
     (void)max_bytes;
     for (; n < max && r->at < r->j->durable; n++, r->at++)
         out[n] = (struct record){ .kind = RECORD_EVENT,
+                                  .wall_ns = r->j->all[r->at].wall_ns,
+                                  .uptime_ns = r->j->all[r->at].uptime_ns,
+                                  .boot = journal_boot(r->j),
                                   .seq = r->j->all[r->at].seq,
                                   .payload = str_from(r->j->all[r->at].bytes, r->j->all[r->at].n) };
     *out_count = n;

@@ -339,7 +339,8 @@ static void unclaimed_test(struct site *x, bool round)
     journal_settle(x->journal);
     workers_each(x->r.workers, on_nothing, NULL); /* the answer of the disk has come */
     again(x, round);
-    assert_true(rig_session(&x->r, "c").info.since_wall_ns == since);
+    since -= rig_session(&x->r, "c").info.since_wall_ns;
+    assert_true(since > -50000000 && since < 50000000);
 }
 
 static void who_is_too_late_changes_nothing(void **state)

@@ -643,7 +643,7 @@ static void check_goes_on(struct session *s)
 
 static void check(struct world *w)
 {
-    struct restore_options o = { .limits = &limits, .wall_ms = 2000, .now_ms = 9 };
+    struct restore_options o = { .limits = &limits, .clocks.wall_ms = 2000, .now_ms = 9 };
     struct restore *r = restore_new(&o);
     struct session *s;
     struct message *m;

@@ -302,7 +302,7 @@ static void sessions_expire_by_the_wall_clock(void **state)
         { 1, SESSION_NEVER, UINT64_MAX },
         { 0, 0, 0 },
     };
-    struct restore_options o = { .limits = &limits, .wall_ms = 100000, .now_ms = 20000 };
+    struct restore_options o = { .limits = &limits, .clocks.wall_ms = 100000, .now_ms = 20000 };
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -340,7 +340,7 @@ static void wills_are_due_by_the_wall_clock(void **state)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct restore_options o = { .limits = &limits, .wall_ms = 1000000, .now_ms = 500 };
+        struct restore_options o = { .limits = &limits, .clocks.wall_ms = 1000000, .now_ms = 500 };
         struct restore *r = restore_new(&o);
         struct buf b = buf_init(1000);
         struct session *s;
@@ -366,9 +366,83 @@ static void wills_are_due_by_the_wall_clock(void **state)
     }
 }
 
+static void clocks_are(struct restore *r, int64_t wall_ms, int64_t uptime_ms)
+{
+    restore_clocks(r, &(struct timeline_clocks){ wall_ms, uptime_ms, { { 1 } } });
+}
+
+/* A client goes at 1000 of the uptime clock, when the wall clock is as given; messages come at 3000, the first of them
+ * again as a copy at 5000, the wall clock having been set in between; at 10000 the broker begins again. */
+static void restore_over_steps(struct restore *r, const int64_t wall_ms[3])
+{
+    struct persist_message m = {
+        .topic = STR("a/1"), .payload = STR("x"), .qos = 1, .retain = true
+    };
+    struct persist_sub sub = { .filter = STR("a/+"), .options = 1 };
+    struct buf b = buf_init(1000);
+    uint64_t seq = 0;
+
+    clocks_are(r, wall_ms[0], 1000);
+    APPLY(persist_put_session(&b, PERSIST_SESSION, 1,
+                              &(struct persist_session){ .client_id = STR("c") }));
+    APPLY(persist_put_subscribe(&b, 1, &sub));
+    APPLY(persist_put_away(&b, 1, wall_ms[0], 60));
+    clocks_are(r, wall_ms[1], 3000);
+    m.expires_wall_ms = wall_ms[1] + 600000;
+    APPLY(persist_put_message(&b, PERSIST_MESSAGE, &m));
+    m.expires_wall_ms = wall_ms[1] + 2000;
+    APPLY(persist_put_message(&b, PERSIST_MESSAGE, &m));
+    clocks_are(r, wall_ms[2], 5000);
+    m.seq = 4;
+    m.expires_wall_ms = wall_ms[2] + 598000;
+    APPLY(persist_put_message(&b, PERSIST_COPY, &m));
+    APPLY(persist_put_session(&b, PERSIST_SESSION, 2,
+                              &(struct persist_session){
+                                  .client_id = STR("d"), .items = 1, .expiry_s = SESSION_NEVER });
+          persist_put_item(&b, &(struct persist_item){ .seq = 4, .qos = 1 }));
+    restore_finish(r);
+    buf_fini(&b);
+}
+
+/* What was set is the clock: neither does anything end sooner, nor later than was said. */
+static void a_clock_that_is_set_changes_no_time(void **state)
+{
+    static const int64_t now = INT64_C(1700000000000), day = 86400000;
+    static const int64_t rows[][4] = {
+        { 1000000, 1000000, 1000000, 1000000 }, { 60000, 62000, now, now + 5000 },
+        { now, now - day, now - day, now },     { now - 40 * day, now, now + 2000, 60000 },
+        { now, now, now, now - day },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct restore_options o = { .limits = &limits,
+                                     .clocks = { rows[i][3], 10000, { { 1 } } },
+                                     .now_ms = 500 };
+        struct restore *r = restore_new(&o);
+        struct session *s;
+
+        restore_over_steps(r, rows[i]);
+        for (unsigned n = 0; n < 2; n++) {
+            s = restore_take_session(r);
+            assert_non_null(s);
+            assert_int_equal(message_expires_ms(session_item_at(s, 0)->m), 500 + 593000);
+            if (str_eq(session_id(s), STR("c"))) {
+                assert_int_equal(s->expires_at_ms, 500 + 51000);
+                assert_int_equal(s->away_ms, 1000);
+                assert_int_equal(s->count, 2);
+                assert_int_equal(message_expires_ms(session_item_at(s, 1)->m), 1); /* it is over */
+            }
+            session_free(s);
+        }
+        assert_null(restore_take_retained(r)); /* it is over, too */
+        restore_free(r);
+    }
+}
+
 static void what_cannot_be_understood_is_left_out(void **state)
 {
-    struct restore_options o = { .limits = &limits, .wall_ms = 100000, .now_ms = 20000 };
+    struct restore_options o = { .limits = &limits, .clocks.wall_ms = 100000, .now_ms = 20000 };
     struct restore *r = restore_new(&o);
     struct buf b = buf_init(1000);
     struct session *s;
@@ -393,4 +467,4 @@ RUN(TEST(the_last_id_is_the_last_that_was_given),
     TEST(what_is_done_is_the_one_without_an_id),
     TEST(a_shared_subscription_begins_with_its_first_member), TEST(what_is_not_found_is_counted),
     TEST(sessions_expire_by_the_wall_clock), TEST(wills_are_due_by_the_wall_clock),
-    TEST(what_cannot_be_understood_is_left_out))
+    TEST(a_clock_that_is_set_changes_no_time), TEST(what_cannot_be_understood_is_left_out))
