@@ -18,7 +18,8 @@ void retained_init(struct retained *r);
 void retained_fini(struct retained *r);
 /* Keeps m (taking a reference) as the topic's message, or forgets the topic when m has an empty
  * payload (MQTT 5, 3.3.1.3). ERR_STALE: what is there has a later stamp, or, where both are written
- * down, a higher number. ERR_FULL: a new topic, not below $SYS/, and there is no room for one. */
+ * down, a higher number. ERR_FULL: a new topic, not one of the broker's own (sys_is_brokers()), and there is no
+ * room for one. */
 MUST_USE int retained_set(struct retained *r, struct message *m, bool room);
 /* How many topics a limit is about. */
 static inline size_t retained_topics(const struct retained *r)
