@@ -7,14 +7,11 @@
  *     head                     head + sent                     head + count
  *     | sent | released | done | sent |  waiting  |  waiting  |
  *
- * Packet ids are given out in turn (1 … 65535, 1 …) to neighbours in the ring, so an id names its
- * place by subtraction. An answer marks its item done; done items leave from the head. What is done
- * behind a head that is not stays until then, and the ring never spans more ids than there are.
- *
- * At a limit the newest message is dropped and counted: what was accepted earlier is not given up
- * for what comes later, unless older ones of QoS 0 are to make room. QoS 0 enters a session only while its
- * client is away, where that is wanted, and behind such messages; it needs no packet id, so it leaves its
- * place among those that wait when its turn has come.
+ * Packet ids are given out in turn (1 … 65535, 1 …) to neighbours in the ring, so an id names its place by
+ * subtraction. An answer marks its item done; done items leave from the head, and the ring never spans more ids
+ * than there are. At a limit the newest message is dropped and counted, unless older ones of QoS 0 are to make
+ * room. QoS 0 enters a session only while its client is away, where that is wanted, and behind such messages; it
+ * needs no packet id, so it leaves its place when its turn has come.
  *
  * MQTT 3.1.1 4.1, 4.3, 4.4; MQTT 5 3.1.2.11.2 (expiry), 3.1.3.2.2 (will delay), 4.4 (resending only
  * after a new connection), 4.9 (flow control).
