@@ -434,6 +434,8 @@ class LineSocket:
 def main(names):
     tests = [(n, f) for n, f in names.items() if n.startswith("test_") and callable(f)]
     passed = failed = skipped = 0
+    # Whoever starts this in the background of a shell has it ignore Ctrl-C, and all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name, test in tests:
         box, problems, tails, start = Box(name[5:30]), [], [], time.monotonic()
         try:
