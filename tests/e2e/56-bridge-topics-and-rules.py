@@ -388,7 +388,8 @@ def test_this_side_that_forgot_and_was_started_again_before_it_could_tell(box):
     pub(port, "line/last", "3", "-q", "2")
     until(lambda: ("line/last", 3) in taker.got[2], "the last one")
     kinds = [p[0] >> 4 for _, from_client, p in path.trace if from_client]
-    assert kinds.count(PUBREL) <= 1 and kinds.count(PUBLISH) == 1, kinds[:20]
+    # A sweep is thousands of them. One is of the last message, and one of that before it, if the hub was stopped before its PUBCOMP.
+    assert kinds.count(PUBREL) <= 2 and kinds.count(PUBLISH) == 1, kinds[:20]
     assert len(taker.got[2]) == 3, taker.got
     taker.end = True
 
