@@ -145,6 +145,8 @@ static bool route(struct conn *c, const struct mqtt_publish *pk, struct str topi
                 loop_now_ms(c->part->loop) + (uint64_t)pk->props.message_expiry_s * 1000 + 1;
     }
     done = ingest_publish(c, pk, &pub);
+    if (done == INGEST_DONE) /* also where it was refused for something else before that was used */
+        c->place = PLACE_UNKNOWN;
     publication_fini(&pub);
     buf_fini(&props);
     return done == INGEST_DONE;

@@ -4,7 +4,8 @@
  * which standard applies to the rest of it.
  *
  * MQTT 3.1 ("MQIsdp") is read as 3.1.1, which says more strictly what it means: its packets are the
- * same, but for DUP in what is sent again, and a CONNACK knows no session present. Its limit of 23 characters on a client id is not kept, as with other brokers.
+ * same, but for DUP in what is sent again, and a CONNACK knows no session present. Its limit of 23
+ * characters on a client id is not kept, as with other brokers.
  */
 #include "wire/mqtt_body.h"
 
