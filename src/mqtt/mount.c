@@ -49,14 +49,17 @@ bool mount_strip(struct str mount, struct str *topic)
 
 void mount_forward(struct str mount, const struct mqtt_props *from, struct buf *raw)
 {
-    struct mqtt_props p = *from;
     struct buf reply = buf_init(UINT16_MAX);
+    struct mqtt_props p;
 
-    if (p.has & MQTT_HAS(RESPONSE_TOPIC)) {
-        p.response_topic = mount_topic(mount, p.response_topic, &reply);
-        if (buf_check(&reply))
-            p.has &= ~MQTT_HAS(RESPONSE_TOPIC);
+    if (mount.n == 0 || !(from->has & MQTT_HAS(RESPONSE_TOPIC))) {
+        mqtt_props_forward(raw, from);
+        return;
     }
+    p = *from;
+    p.response_topic = mount_topic(mount, p.response_topic, &reply);
+    if (buf_check(&reply))
+        p.has &= ~MQTT_HAS(RESPONSE_TOPIC);
     mqtt_props_forward(raw, &p);
     buf_fini(&reply);
 }
